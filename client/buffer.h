@@ -1,0 +1,76 @@
+// Buffer: a leased buffer, mapped in this process.
+#ifndef WARMPOOL_CLIENT_BUFFER_H_
+#define WARMPOOL_CLIENT_BUFFER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+namespace warmpool {
+
+// How much was already paid for a buffer's pages.
+enum class BufferWarmth {
+  kWarm,
+  kStock,
+  kFresh,
+};
+
+// Move-only. Destroying it releases the lease; data() is invalid from then on.
+// Not thread-safe, but its bytes are whosever the owner says.
+class Buffer {
+ public:
+  // Holds nothing; only destroying and assigning it make sense.
+  Buffer();
+  ~Buffer();
+  Buffer(Buffer&&) noexcept;
+  Buffer& operator=(Buffer&&) noexcept;
+
+  // The bytes asked for. From 2 MiB up, data() is 2 MiB-aligned.
+  std::byte* data() { return data_; }
+  const std::byte* data() const { return data_; }
+  size_t size() const { return size_; }
+  std::span<std::byte> span() { return {data_, size_}; }
+  std::span<const std::byte> span() const { return {data_, size_}; }
+
+  // For others to attach by.
+  const std::string& name() const;
+  // 16 raw bytes.
+  const std::string& lease_id() const;
+  uint64_t generation() const;
+  // False for one attached read-only: writing to it is a SIGSEGV.
+  bool writable() const;
+  BufferWarmth warmth() const;
+  // Every byte read as zero when the buffer was leased.
+  bool zeroed() const;
+  // Bytes of one page, and bytes mapped.
+  size_t page_size() const;
+  size_t mapped_size() const;
+  // Time to live granted. Zero: as long as this process lives.
+  absl::Duration ttl() const;
+  // Whether it holds a lease (true until Release or a move).
+  bool valid() const { return lease_ != nullptr; }
+
+  // Gives the lease a full time to live from this moment.
+  absl::Status Renew();
+
+  // Unmaps, then releases; the destructor does the same and drops the status.
+  absl::Status Release();
+
+ private:
+  friend class Client;
+  struct Lease;
+  explicit Buffer(std::unique_ptr<Lease> lease);
+
+  std::byte* data_ = nullptr;
+  size_t size_ = 0;
+  std::unique_ptr<Lease> lease_;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CLIENT_BUFFER_H_

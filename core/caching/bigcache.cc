@@ -1,0 +1,151 @@
+#include "core/caching/bigcache.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "core/base/check.h"
+
+namespace warmpool {
+namespace {
+
+// The window of adaptive rings where nothing decays.
+constexpr absl::Duration kDefaultWindow = absl::Seconds(10);
+
+}  // namespace
+
+uint64_t BigCache::Counts::evictions_total() const {
+  return std::accumulate(evictions.begin(), evictions.end(), uint64_t{0});
+}
+
+BigCache::BigCache(const Options& options) : options_(options) {}
+
+BigCache::~BigCache() {
+  WARMPOOL_CHECK(order_.empty(), "BigCache destroyed before EvictAll");
+}
+
+std::optional<Segment> BigCache::Take(uid_t owner, SizeClass size_class,
+                                      absl::Time now) {
+  Ring& ring = RingOf(owner, size_class, now);
+  ring.demand.Acquired(now);
+  if (ring.slots.empty()) {
+    ++counts_.misses;
+    return std::nullopt;
+  }
+  ++counts_.hits;
+  const Order::iterator newest = ring.slots.back();
+  ring.slots.pop_back();
+  Segment segment = std::move(newest->segment);
+  retained_bytes_ -= segment.bytes();
+  order_.erase(newest);
+  return segment;
+}
+
+void BigCache::NoteAcquired(uid_t owner, SizeClass size_class,
+                            absl::Time now) {
+  RingOf(owner, size_class, now).demand.Acquired(now);
+}
+
+void BigCache::NoteDropped(uid_t owner, SizeClass size_class, absl::Time now) {
+  RingOf(owner, size_class, now).demand.Released(now);
+}
+
+void BigCache::Retain(Segment segment, absl::Time now,
+                      std::vector<Eviction>* evicted) {
+  Ring& ring = RingOf(segment.owner(), segment.size_class(), now);
+  ring.demand.Released(now);
+  retained_bytes_ += segment.bytes();
+  ++counts_.retained;
+  order_.push_back(Entry{std::move(segment), now});
+  ring.slots.push_back(std::prev(order_.end()));
+  while (ring.slots.size() > LimitOf(ring)) {
+    EvictFrom(ring, EvictionReason::kRingFull, evicted);
+  }
+  while (retained_bytes_ > options_.max_bytes) {
+    EvictColdest(EvictionReason::kByteCap, evicted);
+  }
+}
+
+absl::Time BigCache::EvictDecayed(absl::Time now,
+                                  std::vector<Eviction>* evicted) {
+  while (NextDecay() <= now) EvictColdest(EvictionReason::kDecayed, evicted);
+  return NextDecay();
+}
+
+void BigCache::EvictForRoom(uint64_t bytes, std::vector<Eviction>* evicted) {
+  uint64_t gained = 0;
+  while (gained < bytes && !order_.empty()) {
+    gained += order_.front().segment.bytes();
+    EvictColdest(EvictionReason::kForRoom, evicted);
+  }
+}
+
+void BigCache::EvictAll(std::vector<Eviction>* evicted) {
+  while (!order_.empty()) EvictColdest(EvictionReason::kDrained, evicted);
+}
+
+absl::Time BigCache::NextDecay() const {
+  if (order_.empty()) return absl::InfiniteFuture();
+  return order_.front().retained_at + options_.decay;
+}
+
+size_t BigCache::LimitOf(const Ring& ring) const {
+  if (options_.slots.has_value()) return *options_.slots;
+  return std::max(kDefaultSlots, ring.demand.swing());
+}
+
+BigCache::Ring& BigCache::RingOf(uid_t owner, SizeClass size_class,
+                                 absl::Time now) {
+  const auto it = rings_.find(Key(owner, size_class));
+  if (it != rings_.end()) return it->second;
+  const absl::Duration window = options_.decay == absl::InfiniteDuration()
+                                    ? kDefaultWindow
+                                    : options_.decay;
+  return rings_.emplace(Key(owner, size_class), Ring{{}, Demand(window, now)})
+      .first->second;
+}
+
+void BigCache::EvictFrom(Ring& ring, EvictionReason reason,
+                         std::vector<Eviction>* evicted) {
+  const Order::iterator oldest = ring.slots.front();
+  ring.slots.pop_front();
+  retained_bytes_ -= oldest->segment.bytes();
+  ++counts_.evictions[static_cast<size_t>(reason)];
+  evicted->push_back(Eviction{std::move(oldest->segment), reason});
+  order_.erase(oldest);
+}
+
+void BigCache::EvictColdest(EvictionReason reason,
+                            std::vector<Eviction>* evicted) {
+  // The coldest of all is the oldest of its ring, since rings hold the common
+  // order.
+  const Segment& coldest = order_.front().segment;
+  EvictFrom(rings_.at(Key(coldest.owner(), coldest.size_class())), reason,
+            evicted);
+}
+
+void BigCache::CheckInvariants() const {
+  uint64_t bytes = 0;
+  absl::Time previous = absl::InfinitePast();
+  for (const Entry& entry : order_) {
+    bytes += entry.segment.bytes();
+    WARMPOOL_CHECK(entry.retained_at >= previous, "order is not by age");
+    previous = entry.retained_at;
+  }
+  WARMPOOL_CHECK(bytes == retained_bytes_, "retained bytes do not add up");
+  WARMPOOL_CHECK(bytes <= options_.max_bytes, "more bytes than the cap");
+  size_t slots = 0;
+  for (const auto& [key, ring] : rings_) {
+    slots += ring.slots.size();
+    if (options_.slots.has_value()) {
+      WARMPOOL_CHECK(ring.slots.size() <= *options_.slots, "ring over limit");
+    }
+    for (const Order::iterator& entry : ring.slots) {
+      WARMPOOL_CHECK(Key(entry->segment.owner(),
+                         entry->segment.size_class()) == key,
+                     "segment in a ring that is not its own");
+    }
+  }
+  WARMPOOL_CHECK(slots == order_.size(), "rings and order disagree");
+}
+
+}  // namespace warmpool

@@ -1,0 +1,189 @@
+#include "core/caching/unmap_batch.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/check.h"
+#include "core/memory/ending_calls.h"
+#include "core/memory/retry.h"
+
+namespace warmpool {
+
+UnmapBatch::UnmapBatch(SystemCalls* calls, const Options& options,
+                       EndedCallback on_ended)
+    : calls_(*calls), options_(options), on_ended_(std::move(on_ended)) {
+  if (options_.drain == Drain::kThread) {
+    drainer_ = std::thread([this] { DrainerMain(); });
+  }
+}
+
+UnmapBatch::~UnmapBatch() {
+  Flush();
+  if (!drainer_.joinable()) return;
+  {
+    MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  handed_over_condition_.NotifyAll();
+  drainer_.join();
+}
+
+void UnmapBatch::Add(Segment segment, absl::Time now) {
+  const uint64_t bytes = segment.bytes();
+  if (bytes < kMinBatchedBytes) {
+    End(std::move(segment));
+    {
+      MutexLock lock(&mutex_);
+      ++counts_.small_blocks_ended;
+    }
+    if (on_ended_) on_ended_(bytes);
+    return;
+  }
+  bool crossed = false;
+  {
+    MutexLock lock(&mutex_);
+    ++counts_.blocks_added;
+    counts_.bytes_added += bytes;
+    if (waiting_.empty()) oldest_added_ = now;
+    waiting_.push_back(std::move(segment));
+    waiting_bytes_ += bytes;
+    crossed = waiting_bytes_ >= options_.threshold_bytes;
+    if (crossed) {
+      ++counts_.crossings;
+      HandOverLocked();
+    }
+  }
+  if (crossed && options_.drain == Drain::kInline) EndOneBatch();
+}
+
+void UnmapBatch::Flush() {
+  {
+    MutexLock lock(&mutex_);
+    HandOverLocked();
+  }
+  // Helps rather than waits for the drainer's turn: the caller needs the bytes.
+  while (EndOneBatch()) {
+  }
+  MutexLock lock(&mutex_);
+  const uint64_t later_batch = next_batch_;
+  while (!being_ended_.empty() && *being_ended_.begin() < later_batch) {
+    ended_condition_.Wait(&mutex_);
+  }
+}
+
+absl::Time UnmapBatch::HandOverAged(absl::Time now) {
+  bool aged = false;
+  absl::Time next = absl::InfiniteFuture();
+  {
+    MutexLock lock(&mutex_);
+    if (waiting_.empty()) return next;
+    aged = oldest_added_ + options_.max_age <= now;
+    if (aged) {
+      HandOverLocked();
+    } else {
+      next = oldest_added_ + options_.max_age;
+    }
+  }
+  if (aged && options_.drain == Drain::kInline) EndOneBatch();
+  return next;
+}
+
+UnmapBatch::Counts UnmapBatch::counts() const {
+  MutexLock lock(&mutex_);
+  Counts counts = counts_;
+  counts.blocks_waiting = counts.blocks_added - counts.blocks_flushed;
+  return counts;
+}
+
+void UnmapBatch::HandOverLocked() {
+  if (waiting_.empty()) return;
+  handed_over_.push_back(std::exchange(waiting_, Blocks()));
+  waiting_bytes_ = 0;
+  oldest_added_ = absl::InfiniteFuture();
+  handed_over_condition_.NotifyOne();
+}
+
+bool UnmapBatch::EndOneBatch() {
+  Blocks blocks;
+  uint64_t batch = 0;
+  {
+    MutexLock lock(&mutex_);
+    if (handed_over_.empty()) return false;
+    blocks = std::move(handed_over_.front());
+    handed_over_.pop_front();
+    batch = next_batch_++;
+    being_ended_.insert(batch);
+  }
+  const size_t count = blocks.size();
+  uint64_t bytes = 0;
+  for (Segment& segment : blocks) {
+    bytes += segment.bytes();
+    End(std::move(segment));
+  }
+  if (on_ended_) on_ended_(bytes);
+  {
+    MutexLock lock(&mutex_);
+    being_ended_.erase(batch);
+    ++counts_.flushes;
+    counts_.blocks_flushed += count;
+    counts_.largest_flush_blocks =
+        std::max<uint64_t>(counts_.largest_flush_blocks, count);
+  }
+  ended_condition_.NotifyAll();
+  return true;
+}
+
+void UnmapBatch::LetGo(Segment segment) {
+  End(std::move(segment), /*unlink=*/false);
+}
+
+void UnmapBatch::End(Segment segment, bool unlink) {
+  const Segment::Parts parts = segment.TakeParts();
+  if (parts.reservation != nullptr) {
+    CountFailure(
+        calls_.Ending().Unmap(parts.reservation, parts.reservation_bytes));
+  }
+  if (unlink && !parts.file_name.empty()) {
+    CountFailure(RetryOnInterrupt([&] {
+      return calls_.Ending().Unlink(parts.directory_fd, parts.file_name);
+    }));
+  }
+  if (parts.fd >= 0) CountFailure(calls_.Close(parts.fd));
+}
+
+void UnmapBatch::CountFailure(int result) {
+  if (result >= 0) return;
+  MutexLock lock(&mutex_);
+  ++counts_.failed_calls;
+}
+
+void UnmapBatch::DrainerMain() {
+  for (;;) {
+    while (EndOneBatch()) {
+    }
+    MutexLock lock(&mutex_);
+    while (handed_over_.empty() && !stopping_) {
+      handed_over_condition_.Wait(&mutex_);
+    }
+    if (handed_over_.empty()) return;
+  }
+}
+
+void UnmapBatch::CheckInvariants() const {
+  MutexLock lock(&mutex_);
+  uint64_t waiting_bytes = 0;
+  for (const Segment& segment : waiting_) waiting_bytes += segment.bytes();
+  WARMPOOL_CHECK(waiting_bytes == waiting_bytes_, "bytes waiting do not add up");
+  WARMPOOL_CHECK(waiting_.empty() || waiting_bytes_ < options_.threshold_bytes,
+                 "a crossing was not handed over");
+  size_t pending = waiting_.size();
+  for (const Blocks& blocks : handed_over_) pending += blocks.size();
+  WARMPOOL_CHECK(counts_.blocks_flushed + pending <= counts_.blocks_added,
+                 "a block was counted twice");
+  if (being_ended_.empty()) {
+    WARMPOOL_CHECK(counts_.blocks_flushed + pending == counts_.blocks_added,
+                   "a block was lost");
+  }
+}
+
+}  // namespace warmpool

@@ -1,0 +1,127 @@
+// UnmapBatch: takes cold segments and ends them together (munmap, unlink,
+// close). The only place where anything ends: nobody else can see the calls.
+//
+// Segments of kMinBatchedBytes and more wait until an add brings the bytes
+// waiting to the threshold or above (a crossing). The adder at that moment
+// hands all that waits over as one batch, so the number of batches does not
+// depend on how fast they are ended. Ending a batch is a flush. Smaller
+// segments are ended at once, by the caller of Add.
+//
+// Thread-safe. Its lock is never held over a system call.
+// Invariants: bytes waiting are below the threshold between calls; every block
+// added is waiting, handed over, being ended, or was flushed.
+#ifndef WARMPOOL_CORE_CACHING_UNMAP_BATCH_H_
+#define WARMPOOL_CORE_CACHING_UNMAP_BATCH_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/time/time.h"
+#include "core/base/mutex.h"
+#include "core/memory/segment.h"
+#include "core/memory/system_calls.h"
+
+namespace warmpool {
+
+class UnmapBatch {
+ public:
+  static constexpr uint64_t kMinBatchedBytes = 64 * kKiB;
+  static constexpr uint64_t kDefaultThresholdBytes = 4 * kMiB;
+
+  // Who ends the batches that are handed over.
+  enum class Drain {
+    // A thread of its own.
+    kThread,
+    // The adder that crosses the threshold, before its Add returns.
+    kInline,
+  };
+
+  struct Options {
+    Drain drain = Drain::kThread;
+    // 0: every block is a batch of its own.
+    uint64_t threshold_bytes = kDefaultThresholdBytes;
+    // What has waited for so long is handed over by HandOverAged. Infinite:
+    // it waits for a crossing or Flush.
+    absl::Duration max_age = absl::InfiniteDuration();
+  };
+
+  struct Counts {
+    uint64_t blocks_added = 0;
+    uint64_t bytes_added = 0;
+    uint64_t crossings = 0;
+    uint64_t flushes = 0;
+    uint64_t blocks_flushed = 0;
+    uint64_t largest_flush_blocks = 0;
+    uint64_t small_blocks_ended = 0;
+    // At this moment: added and not yet flushed.
+    uint64_t blocks_waiting = 0;
+    // munmap, unlink and close calls that failed.
+    uint64_t failed_calls = 0;
+  };
+
+  // Called with the bytes of segments that have ended, after the fact, on the
+  // thread that ended them and under no lock of this object.
+  using EndedCallback = std::function<void(uint64_t bytes)>;
+
+  // `calls` must outlive this.
+  UnmapBatch(SystemCalls* calls, const Options& options,
+             EndedCallback on_ended = nullptr);
+  // Flushes.
+  ~UnmapBatch();
+
+  void Add(Segment segment, absl::Time now);
+
+  // Ends all that was added before the call; returns when it has ended.
+  void Flush();
+
+  // Unmaps and closes a segment at once but leaves its file to a later daemon.
+  void LetGo(Segment segment);
+
+  // Hands over what waits if its oldest block has waited for max_age. Returns
+  // when to come back, InfiniteFuture if nothing waits.
+  absl::Time HandOverAged(absl::Time now);
+
+  Counts counts() const;
+  void CheckInvariants() const;
+
+ private:
+  using Blocks = std::vector<Segment>;
+
+  // Moves what waits to the batches handed over.
+  void HandOverLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends the oldest batch handed over; false if there was none.
+  bool EndOneBatch();
+  // Makes the system calls for one segment.
+  void End(Segment segment, bool unlink = true);
+  void CountFailure(int result);
+  void DrainerMain();
+
+  SystemCalls& calls_;
+  const Options options_;
+  const EndedCallback on_ended_;
+
+  mutable Mutex mutex_;
+  CondVar handed_over_condition_;
+  CondVar ended_condition_;
+  Blocks waiting_ ABSL_GUARDED_BY(mutex_);
+  uint64_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Time oldest_added_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
+  std::deque<Blocks> handed_over_ ABSL_GUARDED_BY(mutex_);
+  // Number of the next batch to be taken up, and of those being ended.
+  uint64_t next_batch_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::set<uint64_t> being_ended_ ABSL_GUARDED_BY(mutex_);
+  Counts counts_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+
+  std::thread drainer_;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CORE_CACHING_UNMAP_BATCH_H_

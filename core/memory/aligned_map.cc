@@ -1,0 +1,55 @@
+#include "core/memory/aligned_map.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include <cstdint>
+
+#include "absl/strings/str_cat.h"
+
+namespace warmpool {
+namespace {
+
+absl::Status MapError(int64_t result, size_t bytes) {
+  const absl::Status status = absl::ErrnoToStatus(
+      static_cast<int>(-result), absl::StrCat("mmap of ", bytes, " bytes"));
+  if (result != -ENOMEM) return status;
+  return absl::ResourceExhaustedError(absl::StrCat(
+      status.message(),
+      ": out of memory, or more mappings than vm.max_map_count allows"));
+}
+
+}  // namespace
+
+absl::Status AlignedMap(SystemCalls& calls, int protection, int flags, int fd,
+                        Segment* segment) {
+  Segment::Parts& parts = segment->parts();
+  const size_t bytes = segment->bytes();
+  if (bytes < kHugePageSize) {
+    const int64_t mapped = calls.Map(nullptr, bytes, protection, flags, fd);
+    if (mapped < 0) return MapError(mapped, bytes);
+    parts.reservation = reinterpret_cast<void*>(mapped);
+    parts.reservation_bytes = bytes;
+    segment->set_data(static_cast<std::byte*>(parts.reservation));
+    return absl::OkStatus();
+  }
+
+  const size_t reserved_bytes = bytes + kHugePageSize;
+  const int64_t reserved =
+      calls.Map(nullptr, reserved_bytes, PROT_NONE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+  if (reserved < 0) return MapError(reserved, reserved_bytes);
+  parts.reservation = reinterpret_cast<void*>(reserved);
+  parts.reservation_bytes = reserved_bytes;
+
+  const uint64_t aligned =
+      (static_cast<uint64_t>(reserved) + kHugePageSize - 1) / kHugePageSize *
+      kHugePageSize;
+  const int64_t mapped = calls.Map(reinterpret_cast<void*>(aligned), bytes,
+                                   protection, flags | MAP_FIXED, fd);
+  if (mapped < 0) return MapError(mapped, bytes);
+  segment->set_data(reinterpret_cast<std::byte*>(mapped));
+  return absl::OkStatus();
+}
+
+}  // namespace warmpool

@@ -1,0 +1,30 @@
+// AnonymousSource: private anonymous memory, for the engine as an allocator
+// within one process. Pages come at first touch, as malloc's do.
+#ifndef WARMPOOL_CORE_MEMORY_ANONYMOUS_SOURCE_H_
+#define WARMPOOL_CORE_MEMORY_ANONYMOUS_SOURCE_H_
+
+#include "core/memory/segment_source.h"
+#include "core/memory/system_calls.h"
+
+namespace warmpool {
+
+// Thread-safe.
+class AnonymousSource final : public SegmentSource {
+ public:
+  // `calls` must outlive this.
+  explicit AnonymousSource(SystemCalls* calls) : calls_(*calls) {}
+
+  absl::Status Make(SizeClass size_class, size_t bytes, uid_t owner,
+                    Segment* segment) override;
+  // Always kFree: nobody else can reach private memory.
+  Verdict Prove(const Segment& segment) override;
+  // Unbounded: overcommit decides at first touch.
+  absl::StatusOr<uint64_t> FreeBytes() override;
+
+ private:
+  SystemCalls& calls_;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CORE_MEMORY_ANONYMOUS_SOURCE_H_

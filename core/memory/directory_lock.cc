@@ -1,0 +1,112 @@
+#include "core/memory/directory_lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace warmpool {
+namespace {
+
+absl::Status Refused(absl::string_view path, absl::string_view why) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("shared-memory directory ", path, ": ", why));
+}
+
+std::string ReadTenant(int lock_fd) {
+  char line[256];
+  const ssize_t got = pread(lock_fd, line, sizeof(line), 0);
+  if (got <= 0) return "a daemon that has not said who it is";
+  return std::string(absl::StripAsciiWhitespace(
+      absl::string_view(line, static_cast<size_t>(got))));
+}
+
+// Whether the open file is still the one that the name leads to: the daemon
+// that had the lock removes the file as it goes.
+bool StillNamed(int directory_fd, int lock_fd) {
+  struct stat open_file, named_file;
+  return fstat(lock_fd, &open_file) == 0 &&
+         fstatat(directory_fd, kLockFileName, &named_file,
+                 AT_SYMLINK_NOFOLLOW) == 0 &&
+         open_file.st_ino == named_file.st_ino;
+}
+
+}  // namespace
+
+absl::StatusOr<int> OpenPrivateDirectory(const std::string& path) {
+  if (mkdir(path.c_str(), 0700) < 0 && errno != EEXIST) {
+    return absl::ErrnoToStatus(
+        errno, absl::StrCat("can't make shared-memory directory ", path,
+                            " (its parent must exist and be writable)"));
+  }
+  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) {
+    return absl::ErrnoToStatus(
+        errno, absl::StrCat("can't open shared-memory directory ", path));
+  }
+  struct stat directory;
+  absl::Status status;
+  if (fstat(fd, &directory) < 0) {
+    status = absl::ErrnoToStatus(errno, absl::StrCat("can't stat ", path));
+  } else if (directory.st_uid != geteuid()) {
+    status = Refused(path, absl::StrCat("belongs to uid ", directory.st_uid,
+                                        ", this daemon is uid ", geteuid()));
+  } else if ((directory.st_mode & 077) != 0) {
+    status = Refused(path, absl::StrFormat("has mode %04o, others can enter it:"
+                                           " chmod 700 it",
+                                           directory.st_mode & 07777));
+  }
+  if (status.ok()) return fd;
+  close(fd);
+  return status;
+}
+
+absl::StatusOr<int> LockDirectory(int directory_fd, const std::string& path,
+                                  absl::string_view tenant) {
+  for (;;) {
+    const int fd =
+        openat(directory_fd, kLockFileName,
+               O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+      return absl::ErrnoToStatus(
+          errno, absl::StrCat("can't open ", path, "/", kLockFileName));
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+      const absl::Status status =
+          errno == EWOULDBLOCK
+              ? Refused(path, absl::StrCat("in use by ", ReadTenant(fd)))
+              : absl::ErrnoToStatus(errno, absl::StrCat("can't lock ", path));
+      close(fd);
+      return status;
+    }
+    if (!StillNamed(directory_fd, fd)) {
+      close(fd);
+      continue;
+    }
+    const std::string line = absl::StrCat("pid ", getpid(), ", ", tenant, "\n");
+    if (ftruncate(fd, 0) < 0 ||
+        pwrite(fd, line.data(), line.size(), 0) !=
+            static_cast<ssize_t>(line.size())) {
+      const absl::Status status = absl::ErrnoToStatus(
+          errno, absl::StrCat("can't write ", path, "/", kLockFileName));
+      close(fd);
+      return status;
+    }
+    return fd;
+  }
+}
+
+void UnlockDirectory(int directory_fd, int lock_fd, const std::string& path) {
+  unlinkat(directory_fd, kLockFileName, 0);
+  close(lock_fd);
+  close(directory_fd);
+  rmdir(path.c_str());
+}
+
+}  // namespace warmpool

@@ -1,0 +1,125 @@
+// The one file that makes memory system calls.
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "core/memory/ending_calls.h"
+#include "core/memory/system_calls.h"
+
+namespace warmpool {
+namespace {
+
+int ResultOf(int returned) { return returned < 0 ? -errno : returned; }
+
+}  // namespace
+
+const char* SystemCalls::Name(Call call) {
+  switch (call) {
+    case Call::kOpen: return "openat";
+    case Call::kFallocate: return "fallocate";
+    case Call::kFstat: return "fstat";
+    case Call::kFcntl: return "fcntl";
+    case Call::kFstatfs: return "fstatfs";
+    case Call::kMmap: return "mmap";
+    case Call::kMadvise: return "madvise";
+    case Call::kMunmap: return "munmap";
+    case Call::kUnlink: return "unlinkat";
+    case Call::kClose: return "close";
+  }
+  return "?";
+}
+
+class LinuxSystemCalls::LinuxEndingCalls final : public EndingCalls {
+ public:
+  explicit LinuxEndingCalls(LinuxSystemCalls* calls) : calls_(*calls) {}
+
+  int Unmap(void* address, size_t bytes) override {
+    calls_.Counted(Call::kMunmap);
+    return ResultOf(munmap(address, bytes));
+  }
+
+  int Unlink(int directory_fd, const std::string& name) override {
+    calls_.Counted(Call::kUnlink);
+    return ResultOf(unlinkat(directory_fd, name.c_str(), 0));
+  }
+
+ private:
+  LinuxSystemCalls& calls_;
+};
+
+LinuxSystemCalls& LinuxSystemCalls::Get() {
+  static LinuxSystemCalls* const calls = new LinuxSystemCalls;
+  return *calls;
+}
+
+LinuxSystemCalls::LinuxSystemCalls()
+    : ending_(std::make_unique<LinuxEndingCalls>(this)) {}
+
+LinuxSystemCalls::~LinuxSystemCalls() = default;
+
+int LinuxSystemCalls::Open(int directory_fd, const std::string& name,
+                           int flags, mode_t mode) {
+  Counted(Call::kOpen);
+  return ResultOf(openat(directory_fd, name.c_str(),
+                         flags | O_CLOEXEC | O_NOFOLLOW, mode));
+}
+
+int LinuxSystemCalls::Allocate(int fd, uint64_t bytes) {
+  Counted(Call::kFallocate);
+  return ResultOf(fallocate(fd, 0, 0, static_cast<off_t>(bytes)));
+}
+
+int LinuxSystemCalls::State(int fd, FileState* state) {
+  Counted(Call::kFstat);
+  struct stat file;
+  const int result = ResultOf(fstat(fd, &file));
+  if (result < 0) return result;
+  state->size_bytes = static_cast<uint64_t>(file.st_size);
+  // st_blocks counts 512 bytes each, whatever st_blksize says (inode(7)).
+  state->allocated_bytes = static_cast<uint64_t>(file.st_blocks) * 512;
+  state->links = file.st_nlink;
+  return 0;
+}
+
+int LinuxSystemCalls::SetLease(int fd, int type) {
+  Counted(Call::kFcntl);
+  return ResultOf(fcntl(fd, F_SETLEASE, type));
+}
+
+int LinuxSystemCalls::FilesystemFree(int fd, uint64_t* bytes) {
+  Counted(Call::kFstatfs);
+  struct statvfs filesystem;
+  const int result = ResultOf(fstatvfs(fd, &filesystem));
+  if (result < 0) return result;
+  *bytes = uint64_t{filesystem.f_bavail} * filesystem.f_frsize;
+  return 0;
+}
+
+int64_t LinuxSystemCalls::Map(void* address, size_t bytes, int protection,
+                              int flags, int fd) {
+  Counted(Call::kMmap);
+  void* const mapped = mmap(address, bytes, protection, flags, fd, 0);
+  if (mapped == MAP_FAILED) return -errno;
+  return static_cast<int64_t>(reinterpret_cast<intptr_t>(mapped));
+}
+
+int LinuxSystemCalls::Advise(void* address, size_t bytes, int advice) {
+  Counted(Call::kMadvise);
+  return ResultOf(madvise(address, bytes, advice));
+}
+
+int LinuxSystemCalls::Close(int fd) {
+  Counted(Call::kClose);
+  return ResultOf(close(fd));
+}
+
+EndingCalls& LinuxSystemCalls::Ending() { return *ending_; }
+
+uint64_t LinuxSystemCalls::Count(Call call) const {
+  return counts_[static_cast<size_t>(call)].load(std::memory_order_relaxed);
+}
+
+}  // namespace warmpool

@@ -1,0 +1,88 @@
+// Segment: the handle of one piece of memory of a size class: a file in the
+// shared-memory directory, a private mapping, or (in a client) the mapping of
+// another process's file.
+//
+// Move-only. Its holder must pass it on or give it to UnmapBatch: nobody else
+// can end it, and destroying one that still has parts aborts, since it would
+// be a leak. Not thread-safe; whoever has it owns it.
+#ifndef WARMPOOL_CORE_MEMORY_SEGMENT_H_
+#define WARMPOOL_CORE_MEMORY_SEGMENT_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <string>
+
+#include "core/memory/size_class.h"
+
+namespace warmpool {
+
+class UnmapBatch;
+
+class Segment {
+ public:
+  // What the kernel keeps for the segment, and what ending it takes apart.
+  // Each part may be missing.
+  struct Parts {
+    // The range to unmap: the mapping, with the slack that aligned it.
+    void* reservation = nullptr;
+    size_t reservation_bytes = 0;
+    int fd = -1;
+    // The file to unlink, by its name in an open directory (borrowed: the
+    // directory's owner outlives the segment).
+    std::string file_name;
+    int directory_fd = -1;
+  };
+
+  Segment() = default;
+  Segment(SizeClass size_class, size_t bytes, uid_t owner)
+      : size_class_(size_class), bytes_(bytes), owner_(owner) {}
+  ~Segment();
+  Segment(Segment&& other) noexcept;
+  Segment& operator=(Segment&& other) noexcept;
+
+  SizeClass size_class() const { return size_class_; }
+  // Bytes of the segment: those of its size class.
+  size_t bytes() const { return bytes_; }
+  // The uid whose processes it serves.
+  uid_t owner() const { return owner_; }
+  // Name of its file; empty for private memory.
+  const std::string& file_name() const { return parts_.file_name; }
+  int fd() const { return parts_.fd; }
+
+  // First byte of the mapping; null where this process does not map it.
+  std::byte* data() const { return data_; }
+  void set_data(std::byte* data) { data_ = data; }
+
+  // Bytes of one of its pages.
+  size_t page_bytes() const { return page_bytes_; }
+  void set_page_bytes(size_t page_bytes) { page_bytes_ = page_bytes; }
+
+  // Whether every byte still reads as zero.
+  bool zeroed() const { return zeroed_; }
+  void set_zeroed(bool zeroed) { zeroed_ = zeroed; }
+
+  // For those that make segments.
+  Parts& parts() { return parts_; }
+
+  // Whether there is nothing to end.
+  bool empty() const;
+
+ private:
+  friend class UnmapBatch;
+
+  // Leaves the segment empty.
+  Parts TakeParts();
+
+  SizeClass size_class_;
+  size_t bytes_ = 0;
+  uid_t owner_ = 0;
+  std::byte* data_ = nullptr;
+  size_t page_bytes_ = kPageSize;
+  bool zeroed_ = false;
+  Parts parts_;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CORE_MEMORY_SEGMENT_H_

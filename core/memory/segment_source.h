@@ -1,0 +1,48 @@
+// SegmentSource: where segments come from, and who can say whether one may be
+// reused. Two kinds: SegmentDirectory (shared-memory files, the daemon's) and
+// AnonymousSource (private memory of this process).
+#ifndef WARMPOOL_CORE_MEMORY_SEGMENT_SOURCE_H_
+#define WARMPOOL_CORE_MEMORY_SEGMENT_SOURCE_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/memory/segment.h"
+
+namespace warmpool {
+
+// The outcome of a proof.
+enum class Verdict {
+  // Nobody else has the segment open or mapped, and all its pages are there.
+  kFree,
+  // Somebody has it, or it can't be proven that nobody has.
+  kInUse,
+  // Nobody has it, but its size, pages or links were changed: end it.
+  kUnfit,
+};
+
+// Implementations are thread-safe.
+class SegmentSource {
+ public:
+  virtual ~SegmentSource() = default;
+
+  // Makes a segment. A shared one has all its pages when it is made: writing to
+  // it can't raise SIGBUS. RESOURCE_EXHAUSTED, telling the bytes free: no room for it.
+  // On error `*segment` holds the parts made so far, to be ended through
+  // UnmapBatch. May take long: call it under no lock.
+  virtual absl::Status Make(SizeClass size_class, size_t bytes, uid_t owner,
+                            Segment* segment) = 0;
+
+  // Asks the kernel whether the segment may go to a new holder.
+  virtual Verdict Prove(const Segment& segment) = 0;
+
+  // Bytes that could still be made, whoever uses the rest.
+  virtual absl::StatusOr<uint64_t> FreeBytes() = 0;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CORE_MEMORY_SEGMENT_SOURCE_H_

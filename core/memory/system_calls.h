@@ -1,0 +1,107 @@
+// SystemCalls: the memory system calls that make and inspect segments, one
+// method a call, and nothing else. Tests replace it to inject faults.
+//
+// The calls that end memory (munmap, unlink) are not here: they are
+// EndingCalls, which only caching/ can see (only Batch may munmap).
+//
+// Every method returns what the kernel returned: 0 or more, or -errno.
+// Nothing is retried here, EINTR included: that is the callers' part, so that
+// tests reach it. Implementations are thread-safe.
+#ifndef WARMPOOL_CORE_MEMORY_SYSTEM_CALLS_H_
+#define WARMPOOL_CORE_MEMORY_SYSTEM_CALLS_H_
+
+#include <sys/types.h>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace warmpool {
+
+class EndingCalls;
+
+// What fstat(2) tells of a file that matters here.
+struct FileState {
+  uint64_t size_bytes = 0;
+  uint64_t allocated_bytes = 0;
+  uint64_t links = 0;
+};
+
+class SystemCalls {
+ public:
+  // The calls that are counted, those of EndingCalls included.
+  enum class Call {
+    kOpen, kFallocate, kFstat, kFcntl, kFstatfs, kMmap, kMadvise, kMunmap,
+    kUnlink, kClose,
+  };
+  static constexpr size_t kCallCount = 10;
+
+  virtual ~SystemCalls() = default;
+
+  // openat(2) with O_CLOEXEC | O_NOFOLLOW added.
+  virtual int Open(int directory_fd, const std::string& name, int flags,
+                   mode_t mode) = 0;
+  // fallocate(2), mode 0: extends the file, every page of it backed.
+  virtual int Allocate(int fd, uint64_t bytes) = 0;
+  virtual int State(int fd, FileState* state) = 0;
+  // fcntl(2) F_SETLEASE: `type` is F_WRLCK, F_RDLCK or F_UNLCK.
+  virtual int SetLease(int fd, int type) = 0;
+  // Bytes that an unprivileged process may still allocate.
+  virtual int FilesystemFree(int fd, uint64_t* bytes) = 0;
+  // mmap(2): the address, or -errno (no address is in the top page).
+  virtual int64_t Map(void* address, size_t bytes, int protection, int flags,
+                      int fd) = 0;
+  virtual int Advise(void* address, size_t bytes, int advice) = 0;
+  // The descriptor is gone whatever this returns (close(2)): never repeat it.
+  virtual int Close(int fd) = 0;
+
+  // The counterpart that ends what these calls make.
+  virtual EndingCalls& Ending() = 0;
+
+  // Times that a call was made since construction.
+  virtual uint64_t Count(Call call) const = 0;
+
+  // As the kernel names it: "munmap".
+  static const char* Name(Call call);
+};
+
+// The system calls of the Linux that this process runs on.
+class LinuxSystemCalls final : public SystemCalls {
+ public:
+  // Counts for the whole process; never destroyed.
+  static LinuxSystemCalls& Get();
+
+  // With counts of its own.
+  LinuxSystemCalls();
+  ~LinuxSystemCalls() override;
+
+  int Open(int directory_fd, const std::string& name, int flags,
+           mode_t mode) override;
+  int Allocate(int fd, uint64_t bytes) override;
+  int State(int fd, FileState* state) override;
+  int SetLease(int fd, int type) override;
+  int FilesystemFree(int fd, uint64_t* bytes) override;
+  int64_t Map(void* address, size_t bytes, int protection, int flags,
+              int fd) override;
+  int Advise(void* address, size_t bytes, int advice) override;
+  int Close(int fd) override;
+  EndingCalls& Ending() override;
+  uint64_t Count(Call call) const override;
+
+ private:
+  class LinuxEndingCalls;
+
+  void Counted(Call call) {
+    counts_[static_cast<size_t>(call)].fetch_add(1, std::memory_order_relaxed);
+  }
+
+  std::array<std::atomic<uint64_t>, kCallCount> counts_{};
+  const std::unique_ptr<LinuxEndingCalls> ending_;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CORE_MEMORY_SYSTEM_CALLS_H_

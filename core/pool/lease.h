@@ -1,0 +1,109 @@
+// The words of leasing: holders, requests, grants, and how leases end.
+#ifndef WARMPOOL_CORE_POOL_LEASE_H_
+#define WARMPOOL_CORE_POOL_LEASE_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "core/base/random_id.h"
+#include "core/pool/segment_pool.h"
+
+namespace warmpool {
+
+using LeaseId = RandomId;
+using RequestId = RandomId;
+
+// Names a holder within one daemon's life; never given twice.
+using HolderId = uint64_t;
+
+// A client process.
+struct Holder {
+  HolderId id = 0;
+  pid_t pid = 0;
+  uid_t uid = 0;
+  // Command name as the kernel tells it; empty if not known.
+  std::string command;
+  // May see and end what other holders have.
+  bool admin = false;
+};
+
+// What a holder may do with its mapping.
+enum class Access {
+  kReadOnly,
+  kSharedWritable,
+};
+
+// nullopt: the pool's default. Zero: as long as the holder lives.
+using RequestedTtl = std::optional<absl::Duration>;
+
+struct LeaseRequest {
+  RequestId request_id;
+  uint64_t bytes = 0;
+  // nullopt: the pool makes one up.
+  std::optional<std::string> name;
+  RequestedTtl ttl;
+  bool require_zeroed = false;
+};
+
+struct AttachRequest {
+  RequestId request_id;
+  std::string name;
+  RequestedTtl ttl;
+  Access access = Access::kReadOnly;
+};
+
+// A lease as its holder needs it.
+struct LeaseGrant {
+  LeaseId id;
+  uint64_t generation = 0;
+  std::string buffer_name;
+  // Absolute path of the segment's file.
+  std::string path;
+  // Bytes asked for, and bytes of the segment.
+  uint64_t bytes = 0;
+  uint64_t segment_bytes = 0;
+  size_t page_bytes = 0;
+  Warmth warmth = Warmth::kFresh;
+  bool zeroed = false;
+  // Time to live granted. Zero: as long as the holder lives.
+  absl::Duration ttl;
+  Access access = Access::kSharedWritable;
+};
+
+struct LeaseRef {
+  LeaseId id;
+  // 0: not checked.
+  uint64_t generation = 0;
+};
+
+enum class EndCause {
+  kReleased,
+  kExpired,
+  kRevoked,
+  kHolderDied,
+};
+
+// Tells a holder that a lease of its own ended without its release.
+struct RevokedLease {
+  HolderId holder = 0;
+  LeaseId id;
+  std::string buffer_name;
+  EndCause cause = EndCause::kRevoked;
+};
+
+// OK if `name` may name a buffer: 1 to 128 letters, digits and "._-/".
+// INVALID_ARGUMENT otherwise, naming it with unprintable bytes escaped.
+absl::Status ValidateBufferName(absl::string_view name);
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CORE_POOL_LEASE_H_

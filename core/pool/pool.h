@@ -1,0 +1,154 @@
+// Pool: leases on shared-memory buffers, for holders. In front of the
+// SegmentPool, where BigCache retains for warm reuse; on cold eviction, hand
+// off to Batch; only Batch may munmap.
+//
+// Thread-safe. Its lock covers the lease table only; it is never held while a
+// segment is made, proven, returned or ended, nor while a listener is called.
+#ifndef WARMPOOL_CORE_POOL_POOL_H_
+#define WARMPOOL_CORE_POOL_POOL_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "core/base/clock.h"
+#include "core/base/mutex.h"
+#include "core/base/random_id.h"
+#include "core/memory/segment_directory.h"
+#include "core/pool/buffer_listing.h"
+#include "core/pool/lease.h"
+#include "core/pool/lease_table.h"
+#include "core/pool/segment_pool.h"
+
+namespace warmpool {
+
+class Pool {
+ public:
+  struct Options {
+    SegmentPool::Options segments;
+    // For requests that name none. Zero: as long as the holder lives.
+    absl::Duration default_ttl = absl::Seconds(60);
+    // Longer ones are cut to it.
+    absl::Duration max_ttl = absl::Hours(24);
+    // Called, under no lock, when a lease ended without its holder's release.
+    std::function<void(const RevokedLease&)> on_revoked;
+  };
+
+  struct Stats {
+    SegmentPool::Stats segments;
+    size_t live_leases = 0;
+    size_t live_buffers = 0;
+    size_t holders = 0;
+    uint64_t granted_attached = 0;
+    uint64_t replayed = 0;
+    uint64_t refused_invalid = 0;
+    uint64_t refused_exhausted = 0;
+    uint64_t refused_name_taken = 0;
+    uint64_t refused_draining = 0;
+    uint64_t refused_other = 0;
+    // By EndCause.
+    uint64_t released = 0;
+    uint64_t expired = 0;
+    uint64_t revoked = 0;
+    uint64_t holder_died = 0;
+    uint64_t renewed = 0;
+    bool draining = false;
+  };
+
+  // What is pointed to must outlive this.
+  Pool(SegmentDirectory* directory, SystemCalls* calls, const Clock* clock,
+       RandomSource* random, const Options& options);
+  // Segments still leased stay in the directory.
+  ~Pool();
+
+  // A holder must be added before its first request.
+  void AddHolder(Holder holder);
+  // The holder's process is gone: ends its leases.
+  void RemoveHolder(HolderId id);
+
+  // Errors as the RPC of the same name has them (proto/warmpool/v1).
+  absl::StatusOr<LeaseGrant> Lease(HolderId holder,
+                                   const LeaseRequest& request);
+  absl::StatusOr<LeaseGrant> Attach(HolderId holder,
+                                    const AttachRequest& request);
+  // One status for each lease, in order. `revoke`: other holders' leases too.
+  // PERMISSION_DENIED in each: revoking without being an admin.
+  std::vector<absl::Status> Release(HolderId holder,
+                                    absl::Span<const LeaseRef> leases,
+                                    bool revoke);
+  // The time to live granted; zero: as long as the holder lives.
+  absl::StatusOr<absl::Duration> Renew(HolderId holder, const LeaseRef& lease,
+                                       RequestedTtl ttl);
+  // Buffers that `holder` may see, by name. INVALID_ARGUMENT: the token.
+  absl::StatusOr<BufferPage> List(HolderId holder, const BufferFilter& filter,
+                                  size_t page_size,
+                                  const std::string& page_token) const;
+
+  // Does what time has made due (expiry, and SegmentPool::Tick). Returns when
+  // to come back.
+  absl::Time Tick();
+
+  // Takes over what an earlier daemon left in the directory. Files that are no
+  // segments are named in `*unknown`. Returns the number of segments.
+  size_t AdoptLeftovers(std::vector<std::string>* unknown);
+
+  // No further lease is granted; what is retained and batched ends.
+  void Drain();
+  // Ends every lease and every segment, mapped or not; returns how many leases
+  // there were.
+  size_t RevokeAll();
+
+  Stats stats() const;
+  void CheckInvariants() const;
+
+ private:
+  absl::StatusOr<absl::Duration> GrantedTtl(RequestedTtl requested) const;
+  // Counts how a request ended.
+  template <typename Result>
+  Result Counted(Result result);
+  // The checks that come before anything else: draining, holder, repetition.
+  absl::StatusOr<const LeaseTable::Lease*> BeginLocked(
+      HolderId holder, const RequestId& request_id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<LeaseGrant> LeaseUncounted(HolderId holder,
+                                            const LeaseRequest& request);
+  absl::StatusOr<LeaseGrant> CommitLease(HolderId holder, uid_t uid,
+                                         const LeaseRequest& request,
+                                         const std::string& name,
+                                         absl::Duration ttl,
+                                         SegmentPool::Acquired acquired);
+  absl::StatusOr<LeaseGrant> AttachUncounted(HolderId holder,
+                                             const AttachRequest& request);
+  LeaseTable::Lease NewLease(HolderId holder, const RequestId& request_id,
+                             absl::Duration ttl, Access access) const;
+  LeaseGrant GrantOf(const LeaseTable::Lease& lease) const;
+  LeaseTable::Ended EndLocked(const LeaseId& id, EndCause cause)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Tells the listener and returns segments, under no lock.
+  void Finish(std::vector<LeaseTable::Ended> ended);
+
+  const Options options_;
+  SegmentDirectory& directory_;
+  const Clock& clock_;
+  RandomSource& random_;
+
+  // Synchronised by itself. Calls into it are made under no lock of ours.
+  SegmentPool segments_;
+
+  mutable Mutex mutex_;
+  LeaseTable table_ ABSL_GUARDED_BY(mutex_);
+  uint64_t last_generation_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  // The counters of it only.
+  Stats counts_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CORE_POOL_POOL_H_

@@ -1,0 +1,334 @@
+#include "core/pool/segment_pool.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/check.h"
+
+namespace warmpool {
+
+SegmentPool::SegmentPool(SegmentSource* source, SystemCalls* calls,
+                         const Clock* clock, const Options& options)
+    : size_classes_(options.max_segment_bytes),
+      source_(*source),
+      clock_(*clock),
+      on_due_earlier_(options.on_due_earlier),
+      batch_max_age_(options.batch.max_age),
+      ledger_(options.capacity_bytes),
+      bigcache_(options.bigcache),
+      batch_(calls, options.batch, [this](uint64_t bytes) {
+        MutexLock lock(&mutex_);
+        ledger_.Leave(ByteState::kBatched, bytes);
+      }) {
+  ledger_.Enter(ByteState::kOverhead, options.overhead_bytes);
+}
+
+SegmentPool::~SegmentPool() {
+  Drain();
+  std::vector<Quarantine::Entry> quarantined;
+  {
+    MutexLock lock(&mutex_);
+    quarantined = quarantine_.TakeAll();
+  }
+  for (Quarantine::Entry& entry : quarantined) {
+    batch_.LetGo(std::move(entry.segment));
+  }
+}
+
+absl::StatusOr<SegmentPool::Acquired> SegmentPool::Acquire(
+    const AcquireRequest& request) {
+  const absl::StatusOr<SizeClass> size_class =
+      size_classes_.For(request.bytes);
+  if (!size_class.ok()) return size_class.status();
+  if (request.require_zeroed) {
+    MutexLock lock(&mutex_);
+    ++misses_zeroed_;
+    bigcache_.NoteAcquired(request.owner, *size_class, clock_.Now());
+  } else if (std::optional<Segment> warm = TakeWarm(request, *size_class)) {
+    return Acquired{std::move(*warm), Warmth::kWarm};
+  }
+  absl::StatusOr<Segment> fresh = MakeFresh(request, *size_class);
+  MutexLock lock(&mutex_);
+  if (!fresh.ok()) {
+    bigcache_.NoteDropped(request.owner, *size_class, clock_.Now());
+    return fresh.status();
+  }
+  ++acquired_fresh_;
+  return Acquired{*std::move(fresh), Warmth::kFresh};
+}
+
+std::optional<Segment> SegmentPool::TakeWarm(const AcquireRequest& request,
+                                             SizeClass size_class) {
+  for (;;) {
+    std::optional<Segment> segment;
+    const absl::Time now = clock_.Now();
+    {
+      MutexLock lock(&mutex_);
+      segment = bigcache_.Take(request.owner, size_class, now);
+      if (!segment.has_value()) return std::nullopt;
+      ledger_.Move(ByteState::kRetained, ByteState::kLeased, segment->bytes());
+    }
+    const Verdict verdict = source_.Prove(*segment);
+    {
+      MutexLock lock(&mutex_);
+      if (verdict == Verdict::kFree) {
+        ++acquired_warm_;
+        return segment;
+      }
+      ++failed_proofs_;
+      // The next Take counts this demand again.
+      bigcache_.NoteDropped(request.owner, size_class, now);
+    }
+    Settle(*std::move(segment), ByteState::kLeased, verdict, now);
+  }
+}
+
+absl::StatusOr<Segment> SegmentPool::MakeFresh(const AcquireRequest& request,
+                                               SizeClass size_class) {
+  const size_t bytes = size_classes_.Bytes(size_class);
+  absl::Status status;
+  // The filesystem may have less room than the capacity promises. What is
+  // retained makes room: first as much as is needed, then all there is.
+  for (const uint64_t room : {uint64_t{bytes}, UINT64_MAX, uint64_t{0}}) {
+    status = Reserve(bytes);
+    if (!status.ok()) return status;
+    Segment segment;
+    status = source_.Make(size_class, bytes, request.owner, &segment);
+    if (status.ok()) return segment;
+    {
+      MutexLock lock(&mutex_);
+      if (segment.empty()) {
+        ledger_.Leave(ByteState::kLeased, bytes);
+      } else {
+        ledger_.Move(ByteState::kLeased, ByteState::kBatched, bytes);
+      }
+    }
+    if (!segment.empty()) batch_.Add(std::move(segment), clock_.Now());
+    if (!absl::IsResourceExhausted(status)) return status;
+    if (room > 0) MakeRoom(room);
+  }
+  return status;
+}
+
+absl::Status SegmentPool::Reserve(uint64_t bytes) {
+  for (;;) {
+    uint64_t missing = 0;
+    {
+      MutexLock lock(&mutex_);
+      const uint64_t free = ledger_.free();
+      if (free >= bytes) {
+        ledger_.Enter(ByteState::kLeased, bytes);
+        return absl::OkStatus();
+      }
+      missing = bytes - free;
+      const uint64_t retained = ledger_.in(ByteState::kRetained);
+      const uint64_t batched = ledger_.in(ByteState::kBatched);
+      if (retained + batched < missing) {
+        return absl::ResourceExhaustedError(absl::StrCat(
+            "no room for ", bytes, " bytes: ", free + retained + batched,
+            " bytes free of a capacity of ", ledger_.capacity(), " (",
+            ledger_.in(ByteState::kLeased), " leased, ",
+            ledger_.in(ByteState::kQuarantined), " quarantined)"));
+      }
+      // What is batched will be free once it has ended.
+      missing -= std::min(missing, batched);
+    }
+    MakeRoom(missing);
+  }
+}
+
+void SegmentPool::MakeRoom(uint64_t bytes) {
+  std::vector<Eviction> evicted;
+  {
+    MutexLock lock(&mutex_);
+    bigcache_.EvictForRoom(bytes, &evicted);
+    AccountEvictedLocked(evicted);
+  }
+  HandOff(std::move(evicted));
+  batch_.Flush();
+}
+
+void SegmentPool::Return(Segment segment) {
+  segment.set_zeroed(false);
+  const Verdict verdict = source_.Prove(segment);
+  Settle(std::move(segment), ByteState::kLeased, verdict, clock_.Now());
+}
+
+void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict,
+                         absl::Time now) {
+  const uint64_t bytes = segment.bytes();
+  std::vector<Eviction> evicted;
+  absl::Time due;
+  {
+    MutexLock lock(&mutex_);
+    if (from == ByteState::kQuarantined) probing_bytes_ -= bytes;
+    if (verdict == Verdict::kInUse) {
+      ledger_.Move(from, ByteState::kQuarantined, bytes);
+      quarantine_.Add(std::move(segment), now, /*settling=*/true);
+      due = quarantine_.NextProbe();
+    } else if (verdict == Verdict::kFree && !draining_) {
+      ledger_.Move(from, ByteState::kRetained, bytes);
+      bigcache_.Retain(std::move(segment), now, &evicted);
+      AccountEvictedLocked(evicted);
+      due = bigcache_.NextDecay();
+    } else {
+      ledger_.Move(from, ByteState::kBatched, bytes);
+      bigcache_.NoteDropped(segment.owner(), segment.size_class(), now);
+    }
+  }
+  if (!segment.empty()) {
+    batch_.Add(std::move(segment), now);
+    due = now + batch_max_age_;
+  }
+  HandOff(std::move(evicted));
+  NoteDue(due);
+}
+
+void SegmentPool::Adopt(Segment segment) {
+  MutexLock lock(&mutex_);
+  ledger_.Enter(ByteState::kQuarantined, segment.bytes());
+  quarantine_.Add(std::move(segment), clock_.Now(), /*settling=*/false);
+}
+
+void SegmentPool::End(Segment segment) {
+  const absl::Time now = clock_.Now();
+  {
+    MutexLock lock(&mutex_);
+    ledger_.Move(ByteState::kLeased, ByteState::kBatched, segment.bytes());
+    bigcache_.NoteDropped(segment.owner(), segment.size_class(), now);
+  }
+  batch_.Add(std::move(segment), now);
+  NoteDue(now + batch_max_age_);
+}
+
+void SegmentPool::LetGo(Segment segment) { batch_.LetGo(std::move(segment)); }
+
+absl::Time SegmentPool::Tick() {
+  const absl::Time now = clock_.Now();
+  std::vector<Eviction> evicted;
+  {
+    MutexLock lock(&mutex_);
+    next_tick_ = absl::InfiniteFuture();
+    bigcache_.EvictDecayed(now, &evicted);
+    AccountEvictedLocked(evicted);
+  }
+  HandOff(std::move(evicted));
+  ProbeQuarantined(now, /*all=*/false);
+  const absl::Time next_batch = batch_.HandOverAged(now);
+  MutexLock lock(&mutex_);
+  next_tick_ = std::min({next_tick_, next_batch, bigcache_.NextDecay(),
+                         quarantine_.NextProbe()});
+  return next_tick_;
+}
+
+void SegmentPool::ProbeQuarantined(absl::Time now, bool all) {
+  std::vector<Quarantine::Entry> entries;
+  {
+    MutexLock lock(&mutex_);
+    entries = all ? quarantine_.TakeAll() : quarantine_.TakeDue(now);
+    for (const Quarantine::Entry& entry : entries) {
+      probing_bytes_ += entry.segment.bytes();
+    }
+  }
+  for (Quarantine::Entry& entry : entries) {
+    Verdict verdict = source_.Prove(entry.segment);
+    if (verdict == Verdict::kInUse) {
+      MutexLock lock(&mutex_);
+      probing_bytes_ -= entry.segment.bytes();
+      quarantine_.PutBack(std::move(entry), now);
+      continue;
+    }
+    // One that somebody kept for long may have left traces that no proof
+    // shows: it is ended, not reused.
+    if (!entry.Settling(now)) verdict = Verdict::kUnfit;
+    Settle(std::move(entry.segment), ByteState::kQuarantined, verdict, now);
+  }
+}
+
+void SegmentPool::Drain() {
+  std::vector<Eviction> evicted;
+  {
+    MutexLock lock(&mutex_);
+    draining_ = true;
+    bigcache_.EvictAll(&evicted);
+    AccountEvictedLocked(evicted);
+  }
+  HandOff(std::move(evicted));
+  ProbeQuarantined(clock_.Now(), /*all=*/true);
+  batch_.Flush();
+}
+
+void SegmentPool::EndQuarantined() {
+  std::vector<Quarantine::Entry> entries;
+  {
+    MutexLock lock(&mutex_);
+    entries = quarantine_.TakeAll();
+    for (const Quarantine::Entry& entry : entries) {
+      ledger_.Move(ByteState::kQuarantined, ByteState::kBatched,
+                   entry.segment.bytes());
+    }
+  }
+  for (Quarantine::Entry& entry : entries) {
+    batch_.Add(std::move(entry.segment), clock_.Now());
+  }
+  batch_.Flush();
+}
+
+void SegmentPool::HandOff(std::vector<Eviction> evicted) {
+  if (evicted.empty()) return;
+  const absl::Time now = clock_.Now();
+  for (Eviction& eviction : evicted) {
+    batch_.Add(std::move(eviction.segment), now);
+  }
+  NoteDue(now + batch_max_age_);
+}
+
+void SegmentPool::AccountEvictedLocked(const std::vector<Eviction>& evicted) {
+  for (const Eviction& eviction : evicted) {
+    ledger_.Move(ByteState::kRetained, ByteState::kBatched,
+                 eviction.segment.bytes());
+  }
+}
+
+void SegmentPool::NoteDue(absl::Time due) {
+  {
+    MutexLock lock(&mutex_);
+    if (due >= next_tick_) return;
+    next_tick_ = due;
+  }
+  if (on_due_earlier_) on_due_earlier_();
+}
+
+SegmentPool::Stats SegmentPool::stats() const {
+  Stats stats;
+  {
+    MutexLock lock(&mutex_);
+    stats.ledger = ledger_;
+    stats.bigcache = bigcache_.counts();
+    stats.retained_segments = bigcache_.retained_segments();
+    stats.acquired_warm = acquired_warm_;
+    stats.acquired_fresh = acquired_fresh_;
+    stats.misses_zeroed = misses_zeroed_;
+    stats.failed_proofs = failed_proofs_;
+    stats.quarantined_segments = quarantine_.size();
+  }
+  stats.batch = batch_.counts();
+  return stats;
+}
+
+void SegmentPool::CheckInvariants() const {
+  {
+    MutexLock lock(&mutex_);
+    bigcache_.CheckInvariants();
+    WARMPOOL_CHECK(
+        ledger_.in(ByteState::kRetained) == bigcache_.retained_bytes(),
+        "the ledger and BigCache disagree");
+    WARMPOOL_CHECK(ledger_.in(ByteState::kQuarantined) ==
+                       quarantine_.bytes() + probing_bytes_,
+                   "the ledger and Quarantine disagree");
+  }
+  batch_.CheckInvariants();
+}
+
+}  // namespace warmpool

@@ -1,0 +1,178 @@
+// SegmentPool: the engine. Segments are acquired and returned; between the two
+// BigCache retains for warm reuse; on cold eviction, hand off to Batch; only
+// Batch may munmap.
+//
+// It serves the daemon (a SegmentDirectory as source, leases in front) and, with
+// an AnonymousSource, an allocator within one process.
+//
+// Thread-safe. Its lock covers book-keeping only: segments are made, proven and
+// ended outside of it (plan under the lock, act outside, commit under the
+// lock).
+// Invariants: those of ByteLedger, BigCache and UnmapBatch; retained and
+// quarantined bytes are those that BigCache and Quarantine hold.
+#ifndef WARMPOOL_CORE_POOL_SEGMENT_POOL_H_
+#define WARMPOOL_CORE_POOL_SEGMENT_POOL_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "core/base/clock.h"
+#include "core/base/mutex.h"
+#include "core/caching/bigcache.h"
+#include "core/caching/unmap_batch.h"
+#include "core/memory/segment_source.h"
+#include "core/memory/size_class.h"
+#include "core/pool/byte_ledger.h"
+#include "core/pool/quarantine.h"
+
+namespace warmpool {
+
+// How much was already paid for a segment's pages.
+enum class Warmth {
+  kWarm,
+  kStock,
+  kFresh,
+};
+
+class SegmentPool {
+ public:
+  struct Options {
+    // Bytes of all segments together, in whatever state.
+    uint64_t capacity_bytes = UINT64_MAX;
+    // The largest request allowed.
+    size_t max_segment_bytes = SizeClasses::kDefaultMaxBytes;
+    // Bytes that the source's own files take.
+    uint64_t overhead_bytes = 0;
+    BigCache::Options bigcache;
+    UnmapBatch::Options batch;
+    // Called, under no lock, when Tick has something to do earlier than the
+    // last Tick said.
+    std::function<void()> on_due_earlier;
+  };
+
+  struct AcquireRequest {
+    uid_t owner = 0;
+    uint64_t bytes = 0;
+    // Old bytes are not acceptable.
+    bool require_zeroed = false;
+  };
+
+  struct Acquired {
+    Segment segment;
+    Warmth warmth = Warmth::kFresh;
+  };
+
+  struct Stats {
+    ByteLedger ledger{0};
+    BigCache::Counts bigcache;
+    size_t retained_segments = 0;
+    UnmapBatch::Counts batch;
+    uint64_t acquired_warm = 0;
+    uint64_t acquired_fresh = 0;
+    // Requests that BigCache was not asked for.
+    uint64_t misses_zeroed = 0;
+    // Retained segments that failed the proof at their reuse.
+    uint64_t failed_proofs = 0;
+    size_t quarantined_segments = 0;
+  };
+
+  // `source`, `calls` and `clock` must outlive this.
+  SegmentPool(SegmentSource* source, SystemCalls* calls, const Clock* clock,
+              const Options& options);
+  // Ends what is retained and batched, lets quarantined segments go.
+  // REQUIRES: every acquired segment was returned, ended or let go.
+  ~SegmentPool();
+
+  // A segment of the request's size class. INVALID_ARGUMENT: the size.
+  // RESOURCE_EXHAUSTED, telling the bytes free: beyond the capacity or what
+  // the machine has, even after everything retained was ended.
+  absl::StatusOr<Acquired> Acquire(const AcquireRequest& request);
+
+  // Takes back a segment that its holder should no longer have open or mapped.
+  // It is retained if the proof holds, quarantined if not.
+  void Return(Segment segment);
+
+  // Takes over a segment that an earlier daemon left: quarantined, so ended
+  // once nobody has it.
+  void Adopt(Segment segment);
+
+  // Ends a segment though somebody may have it mapped. Its file is gone; its
+  // pages go when the last mapping does.
+  void End(Segment segment);
+
+  // Lets go of a segment without ending it: its file stays for the next
+  // daemon. Its bytes stay leased.
+  void LetGo(Segment segment);
+
+  // Does what time has made due: decay, aged batches, probes of quarantined
+  // segments. Returns when to come back, InfiniteFuture if nothing waits.
+  absl::Time Tick();
+
+  // Tells whoever calls Tick to come by `due` at the latest.
+  void NoteDue(absl::Time due);
+
+  // From here on returned segments are not retained; what is retained and
+  // batched is ended before this returns.
+  void Drain();
+
+  // Ends everything in quarantine though somebody may have it.
+  void EndQuarantined();
+
+  const SizeClasses& size_classes() const { return size_classes_; }
+  Stats stats() const;
+  void CheckInvariants() const;
+
+ private:
+  // A warm segment that passed the proof, or nullopt.
+  std::optional<Segment> TakeWarm(const AcquireRequest& request,
+                                  SizeClass size_class);
+  // Moves `bytes` from free to leased, evicting what is retained if need be.
+  absl::Status Reserve(uint64_t bytes);
+  absl::StatusOr<Segment> MakeFresh(const AcquireRequest& request,
+                                    SizeClass size_class);
+  // Evicts retained segments of `bytes` bytes and ends whatever is batched.
+  void MakeRoom(uint64_t bytes);
+  // Hands evicted segments, whose bytes are accounted as batched, to Batch.
+  void HandOff(std::vector<Eviction> evicted);
+  // Retains or sets aside a segment whose bytes are in the state `from`.
+  void Settle(Segment segment, ByteState from, Verdict verdict, absl::Time now);
+  // Asks again for quarantined segments: those that are due, or all.
+  void ProbeQuarantined(absl::Time now, bool all);
+  void AccountEvictedLocked(const std::vector<Eviction>& evicted)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const SizeClasses size_classes_;
+  SegmentSource& source_;
+  const Clock& clock_;
+  const std::function<void()> on_due_earlier_;
+  const absl::Duration batch_max_age_;
+
+  mutable Mutex mutex_;
+  ByteLedger ledger_ ABSL_GUARDED_BY(mutex_);
+  BigCache bigcache_ ABSL_GUARDED_BY(mutex_);
+  Quarantine quarantine_ ABSL_GUARDED_BY(mutex_);
+  // Bytes of quarantined segments that are out for a probe.
+  uint64_t probing_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t acquired_warm_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t acquired_fresh_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t misses_zeroed_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t failed_proofs_ ABSL_GUARDED_BY(mutex_) = 0;
+  // What the last Tick returned, or an earlier time noted since.
+  absl::Time next_tick_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
+
+  // Last, so that it is destroyed first: its drainer reports to the ledger.
+  UnmapBatch batch_;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CORE_POOL_SEGMENT_POOL_H_

@@ -36,8 +36,10 @@ struct SizeClass {
 class SizeClasses {
  public:
   static constexpr size_t kDefaultMaxBytes = kGiB;
+  // A process has 2^47 bytes to map.
+  static constexpr size_t kMaxMaxBytes = size_t{1} << 46;
 
-  // REQUIRES: 1 <= max_bytes <= 2^46 (a process has 2^47 bytes to map).
+  // REQUIRES: 1 <= max_bytes <= kMaxMaxBytes.
   explicit SizeClasses(size_t max_bytes = kDefaultMaxBytes);
 
   // The smallest class that holds `bytes`. INVALID_ARGUMENT, naming the value:

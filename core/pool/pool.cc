@@ -234,15 +234,14 @@ std::vector<absl::Status> Pool::Release(HolderId holder,
   std::vector<absl::Status> statuses;
   statuses.reserve(leases.size());
   std::vector<LeaseTable::Ended> ended;
+  if (revoke) {
+    const absl::Status permitted = RequireAdmin(holder, "revoke leases");
+    if (!permitted.ok()) {
+      return std::vector<absl::Status>(leases.size(), permitted);
+    }
+  }
   {
     MutexLock lock(&mutex_);
-    const Holder* const caller = table_.FindHolder(holder);
-    if (revoke && (caller == nullptr || !caller->admin)) {
-      return std::vector<absl::Status>(
-          leases.size(),
-          absl::PermissionDeniedError(
-              "only uid 0 and the daemon's own uid may revoke leases"));
-    }
     for (const LeaseRef& ref : leases) {
       const absl::StatusOr<const LeaseTable::Lease*> lease =
           table_.Find(holder, ref, revoke);
@@ -310,6 +309,23 @@ void Pool::Finish(std::vector<LeaseTable::Ended> ended) {
   }
 }
 
+std::vector<BufferListing> Pool::ListAll() const {
+  Holder everyone;
+  everyone.admin = true;
+  MutexLock lock(&mutex_);
+  return ListBuffers(table_, everyone, BufferFilter(), SIZE_MAX,
+                     /*page_token=*/"", clock_.Now())
+      ->buffers;
+}
+
+absl::Status Pool::RequireAdmin(HolderId holder, absl::string_view deed) const {
+  MutexLock lock(&mutex_);
+  const Holder* const caller = table_.FindHolder(holder);
+  if (caller != nullptr && caller->admin) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      absl::StrCat("only uid 0 and the daemon's own uid may ", deed));
+}
+
 absl::Time Pool::Tick() {
   std::vector<LeaseTable::Ended> ended;
   {
@@ -324,11 +340,8 @@ absl::Time Pool::Tick() {
   return std::min(next, table_.NextExpiry());
 }
 
-size_t Pool::AdoptLeftovers(std::vector<std::string>* unknown) {
-  std::vector<Segment> leftovers =
-      directory_.FindLeftovers(segments_.size_classes(), unknown);
+void Pool::Adopt(std::vector<Segment> leftovers) {
   for (Segment& segment : leftovers) segments_.Adopt(std::move(segment));
-  return leftovers.size();
 }
 
 void Pool::Drain() {

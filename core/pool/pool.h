@@ -90,13 +90,20 @@ class Pool {
                                   size_t page_size,
                                   const std::string& page_token) const;
 
+  // Every buffer of every uid.
+  std::vector<BufferListing> ListAll() const;
+
+  // PERMISSION_DENIED unless `holder` is an admin; the message says that only
+  // admins may `deed`.
+  absl::Status RequireAdmin(HolderId holder, absl::string_view deed) const;
+
   // Does what time has made due (expiry, and SegmentPool::Tick). Returns when
   // to come back.
   absl::Time Tick();
 
-  // Takes over what an earlier daemon left in the directory. Files that are no
-  // segments are named in `*unknown`. Returns the number of segments.
-  size_t AdoptLeftovers(std::vector<std::string>* unknown);
+  // Takes over segments that an earlier daemon left: each is ended once nobody
+  // has it.
+  void Adopt(std::vector<Segment> leftovers);
 
   // No further lease is granted; what is retained and batched ends.
   void Drain();

@@ -1,0 +1,27 @@
+// Where a daemon and its clients find each other when nobody says otherwise.
+#ifndef WARMPOOL_CORE_BASE_UNIX_TARGET_H_
+#define WARMPOOL_CORE_BASE_UNIX_TARGET_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace warmpool {
+
+// "unix:/run/warmpool/warmpool.sock" for root;
+// "unix:$XDG_RUNTIME_DIR/warmpool.sock" for others who have such a directory,
+// else "unix:/tmp/warmpool-<uid>.sock".
+std::string DefaultTarget();
+
+// "/dev/shm/warmpool-<uid>".
+std::string DefaultShmDirectory();
+
+// The path in "unix:PATH" or "unix:///PATH". INVALID_ARGUMENT, naming the
+// target: another scheme, no path, or one that does not fit a socket address
+// (107 bytes, unix(7)).
+absl::StatusOr<std::string> SocketPathOf(absl::string_view target);
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CORE_BASE_UNIX_TARGET_H_

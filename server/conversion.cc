@@ -1,0 +1,175 @@
+#include "server/conversion.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace warmpool {
+namespace {
+
+// google/protobuf/duration.proto: 60 s * 60 min * 24 h * 365.25 d * 10000 y.
+constexpr int64_t kLongestSeconds = 315'576'000'000;
+
+absl::StatusOr<RandomId> IdFromProto(const std::string& bytes,
+                                     absl::string_view field) {
+  const std::optional<RandomId> id = RandomId::FromBytes(bytes);
+  if (id.has_value()) return *id;
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, " has ", bytes.size(), " bytes: it is ",
+                   RandomId::kBytes, " random bytes"));
+}
+
+template <typename Request>
+absl::StatusOr<RequestedTtl> TtlFromProto(const Request& request) {
+  if (!request.has_ttl()) return RequestedTtl();
+  const absl::StatusOr<absl::Duration> ttl = FromProto(request.ttl(), "ttl");
+  if (!ttl.ok()) return ttl.status();
+  return RequestedTtl(*ttl);
+}
+
+absl::StatusOr<Access> FromProto(v1::Access access) {
+  switch (access) {
+    case v1::ACCESS_UNSPECIFIED:
+    case v1::ACCESS_READ_ONLY: return Access::kReadOnly;
+    case v1::ACCESS_SHARED_WRITABLE: return Access::kSharedWritable;
+    default:
+      return absl::InvalidArgumentError(absl::StrCat(
+          "access ", static_cast<int>(access), " is not a known access"));
+  }
+}
+
+v1::Access ToProto(Access access) {
+  return access == Access::kReadOnly ? v1::ACCESS_READ_ONLY
+                                     : v1::ACCESS_SHARED_WRITABLE;
+}
+
+v1::Warmth ToProto(Warmth warmth) {
+  switch (warmth) {
+    case Warmth::kWarm: return v1::WARMTH_WARM;
+    case Warmth::kStock: return v1::WARMTH_STOCK;
+    case Warmth::kFresh: return v1::WARMTH_FRESH;
+  }
+  return v1::WARMTH_UNSPECIFIED;
+}
+
+}  // namespace
+
+absl::StatusOr<absl::Duration> FromProto(
+    const google::protobuf::Duration& duration, absl::string_view field) {
+  const int64_t seconds = duration.seconds();
+  const int32_t nanos = duration.nanos();
+  const bool signs_agree =
+      seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0);
+  if (seconds < -kLongestSeconds || seconds > kLongestSeconds ||
+      nanos <= -1'000'000'000 || nanos >= 1'000'000'000 || !signs_agree) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        field, " of ", seconds, " seconds and ", nanos,
+        " nanos is not a valid google.protobuf.Duration"));
+  }
+  return absl::Seconds(seconds) + absl::Nanoseconds(nanos);
+}
+
+google::protobuf::Duration ToProto(absl::Duration duration) {
+  const absl::Duration longest = absl::Seconds(kLongestSeconds);
+  duration = std::clamp(duration, -longest, longest);
+  google::protobuf::Duration proto;
+  proto.set_seconds(
+      absl::IDivDuration(duration, absl::Seconds(1), &duration));
+  proto.set_nanos(static_cast<int32_t>(
+      absl::IDivDuration(duration, absl::Nanoseconds(1), &duration)));
+  return proto;
+}
+
+absl::StatusOr<LeaseRequest> FromProto(const v1::LeaseRequest& request) {
+  const absl::StatusOr<RandomId> id =
+      IdFromProto(request.request_id(), "request_id");
+  if (!id.ok()) return id.status();
+  const absl::StatusOr<RequestedTtl> ttl = TtlFromProto(request);
+  if (!ttl.ok()) return ttl.status();
+  LeaseRequest converted;
+  converted.request_id = *id;
+  converted.bytes = request.size_bytes();
+  if (request.has_name()) converted.name = request.name();
+  converted.ttl = *ttl;
+  converted.require_zeroed = request.require_zeroed();
+  return converted;
+}
+
+absl::StatusOr<AttachRequest> FromProto(const v1::AttachRequest& request) {
+  const absl::StatusOr<RandomId> id =
+      IdFromProto(request.request_id(), "request_id");
+  if (!id.ok()) return id.status();
+  const absl::StatusOr<RequestedTtl> ttl = TtlFromProto(request);
+  if (!ttl.ok()) return ttl.status();
+  const absl::StatusOr<Access> access = FromProto(request.access());
+  if (!access.ok()) return access.status();
+  return AttachRequest{*id, request.name(), *ttl, *access};
+}
+
+absl::StatusOr<LeaseRef> FromProto(const v1::LeaseRef& ref) {
+  const absl::StatusOr<RandomId> id = IdFromProto(ref.lease_id(), "lease_id");
+  if (!id.ok()) return id.status();
+  return LeaseRef{*id, ref.generation()};
+}
+
+absl::StatusOr<RequestedTtl> TtlOf(const v1::RenewRequest::Renewal& renewal) {
+  return TtlFromProto(renewal);
+}
+
+v1::GrantedLease ToProto(const LeaseGrant& grant) {
+  v1::GrantedLease lease;
+  lease.set_lease_id(grant.id.ToBytes());
+  lease.set_generation(grant.generation);
+  lease.set_buffer_name(grant.buffer_name);
+  lease.set_path(grant.path);
+  lease.set_size_bytes(grant.bytes);
+  lease.set_mapped_bytes(grant.segment_bytes);
+  lease.set_page_size_bytes(grant.page_bytes);
+  lease.set_warmth(ToProto(grant.warmth));
+  lease.set_zeroed(grant.zeroed);
+  *lease.mutable_ttl() = ToProto(grant.ttl);
+  lease.set_access(ToProto(grant.access));
+  return lease;
+}
+
+v1::Buffer ToProto(const BufferListing& listing) {
+  v1::Buffer buffer;
+  buffer.set_name(listing.name);
+  buffer.set_uid(listing.uid);
+  buffer.set_size_bytes(listing.bytes);
+  buffer.set_mapped_bytes(listing.segment_bytes);
+  buffer.set_generation(listing.generation);
+  *buffer.mutable_age() = ToProto(listing.age);
+  for (const BufferListing::Lease& lease : listing.leases) {
+    v1::BufferLease* const proto = buffer.add_leases();
+    proto->set_lease_id(lease.id.ToBytes());
+    proto->set_pid(lease.holder.pid);
+    proto->set_uid(lease.holder.uid);
+    proto->set_command(lease.holder.command);
+    *proto->mutable_age() = ToProto(lease.age);
+    *proto->mutable_ttl_left() = ToProto(lease.ttl_left);
+    proto->set_access(ToProto(lease.access));
+  }
+  return buffer;
+}
+
+v1::Result ToProto(const absl::Status& status) {
+  v1::Result result;
+  result.set_code(static_cast<int32_t>(status.code()));
+  result.set_message(std::string(status.message()));
+  return result;
+}
+
+v1::RevokedNotice ToProto(const RevokedLease& revoked) {
+  v1::RevokedNotice notice;
+  notice.set_lease_id(revoked.id.ToBytes());
+  notice.set_buffer_name(revoked.buffer_name);
+  notice.set_cause(revoked.cause == EndCause::kExpired
+                       ? v1::RevokedNotice::CAUSE_EXPIRED
+                       : v1::RevokedNotice::CAUSE_REVOKED);
+  return notice;
+}
+
+}  // namespace warmpool

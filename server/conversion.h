@@ -1,0 +1,39 @@
+// The border between the wire contract and core: what comes in is validated
+// here as far as its form goes; what it means is core's business.
+//
+// Errors are INVALID_ARGUMENT and name the field and its value.
+#ifndef WARMPOOL_SERVER_CONVERSION_H_
+#define WARMPOOL_SERVER_CONVERSION_H_
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "core/pool/buffer_listing.h"
+#include "core/pool/lease.h"
+#include "google/protobuf/duration.pb.h"
+#include "proto/warmpool/v1/warmpool.pb.h"
+
+namespace warmpool {
+
+// Refuses what google.protobuf.Duration calls invalid: nanos out of range or
+// of another sign than the seconds, or beyond +-10,000 years. `field` is named
+// in the error.
+absl::StatusOr<absl::Duration> FromProto(
+    const google::protobuf::Duration& duration, absl::string_view field);
+// Durations that the wire can't carry become the longest that it can.
+google::protobuf::Duration ToProto(absl::Duration duration);
+
+absl::StatusOr<LeaseRequest> FromProto(const v1::LeaseRequest& request);
+absl::StatusOr<AttachRequest> FromProto(const v1::AttachRequest& request);
+absl::StatusOr<LeaseRef> FromProto(const v1::LeaseRef& ref);
+// The time to live of a renewal.
+absl::StatusOr<RequestedTtl> TtlOf(const v1::RenewRequest::Renewal& renewal);
+
+v1::GrantedLease ToProto(const LeaseGrant& grant);
+v1::Buffer ToProto(const BufferListing& listing);
+v1::Result ToProto(const absl::Status& status);
+v1::RevokedNotice ToProto(const RevokedLease& revoked);
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_SERVER_CONVERSION_H_

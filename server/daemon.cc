@@ -1,0 +1,208 @@
+#include "server/daemon.h"
+
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/server_posix.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/byte_size.h"
+#include "core/base/unix_target.h"
+#include "server/conversion.h"
+#include "server/grpc_server.h"
+#include "spdlog/spdlog.h"
+
+namespace warmpool {
+namespace {
+
+// How often a draining daemon looks whether the last lease is gone.
+constexpr absl::Duration kDrainPoll = absl::Milliseconds(10);
+// Given to calls under way when the server shuts down.
+constexpr absl::Duration kServerShutdownGrace = absl::Seconds(1);
+
+// A segment costs a descriptor for as long as it lives.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Create(
+    const DaemonOptions& options) {
+  RaiseDescriptorLimit();
+  std::unique_ptr<Daemon> daemon(new Daemon(options));
+  absl::Status status = daemon->OpenDirectory();
+  if (!status.ok()) return status;
+  daemon->MakePool();
+  status = daemon->StartServing();
+  if (!status.ok()) return status;
+  return daemon;
+}
+
+Daemon::Daemon(const DaemonOptions& options)
+    : options_(options),
+      clock_(MonotonicClock::Get()),
+      random_(KernelRandom::Get()),
+      calls_(LinuxSystemCalls::Get()),
+      maintenance_(&clock_) {}
+
+Daemon::~Daemon() {
+  if (listener_ != nullptr) listener_->Stop();
+  if (server_ != nullptr) {
+    server_->Shutdown(absl::ToChronoTime(absl::Now() + kServerShutdownGrace));
+    server_->Wait();
+  }
+  maintenance_.Stop();
+}
+
+absl::Status Daemon::OpenDirectory() {
+  absl::StatusOr<std::unique_ptr<SegmentDirectory>> directory =
+      SegmentDirectory::Open(options_.shm_dir,
+                             absl::StrCat("serving ", options_.listen), &calls_,
+                             &random_);
+  if (!directory.ok()) return directory.status();
+  directory_ = *std::move(directory);
+  return absl::OkStatus();
+}
+
+void Daemon::MakePool() {
+  std::vector<std::string> unknown;
+  std::vector<Segment> leftovers = directory_->FindLeftovers(
+      SizeClasses(options_.pool.segments.max_segment_bytes), &unknown);
+  uint64_t held = directory_->overhead_bytes();
+  for (const Segment& segment : leftovers) held += segment.bytes();
+  for (const std::string& name : unknown) {
+    spdlog::warn("not a segment, left alone file={}/{}", directory_->path(),
+                 name);
+  }
+
+  Pool::Options pool = options_.pool;
+  const uint64_t half = (directory_->FreeBytes().value_or(0) + held) / 2;
+  pool.segments.capacity_bytes = options_.capacity_bytes.value_or(half);
+  pool.segments.bigcache.max_bytes = options_.bigcache_bytes.value_or(
+      pool.segments.capacity_bytes / 2);
+  pool.segments.overhead_bytes = directory_->overhead_bytes();
+  pool.segments.on_due_earlier = [this] { maintenance_.Poke(); };
+  pool.on_revoked = [this](const RevokedLease& revoked) {
+    spdlog::info("lease ended by the daemon lease={} buffer={} holder={}",
+                 revoked.id.ToHex(), revoked.buffer_name, revoked.holder);
+    v1::SessionResponse notice;
+    *notice.mutable_revoked() = ToProto(revoked);
+    hub_.Notify(revoked.holder, notice);
+  };
+  pool_ = std::make_unique<Pool>(directory_.get(), &calls_, &clock_, &random_,
+                                 pool);
+  if (!leftovers.empty()) {
+    spdlog::warn("segments of an earlier daemon, each to be ended once nobody "
+                 "has it segments={} bytes={}",
+                 leftovers.size(), held);
+  }
+  pool_->Adopt(std::move(leftovers));
+  maintenance_.Start([this] { return pool_->Tick(); });
+  spdlog::info("pool ready shm_dir={} capacity={} free={}", directory_->path(),
+               FormatByteSize(pool.segments.capacity_bytes),
+               FormatByteSize(directory_->FreeBytes().value_or(0)));
+}
+
+absl::Status Daemon::StartServing() {
+  const absl::StatusOr<std::string> path = SocketPathOf(options_.listen);
+  if (!path.ok()) return path.status();
+  absl::StatusOr<std::unique_ptr<HolderRegistry>> holders =
+      HolderRegistry::Create(pool_.get());
+  if (!holders.ok()) return holders.status();
+  holders_ = *std::move(holders);
+  absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Bind(*path);
+  if (!listener.ok()) return listener.status();
+  listener_ = *std::move(listener);
+
+  handlers_ = std::make_unique<Handlers>(
+      pool_.get(), directory_.get(), &calls_, &clock_,
+      [this](bool revoke) { return OnShutdownRpc(revoke); });
+  service_ = std::make_unique<MemoryPoolService>(holders_.get(),
+                                                 handlers_.get(), &hub_);
+  server_ = StartGrpcServer(service_.get(), options_.reflection);
+  if (server_ == nullptr) return absl::InternalError("gRPC server can't start");
+  server_->GetHealthCheckService()->SetServingStatus(true);
+  listener_->Start([this](UniqueFd connection) {
+    const absl::Status admitted = holders_->Admit(connection.get());
+    if (!admitted.ok()) {
+      spdlog::warn("connection refused: {}", admitted.ToString());
+      return;
+    }
+    grpc::AddInsecureChannelFromFd(server_.get(), connection.Release());
+  });
+  spdlog::info("serving listen={} pid={}", options_.listen, getpid());
+  return absl::OkStatus();
+}
+
+void Daemon::RequestStop() {
+  {
+    MutexLock lock(&mutex_);
+    ++stop_requests_;
+  }
+  stop_condition_.NotifyAll();
+}
+
+size_t Daemon::Wait() {
+  {
+    MutexLock lock(&mutex_);
+    while (stop_requests_ == 0) stop_condition_.Wait(&mutex_);
+  }
+  BeginDrain();
+  AwaitReleases();
+  listener_->Stop();
+  server_->Shutdown(absl::ToChronoTime(absl::Now() + kServerShutdownGrace));
+  server_->Wait();
+  maintenance_.Stop();
+  LogLeasesLeft();
+  return pool_->stats().live_leases;
+}
+
+void Daemon::BeginDrain() {
+  spdlog::info("draining");
+  server_->GetHealthCheckService()->SetServingStatus(false);
+  pool_->Drain();
+  v1::SessionResponse notice;
+  notice.mutable_draining();
+  hub_.NotifyAll(notice);
+}
+
+v1::ShutdownResponse Daemon::OnShutdownRpc(bool revoke) {
+  BeginDrain();
+  v1::ShutdownResponse response;
+  response.set_live_leases(pool_->stats().live_leases);
+  if (revoke) response.set_revoked_leases(pool_->RevokeAll());
+  RequestStop();
+  return response;
+}
+
+void Daemon::AwaitReleases() {
+  const absl::Time deadline = clock_.Now() + options_.drain_timeout;
+  MutexLock lock(&mutex_);
+  while (stop_requests_ == 1 && clock_.Now() < deadline &&
+         pool_->stats().live_leases > 0) {
+    stop_condition_.WaitFor(&mutex_, kDrainPoll);
+  }
+}
+
+void Daemon::LogLeasesLeft() {
+  const Pool::Stats stats = pool_->stats();
+  for (const BufferListing& buffer : pool_->ListAll()) {
+    for (const BufferListing::Lease& lease : buffer.leases) {
+      spdlog::warn(
+          "lease left buffer={} bytes={} segment={} pid={} command={} lease={}",
+          buffer.name, buffer.segment_bytes, buffer.file_name,
+          lease.holder.pid, lease.holder.command, lease.id.ToHex());
+    }
+  }
+  spdlog::info("stopped leases_left={} quarantined={}", stats.live_leases,
+               stats.segments.quarantined_segments);
+}
+
+}  // namespace warmpool

@@ -1,0 +1,98 @@
+// Daemon: everything put together. Create, Wait (until somebody stops it), and
+// nothing is left behind that no lease needs.
+#ifndef WARMPOOL_SERVER_DAEMON_H_
+#define WARMPOOL_SERVER_DAEMON_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "core/base/clock.h"
+#include "core/base/mutex.h"
+#include "core/base/random_id.h"
+#include "core/memory/segment_directory.h"
+#include "core/memory/system_calls.h"
+#include "core/pool/pool.h"
+#include "grpcpp/grpcpp.h"
+#include "proto/warmpool/v1/warmpool.pb.h"
+#include "server/handlers.h"
+#include "server/holder_registry.h"
+#include "server/listener.h"
+#include "server/maintenance.h"
+#include "server/service.h"
+#include "server/session.h"
+
+namespace warmpool {
+
+struct DaemonOptions {
+  // "unix:PATH".
+  std::string listen;
+  std::string shm_dir;
+  // nullopt: half of what the directory's filesystem has free and the
+  // directory already holds.
+  std::optional<uint64_t> capacity_bytes;
+  // What BigCache may retain. nullopt: half of the capacity.
+  std::optional<uint64_t> bigcache_bytes;
+  // The daemon sets its capacity, byte cap, overhead and callbacks.
+  Pool::Options pool;
+  // How long a stopping daemon waits for leases to be released.
+  absl::Duration drain_timeout = absl::Seconds(5);
+  bool reflection = false;
+};
+
+class Daemon {
+ public:
+  // Locks the directory, listens, and serves. Errors name the flag or path.
+  static absl::StatusOr<std::unique_ptr<Daemon>> Create(
+      const DaemonOptions& options);
+  ~Daemon();
+
+  // Makes Wait drain and return. Thread-safe; a second call ends the wait for
+  // leases.
+  void RequestStop();
+
+  // Serves until RequestStop or the Shutdown RPC, then drains: no new lease,
+  // health NOT_SERVING, sessions told, a bounded wait for leases, and the end
+  // of all segments without one. Returns the number of leases left.
+  size_t Wait();
+
+ private:
+  explicit Daemon(const DaemonOptions& options);
+
+  absl::Status OpenDirectory();
+  void MakePool();
+  absl::Status StartServing();
+  // No lease is granted from here on. Can be called again.
+  void BeginDrain();
+  v1::ShutdownResponse OnShutdownRpc(bool revoke);
+  void AwaitReleases();
+  void LogLeasesLeft();
+
+  const DaemonOptions options_;
+  const Clock& clock_;
+  RandomSource& random_;
+  SystemCalls& calls_;
+
+  Mutex mutex_;
+  CondVar stop_condition_;
+  int stop_requests_ ABSL_GUARDED_BY(mutex_) = 0;
+
+  // In the order in which they need each other.
+  std::unique_ptr<SegmentDirectory> directory_;
+  SessionHub hub_;
+  Maintenance maintenance_;
+  std::unique_ptr<Pool> pool_;
+  std::unique_ptr<HolderRegistry> holders_;
+  std::unique_ptr<Handlers> handlers_;
+  std::unique_ptr<MemoryPoolService> service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<Listener> listener_;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_SERVER_DAEMON_H_

@@ -1,0 +1,193 @@
+#include "server/daemon_flags.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/marshalling.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/flags/usage_config.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "core/base/byte_size.h"
+#include "core/base/unix_target.h"
+#include "spdlog/spdlog.h"
+
+namespace warmpool {
+
+// A flag that is a size or "auto".
+struct CapacityFlag {
+  std::optional<ByteSize> size;
+};
+
+bool AbslParseFlag(absl::string_view text, CapacityFlag* flag,
+                   std::string* error) {
+  if (text == "auto") {
+    flag->size.reset();
+    return true;
+  }
+  return AbslParseFlag(text, &flag->size.emplace(), error);
+}
+
+std::string AbslUnparseFlag(const CapacityFlag& flag) {
+  return flag.size.has_value() ? AbslUnparseFlag(*flag.size) : "auto";
+}
+
+// A flag that is a number of slots or "adaptive".
+struct SlotsFlag {
+  std::optional<size_t> slots = BigCache::kDefaultSlots;
+};
+
+bool AbslParseFlag(absl::string_view text, SlotsFlag* flag,
+                   std::string* error) {
+  if (text == "adaptive") {
+    flag->slots.reset();
+    return true;
+  }
+  if (absl::ParseFlag(text, &flag->slots.emplace(), error)) return true;
+  *error = absl::StrCat("\"", text, "\" is neither a number nor \"adaptive\"");
+  return false;
+}
+
+std::string AbslUnparseFlag(const SlotsFlag& flag) {
+  return flag.slots.has_value() ? absl::StrCat(*flag.slots) : "adaptive";
+}
+
+}  // namespace warmpool
+
+ABSL_FLAG(std::string, listen, "",
+          "Socket to serve on, unix:PATH. Default: "
+          "unix:/run/warmpool/warmpool.sock for root, "
+          "unix:$XDG_RUNTIME_DIR/warmpool.sock or unix:/tmp/warmpool-UID.sock "
+          "for others");
+ABSL_FLAG(std::string, shm_dir, "",
+          "Directory of the segments, on a tmpfs; its last component is made "
+          "where it is missing. Default: /dev/shm/warmpool-UID");
+ABSL_FLAG(warmpool::CapacityFlag, capacity_bytes, {},
+          "Bytes of all segments together (4G, 512MiB, ...); auto: half of "
+          "what the filesystem of --shm_dir has free and the directory holds");
+ABSL_FLAG(warmpool::ByteSize, max_buffer_bytes,
+          {warmpool::SizeClasses::kDefaultMaxBytes},
+          "Largest buffer that can be leased");
+ABSL_FLAG(warmpool::SlotsFlag, bigcache_slots, {},
+          "Segments that BigCache retains for each uid and size class; "
+          "adaptive: as many as demand has swung by lately");
+ABSL_FLAG(warmpool::CapacityFlag, bigcache_bytes, {},
+          "Bytes that BigCache retains at most; auto: half of the capacity");
+ABSL_FLAG(absl::Duration, bigcache_decay, absl::Seconds(10),
+          "A retained segment that nobody asks for is evicted after this long; "
+          "inf: never");
+ABSL_FLAG(warmpool::ByteSize, batch_threshold_bytes,
+          {warmpool::UnmapBatch::kDefaultThresholdBytes},
+          "Evicted segments are ended together once they add up to this");
+ABSL_FLAG(absl::Duration, batch_max_age, absl::Milliseconds(200),
+          "Evicted segments are ended after this long even when they do not "
+          "add up to the threshold; inf: they wait");
+ABSL_FLAG(absl::Duration, default_ttl, absl::Seconds(60),
+          "Time to live of leases that ask for none; 0: as long as their "
+          "process lives. The client library renews its leases");
+ABSL_FLAG(absl::Duration, max_ttl, absl::Hours(24),
+          "Longer times to live are cut to this");
+ABSL_FLAG(absl::Duration, drain_timeout, absl::Seconds(5),
+          "How long a stopping daemon waits for leases to be released");
+ABSL_FLAG(bool, reflection, false,
+          "Serve gRPC reflection, for grpcurl and the like");
+ABSL_FLAG(std::string, log_level, "info",
+          "trace, debug, info, warn, error or off");
+
+namespace warmpool {
+namespace {
+
+constexpr char kUsage[] =
+    "The Warmpool daemon: leases named shared-memory buffers to the processes "
+    "of this machine.\n\n"
+    "  warmpoold --listen=unix:/tmp/warmpool.sock --capacity_bytes=4GiB\n\n"
+    "Sizes are written 4096, 64KiB, 2MiB, 4G; durations 200ms, 10s, 5m, inf.\n"
+    "SIGTERM drains and stops it; a second one ends the wait for leases.";
+
+absl::Status NegativeFlag(absl::string_view flag, absl::Duration value) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", flag, "=", absl::FormatDuration(value),
+                   " is negative"));
+}
+
+absl::Status CheckDurations() {
+  const std::pair<const char*, absl::Duration> durations[] = {
+      {"bigcache_decay", absl::GetFlag(FLAGS_bigcache_decay)},
+      {"batch_max_age", absl::GetFlag(FLAGS_batch_max_age)},
+      {"default_ttl", absl::GetFlag(FLAGS_default_ttl)},
+      {"max_ttl", absl::GetFlag(FLAGS_max_ttl)},
+      {"drain_timeout", absl::GetFlag(FLAGS_drain_timeout)},
+  };
+  for (const auto& [flag, value] : durations) {
+    if (value < absl::ZeroDuration()) return NegativeFlag(flag, value);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetLogLevel(const std::string& name) {
+  const spdlog::level::level_enum level = spdlog::level::from_str(name);
+  if (level == spdlog::level::off && name != "off") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--log_level=", name,
+                     " is none of trace, debug, info, warn, error, off"));
+  }
+  spdlog::set_level(level);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<DaemonOptions> ParseDaemonFlags(int argc, char** argv) {
+  absl::SetProgramUsageMessage(kUsage);
+  // --help shows this program's flags: those defined in daemon_flags.cc.
+  absl::FlagsUsageConfig usage;
+  usage.contains_helpshort_flags = [](absl::string_view file) {
+    return absl::StrContains(file, "daemon_flags");
+  };
+  usage.contains_help_flags = usage.contains_helpshort_flags;
+  absl::SetFlagsUsageConfig(usage);
+  const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
+  if (rest.size() > 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "unexpected argument \"", rest[1], "\": the daemon takes flags only"));
+  }
+  absl::Status status = SetLogLevel(absl::GetFlag(FLAGS_log_level));
+  if (!status.ok()) return status;
+  status = CheckDurations();
+  if (!status.ok()) return status;
+
+  DaemonOptions options;
+  options.listen = absl::GetFlag(FLAGS_listen);
+  if (options.listen.empty()) options.listen = DefaultTarget();
+  options.shm_dir = absl::GetFlag(FLAGS_shm_dir);
+  if (options.shm_dir.empty()) options.shm_dir = DefaultShmDirectory();
+  if (const auto size = absl::GetFlag(FLAGS_capacity_bytes).size) {
+    options.capacity_bytes = size->bytes;
+  }
+  if (const auto size = absl::GetFlag(FLAGS_bigcache_bytes).size) {
+    options.bigcache_bytes = size->bytes;
+  }
+  options.pool.segments.max_segment_bytes =
+      absl::GetFlag(FLAGS_max_buffer_bytes).bytes;
+  if (options.pool.segments.max_segment_bytes == 0 ||
+      options.pool.segments.max_segment_bytes > SizeClasses::kMaxMaxBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--max_buffer_bytes=", options.pool.segments.max_segment_bytes,
+        " is outside of 1 to ", SizeClasses::kMaxMaxBytes));
+  }
+  options.pool.segments.bigcache.slots =
+      absl::GetFlag(FLAGS_bigcache_slots).slots;
+  options.pool.segments.bigcache.decay = absl::GetFlag(FLAGS_bigcache_decay);
+  options.pool.segments.batch.threshold_bytes =
+      absl::GetFlag(FLAGS_batch_threshold_bytes).bytes;
+  options.pool.segments.batch.max_age = absl::GetFlag(FLAGS_batch_max_age);
+  options.pool.default_ttl = absl::GetFlag(FLAGS_default_ttl);
+  options.pool.max_ttl = absl::GetFlag(FLAGS_max_ttl);
+  options.drain_timeout = absl::GetFlag(FLAGS_drain_timeout);
+  options.reflection = absl::GetFlag(FLAGS_reflection);
+  return options;
+}
+
+}  // namespace warmpool

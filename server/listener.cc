@@ -1,0 +1,161 @@
+#include "server/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "spdlog/spdlog.h"
+
+namespace warmpool {
+namespace {
+
+// Descriptors of connections are numbered from here up, in turn, so that a
+// number comes back only long after its last call is over: gRPC names peers by
+// descriptor number.
+constexpr int kFirstNumber = 256;
+// Descriptors kept for segments and the rest, at least.
+constexpr int kReservedNumbers = 128;
+// Out of descriptors: a pause lets some connection end.
+constexpr int kPauseMilliseconds = 50;
+
+absl::StatusOr<sockaddr_un> AddressOf(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("socket path ", path, " is too long"));
+  }
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  return address;
+}
+
+// Whether somebody accepts connections at the address.
+bool IsServed(const sockaddr_un& address) {
+  const UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return connect(probe.get(), reinterpret_cast<const sockaddr*>(&address),
+                 sizeof(address)) == 0 ||
+         errno == EAGAIN;
+}
+
+// Removes what a daemon that died left at `path`.
+absl::Status RemoveStaleSocket(const std::string& path,
+                               const sockaddr_un& address) {
+  struct stat file;
+  if (lstat(path.c_str(), &file) < 0) return absl::OkStatus();
+  if (!S_ISSOCK(file.st_mode)) {
+    return absl::AlreadyExistsError(
+        absl::StrCat(path, " exists and is no socket: remove it, or listen "
+                     "elsewhere (--listen)"));
+  }
+  if (IsServed(address)) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("another process listens on ", path));
+  }
+  unlink(path.c_str());
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(
+    const std::string& path) {
+  const absl::StatusOr<sockaddr_un> address = AddressOf(path);
+  if (!address.ok()) return address.status();
+  std::error_code ignored;
+  std::filesystem::create_directories(
+      std::filesystem::absolute(path).parent_path(), ignored);
+  const absl::Status free = RemoveStaleSocket(path, *address);
+  if (!free.ok()) return free;
+
+  UniqueFd fd(
+      socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  UniqueFd stop_fd(eventfd(0, EFD_CLOEXEC));
+  if (!fd.valid() || !stop_fd.valid() ||
+      bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address),
+           sizeof(*address)) < 0 ||
+      chmod(path.c_str(), 0600) < 0 || listen(fd.get(), SOMAXCONN) < 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("can't listen on ", path));
+  }
+  return std::unique_ptr<Listener>(
+      new Listener(path, std::move(fd), std::move(stop_fd)));
+}
+
+Listener::Listener(std::string path, UniqueFd socket, UniqueFd stop_fd)
+    : path_(std::move(path)),
+      socket_(std::move(socket)),
+      stop_fd_(std::move(stop_fd)) {}
+
+Listener::~Listener() {
+  Stop();
+  unlink(path_.c_str());
+}
+
+void Listener::Start(OnConnection on_connection) {
+  on_connection_ = std::move(on_connection);
+  acceptor_ = std::thread([this] { AcceptMain(); });
+}
+
+void Listener::Stop() {
+  if (!acceptor_.joinable()) return;
+  eventfd_write(stop_fd_.get(), 1);
+  acceptor_.join();
+}
+
+void Listener::AcceptMain() {
+  bool pause = false;
+  for (;;) {
+    pollfd events[] = {{stop_fd_.get(), POLLIN, 0},
+                       {socket_.get(), POLLIN, 0}};
+    if (pause) {
+      poll(events, 1, kPauseMilliseconds);
+    } else {
+      poll(events, 2, -1);
+    }
+    if (events[0].revents != 0) return;
+    pause = !AcceptOne();
+  }
+}
+
+bool Listener::AcceptOne() {
+  UniqueFd accepted(
+      accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!accepted.valid()) {
+    if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return true;
+    spdlog::warn("accept failed, will try again path={} error={}", path_,
+                 std::strerror(errno));
+    return false;
+  }
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const int end = static_cast<int>(std::min<rlim_t>(limit.rlim_cur, 1 << 20)) -
+                  kReservedNumbers;
+  if (next_number_ < kFirstNumber || next_number_ >= end) {
+    next_number_ = std::min(kFirstNumber, std::max(end, 0));
+  }
+  UniqueFd numbered(
+      fcntl(accepted.get(), F_DUPFD_CLOEXEC, next_number_));
+  if (!numbered.valid()) {
+    next_number_ = 0;
+    spdlog::warn("out of descriptors, a connection is refused limit={}",
+                 limit.rlim_cur);
+    return false;
+  }
+  next_number_ = numbered.get() + 1;
+  accepted.Reset();
+  on_connection_(std::move(numbered));
+  return true;
+}
+
+}  // namespace warmpool

@@ -1,0 +1,58 @@
+// Listener: the daemon's Unix socket. It accepts connections itself, because
+// gRPC's own listener hides who connected and stops for good after one EMFILE
+// (gRPC 1.51).
+#ifndef WARMPOOL_SERVER_LISTENER_H_
+#define WARMPOOL_SERVER_LISTENER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/unique_fd.h"
+
+namespace warmpool {
+
+class Listener {
+ public:
+  // Called for each connection on the listener's thread; owns the descriptor,
+  // which is non-blocking.
+  using OnConnection = std::function<void(UniqueFd connection)>;
+
+  // Binds and listens on `path`, mode 0600. A socket file that nobody listens
+  // on is replaced. The parent directory is made where it is missing.
+  // ALREADY_EXISTS: somebody listens there. Other errors name the path.
+  static absl::StatusOr<std::unique_ptr<Listener>> Bind(
+      const std::string& path);
+
+  // Stops and removes the socket file.
+  ~Listener();
+
+  // Accepts connections from here on.
+  void Start(OnConnection on_connection);
+  // Returns once no further connection will be accepted.
+  void Stop();
+
+  const std::string& path() const { return path_; }
+
+ private:
+  Listener(std::string path, UniqueFd socket, UniqueFd stop_fd);
+
+  void AcceptMain();
+  // Accepts one connection; false after an error that needs a pause.
+  bool AcceptOne();
+
+  const std::string path_;
+  const UniqueFd socket_;
+  const UniqueFd stop_fd_;
+  OnConnection on_connection_;
+  // Where the next connection's descriptor number is looked for.
+  int next_number_ = 0;
+  std::thread acceptor_;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_SERVER_LISTENER_H_

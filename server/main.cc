@@ -1,0 +1,53 @@
+// warmpoold: the Warmpool daemon.
+#include <pthread.h>
+#include <signal.h>
+
+#include <cstdio>
+#include <memory>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "server/daemon.h"
+#include "server/daemon_flags.h"
+#include "spdlog/spdlog.h"
+
+namespace {
+
+// Blocks the signals that stop the daemon, in this thread and all it starts.
+sigset_t BlockStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "warmpoold: %s\n",
+               std::string(status.message()).c_str());
+  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const absl::StatusOr<warmpool::DaemonOptions> options =
+      warmpool::ParseDaemonFlags(argc, argv);
+  if (!options.ok()) return Fail(options.status());
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+
+  const sigset_t signals = BlockStopSignals();
+  absl::StatusOr<std::unique_ptr<warmpool::Daemon>> daemon =
+      warmpool::Daemon::Create(*options);
+  if (!daemon.ok()) return Fail(daemon.status());
+
+  std::thread([&signals, daemon = daemon->get()] {
+    for (int signal_number; sigwait(&signals, &signal_number) == 0;) {
+      daemon->RequestStop();
+    }
+  }).detach();
+  (*daemon)->Wait();
+  return 0;
+}

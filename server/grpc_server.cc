@@ -2,7 +2,12 @@
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/server_builder_option.h>
+#include <grpcpp/impl/server_builder_plugin.h>
 #include <grpcpp/resource_quota.h>
+
+#include <memory>
+#include <vector>
 
 namespace warmpool {
 namespace {
@@ -15,16 +20,30 @@ constexpr size_t kMaxBufferedBytes = size_t{64} << 20;
 // rare and sent only where calls are under way.
 constexpr int kKeepaliveMilliseconds = 20'000;
 
+// The reflection library adds itself to every server of a program that is
+// linked with it (gRPC 1.51); this takes it out again.
+class WithoutReflection final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>*
+                         plugins) override {
+    std::erase_if(*plugins, [](const auto& plugin) {
+      return plugin->name() == "proto_server_reflection";
+    });
+  }
+};
+
 }  // namespace
 
 std::unique_ptr<grpc::Server> StartGrpcServer(grpc::Service* service,
                                               bool reflection) {
   grpc::EnableDefaultHealthCheckService(true);
-  if (reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
 
   grpc::ResourceQuota quota("warmpoold");
   quota.Resize(kMaxBufferedBytes);
   grpc::ServerBuilder builder;
+  if (!reflection) builder.SetOption(std::make_unique<WithoutReflection>());
   builder.SetResourceQuota(quota);
   builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "server/daemon.h"
 #include "server/daemon_flags.h"
+#include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 
 namespace {
@@ -33,10 +34,12 @@ int Fail(const absl::Status& status) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Logs go to stderr, where service managers look for them.
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("warmpoold"));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
   const absl::StatusOr<warmpool::DaemonOptions> options =
       warmpool::ParseDaemonFlags(argc, argv);
   if (!options.ok()) return Fail(options.status());
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
 
   const sigset_t signals = BlockStopSignals();
   absl::StatusOr<std::unique_ptr<warmpool::Daemon>> daemon =

@@ -165,6 +165,10 @@ size_t Daemon::Wait() {
 }
 
 void Daemon::BeginDrain() {
+  {
+    MutexLock lock(&mutex_);
+    if (std::exchange(draining_, true)) return;
+  }
   spdlog::info("draining");
   server_->GetHealthCheckService()->SetServingStatus(false);
   pool_->Drain();

@@ -66,7 +66,7 @@ class Daemon {
   absl::Status OpenDirectory();
   void MakePool();
   absl::Status StartServing();
-  // No lease is granted from here on. Can be called again.
+  // No lease is granted from here on. Does nothing the second time.
   void BeginDrain();
   v1::ShutdownResponse OnShutdownRpc(bool revoke);
   void AwaitReleases();
@@ -80,6 +80,7 @@ class Daemon {
   Mutex mutex_;
   CondVar stop_condition_;
   int stop_requests_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
 
   // In the order in which they need each other.
   std::unique_ptr<SegmentDirectory> directory_;

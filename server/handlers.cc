@@ -24,7 +24,7 @@ Handlers::Handlers(Pool* pool, SegmentDirectory* directory,
 absl::Status Handlers::Lease(HolderId holder, const v1::LeaseRequest& request,
                              v1::LeaseResponse* response) {
   const absl::StatusOr<LeaseRequest> converted = FromProto(request);
-  if (!converted.ok()) return converted.status();
+  if (!converted.ok()) return Refused(converted.status());
   const absl::StatusOr<LeaseGrant> grant = pool_.Lease(holder, *converted);
   if (!grant.ok()) return grant.status();
   *response->mutable_lease() = ToProto(*grant);
@@ -35,11 +35,16 @@ absl::Status Handlers::Attach(HolderId holder,
                               const v1::AttachRequest& request,
                               v1::AttachResponse* response) {
   const absl::StatusOr<AttachRequest> converted = FromProto(request);
-  if (!converted.ok()) return converted.status();
+  if (!converted.ok()) return Refused(converted.status());
   const absl::StatusOr<LeaseGrant> grant = pool_.Attach(holder, *converted);
   if (!grant.ok()) return grant.status();
   *response->mutable_lease() = ToProto(*grant);
   return absl::OkStatus();
+}
+
+absl::Status Handlers::Refused(const absl::Status& status) {
+  pool_.NoteRefused(status);
+  return status;
 }
 
 absl::Status Handlers::Release(HolderId holder,

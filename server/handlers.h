@@ -49,6 +49,9 @@ class Handlers {
   v1::SessionReply Answer(HolderId holder, const v1::SessionRequest& request);
 
  private:
+  // Counts a malformed request for a lease; returns its status.
+  absl::Status Refused(const absl::Status& status);
+
   Pool& pool_;
   SegmentDirectory& directory_;
   const SystemCalls& calls_;

@@ -47,19 +47,21 @@ void Pool::RemoveHolder(HolderId id) {
 
 absl::StatusOr<LeaseGrant> Pool::Lease(HolderId holder,
                                        const LeaseRequest& request) {
-  return Counted(LeaseUncounted(holder, request));
+  absl::StatusOr<LeaseGrant> grant = LeaseUncounted(holder, request);
+  if (!grant.ok()) NoteRefused(grant.status());
+  return grant;
 }
 
 absl::StatusOr<LeaseGrant> Pool::Attach(HolderId holder,
                                         const AttachRequest& request) {
-  return Counted(AttachUncounted(holder, request));
+  absl::StatusOr<LeaseGrant> grant = AttachUncounted(holder, request);
+  if (!grant.ok()) NoteRefused(grant.status());
+  return grant;
 }
 
-template <typename Result>
-Result Pool::Counted(Result result) {
+void Pool::NoteRefused(const absl::Status& status) {
   MutexLock lock(&mutex_);
-  switch (result.status().code()) {
-    case absl::StatusCode::kOk: break;
+  switch (status.code()) {
     case absl::StatusCode::kInvalidArgument: ++counts_.refused_invalid; break;
     case absl::StatusCode::kResourceExhausted:
       ++counts_.refused_exhausted;
@@ -68,7 +70,6 @@ Result Pool::Counted(Result result) {
     case absl::StatusCode::kUnavailable: ++counts_.refused_draining; break;
     default: ++counts_.refused_other;
   }
-  return result;
 }
 
 absl::StatusOr<absl::Duration> Pool::GrantedTtl(RequestedTtl requested) const {

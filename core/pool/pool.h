@@ -77,6 +77,9 @@ class Pool {
                                    const LeaseRequest& request);
   absl::StatusOr<LeaseGrant> Attach(HolderId holder,
                                     const AttachRequest& request);
+  // Counts a request for a lease that was refused before it got here.
+  void NoteRefused(const absl::Status& status);
+
   // One status for each lease, in order. `revoke`: other holders' leases too.
   // PERMISSION_DENIED in each: revoking without being an admin.
   std::vector<absl::Status> Release(HolderId holder,
@@ -116,9 +119,6 @@ class Pool {
 
  private:
   absl::StatusOr<absl::Duration> GrantedTtl(RequestedTtl requested) const;
-  // Counts how a request ended.
-  template <typename Result>
-  Result Counted(Result result);
   // The checks that come before anything else: draining, holder, repetition.
   absl::StatusOr<const LeaseTable::Lease*> BeginLocked(
       HolderId holder, const RequestId& request_id)

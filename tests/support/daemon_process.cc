@@ -1,0 +1,151 @@
+#include "tests/support/daemon_process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+namespace warmpool::testing {
+namespace {
+
+[[noreturn]] void Die(const std::string& what) {
+  std::perror(what.c_str());
+  std::abort();
+}
+
+bool Accepts(const std::string& socket_path) {
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, socket_path.c_str(),
+               sizeof(address.sun_path) - 1);
+  const bool accepts =
+      connect(fd, reinterpret_cast<const sockaddr*>(&address),
+              sizeof(address)) == 0;
+  close(fd);
+  return accepts;
+}
+
+}  // namespace
+
+ChildProcess::ChildProcess(const std::vector<std::string>& arguments) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) Die("pipe2");
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  std::vector<char*> argv;
+  for (const std::string& argument : arguments) {
+    argv.push_back(const_cast<char*>(argument.c_str()));
+  }
+  argv.push_back(nullptr);
+  if (posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ) !=
+      0) {
+    Die(absl::StrCat("can't run ", arguments[0]));
+  }
+  posix_spawn_file_actions_destroy(&actions);
+  close(ends[1]);
+  output_ = ends[0];
+}
+
+ChildProcess::~ChildProcess() {
+  Signal(SIGKILL);
+  Wait();
+  close(output_);
+}
+
+std::string ChildProcess::ReadLine() {
+  std::string line;
+  char c;
+  while (read(output_, &c, 1) == 1 && c != '\n') line.push_back(c);
+  return line;
+}
+
+void ChildProcess::Signal(int number) {
+  if (pid_ > 0) kill(pid_, number);
+}
+
+int ChildProcess::Wait() {
+  if (pid_ < 0) return exit_code_;
+  int status = 0;
+  if (waitpid(pid_, &status, 0) < 0) Die("waitpid");
+  pid_ = -1;
+  exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return exit_code_;
+}
+
+DaemonProcess::DaemonProcess(const std::vector<std::string>& flags)
+    : flags_(flags) {
+  // Socket paths must be short, so not Bazel's test directory.
+  char directory[] = "/tmp/warmpool-test-XXXXXX";
+  if (mkdtemp(directory) == nullptr) Die("mkdtemp");
+  directory_ = directory;
+  shm_dir_ = absl::StrCat(
+      "/dev/shm/", std::filesystem::path(directory_).filename().string());
+  Start();
+}
+
+DaemonProcess::~DaemonProcess() {
+  Kill();
+  std::filesystem::remove_all(shm_dir_);
+  std::filesystem::remove_all(directory_);
+}
+
+void DaemonProcess::Start() {
+  std::vector<std::string> arguments = {"server/warmpoold",
+                                        absl::StrCat("--listen=", target()),
+                                        absl::StrCat("--shm_dir=", shm_dir_),
+                                        "--log_level=warn"};
+  arguments.insert(arguments.end(), flags_.begin(), flags_.end());
+  process_ = std::make_unique<ChildProcess>(arguments);
+  if (!Eventually([this] { return Accepts(directory_ + "/socket"); })) {
+    Die("the daemon does not accept connections");
+  }
+}
+
+void DaemonProcess::Restart() {
+  Kill();
+  Start();
+}
+
+int DaemonProcess::Terminate() {
+  process_->Signal(SIGTERM);
+  return process_->Wait();
+}
+
+void DaemonProcess::Kill() {
+  process_->Signal(SIGKILL);
+  process_->Wait();
+}
+
+std::vector<std::string> DaemonProcess::SegmentFiles() const {
+  std::vector<std::string> files;
+  std::error_code gone;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(shm_dir_, gone)) {
+    if (entry.path().extension() == ".seg") files.push_back(entry.path());
+  }
+  return files;
+}
+
+bool Eventually(const std::function<bool()>& condition, absl::Duration within) {
+  const absl::Time deadline = absl::Now() + within;
+  while (!condition()) {
+    if (absl::Now() > deadline) return false;
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  return true;
+}
+
+}  // namespace warmpool::testing

@@ -1,0 +1,77 @@
+// DaemonProcess: a real warmpoold for one test, on a private socket and
+// directory, both removed with it.
+#ifndef WARMPOOL_TESTS_SUPPORT_DAEMON_PROCESS_H_
+#define WARMPOOL_TESTS_SUPPORT_DAEMON_PROCESS_H_
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace warmpool::testing {
+
+// A child process that is killed, and waited for, with this object.
+class ChildProcess {
+ public:
+  // Runs a program with its standard output readable here.
+  explicit ChildProcess(const std::vector<std::string>& arguments);
+  ~ChildProcess();
+  ChildProcess(const ChildProcess&) = delete;
+  ChildProcess& operator=(const ChildProcess&) = delete;
+
+  pid_t pid() const { return pid_; }
+  // A line of its standard output without the newline; empty at its end.
+  std::string ReadLine();
+  void Signal(int number);
+  // Exit code, or 128 + the signal that ended it.
+  int Wait();
+
+ private:
+  pid_t pid_ = -1;
+  int output_ = -1;
+  int exit_code_ = 0;
+};
+
+class DaemonProcess {
+ public:
+  // Starts a daemon with these flags besides socket and directory, and waits
+  // until it accepts connections.
+  explicit DaemonProcess(const std::vector<std::string>& flags = {});
+  // Kills it if it runs, and removes its files.
+  ~DaemonProcess();
+
+  // "unix:PATH".
+  std::string target() const { return "unix:" + directory_ + "/socket"; }
+  const std::string& shm_dir() const { return shm_dir_; }
+  pid_t pid() const { return process_->pid(); }
+
+  // SIGTERM; returns the exit code.
+  int Terminate();
+  void Kill();
+  // Starts another on the same socket and directory.
+  void Restart();
+
+  // Segment files in the directory.
+  std::vector<std::string> SegmentFiles() const;
+
+ private:
+  void Start();
+
+  const std::vector<std::string> flags_;
+  std::string directory_;
+  std::string shm_dir_;
+  std::unique_ptr<ChildProcess> process_;
+};
+
+// Whether `condition` becomes true in time; looks every millisecond.
+// For what the kernel or another process does in its own time.
+bool Eventually(const std::function<bool()>& condition,
+                absl::Duration within = absl::Seconds(10));
+
+}  // namespace warmpool::testing
+
+#endif  // WARMPOOL_TESTS_SUPPORT_DAEMON_PROCESS_H_

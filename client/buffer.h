@@ -21,7 +21,8 @@ enum class BufferWarmth {
 };
 
 // Move-only. Destroying it releases the lease; data() is invalid from then on.
-// Not thread-safe, but its bytes are whosever the owner says.
+// Not thread-safe, but its bytes are whosever the owner says. In a forked child
+// destroying it only unmaps: the lease is the parent's.
 class Buffer {
  public:
   // Holds nothing; only destroying and assigning it make sense.
@@ -52,13 +53,18 @@ class Buffer {
   size_t mapped_size() const;
   // Time to live granted. Zero: as long as this process lives.
   absl::Duration ttl() const;
-  // Whether it holds a lease (true until Release or a move).
+  // Whether it holds a lease: until Release or a move. (The daemon may have
+  // ended the lease meanwhile; the mapping stays.)
   bool valid() const { return lease_ != nullptr; }
 
   // Gives the lease a full time to live from this moment.
   absl::Status Renew();
 
   // Unmaps, then releases; the destructor does the same and drops the status.
+  // Waits for a daemon that is away, until the client's deadline, unless that
+  // daemon has been silent before. The buffer holds nothing afterwards,
+  // whatever the status: if the release did not reach the daemon, the lease
+  // ends with its time to live or with this process.
   absl::Status Release();
 
  private:

@@ -5,20 +5,27 @@
 //   absl::StatusOr<warmpool::Buffer> frame = client->Lease(2 << 20);
 //   std::memset(frame->data(), 0, frame->size());
 //
-// Everything returns absl::Status; every call has a deadline. A Client may be
-// shared by threads. A Buffer belongs to one thread at a time, and may outlive
-// the Client that leased it. Neither may be used in a forked child: the
-// daemon knows the parent as the holder.
+// Everything returns absl::Status; every call but WatchStats has a deadline,
+// until which it also waits for a daemon that is restarting. UNAVAILABLE: no
+// daemon answered, or it is draining; DEADLINE_EXCEEDED: it is there, but
+// silent. A lost connection is made up for: the call is repeated.
+//
+// A Client may be shared by threads. A Buffer belongs to one thread at a time,
+// and may outlive the Client that leased it.
+//
+// A process that forks keeps its leases, and its child has none: the daemon
+// knows the parent as the holder. In the child every call returns
+// FAILED_PRECONDITION, and destroying a Buffer unmaps it and does no more.
+// Fork before connecting: gRPC can't be used in the child afterwards.
 #ifndef WARMPOOL_CLIENT_WARMPOOL_H_
 #define WARMPOOL_CLIENT_WARMPOOL_H_
 
-#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -28,8 +35,10 @@
 
 namespace warmpool {
 
+class Connection;
+
 struct ClientOptions {
-  // Of every call, connecting to a daemon that is starting included.
+  // Of every call, Connect included.
   absl::Duration deadline = absl::Seconds(10);
   // Leases with a finite time to live are renewed by a thread of the library
   // while the process runs; off, their owner calls Renew.
@@ -39,23 +48,24 @@ struct ClientOptions {
 struct LeaseOptions {
   // Letters, digits and "._-/", up to 128 bytes. nullopt: the daemon makes a
   // name up.
-  std::optional<std::string> name;
+  std::optional<std::string> name = std::nullopt;
   // nullopt: the daemon's default. Zero: as long as this process lives.
-  std::optional<absl::Duration> ttl;
+  std::optional<absl::Duration> ttl = std::nullopt;
   // Every byte must read as zero; otherwise a warm buffer has old bytes.
   bool zeroed = false;
 };
 
 struct AttachOptions {
-  std::optional<absl::Duration> ttl;
+  std::optional<absl::Duration> ttl = std::nullopt;
   // Read and write; the holders bring their own synchronisation.
   bool writable = false;
 };
 
 class Client {
  public:
-  // `target` is "unix:PATH" or "unix:///PATH". UNAVAILABLE: no daemon answers
-  // there within the deadline.
+  // `target` is "unix:PATH" or "unix:///PATH"; anything else is
+  // INVALID_ARGUMENT. UNAVAILABLE: no daemon answers there within the deadline;
+  // the message tells what is there instead.
   static absl::StatusOr<Client> Connect(const std::string& target,
                                         ClientOptions options = {});
   ~Client();
@@ -75,7 +85,8 @@ class Client {
   absl::StatusOr<v1::GetStatsResponse> GetStats();
 
   // Calls `on_stats` with the daemon's statistics every `interval` until it
-  // returns false (OK) or the daemon goes away (its status).
+  // returns false (OK) or the daemon goes away (UNAVAILABLE). Does not wait for
+  // a daemon. INVALID_ARGUMENT: the interval is not within 100 ms to 1 h.
   absl::Status WatchStats(
       absl::Duration interval,
       const std::function<bool(const v1::GetStatsResponse&)>& on_stats);
@@ -88,13 +99,18 @@ class Client {
   // Ends another holder's lease. Only for uid 0 and the daemon's uid.
   absl::Status Revoke(const std::string& lease_id);
 
-  // Drains and stops the daemon. Only for uid 0 and the daemon's uid.
+  // Drains and stops the daemon; revokes every lease first if `revoke`. Only
+  // for uid 0 and the daemon's uid.
   absl::StatusOr<v1::ShutdownResponse> Shutdown(bool revoke);
 
  private:
-  explicit Client(std::shared_ptr<class Connection> connection);
+  explicit Client(std::shared_ptr<Connection> connection);
 
-  std::shared_ptr<class Connection> connection_;
+  // The lease just granted, as a mapped buffer; released if it can't be mapped.
+  absl::StatusOr<Buffer> Map(absl::StatusOr<v1::GrantedLease> granted) const;
+
+  // Synchronised by itself; shared with the buffers.
+  std::shared_ptr<Connection> connection_;
 };
 
 }  // namespace warmpool

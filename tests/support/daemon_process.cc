@@ -40,11 +40,15 @@ bool Accepts(const std::string& socket_path) {
 }  // namespace
 
 ChildProcess::ChildProcess(const std::vector<std::string>& arguments) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) < 0) Die("pipe2");
+  int input[2];
+  int output[2];
+  if (pipe2(input, O_CLOEXEC) < 0 || pipe2(output, O_CLOEXEC) < 0) {
+    Die("pipe2");
+  }
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, input[0], STDIN_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
   std::vector<char*> argv;
   for (const std::string& argument : arguments) {
     argv.push_back(const_cast<char*>(argument.c_str()));
@@ -55,13 +59,16 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments) {
     Die(absl::StrCat("can't run ", arguments[0]));
   }
   posix_spawn_file_actions_destroy(&actions);
-  close(ends[1]);
-  output_ = ends[0];
+  close(input[0]);
+  close(output[1]);
+  input_ = input[1];
+  output_ = output[0];
 }
 
 ChildProcess::~ChildProcess() {
   Signal(SIGKILL);
   Wait();
+  close(input_);
   close(output_);
 }
 
@@ -70,6 +77,14 @@ std::string ChildProcess::ReadLine() {
   char c;
   while (read(output_, &c, 1) == 1 && c != '\n') line.push_back(c);
   return line;
+}
+
+void ChildProcess::WriteLine(const std::string& line) {
+  const std::string text = line + "\n";
+  if (write(input_, text.data(), text.size()) !=
+      static_cast<ssize_t>(text.size())) {
+    Die("write to a child process");
+  }
 }
 
 void ChildProcess::Signal(int number) {

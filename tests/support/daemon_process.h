@@ -17,7 +17,7 @@ namespace warmpool::testing {
 // A child process that is killed, and waited for, with this object.
 class ChildProcess {
  public:
-  // Runs a program with its standard output readable here.
+  // Runs a program, its standard input and output piped to here.
   explicit ChildProcess(const std::vector<std::string>& arguments);
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
@@ -26,12 +26,14 @@ class ChildProcess {
   pid_t pid() const { return pid_; }
   // A line of its standard output without the newline; empty at its end.
   std::string ReadLine();
+  void WriteLine(const std::string& line);
   void Signal(int number);
   // Exit code, or 128 + the signal that ended it.
   int Wait();
 
  private:
   pid_t pid_ = -1;
+  int input_ = -1;
   int output_ = -1;
   int exit_code_ = 0;
 };

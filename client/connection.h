@@ -1,0 +1,122 @@
+// Connection: what the library needs of the daemon, one method for each RPC.
+// Keeps leases renewed.
+//
+// Every call waits for the daemon, should it be away (starting, restarting),
+// until its deadline. A call that loses the connection is made again, as all
+// but Shutdown may be: Lease and Attach repeat their request id, which gets
+// the same lease again.
+//
+// Shared by the Client and its Buffers. Thread-safe.
+//
+// In a process forked from the one that opened it, every call returns
+// FAILED_PRECONDITION and touches neither gRPC nor a lock, and the last
+// reference leaves the object as it is: gRPC's threads were not forked, and
+// the leases are the parent's.
+#ifndef WARMPOOL_CLIENT_CONNECTION_H_
+#define WARMPOOL_CLIENT_CONNECTION_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "client/daemon_channel.h"
+#include "client/lease_keeper.h"
+#include "proto/warmpool/v1/warmpool.grpc.pb.h"
+#include "proto/warmpool/v1/warmpool.pb.h"
+
+namespace warmpool {
+
+class Connection {
+ public:
+  struct Options {
+    // Of every call.
+    absl::Duration deadline = absl::Seconds(10);
+    // Whether leases with a finite time to live are renewed.
+    bool renew_leases = true;
+  };
+
+  // Returns once connected. INVALID_ARGUMENT: `target` is not "unix:PATH" or
+  // "unix:///PATH". UNAVAILABLE: nobody answered within the deadline; the
+  // message tells what is at PATH.
+  static absl::StatusOr<std::shared_ptr<Connection>> Open(
+      const std::string& target, const Options& options);
+
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // The errors of all calls are those of the RPC and of DaemonChannel::Call.
+
+  // The request id is filled in here, and the lease is kept renewed until its
+  // release.
+  absl::StatusOr<v1::GrantedLease> Lease(v1::LeaseRequest request);
+  absl::StatusOr<v1::GrantedLease> Attach(v1::AttachRequest request);
+
+  // While the daemon is silent (has not answered the last call), releases do
+  // not wait for it: a process that drops a thousand buffers must not wait a
+  // thousand deadlines.
+  absl::Status Release(const v1::GrantedLease& lease);
+
+  // Gives the lease the time to live that it was granted, from this moment on.
+  absl::Status Renew(const v1::GrantedLease& lease);
+
+  absl::Status Revoke(const std::string& lease_id);
+  absl::StatusOr<v1::ListBuffersResponse> ListBuffers(
+      const v1::ListBuffersRequest& request);
+  absl::StatusOr<v1::GetStatsResponse> GetStats();
+
+  // Does not wait for a daemon, and has no deadline.
+  absl::Status WatchStats(
+      absl::Duration interval,
+      const std::function<bool(const v1::GetStatsResponse&)>& on_stats);
+
+  // Does not wait for a daemon, nor try again: the next daemon is not meant.
+  absl::StatusOr<v1::ShutdownResponse> Shutdown(bool revoke);
+
+ private:
+  using Effort = DaemonChannel::Effort;
+  using Outcomes = std::vector<LeaseKeeper::Outcome>;
+  template <typename Request, typename Response>
+  using Rpc = grpc::Status (DaemonChannel::Stub::*)(grpc::ClientContext*,
+                                                    const Request&, Response*);
+
+  Connection(const std::string& target, const std::string& socket_path,
+             const Options& options);
+  // Waits for a renewal that is under way. Private: see Open.
+  ~Connection() = default;
+
+  Effort FullEffort() const { return {.deadline = options_.deadline}; }
+  // For calls that are worth no waiting for a daemon that is not there.
+  Effort SmallEffort() const;
+
+  template <typename Request, typename Response>
+  absl::StatusOr<Response> Call(Rpc<Request, Response> rpc,
+                                const Request& request, Effort* effort);
+  template <typename Request, typename Response>
+  absl::StatusOr<Response> Call(Rpc<Request, Response> rpc,
+                                const Request& request, Effort&& effort) {
+    return Call(rpc, request, &effort);
+  }
+  template <typename Request, typename Response>
+  absl::StatusOr<v1::GrantedLease> CallForLease(Rpc<Request, Response> rpc,
+                                                Request* request);
+  absl::Status ReleaseOne(const v1::ReleaseRequest& request, Effort effort);
+  absl::StatusOr<Outcomes> RenewAll(
+      const std::vector<LeaseKeeper::Renewal>& renewals, Effort effort);
+  // What the keeper calls.
+  absl::StatusOr<Outcomes> RenewForKeeper(
+      const std::vector<LeaseKeeper::Renewal>& renewals);
+
+  const Options options_;
+  DaemonChannel channel_;
+
+  // Last: its thread, which the destructor joins, calls RenewForKeeper.
+  LeaseKeeper keeper_;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CLIENT_CONNECTION_H_

@@ -1,0 +1,27 @@
+// What the library's callers see as absl types, from and to what is on the
+// wire.
+#ifndef WARMPOOL_CLIENT_CONVERSION_H_
+#define WARMPOOL_CLIENT_CONVERSION_H_
+
+#include <grpcpp/support/status.h>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "google/protobuf/duration.pb.h"
+#include "proto/warmpool/v1/warmpool.pb.h"
+
+namespace warmpool {
+
+// gRPC's codes and absl's are the same numbers; the message is kept.
+absl::Status StatusFromGrpc(const grpc::Status& status);
+
+// The outcome for one item of a request that carried many.
+absl::Status StatusFromResult(const v1::Result& result);
+
+// Longer ones than the wire can carry (10,000 years) become the longest.
+google::protobuf::Duration DurationToWire(absl::Duration duration);
+absl::Duration DurationFromWire(const google::protobuf::Duration& duration);
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CLIENT_CONVERSION_H_

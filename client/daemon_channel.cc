@@ -1,0 +1,113 @@
+#include "client/daemon_channel.h"
+
+#include <unistd.h>
+
+#include "absl/random/random.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/conversion.h"
+#include "client/local_channel.h"
+#include "core/base/clock.h"
+
+namespace warmpool {
+namespace {
+
+// Between a lost connection and the next try. Random, so that the clients of a
+// daemon that was killed do not all come back at the same moment.
+constexpr absl::Duration kMinBackoff = absl::Milliseconds(50);
+constexpr absl::Duration kMaxBackoff = absl::Milliseconds(250);
+
+// UNAVAILABLE is what gRPC says of a lost connection, in words of its own, and
+// what a draining daemon says of itself. gRPC 1.51 tells them apart by nothing
+// else: in both cases there is a peer and there is no metadata. So it is by
+// the word that the daemon's message has.
+bool ConnectionWasLost(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+         !absl::StrContains(status.error_message(), "draining");
+}
+
+// ABORTED: the try whose connection was lost is still under way in the daemon.
+bool IsWorthRepeating(const grpc::Status& status) {
+  return ConnectionWasLost(status) ||
+         status.error_code() == grpc::StatusCode::ABORTED;
+}
+
+absl::Duration Backoff() {
+  absl::BitGen random;
+  return kMinBackoff +
+         absl::Uniform(random, 0.0, 1.0) * (kMaxBackoff - kMinBackoff);
+}
+
+std::string Within(absl::Duration deadline) {
+  return absl::StrCat(" within ", absl::FormatDuration(deadline));
+}
+
+}  // namespace
+
+DaemonChannel::DaemonChannel(const std::string& target,
+                             const std::string& socket_path)
+    : target_(target),
+      socket_path_(socket_path),
+      made_by_(getpid()),
+      channel_(MakeLocalChannel(socket_path)),
+      stub_(v1::MemoryPool::NewStub(channel_)) {}
+
+absl::Status DaemonChannel::CheckProcess() const {
+  if (getpid() == made_by_) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the connection to ", target_, " belongs to process ", made_by_,
+      ", which forked this one; fork before connecting"));
+}
+
+absl::Status DaemonChannel::WaitForDaemon(absl::Duration deadline) {
+  if (channel_->WaitForConnected(GrpcDeadline(deadline))) {
+    return absl::OkStatus();
+  }
+  return Unreachable(Within(deadline));
+}
+
+absl::Status DaemonChannel::Call(
+    Effort* effort, absl::FunctionRef<grpc::Status(grpc::ClientContext*)> rpc) {
+  const absl::Status process = CheckProcess();
+  if (!process.ok()) return process;
+  const Clock& clock = MonotonicClock::Get();
+  const absl::Time end = clock.Now() + effort->deadline;
+  for (int tries = 1;; ++tries) {
+    grpc::ClientContext context;
+    context.set_wait_for_ready(effort->wait_for_daemon);
+    context.set_deadline(GrpcDeadline(end - clock.Now()));
+    const grpc::Status status = rpc(&context);
+    if (!effort->repeat || !IsWorthRepeating(status) || tries == kMaxTries) {
+      return Explain(status, effort->deadline);
+    }
+    const absl::Duration backoff = Backoff();
+    if (clock.Now() + backoff >= end) return Explain(status, effort->deadline);
+    absl::SleepFor(backoff);
+    effort->repeated = true;
+  }
+}
+
+absl::Status DaemonChannel::Explain(const grpc::Status& status,
+                                    absl::Duration deadline) {
+  const bool lost = ConnectionWasLost(status);
+  const bool late = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
+  silent_ = lost || late;
+  if (lost) {
+    return Unreachable(absl::StrCat(" (", status.error_message(), ")"));
+  }
+  if (!late) return StatusFromGrpc(status);
+  if (channel_->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY) {
+    return Unreachable(Within(deadline));
+  }
+  return absl::DeadlineExceededError(absl::StrCat(
+      "the daemon at ", target_, " did not answer", Within(deadline)));
+}
+
+absl::Status DaemonChannel::Unreachable(absl::string_view cause) const {
+  return absl::UnavailableError(
+      absl::StrCat("no daemon answers at ", target_, cause, ": ",
+                   DescribeSocket(socket_path_), "; warmpoold must run there"));
+}
+
+}  // namespace warmpool

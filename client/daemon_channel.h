@@ -1,0 +1,86 @@
+// DaemonChannel: a gRPC channel to the daemon that makes calls with a
+// deadline, repeats those that lost the connection, and says in absl::Status
+// what became of them.
+//
+// Thread-safe. In a process forked from the one that opened it, CheckProcess
+// fails, and Call returns its error without touching gRPC, whose threads were
+// not forked.
+#ifndef WARMPOOL_CLIENT_DAEMON_CHANNEL_H_
+#define WARMPOOL_CLIENT_DAEMON_CHANNEL_H_
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/status.h>
+#include <sys/types.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "proto/warmpool/v1/warmpool.grpc.pb.h"
+
+namespace warmpool {
+
+class DaemonChannel {
+ public:
+  using Stub = v1::MemoryPool::StubInterface;
+
+  // How much a call does for its answer.
+  struct Effort {
+    // From the call to its answer, all tries together.
+    absl::Duration deadline;
+    // Waits for a daemon that is not there (starting, restarting).
+    bool wait_for_daemon = true;
+    // Tries again, as often as kMaxTries, if the connection is lost.
+    bool repeat = true;
+    // Set by the call.
+    bool repeated = false;
+  };
+
+  // A daemon that is lost so often over one call may be dying of that call.
+  static constexpr int kMaxTries = 5;
+
+  // `socket_path` is that of `target`, which messages name.
+  DaemonChannel(const std::string& target, const std::string& socket_path);
+
+  // UNAVAILABLE: nobody answered in time; the message tells what is there.
+  absl::Status WaitForDaemon(absl::Duration deadline);
+
+  // Calls `rpc` with a context until it has an answer. UNAVAILABLE: there is
+  // none (the message tells the target and what is there), or the daemon says
+  // so (draining); DEADLINE_EXCEEDED: the daemon is there but silent.
+  absl::Status Call(Effort* effort,
+                    absl::FunctionRef<grpc::Status(grpc::ClientContext*)> rpc);
+
+  // The status of a call that was made without Call.
+  absl::Status Explain(const grpc::Status& status, absl::Duration deadline);
+
+  // Whether the last call had no answer.
+  bool silent() const { return silent_; }
+
+  // FAILED_PRECONDITION in a process forked from the one that made this.
+  absl::Status CheckProcess() const;
+
+  Stub& stub() { return *stub_; }
+  const std::string& target() const { return target_; }
+
+ private:
+  // `cause` follows the target, blank included.
+  absl::Status Unreachable(absl::string_view cause) const;
+
+  const std::string target_;
+  const std::string socket_path_;
+  const pid_t made_by_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::unique_ptr<Stub> stub_;
+
+  std::atomic<bool> silent_ = false;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CLIENT_DAEMON_CHANNEL_H_

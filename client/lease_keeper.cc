@@ -1,0 +1,177 @@
+#include "client/lease_keeper.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace warmpool {
+namespace {
+
+// After how much of its time to live a lease is due, and from when on it rides
+// along with another that is due.
+constexpr int kDueFraction = 3;
+constexpr int kEarlyFraction = 12;
+
+// A failed renewal is tried again so much later: six times more before the
+// lease ends; but neither busily nor so rarely that an expiry goes unnoticed.
+constexpr int kRetryFraction = 10;
+constexpr absl::Duration kMinRetry = absl::Milliseconds(50);
+constexpr absl::Duration kMaxRetry = absl::Seconds(5);
+
+// An upper limit only because the standard library adds the timeout to the
+// present moment, which infinity would overflow.
+constexpr absl::Duration kLongestWait = absl::Hours(1);
+
+// Whether the daemon says that there is no such lease to renew (any more).
+bool HasEnded(const absl::Status& verdict) {
+  switch (verdict.code()) {
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kInvalidArgument:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+LeaseKeeper::LeaseKeeper(const Clock* clock, RenewFunction renew)
+    : clock_(*clock), renew_(std::move(renew)) {}
+
+LeaseKeeper::~LeaseKeeper() {
+  std::thread thread;
+  {
+    MutexLock lock(&mutex_);
+    stopping_ = true;
+    thread = std::move(thread_);
+  }
+  changed_.NotifyAll();
+  if (thread.joinable()) thread.join();
+}
+
+void LeaseKeeper::Keep(Renewal lease, absl::Time granted) {
+  if (lease.ttl <= absl::ZeroDuration() ||
+      lease.ttl == absl::InfiniteDuration()) {
+    return;
+  }
+  const absl::Time due = granted + lease.ttl / kDueFraction;
+  {
+    MutexLock lock(&mutex_);
+    std::string id = lease.lease_id;
+    kept_[std::move(id)] = Kept{std::move(lease), due};
+    if (due >= next_due_) return;
+    next_due_ = due;
+  }
+  changed_.NotifyAll();
+}
+
+void LeaseKeeper::Drop(const std::string& lease_id) {
+  MutexLock lock(&mutex_);
+  kept_.erase(lease_id);
+}
+
+absl::Time LeaseKeeper::RenewDue() {
+  const absl::Time now = clock_.Now();
+  std::vector<Renewal> due;
+  {
+    MutexLock lock(&mutex_);
+    due = TakeDueLocked(now);
+    if (due.empty()) return next_due_ = NextDueLocked();
+  }
+  absl::StatusOr<std::vector<Outcome>> outcomes = renew_(due);
+  if (outcomes.ok() && outcomes->size() != due.size()) {
+    outcomes = absl::InternalError(absl::StrCat("the daemon answered ",
+                                                due.size(), " renewals with ",
+                                                outcomes->size(), " results"));
+  }
+  MutexLock lock(&mutex_);
+  for (size_t i = 0; i < due.size(); ++i) {
+    SettleLocked(
+        due[i],
+        outcomes.ok() ? (*outcomes)[i] : absl::UnavailableError("no answer"),
+        now);
+  }
+  return next_due_ = NextDueLocked();
+}
+
+std::vector<LeaseKeeper::Renewal> LeaseKeeper::TakeDueLocked(absl::Time now) {
+  std::vector<const Kept*> candidates;
+  bool any_due = false;
+  for (const auto& [id, kept] : kept_) {
+    any_due |= kept.due <= now;
+    if (kept.due - kept.renewal.ttl / kEarlyFraction <= now) {
+      candidates.push_back(&kept);
+    }
+  }
+  std::vector<Renewal> due;
+  if (!any_due) return due;
+  // The most urgent first: otherwise those that ride along could fill every
+  // call while the daemon does not answer.
+  std::sort(candidates.begin(), candidates.end(),
+            [](const Kept* a, const Kept* b) { return a->due < b->due; });
+  if (candidates.size() > kMaxRenewals) candidates.resize(kMaxRenewals);
+  due.reserve(candidates.size());
+  for (const Kept* kept : candidates) due.push_back(kept->renewal);
+  return due;
+}
+
+void LeaseKeeper::SettleLocked(const Renewal& renewal, const Outcome& outcome,
+                               absl::Time asked) {
+  const auto found = kept_.find(renewal.lease_id);
+  // Dropped meanwhile.
+  if (found == kept_.end()) return;
+  Kept& kept = found->second;
+  if (outcome.ok()) {
+    if (*outcome == absl::ZeroDuration()) {
+      kept_.erase(found);
+      return;
+    }
+    kept.renewal.ttl = *outcome;
+    kept.due = asked + *outcome / kDueFraction;
+  } else if (HasEnded(outcome.status())) {
+    kept_.erase(found);
+  } else {
+    kept.due = clock_.Now() + std::clamp(kept.renewal.ttl / kRetryFraction,
+                                         kMinRetry, kMaxRetry);
+  }
+}
+
+absl::Time LeaseKeeper::NextDueLocked() const {
+  absl::Time next = absl::InfiniteFuture();
+  for (const auto& [id, kept] : kept_) next = std::min(next, kept.due);
+  return next;
+}
+
+void LeaseKeeper::Start() {
+  MutexLock lock(&mutex_);
+  if (thread_.joinable() || stopping_) return;
+  thread_ = std::thread([this] { ThreadMain(); });
+}
+
+void LeaseKeeper::ThreadMain() {
+  for (;;) {
+    RenewDue();
+    MutexLock lock(&mutex_);
+    for (;;) {
+      if (stopping_) return;
+      const absl::Duration wait = next_due_ - clock_.Now();
+      if (wait <= absl::ZeroDuration()) break;
+      if (wait == absl::InfiniteDuration()) {
+        changed_.Wait(&mutex_);
+      } else {
+        changed_.WaitFor(&mutex_, std::min(wait, kLongestWait));
+      }
+    }
+  }
+}
+
+size_t LeaseKeeper::size() const {
+  MutexLock lock(&mutex_);
+  return kept_.size();
+}
+
+}  // namespace warmpool

@@ -1,5 +1,7 @@
 #include "core/caching/unmap_batch.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -31,7 +33,9 @@ UnmapBatch::~UnmapBatch() {
 void UnmapBatch::Add(Segment segment, absl::Time now) {
   const uint64_t bytes = segment.bytes();
   if (bytes < kMinBatchedBytes) {
-    End(std::move(segment));
+    Blocks alone;
+    alone.push_back(std::move(segment));
+    End(std::move(alone));
     {
       MutexLock lock(&mutex_);
       ++counts_.small_blocks_ended;
@@ -116,10 +120,8 @@ bool UnmapBatch::EndOneBatch() {
   }
   const size_t count = blocks.size();
   uint64_t bytes = 0;
-  for (Segment& segment : blocks) {
-    bytes += segment.bytes();
-    End(std::move(segment));
-  }
+  for (const Segment& segment : blocks) bytes += segment.bytes();
+  End(std::move(blocks));
   if (on_ended_) on_ended_(bytes);
   {
     MutexLock lock(&mutex_);
@@ -134,21 +136,75 @@ bool UnmapBatch::EndOneBatch() {
 }
 
 void UnmapBatch::LetGo(Segment segment) {
-  End(std::move(segment), /*unlink=*/false);
+  Blocks blocks;
+  blocks.push_back(std::move(segment));
+  End(std::move(blocks), /*unlink=*/false);
 }
 
-void UnmapBatch::End(Segment segment, bool unlink) {
-  const Segment::Parts parts = segment.TakeParts();
-  if (parts.reservation != nullptr) {
+void UnmapBatch::End(Blocks blocks, bool unlink) {
+  std::vector<Range> ranges;
+  std::vector<Segment::Parts> all_parts;
+  all_parts.reserve(blocks.size());
+  for (Segment& segment : blocks) {
+    all_parts.push_back(segment.TakeParts());
+    const Segment::Parts& parts = all_parts.back();
+    if (parts.reservation == nullptr) continue;
+    std::byte* const begin = static_cast<std::byte*>(parts.reservation);
+    ranges.push_back({begin, begin + parts.reservation_bytes});
+  }
+  EndMappings(std::move(ranges));
+  for (const Segment::Parts& parts : all_parts) {
+    if (unlink && !parts.file_name.empty()) {
+      CountFailure(RetryOnInterrupt([&] {
+        return calls_.Ending().Unlink(parts.directory_fd, parts.file_name);
+      }));
+    }
+    if (parts.fd >= 0) CountFailure(calls_.Close(parts.fd));
+  }
+}
+
+void UnmapBatch::EndMappings(std::vector<Range> ranges) {
+  if (ranges.empty()) return;
+  switch (options_.unmap) {
+    case Unmap::kEach:
+      return UnmapEach(ranges);
+    case Unmap::kAdviseAll: {
+      std::vector<iovec> pages;
+      for (const Range& range : ranges) {
+        pages.push_back(
+            {range.begin, static_cast<size_t>(range.end - range.begin)});
+      }
+      CountFailure(calls_.Ending().FreePages(pages));
+      return UnmapEach(ranges);
+    }
+    case Unmap::kLazyFree:
+      for (const Range& range : ranges) {
+        CountFailure(calls_.Advise(range.begin, range.end - range.begin,
+                                   MADV_FREE));
+      }
+      break;
+    case Unmap::kRuns:
+      break;
+  }
+  // The page tables of a run are walked, and the TLB flushed, once.
+  std::sort(ranges.begin(), ranges.end(),
+            [](const Range& a, const Range& b) { return a.begin < b.begin; });
+  std::vector<Range> runs = {ranges.front()};
+  for (size_t i = 1; i < ranges.size(); ++i) {
+    if (ranges[i].begin == runs.back().end) {
+      runs.back().end = ranges[i].end;
+    } else {
+      runs.push_back(ranges[i]);
+    }
+  }
+  UnmapEach(runs);
+}
+
+void UnmapBatch::UnmapEach(const std::vector<Range>& ranges) {
+  for (const Range& range : ranges) {
     CountFailure(
-        calls_.Ending().Unmap(parts.reservation, parts.reservation_bytes));
+        calls_.Ending().Unmap(range.begin, range.end - range.begin));
   }
-  if (unlink && !parts.file_name.empty()) {
-    CountFailure(RetryOnInterrupt([&] {
-      return calls_.Ending().Unlink(parts.directory_fd, parts.file_name);
-    }));
-  }
-  if (parts.fd >= 0) CountFailure(calls_.Close(parts.fd));
 }
 
 void UnmapBatch::CountFailure(int result) {

@@ -42,8 +42,23 @@ class UnmapBatch {
     kInline,
   };
 
+  // How the mappings of a batch are unmapped. All but kRuns are there to be
+  // measured against it (tests/bench).
+  enum class Unmap {
+    // One munmap for each run of neighbours.
+    kRuns,
+    // One munmap for each block.
+    kEach,
+    // One process_madvise(MADV_DONTNEED) for all pages, then one munmap for
+    // each block.
+    kAdviseAll,
+    // MADV_FREE on each block, then kRuns.
+    kLazyFree,
+  };
+
   struct Options {
     Drain drain = Drain::kThread;
+    Unmap unmap = Unmap::kEach;
     // 0: every block is a batch of its own.
     uint64_t threshold_bytes = kDefaultThresholdBytes;
     // What has waited for so long is handed over by HandOverAged. Infinite:
@@ -92,13 +107,21 @@ class UnmapBatch {
 
  private:
   using Blocks = std::vector<Segment>;
+  // Addresses to unmap.
+  struct Range {
+    std::byte* begin;
+    std::byte* end;
+  };
 
   // Moves what waits to the batches handed over.
   void HandOverLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends the oldest batch handed over; false if there was none.
   bool EndOneBatch();
-  // Makes the system calls for one segment.
-  void End(Segment segment, bool unlink = true);
+  // Makes the system calls that end segments: their mappings together, then
+  // each one's file and descriptor.
+  void End(Blocks blocks, bool unlink = true);
+  void EndMappings(std::vector<Range> ranges);
+  void UnmapEach(const std::vector<Range>& ranges);
   void CountFailure(int result);
   void DrainerMain();
 

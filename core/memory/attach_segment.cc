@@ -29,7 +29,8 @@ absl::Status AttachSegment(SystemCalls& calls, const std::string& path,
   const absl::Cleanup close_fd = [&calls, fd] { calls.Close(fd); };
 
   FileState state;
-  const int known = calls.State(fd, &state);
+  const int known =
+      RetryOnInterrupt([&] { return calls.State(fd, &state); });
   if (known < 0) {
     return absl::ErrnoToStatus(-known, absl::StrCat("can't stat ", path));
   }

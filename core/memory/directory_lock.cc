@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -45,7 +47,9 @@ absl::StatusOr<int> OpenPrivateDirectory(const std::string& path) {
         errno, absl::StrCat("can't make shared-memory directory ", path,
                             " (its parent must exist and be writable)"));
   }
-  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  // In /dev/shm anybody can lay a symbolic link to where it does harm.
+  const int fd = open(path.c_str(),
+                      O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) {
     return absl::ErrnoToStatus(
         errno, absl::StrCat("can't open shared-memory directory ", path));
@@ -89,10 +93,12 @@ absl::StatusOr<int> LockDirectory(int directory_fd, const std::string& path,
       close(fd);
       continue;
     }
+    // Only who is refused reads this. A full filesystem, which may have no room
+    // for it, must not keep out the daemon that comes to give bytes back; a
+    // page that an earlier daemon's line has is written over, not given up.
     const std::string line = absl::StrCat("pid ", getpid(), ", ", tenant, "\n");
-    if (ftruncate(fd, 0) < 0 ||
-        pwrite(fd, line.data(), line.size(), 0) !=
-            static_cast<ssize_t>(line.size())) {
+    const ssize_t written = pwrite(fd, line.data(), line.size(), 0);
+    if (ftruncate(fd, std::max<ssize_t>(written, 0)) < 0) {
       const absl::Status status = absl::ErrnoToStatus(
           errno, absl::StrCat("can't write ", path, "/", kLockFileName));
       close(fd);

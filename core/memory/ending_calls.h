@@ -5,8 +5,11 @@
 #ifndef WARMPOOL_CORE_MEMORY_ENDING_CALLS_H_
 #define WARMPOOL_CORE_MEMORY_ENDING_CALLS_H_
 
+#include <sys/uio.h>
+
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace warmpool {
 
@@ -15,6 +18,9 @@ class EndingCalls {
   virtual ~EndingCalls() = default;
 
   virtual int Unmap(void* address, size_t bytes) = 0;
+  // process_madvise(2) of this process with MADV_DONTNEED: the pages are gone,
+  // the mappings stay. Returns 0 if all ranges were advised.
+  virtual int FreePages(const std::vector<iovec>& ranges) = 0;
   virtual int Unlink(int directory_fd, const std::string& name) = 0;
 };
 

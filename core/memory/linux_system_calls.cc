@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/memory/ending_calls.h"
@@ -25,6 +26,7 @@ const char* SystemCalls::Name(Call call) {
     case Call::kFstatfs: return "fstatfs";
     case Call::kMmap: return "mmap";
     case Call::kMadvise: return "madvise";
+    case Call::kProcessMadvise: return "process_madvise";
     case Call::kMunmap: return "munmap";
     case Call::kUnlink: return "unlinkat";
     case Call::kClose: return "close";
@@ -39,6 +41,23 @@ class LinuxSystemCalls::LinuxEndingCalls final : public EndingCalls {
   int Unmap(void* address, size_t bytes) override {
     calls_.Counted(Call::kMunmap);
     return ResultOf(munmap(address, bytes));
+  }
+
+  int FreePages(const std::vector<iovec>& ranges) override {
+    calls_.Counted(Call::kProcessMadvise);
+    // A process may advise itself since Linux 6.13; the kernel flushes the TLB
+    // once for all ranges since 6.16.
+    const int self = static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0));
+    if (self < 0) return -errno;
+    size_t bytes = 0;
+    for (const iovec& range : ranges) bytes += range.iov_len;
+    const ssize_t advised =
+        syscall(SYS_process_madvise, self, ranges.data(), ranges.size(),
+                MADV_DONTNEED, 0);
+    const int error = errno;
+    close(self);
+    if (advised < 0) return -error;
+    return static_cast<size_t>(advised) == bytes ? 0 : -EAGAIN;
   }
 
   int Unlink(int directory_fd, const std::string& name) override {

@@ -97,7 +97,8 @@ Verdict SegmentDirectory::Prove(const Segment& segment) {
       [&] { return calls_.SetLease(segment.fd(), F_WRLCK); });
   if (taken < 0) return Verdict::kInUse;
   FileState state;
-  const int known = calls_.State(segment.fd(), &state);
+  const int known =
+      RetryOnInterrupt([&] { return calls_.State(segment.fd(), &state); });
   RetryOnInterrupt([&] { return calls_.SetLease(segment.fd(), F_UNLCK); });
   if (known < 0) return Verdict::kInUse;
   const bool intact = state.links == 1 && state.size_bytes == segment.bytes() &&
@@ -140,7 +141,8 @@ std::vector<Segment> SegmentDirectory::FindLeftovers(
       continue;
     }
     FileState state;
-    const int known = calls_.State(fd, &state);
+    const int known =
+        RetryOnInterrupt([&] { return calls_.State(fd, &state); });
     // A file that was never allocated, or was resized by a client, has the
     // class of whatever it takes.
     const uint64_t bytes = known < 0 ? 0 : state.allocated_bytes;

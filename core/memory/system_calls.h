@@ -34,10 +34,10 @@ class SystemCalls {
  public:
   // The calls that are counted, those of EndingCalls included.
   enum class Call {
-    kOpen, kFallocate, kFstat, kFcntl, kFstatfs, kMmap, kMadvise, kMunmap,
-    kUnlink, kClose,
+    kOpen, kFallocate, kFstat, kFcntl, kFstatfs, kMmap, kMadvise,
+    kProcessMadvise, kMunmap, kUnlink, kClose,
   };
-  static constexpr size_t kCallCount = 10;
+  static constexpr size_t kCallCount = 11;
 
   virtual ~SystemCalls() = default;
 

@@ -1,0 +1,295 @@
+#include "core/caching/unmap_batch.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "core/memory/aligned_map.h"
+#include "core/memory/anonymous_source.h"
+#include "gtest/gtest.h"
+#include "tests/core/base/fake_clock.h"
+#include "tests/core/memory/directory_fixture.h"
+
+namespace warmpool {
+namespace {
+
+using Call = SystemCalls::Call;
+
+// Every test runs with a drainer thread and without.
+class UnmapBatchTest : public DirectoryFixture,
+                       public testing::WithParamInterface<UnmapBatch::Drain> {
+ protected:
+  void Make(UnmapBatch::Options options = {}) {
+    options.drain = GetParam();
+    batch_ = std::make_unique<UnmapBatch>(
+        &calls_, options, [this](uint64_t bytes) { ended_bytes_ += bytes; });
+  }
+
+  // Private memory: one munmap ends it.
+  Segment Mapping(size_t bytes) {
+    AnonymousSource source(&calls_);
+    Segment segment;
+    EXPECT_TRUE(
+        source.Make(SizeClasses().For(bytes).value(), bytes, 0, &segment).ok());
+    return segment;
+  }
+
+  // A file that is open and mapped: all three calls.
+  Segment MappedFile(SegmentDirectory& directory, size_t bytes) {
+    Segment segment = MakeOrDie(directory, bytes);
+    EXPECT_TRUE(AlignedMap(calls_, PROT_READ, MAP_SHARED, segment.fd(),
+                           &segment)
+                    .ok());
+    return segment;
+  }
+
+  void Add(Segment segment) {
+    batch_->Add(std::move(segment), clock_.Now());
+    batch_->CheckInvariants();
+  }
+
+  UnmapBatch::Counts Flushed() {
+    batch_->Flush();
+    batch_->CheckInvariants();
+    return batch_->counts();
+  }
+
+  FakeClock clock_;
+  std::atomic<uint64_t> ended_bytes_ = 0;
+  std::unique_ptr<UnmapBatch> batch_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Drains, UnmapBatchTest,
+                         testing::Values(UnmapBatch::Drain::kThread,
+                                         UnmapBatch::Drain::kInline),
+                         [](const auto& info) {
+                           return info.param == UnmapBatch::Drain::kThread
+                                      ? "Thread"
+                                      : "Inline";
+                         });
+
+TEST_P(UnmapBatchTest, NinetySixBlocksOf2MiBAreFortyEightBatches) {
+  Make();
+  for (int i = 0; i < 96; ++i) Add(Mapping(2 * kMiB));
+  const UnmapBatch::Counts counts = Flushed();
+  EXPECT_EQ(counts.blocks_added, 96u);
+  EXPECT_EQ(counts.bytes_added, 192 * kMiB);
+  EXPECT_EQ(counts.crossings, 48u);
+  EXPECT_EQ(counts.flushes, 48u);
+  EXPECT_EQ(counts.blocks_flushed, 96u);
+  EXPECT_EQ(counts.largest_flush_blocks, 2u);
+  EXPECT_EQ(counts.blocks_waiting, 0u);
+  EXPECT_EQ(counts.failed_calls, 0u);
+  EXPECT_EQ(calls_.Count(Call::kMunmap), 96u);
+  EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());
+  EXPECT_EQ(ended_bytes_, 192 * kMiB);
+}
+
+TEST_P(UnmapBatchTest, SmallerBlocksWaitForMoreOfTheirKind) {
+  Make();
+  for (int i = 0; i < 63; ++i) Add(Mapping(64 * kKiB));
+  EXPECT_EQ(batch_->counts().crossings, 0u);
+  EXPECT_EQ(batch_->counts().blocks_waiting, 63u);
+  EXPECT_EQ(calls_.Count(Call::kMunmap), 0u) << "nothing ends before its batch";
+  Add(Mapping(64 * kKiB));
+  const UnmapBatch::Counts counts = Flushed();
+  EXPECT_EQ(counts.crossings, 1u);
+  EXPECT_EQ(counts.flushes, 1u);
+  EXPECT_EQ(counts.largest_flush_blocks, 64u);
+}
+
+TEST_P(UnmapBatchTest, FlushEndsWhatHasNotCrossed) {
+  Make();
+  Add(Mapping(2 * kMiB));
+  EXPECT_EQ(calls_.live().mappings, 1u);
+  const UnmapBatch::Counts counts = Flushed();
+  EXPECT_EQ(counts.crossings, 0u);
+  EXPECT_EQ(counts.flushes, 1u);
+  EXPECT_EQ(calls_.live().mappings, 0u);
+}
+
+TEST_P(UnmapBatchTest, FlushingNothingIsNoFlush) {
+  Make();
+  EXPECT_EQ(Flushed().flushes, 0u);
+}
+
+TEST_P(UnmapBatchTest, BlocksBelow64KiBEndAtOnce) {
+  Make();
+  Add(Mapping(64 * kKiB - kPageSize));
+  EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());
+  EXPECT_EQ(ended_bytes_, 64 * kKiB - kPageSize);
+  const UnmapBatch::Counts counts = batch_->counts();
+  EXPECT_EQ(counts.small_blocks_ended, 1u);
+  EXPECT_EQ(counts.blocks_added, 0u);
+  EXPECT_EQ(counts.blocks_waiting, 0u);
+
+  Add(Mapping(64 * kKiB));
+  EXPECT_EQ(batch_->counts().blocks_added, 1u);
+}
+
+TEST_P(UnmapBatchTest, AThresholdOfNothingMakesEveryBlockABatch) {
+  Make({.threshold_bytes = 0});
+  for (int i = 0; i < 3; ++i) Add(Mapping(64 * kKiB));
+  const UnmapBatch::Counts counts = Flushed();
+  EXPECT_EQ(counts.crossings, 3u);
+  EXPECT_EQ(counts.flushes, 3u);
+}
+
+TEST_P(UnmapBatchTest, WhatHasWaitedLongEnoughIsHandedOver) {
+  Make({.max_age = absl::Seconds(1)});
+  EXPECT_EQ(batch_->HandOverAged(clock_.Now()), absl::InfiniteFuture());
+  const absl::Time oldest = clock_.Now();
+  Add(Mapping(64 * kKiB));
+  clock_.Advance(absl::Milliseconds(900));
+  Add(Mapping(64 * kKiB));
+  EXPECT_EQ(batch_->HandOverAged(clock_.Now()), oldest + absl::Seconds(1))
+      << "the oldest block sets the time, not the newest";
+  EXPECT_EQ(batch_->counts().blocks_waiting, 2u);
+  clock_.Advance(absl::Milliseconds(100));
+  EXPECT_EQ(batch_->HandOverAged(clock_.Now()), absl::InfiniteFuture());
+  const UnmapBatch::Counts counts = Flushed();
+  EXPECT_EQ(counts.flushes, 1u) << "one batch, and Flush found nothing more";
+  EXPECT_EQ(counts.largest_flush_blocks, 2u);
+
+  // The age of the next one starts with it.
+  Add(Mapping(64 * kKiB));
+  EXPECT_EQ(batch_->HandOverAged(clock_.Now()),
+            clock_.Now() + absl::Seconds(1));
+}
+
+TEST_P(UnmapBatchTest, WithoutAnAgeWhatWaitsWaits) {
+  Make();
+  Add(Mapping(64 * kKiB));
+  clock_.Advance(absl::Hours(24));
+  EXPECT_EQ(batch_->HandOverAged(clock_.Now()), absl::InfiniteFuture());
+  EXPECT_EQ(batch_->counts().blocks_waiting, 1u);
+}
+
+TEST_P(UnmapBatchTest, EndsAllThreePartsOfASegment) {
+  const auto directory = OpenOrDie();
+  Make();
+  Add(MappedFile(*directory, 64 * kKiB));
+  EXPECT_EQ(calls_.live(), (FaultySystemCalls::Live{1, 1, 1}));
+  Flushed();
+  EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());
+  EXPECT_EQ(CountSegmentFiles(path_), 0u);
+}
+
+TEST_P(UnmapBatchTest, ACallThatFailsIsCountedAndTheOthersAreStillMade) {
+  const auto directory = OpenOrDie();
+  Make();
+  calls_.FailNext(Call::kMunmap, ENOMEM);
+  Add(MappedFile(*directory, 64 * kKiB));
+  EXPECT_EQ(Flushed().failed_calls, 1u);
+  EXPECT_EQ(calls_.live(), (FaultySystemCalls::Live{.mappings = 1}));
+
+  calls_.FailNext(Call::kUnlink, EPERM);
+  Add(MappedFile(*directory, 64 * kKiB));
+  EXPECT_EQ(Flushed().failed_calls, 2u);
+  EXPECT_EQ(calls_.live(),
+            (FaultySystemCalls::Live{.mappings = 1, .files = 1}));
+
+  calls_.FailNext(Call::kClose, EIO);
+  Add(MappedFile(*directory, 64 * kKiB));
+  const UnmapBatch::Counts counts = Flushed();
+  EXPECT_EQ(counts.failed_calls, 3u);
+  EXPECT_EQ(counts.blocks_flushed, 3u);
+  EXPECT_EQ(calls_.live().descriptors, 0u);
+  EXPECT_EQ(ended_bytes_, 3 * 64 * kKiB);
+}
+
+TEST_P(UnmapBatchTest, AnInterruptedUnlinkIsMadeAgain) {
+  const auto directory = OpenOrDie();
+  Make();
+  calls_.FailNext(Call::kUnlink, EINTR, 2);
+  Add(MappedFile(*directory, 64 * kKiB));
+  EXPECT_EQ(Flushed().failed_calls, 0u);
+  EXPECT_EQ(CountSegmentFiles(path_), 0u);
+}
+
+TEST_P(UnmapBatchTest, WhatIsLetGoKeepsItsFile) {
+  const auto directory = OpenOrDie();
+  Make();
+  batch_->LetGo(MappedFile(*directory, 64 * kKiB));
+  EXPECT_EQ(calls_.live(), (FaultySystemCalls::Live{.files = 1}));
+  EXPECT_EQ(CountSegmentFiles(path_), 1u);
+  EXPECT_EQ(batch_->counts().blocks_added, 0u);
+  EXPECT_EQ(ended_bytes_, 0u);
+}
+
+TEST_P(UnmapBatchTest, EndsWhatWaitsBeforeItGoes) {
+  Make();
+  Add(Mapping(64 * kKiB));
+  Add(Mapping(4 * kMiB));
+  Add(Mapping(64 * kKiB));
+  batch_.reset();
+  EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());
+}
+
+TEST_P(UnmapBatchTest, HoldsNoLockOverASystemCall) {
+  // It would block every add for as long as the kernel takes.
+  Make({.threshold_bytes = 0});
+  std::atomic<bool> seen = false;
+  calls_.BeforeNext(Call::kMunmap, [&] {
+    seen = batch_->counts().blocks_waiting == 1;
+  });
+  Add(Mapping(64 * kKiB));
+  Flushed();
+  EXPECT_TRUE(seen) << "a block being ended still counts as waiting";
+}
+
+TEST_P(UnmapBatchTest, FlushWaitsForWhatAnotherThreadIsEnding) {
+  // The thread that ends the block stops in the midst of it until another one
+  // has had plenty of turns; Flush must not return before.
+  Make();
+  std::atomic<bool> in_the_midst = false;
+  std::atomic<bool> may_go_on = false;
+  calls_.BeforeNext(Call::kMunmap, [&] {
+    in_the_midst = true;
+    while (!may_go_on) std::this_thread::yield();
+  });
+  std::thread adder([&] { Add(Mapping(4 * kMiB)); });
+  while (!in_the_midst) std::this_thread::yield();
+  std::thread permission([&] {
+    for (int i = 0; i < 10'000; ++i) std::this_thread::yield();
+    may_go_on = true;
+  });
+  batch_->Flush();
+  EXPECT_TRUE(may_go_on);
+  EXPECT_EQ(calls_.live().mappings, 0u);
+  EXPECT_EQ(ended_bytes_, 4 * kMiB);
+  permission.join();
+  adder.join();
+}
+
+TEST_P(UnmapBatchTest, ManyThreadsLoseNoBlock) {
+  Make({.threshold_bytes = 256 * kKiB});
+  constexpr int kThreads = 4;
+  constexpr int kBlocks = 200;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kBlocks; ++i) {
+        Add(Mapping(i % 4 == 0 ? kPageSize : 64 * kKiB));
+        if (i % 50 == t) batch_->Flush();
+        if (i % 20 == t) batch_->HandOverAged(clock_.Now());
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const UnmapBatch::Counts counts = Flushed();
+  EXPECT_EQ(counts.blocks_added, kThreads * kBlocks * 3 / 4u);
+  EXPECT_EQ(counts.blocks_flushed, counts.blocks_added);
+  EXPECT_EQ(counts.small_blocks_ended, kThreads * kBlocks / 4u);
+  EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());
+  EXPECT_EQ(ended_bytes_,
+            counts.bytes_added + counts.small_blocks_ended * kPageSize);
+}
+
+}  // namespace
+}  // namespace warmpool

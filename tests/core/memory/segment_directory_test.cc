@@ -1,0 +1,215 @@
+// The directory itself: who may open it, and what stays behind.
+#include "core/memory/segment_directory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "tests/core/base/status_matchers.h"
+#include "tests/core/memory/directory_fixture.h"
+#include "tests/core/memory/other_process.h"
+
+namespace warmpool {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
+
+namespace fs = std::filesystem;
+
+class SegmentDirectoryTest : public DirectoryFixture {
+ protected:
+  void WriteFile(const std::string& name, size_t bytes) {
+    std::ofstream(fs::path(path_) / name) << std::string(bytes, 'x');
+  }
+
+  // Ends what was found, for tests that are about finding it.
+  std::vector<Segment> Leftovers(SegmentDirectory& directory) {
+    return directory.FindLeftovers(SizeClasses(), &unknown_);
+  }
+
+  std::vector<std::string> unknown_;
+};
+
+mode_t ModeOf(const std::string& path) {
+  struct stat file;
+  return stat(path.c_str(), &file) < 0 ? 0 : file.st_mode & 07777;
+}
+
+TEST_F(SegmentDirectoryTest, IsMadeForItsOwnerAlone) {
+  const auto directory = OpenOrDie();
+  EXPECT_EQ(ModeOf(path_), 0700u);
+  EXPECT_EQ(directory->path(), path_);
+}
+
+TEST_F(SegmentDirectoryTest, PathsAreAbsoluteWhateverWasAsked) {
+  const fs::path before = fs::current_path();
+  fs::current_path(scratch_.path());
+  {
+    const auto directory = Open("pool", &calls_).value();
+    EXPECT_EQ(directory->path(), path_);
+  }
+  fs::current_path(before);
+}
+
+TEST_F(SegmentDirectoryTest, GoesWithItsTenantWhenItIsEmpty) {
+  OpenOrDie().reset();
+  EXPECT_FALSE(fs::exists(path_));
+}
+
+TEST_F(SegmentDirectoryTest, StaysWhileASegmentIsInIt) {
+  auto directory = OpenOrDie();
+  Segment segment = MakeOrDie(*directory, 4096);
+  LetGo(std::move(segment));
+  directory.reset();
+  EXPECT_EQ(CountSegmentFiles(path_), 1u);
+  EXPECT_FALSE(fs::exists(fs::path(path_) / "daemon.lock"));
+}
+
+TEST_F(SegmentDirectoryTest, RefusesADirectoryThatOthersCanEnter) {
+  for (const mode_t mode : {0755, 0710, 0701, 0770}) {
+    mkdir(path_.c_str(), 0700);
+    chmod(path_.c_str(), mode);
+    EXPECT_THAT(Open(path_, &calls_),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         AllOf(HasSubstr(path_), HasSubstr("chmod 700"))));
+    EXPECT_EQ(ModeOf(path_), mode) << "nobody asked for it to be changed";
+    rmdir(path_.c_str());
+  }
+}
+
+TEST_F(SegmentDirectoryTest, RefusesASymbolicLink) {
+  // In /dev/shm anybody can lay one that leads a daemon astray.
+  const std::string elsewhere = scratch_.Join("elsewhere");
+  mkdir(elsewhere.c_str(), 0700);
+  fs::create_symlink(elsewhere, path_);
+  EXPECT_THAT(Open(path_, &calls_), testing::Not(IsOk()));
+  EXPECT_TRUE(fs::is_empty(elsewhere));
+}
+
+TEST_F(SegmentDirectoryTest, RefusesWhereTheParentIsMissing) {
+  const std::string path = scratch_.Join("missing/pool");
+  EXPECT_THAT(Open(path, &calls_),
+              StatusIs(absl::StatusCode::kNotFound,
+                       AllOf(HasSubstr(path), HasSubstr("parent"))));
+}
+
+TEST_F(SegmentDirectoryTest, RefusesWhatIsNoDirectory) {
+  std::ofstream(path_) << "a file";
+  EXPECT_THAT(Open(path_, &calls_), testing::Not(IsOk()));
+}
+
+TEST_F(SegmentDirectoryTest, ASecondDaemonIsToldWhoHasIt) {
+  OtherProcess daemon([&] {
+    return SegmentDirectory::Open(path_, "unix:/tmp/first.sock", &calls_,
+                                  &KernelRandom::Get())
+        .value()
+        .release();
+  });
+  ASSERT_TRUE(daemon.succeeded());
+  EXPECT_THAT(Open(path_, &calls_),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr(path_),
+                             HasSubstr("pid " + std::to_string(daemon.pid())),
+                             HasSubstr("unix:/tmp/first.sock"))));
+  // The refusal took nothing away from the first.
+  EXPECT_TRUE(fs::exists(fs::path(path_) / "daemon.lock"));
+  EXPECT_THAT(Open(path_, &calls_), testing::Not(IsOk()));
+}
+
+TEST_F(SegmentDirectoryTest, ADeadDaemonsLockIsNoHindrance) {
+  OtherProcess daemon([&] { return OpenOrDie().release(); });
+  ASSERT_TRUE(daemon.succeeded());
+  daemon.Kill();
+  ASSERT_TRUE(fs::exists(fs::path(path_) / "daemon.lock"));
+  EXPECT_THAT(Open(path_, &calls_), IsOk());
+}
+
+TEST_F(SegmentDirectoryTest, IgnoresTheSignalThatAProofMayBring) {
+  signal(SIGIO, SIG_DFL);
+  const auto directory = OpenOrDie();
+  struct sigaction action;
+  sigaction(SIGIO, nullptr, &action);
+  EXPECT_EQ(action.sa_handler, SIG_IGN);
+}
+
+TEST_F(SegmentDirectoryTest, TellsWhatItsFilesystemHasFree) {
+  const auto directory = OpenOrDie();
+  const uint64_t free = directory->FreeBytes().value();
+  EXPECT_GT(free, 0u);
+  calls_.FailNext(SystemCalls::Call::kFstatfs, EINTR);
+  EXPECT_THAT(directory->FreeBytes(), IsOk());
+  calls_.FailNext(SystemCalls::Call::kFstatfs, EIO);
+  EXPECT_THAT(directory->FreeBytes(), testing::Not(IsOk()));
+}
+
+TEST_F(SegmentDirectoryTest, FindsTheSegmentsOfAnEarlierDaemon) {
+  std::string name;
+  {
+    const auto earlier = OpenOrDie();
+    Segment segment = MakeOrDie(*earlier, 64 * kKiB);
+    name = segment.file_name();
+    LetGo(std::move(segment));
+  }
+  const auto directory = OpenOrDie();
+  std::vector<Segment> leftovers = Leftovers(*directory);
+  ASSERT_EQ(leftovers.size(), 1u);
+  EXPECT_THAT(unknown_, ElementsAre());
+  EXPECT_EQ(leftovers[0].file_name(), name);
+  EXPECT_EQ(leftovers[0].bytes(), 64 * kKiB);
+  EXPECT_EQ(leftovers[0].size_class(), SizeClasses().For(64 * kKiB).value());
+  EXPECT_GE(leftovers[0].fd(), 0);
+  End(std::move(leftovers[0]));
+  EXPECT_EQ(CountSegmentFiles(path_), 0u);
+}
+
+TEST_F(SegmentDirectoryTest, ALeftoverHasTheBytesThatItTakesWhateverItsSize) {
+  const auto directory = OpenOrDie();
+  // One that its client truncated, and one that was never allocated.
+  Segment grown = MakeOrDie(*directory, 64 * kKiB);
+  ASSERT_EQ(truncate(directory->PathOf(grown).c_str(), 1 << 20), 0);
+  LetGo(std::move(grown));
+  WriteFile(RandomId{1, 2}.ToHex() + ".seg", 0);
+
+  std::vector<Segment> leftovers = Leftovers(*directory);
+  std::vector<size_t> bytes;
+  for (Segment& segment : leftovers) {
+    bytes.push_back(segment.bytes());
+    End(std::move(segment));
+  }
+  EXPECT_THAT(bytes, UnorderedElementsAre(0, 64 * kKiB));
+}
+
+TEST_F(SegmentDirectoryTest, NamesStrangersAndLeavesThemAlone) {
+  const auto directory = OpenOrDie();
+  WriteFile("notes.txt", 10);
+  WriteFile("short.seg", 10);
+  fs::create_symlink("/etc/passwd",
+                     fs::path(path_) / (RandomId{3, 4}.ToHex() + ".seg"));
+  EXPECT_EQ(Leftovers(*directory).size(), 0u);
+  EXPECT_THAT(unknown_, UnorderedElementsAre("notes.txt", "short.seg",
+                                             RandomId{3, 4}.ToHex() + ".seg"));
+  EXPECT_TRUE(fs::exists(fs::path(path_) / "notes.txt"));
+}
+
+TEST_F(SegmentDirectoryTest, ALeftoverThatCannotBeOpenedIsNamed) {
+  const auto directory = OpenOrDie();
+  const std::string name = RandomId{1, 2}.ToHex() + ".seg";
+  WriteFile(name, 4096);
+  calls_.FailNext(SystemCalls::Call::kOpen, EMFILE);
+  EXPECT_EQ(Leftovers(*directory).size(), 0u);
+  EXPECT_THAT(unknown_, ElementsAre(name));
+}
+
+}  // namespace
+}  // namespace warmpool

@@ -1,15 +1,8 @@
 #include "server/maintenance.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace warmpool {
-namespace {
-
-// std::condition_variable overflows on waits without end.
-constexpr absl::Duration kLongestWait = absl::Hours(1);
-
-}  // namespace
 
 void Maintenance::Start(std::function<absl::Time()> tick) {
   thread_ = std::thread([this, tick = std::move(tick)] { Main(tick); });
@@ -40,7 +33,7 @@ void Maintenance::Main(const std::function<absl::Time()>& tick) {
     while (!poked_ && !stopping_) {
       const absl::Duration left = next - clock_.Now();
       if (left <= absl::ZeroDuration()) break;
-      condition_.WaitFor(&mutex_, std::min(left, kLongestWait));
+      condition_.WaitFor(&mutex_, left);
     }
     if (stopping_) return;
     poked_ = false;

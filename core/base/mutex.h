@@ -4,6 +4,7 @@
 #ifndef WARMPOOL_CORE_BASE_MUTEX_H_
 #define WARMPOOL_CORE_BASE_MUTEX_H_
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 
@@ -49,11 +50,13 @@ class CondVar {
     lock.release();
   }
 
-  // Waits `timeout` at most.
+  // Waits `timeout` at most, or an hour: std::condition_variable overflows on
+  // waits without end.
   void WaitFor(Mutex* mutex, absl::Duration timeout)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     std::unique_lock<std::mutex> lock(mutex->mutex_, std::adopt_lock);
-    condition_.wait_for(lock, absl::ToChronoNanoseconds(timeout));
+    condition_.wait_for(lock, absl::ToChronoNanoseconds(
+                                  std::min(timeout, absl::Hours(1))));
     lock.release();
   }
 

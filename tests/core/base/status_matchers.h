@@ -30,7 +30,7 @@ MATCHER_P2(StatusIs, code, message, "") {
   const absl::Status& status = StatusOf(arg);
   *result_listener << status.ToString();
   return status.code() == code &&
-         testing::Matches(message)(std::string(status.message()));
+         ::testing::Matches(message)(std::string(status.message()));
 }
 
 MATCHER_P(StatusIs, code, "") {

@@ -1,0 +1,267 @@
+#include "client/lease_keeper.h"
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "core/base/clock.h"
+#include "core/base/mutex.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/core/base/fake_clock.h"
+
+namespace warmpool {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+// A keeper without a thread, and a daemon that grants what it is asked for
+// unless told otherwise.
+class LeaseKeeperTest : public ::testing::Test {
+ protected:
+  void Keep(const std::string& id, absl::Duration ttl) {
+    keeper_.Keep({id, /*generation=*/7, ttl}, clock_.Now());
+  }
+
+  // Time until the keeper wants to be called again.
+  absl::Duration RenewDue() {
+    const absl::Time next = keeper_.RenewDue();
+    return next - clock_.Now();
+  }
+
+  // The leases of each call since the last time asked.
+  std::vector<std::vector<std::string>> TakeCalls() {
+    return std::exchange(calls_, {});
+  }
+
+  absl::StatusOr<std::vector<LeaseKeeper::Outcome>> Renew(
+      const std::vector<LeaseKeeper::Renewal>& renewals) {
+    std::vector<LeaseKeeper::Outcome> outcomes;
+    calls_.emplace_back();
+    for (const LeaseKeeper::Renewal& renewal : renewals) {
+      EXPECT_EQ(renewal.generation, 7u);
+      calls_.back().push_back(renewal.lease_id);
+      const auto special = outcomes_.find(renewal.lease_id);
+      outcomes.push_back(special == outcomes_.end() ? renewal.ttl
+                                                    : special->second);
+    }
+    clock_.Advance(call_takes_);
+    if (during_call_) during_call_();
+    if (!call_status_.ok()) return call_status_;
+    return outcomes;
+  }
+
+  FakeClock clock_;
+  std::vector<std::vector<std::string>> calls_;
+  // What the daemon says to single leases, and to calls as a whole.
+  absl::flat_hash_map<std::string, LeaseKeeper::Outcome> outcomes_;
+  absl::Status call_status_;
+  absl::Duration call_takes_;
+  std::function<void()> during_call_;
+  LeaseKeeper keeper_{&clock_,
+                      [this](const auto& renewals) { return Renew(renewals); }};
+};
+
+TEST_F(LeaseKeeperTest, NothingKeptIsNeverDue) {
+  EXPECT_EQ(keeper_.RenewDue(), absl::InfiniteFuture());
+  EXPECT_THAT(TakeCalls(), IsEmpty());
+}
+
+TEST_F(LeaseKeeperTest, RenewsAfterAThirdOfTheTimeToLive) {
+  Keep("a", absl::Seconds(60));
+  EXPECT_EQ(RenewDue(), absl::Seconds(20));
+  clock_.Advance(absl::Seconds(20) - absl::Nanoseconds(1));
+  EXPECT_EQ(RenewDue(), absl::Nanoseconds(1));
+  EXPECT_THAT(TakeCalls(), IsEmpty());
+  clock_.Advance(absl::Nanoseconds(1));
+  EXPECT_EQ(RenewDue(), absl::Seconds(20));
+  EXPECT_THAT(TakeCalls(), ElementsAre(ElementsAre("a")));
+}
+
+TEST_F(LeaseKeeperTest, CountsFromBeforeTheCallHoweverLongItTook) {
+  keeper_.Keep({"a", 7, absl::Seconds(60)}, clock_.Now() - absl::Seconds(15));
+  clock_.Advance(absl::Seconds(5));
+  call_takes_ = absl::Seconds(8);
+  EXPECT_EQ(RenewDue(), absl::Seconds(12));
+  EXPECT_THAT(TakeCalls(), ElementsAre(ElementsAre("a")));
+}
+
+TEST_F(LeaseKeeperTest, LeasesWithoutAFiniteTimeToLiveNeedNoKeeping) {
+  Keep("process", absl::ZeroDuration());
+  Keep("forever", absl::InfiniteDuration());
+  EXPECT_EQ(keeper_.size(), 0u);
+}
+
+TEST_F(LeaseKeeperTest, AllThatIsDueGoesInOneCallAndWhatWillBeSoonRidesAlong) {
+  Keep("due", absl::Seconds(60));
+  clock_.Advance(absl::Seconds(4));
+  Keep("soon", absl::Seconds(60));
+  clock_.Advance(absl::Seconds(4));
+  Keep("later", absl::Seconds(60));
+  Keep("short", absl::Seconds(12));
+  clock_.Advance(absl::Seconds(12));
+  EXPECT_EQ(RenewDue(), absl::Seconds(4));
+  EXPECT_THAT(TakeCalls(),
+              ElementsAre(UnorderedElementsAre("due", "soon", "short")));
+  // From now on they are together.
+  clock_.Advance(absl::Seconds(20));
+  RenewDue();
+  EXPECT_THAT(TakeCalls(), ElementsAre(UnorderedElementsAre("due", "soon",
+                                                            "short", "later")));
+}
+
+TEST_F(LeaseKeeperTest, NothingRidesAlongWhileNothingIsDue) {
+  Keep("a", absl::Seconds(60));
+  clock_.Advance(absl::Seconds(16));
+  EXPECT_EQ(RenewDue(), absl::Seconds(4));
+  EXPECT_THAT(TakeCalls(), IsEmpty());
+}
+
+TEST_F(LeaseKeeperTest, EndedLeasesAreDropped) {
+  for (const char* const id : {"live", "unknown", "expired", "foreign"}) {
+    Keep(id, absl::Seconds(3));
+  }
+  outcomes_.emplace("unknown", absl::NotFoundError("unknown"));
+  outcomes_.emplace("expired", absl::FailedPreconditionError("expired"));
+  outcomes_.emplace("foreign", absl::PermissionDeniedError("not yours"));
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_EQ(RenewDue(), absl::Seconds(1));
+  EXPECT_EQ(keeper_.size(), 1u);
+  TakeCalls();
+  clock_.Advance(absl::Seconds(1));
+  RenewDue();
+  EXPECT_THAT(TakeCalls(), ElementsAre(ElementsAre("live")));
+}
+
+TEST_F(LeaseKeeperTest, AnUndecidedLeaseIsTriedAgain) {
+  Keep("a", absl::Seconds(30));
+  outcomes_.emplace("a", absl::UnavailableError("busy"));
+  clock_.Advance(absl::Seconds(10));
+  EXPECT_EQ(RenewDue(), absl::Seconds(3));
+  EXPECT_EQ(keeper_.size(), 1u);
+}
+
+TEST_F(LeaseKeeperTest, WithoutAnAnswerItTriesSeveralTimesBeforeTheEnd) {
+  Keep("a", absl::Seconds(30));
+  call_status_ = absl::UnavailableError("no daemon");
+  clock_.Advance(absl::Seconds(10));
+  for (int tries = 0; tries < 6; ++tries) {
+    const absl::Duration next = RenewDue();
+    EXPECT_EQ(next, absl::Seconds(3));
+    clock_.Advance(next);
+  }
+  EXPECT_EQ(TakeCalls().size(), 6u);
+  call_status_ = absl::OkStatus();
+  EXPECT_EQ(RenewDue(), absl::Seconds(10));
+}
+
+TEST_F(LeaseKeeperTest, TriesAreNeitherBusyNorRare) {
+  call_status_ = absl::UnavailableError("no daemon");
+  Keep("short", absl::Milliseconds(30));
+  clock_.Advance(absl::Milliseconds(10));
+  EXPECT_EQ(RenewDue(), absl::Milliseconds(50));
+  keeper_.Drop("short");
+  Keep("long", absl::Hours(24));
+  clock_.Advance(absl::Hours(8));
+  EXPECT_EQ(RenewDue(), absl::Seconds(5));
+}
+
+TEST_F(LeaseKeeperTest, AnAnswerWithTooFewResultsIsNone) {
+  Keep("a", absl::Seconds(30));
+  clock_.Advance(absl::Seconds(10));
+  LeaseKeeper keeper(
+      &clock_, [](const auto&) { return std::vector<LeaseKeeper::Outcome>(); });
+  keeper.Keep({"a", 7, absl::Seconds(30)}, clock_.Now() - absl::Seconds(10));
+  EXPECT_EQ(keeper.RenewDue() - clock_.Now(), absl::Seconds(3));
+  EXPECT_EQ(keeper.size(), 1u);
+}
+
+TEST_F(LeaseKeeperTest, FollowsTheTimeToLiveThatTheDaemonGrants) {
+  Keep("cut", absl::Seconds(60));
+  Keep("freed", absl::Seconds(60));
+  outcomes_.emplace("cut", absl::Seconds(6));
+  outcomes_.emplace("freed", absl::ZeroDuration());
+  clock_.Advance(absl::Seconds(20));
+  EXPECT_EQ(RenewDue(), absl::Seconds(2));
+  EXPECT_EQ(keeper_.size(), 1u);
+}
+
+TEST_F(LeaseKeeperTest, DroppedLeasesAreNotRenewed) {
+  Keep("a", absl::Seconds(3));
+  keeper_.Drop("a");
+  keeper_.Drop("never kept");
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_EQ(keeper_.RenewDue(), absl::InfiniteFuture());
+  EXPECT_THAT(TakeCalls(), IsEmpty());
+}
+
+TEST_F(LeaseKeeperTest, ALeaseDroppedDuringItsRenewalStaysDropped) {
+  Keep("a", absl::Seconds(3));
+  during_call_ = [this] { keeper_.Drop("a"); };
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_EQ(keeper_.RenewDue(), absl::InfiniteFuture());
+  EXPECT_EQ(keeper_.size(), 0u);
+}
+
+TEST_F(LeaseKeeperTest, ALeaseKeptDuringACallIsNotForgotten) {
+  Keep("a", absl::Seconds(30));
+  during_call_ = [this] { Keep("b", absl::Seconds(3)); };
+  clock_.Advance(absl::Seconds(10));
+  EXPECT_EQ(RenewDue(), absl::Seconds(1));
+  EXPECT_EQ(keeper_.size(), 2u);
+}
+
+TEST_F(LeaseKeeperTest, LargeNumbersAreSplitMostUrgentFirst) {
+  for (size_t i = 0; i < LeaseKeeper::kMaxRenewals; ++i) {
+    Keep(absl::StrCat("later", i), absl::Seconds(63));
+  }
+  Keep("urgent", absl::Seconds(60));
+  clock_.Advance(absl::Seconds(20));
+  EXPECT_EQ(RenewDue(), absl::Seconds(1));
+  const std::vector<std::vector<std::string>> calls = TakeCalls();
+  ASSERT_EQ(calls.size(), 1u);
+  EXPECT_EQ(calls[0].size(), LeaseKeeper::kMaxRenewals);
+  EXPECT_EQ(calls[0][0], "urgent");
+  clock_.Advance(absl::Seconds(1));
+  RenewDue();
+  EXPECT_THAT(TakeCalls(), ElementsAre(::testing::SizeIs(1)));
+}
+
+// With a thread, which only the real clock can drive.
+TEST(LeaseKeeperThreadTest, RenewsALeaseKeptAfterItWentToSleep) {
+  Mutex mutex;
+  CondVar renewed;
+  int renewals = 0;
+  LeaseKeeper keeper(&MonotonicClock::Get(),
+                     [&](const std::vector<LeaseKeeper::Renewal>& due)
+                         -> absl::StatusOr<std::vector<LeaseKeeper::Outcome>> {
+                       MutexLock lock(&mutex);
+                       ++renewals;
+                       renewed.NotifyAll();
+                       return std::vector<LeaseKeeper::Outcome>(due.size(),
+                                                                due[0].ttl);
+                     });
+  keeper.Start();
+  keeper.Start();
+  keeper.Keep({"a", 0, absl::Hours(1)}, MonotonicClock::Get().Now());
+  keeper.Keep({"b", 0, absl::Milliseconds(3)}, MonotonicClock::Get().Now());
+  MutexLock lock(&mutex);
+  while (renewals < 3) renewed.Wait(&mutex);
+}
+
+TEST(LeaseKeeperThreadTest, StopsWithNothingKept) {
+  LeaseKeeper keeper(&MonotonicClock::Get(), [](const auto&) {
+    return std::vector<LeaseKeeper::Outcome>();
+  });
+  keeper.Start();
+}
+
+}  // namespace
+}  // namespace warmpool

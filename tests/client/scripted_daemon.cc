@@ -1,0 +1,147 @@
+#include "tests/client/scripted_daemon.h"
+
+#include <fcntl.h>
+#include <grpcpp/server_posix.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/random_id.h"
+
+namespace warmpool {
+namespace {
+
+int OrDie(int result, const char* what) {
+  if (result >= 0) return result;
+  std::perror(what);
+  std::abort();
+}
+
+}  // namespace
+
+class ScriptedDaemon::Service final : public v1::MemoryPool::CallbackService {
+ public:
+  explicit Service(ScriptedDaemon* daemon) : daemon_(*daemon) {}
+
+  using Context = grpc::CallbackServerContext;
+  using Reactor = grpc::ServerUnaryReactor;
+
+  Reactor* Lease(Context* context, const v1::LeaseRequest* request,
+                 v1::LeaseResponse* response) override {
+    return Answer(context, daemon_.on_lease, *request, response);
+  }
+  Reactor* Attach(Context* context, const v1::AttachRequest* request,
+                  v1::AttachResponse* response) override {
+    return Answer(context, daemon_.on_attach, *request, response);
+  }
+  Reactor* Release(Context* context, const v1::ReleaseRequest* request,
+                   v1::ReleaseResponse* response) override {
+    return Answer(context, daemon_.on_release, *request, response);
+  }
+  Reactor* Renew(Context* context, const v1::RenewRequest* request,
+                 v1::RenewResponse* response) override {
+    return Answer(context, daemon_.on_renew, *request, response);
+  }
+  Reactor* ListBuffers(Context* context, const v1::ListBuffersRequest* request,
+                       v1::ListBuffersResponse* response) override {
+    return Answer(context, daemon_.on_list_buffers, *request, response);
+  }
+  Reactor* GetStats(Context* context, const v1::GetStatsRequest* request,
+                    v1::GetStatsResponse* response) override {
+    return Answer(context, daemon_.on_get_stats, *request, response);
+  }
+  Reactor* Shutdown(Context* context, const v1::ShutdownRequest* request,
+                    v1::ShutdownResponse* response) override {
+    return Answer(context, daemon_.on_shutdown, *request, response);
+  }
+
+ private:
+  template <typename Request, typename Response>
+  Reactor* Answer(Context* context, const Handler<Request, Response>& handler,
+                  const Request& request, Response* response) {
+    Reactor* const reactor = context->DefaultReactor();
+    reactor->Finish(
+        handler ? handler(request, response)
+                : grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "no handler"));
+    return reactor;
+  }
+
+  ScriptedDaemon& daemon_;
+};
+
+ScriptedDaemon::ScriptedDaemon(const std::string& socket_name)
+    : socket_name_(socket_name), service_(std::make_unique<Service>(this)) {
+  // Socket paths must be short, so not Bazel's test directory.
+  char directory[] = "/tmp/warmpool-test-XXXXXX";
+  if (mkdtemp(directory) == nullptr) OrDie(-1, "mkdtemp");
+  directory_ = directory;
+  grpc::ServerBuilder builder;
+  builder.RegisterService(service_.get());
+  server_ = builder.BuildAndStart();
+}
+
+ScriptedDaemon::~ScriptedDaemon() {
+  if (acceptor_.joinable()) {
+    shutdown(listener_, SHUT_RDWR);
+    acceptor_.join();
+  }
+  if (listener_ >= 0) close(listener_);
+  server_->Shutdown();
+  std::filesystem::remove_all(directory_);
+}
+
+void ScriptedDaemon::Bind() {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  socket_path().copy(address.sun_path, sizeof(address.sun_path) - 1);
+  listener_ = OrDie(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
+  OrDie(bind(listener_, reinterpret_cast<const sockaddr*>(&address),
+             sizeof(address)),
+        "bind");
+}
+
+void ScriptedDaemon::Listen() {
+  if (listener_ < 0) Bind();
+  OrDie(listen(listener_, SOMAXCONN), "listen");
+  acceptor_ = std::thread([this] { AcceptMain(); });
+}
+
+void ScriptedDaemon::AcceptMain() {
+  for (;;) {
+    const int accepted =
+        accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (accepted < 0) return;
+    last_accepted_ = accepted;
+    ++connections_;
+    grpc::AddInsecureChannelFromFd(server_.get(), accepted);
+  }
+}
+
+void ScriptedDaemon::LoseConnection() { shutdown(last_accepted_, SHUT_RDWR); }
+
+v1::GrantedLease ScriptedDaemon::MakeLease(uint64_t bytes) {
+  v1::GrantedLease lease;
+  const RandomId id = KernelRandom::Get().Next();
+  lease.set_lease_id(id.ToBytes());
+  lease.set_generation(1);
+  lease.set_buffer_name("auto/" + id.ToHex());
+  lease.set_path(absl::StrCat(directory_, "/", id.ToHex(), ".seg"));
+  lease.set_size_bytes(bytes);
+  lease.set_mapped_bytes(bytes);
+  lease.set_page_size_bytes(4096);
+  lease.set_warmth(v1::WARMTH_FRESH);
+  lease.set_zeroed(true);
+  lease.set_access(v1::ACCESS_SHARED_WRITABLE);
+  const int file = OrDie(
+      open(lease.path().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600), "open");
+  OrDie(posix_fallocate(file, 0, static_cast<off_t>(bytes)), "fallocate");
+  close(file);
+  return lease;
+}
+
+}  // namespace warmpool

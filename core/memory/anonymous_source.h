@@ -11,8 +11,17 @@ namespace warmpool {
 // Thread-safe.
 class AnonymousSource final : public SegmentSource {
  public:
+  struct Options {
+    // Ask for 2 MiB pages from 2 MiB up (MADV_HUGEPAGE): one fault instead of
+    // 512. Where the kernel gives none, 4 KiB pages come.
+    bool huge_pages = true;
+  };
+
   // `calls` must outlive this.
-  explicit AnonymousSource(SystemCalls* calls) : calls_(*calls) {}
+  AnonymousSource(SystemCalls* calls, const Options& options)
+      : calls_(*calls), options_(options) {}
+  explicit AnonymousSource(SystemCalls* calls)
+      : AnonymousSource(calls, Options()) {}
 
   absl::Status Make(SizeClass size_class, size_t bytes, uid_t owner,
                     Segment* segment) override;
@@ -23,6 +32,7 @@ class AnonymousSource final : public SegmentSource {
 
  private:
   SystemCalls& calls_;
+  const Options options_;
 };
 
 }  // namespace warmpool

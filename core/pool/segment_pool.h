@@ -123,6 +123,9 @@ class SegmentPool {
   // batched is ended before this returns.
   void Drain();
 
+  // Ends what waits in Batch; returns when it has ended.
+  void FlushBatch() { batch_.Flush(); }
+
   // Ends everything in quarantine though somebody may have it.
   void EndQuarantined();
 
@@ -143,7 +146,7 @@ class SegmentPool {
   // Hands evicted segments, whose bytes are accounted as batched, to Batch.
   void HandOff(std::vector<Eviction> evicted);
   // Retains or sets aside a segment whose bytes are in the state `from`.
-  void Settle(Segment segment, ByteState from, Verdict verdict, absl::Time now);
+  void Settle(Segment segment, ByteState from, Verdict verdict);
   // Asks again for quarantined segments: those that are due, or all.
   void ProbeQuarantined(absl::Time now, bool all);
   void AccountEvictedLocked(const std::vector<Eviction>& evicted)

@@ -1,0 +1,128 @@
+#include "tests/bench/allocators/arm.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace warmpool::bench {
+namespace {
+
+using Options = BlockAllocator::Options;
+using Unmap = UnmapBatch::Unmap;
+
+Arm Warmpool(std::string name, std::function<void(Options*)> configure) {
+  return {std::move(name), "warmpool", {}, "", "", std::move(configure)};
+}
+
+Arm Malloc(std::string name, std::string family,
+           std::vector<std::string> environment, std::string symbol = "",
+           std::string package = "") {
+  return {std::move(name), std::move(family), std::move(environment),
+          std::move(symbol), std::move(package), nullptr};
+}
+
+Arm Threshold(uint64_t mebibytes) {
+  return Warmpool(absl::StrCat("batch_", mebibytes, "MiB"),
+                  [mebibytes](Options* options) {
+                    options->segments.batch.threshold_bytes = mebibytes * kMiB;
+                  });
+}
+
+Arm Slots(const std::string& name, std::optional<size_t> slots) {
+  return Warmpool(name, [slots](Options* options) {
+    options->segments.bigcache.slots = slots;
+  });
+}
+
+Arm UnmapBy(const std::string& name, Unmap unmap) {
+  return Warmpool(name, [unmap](Options* options) {
+    options->segments.batch.unmap = unmap;
+  });
+}
+
+}  // namespace
+
+const std::vector<Arm>& Allocators() {
+  static const auto* const arms = new std::vector<Arm>{
+      Warmpool("warmpool", [](Options*) {}),
+      // Retains as much as demand has swung by: warm where four slots are not.
+      Slots("warmpool_adaptive", std::nullopt),
+      Warmpool("warmpool_4KiB",
+               [](Options* options) { options->memory.huge_pages = false; }),
+      Malloc("glibc", "malloc", {}),
+      // The threshold moves up to the size of what was freed, after which
+      // malloc keeps such blocks on its heap; fixed, it always maps.
+      Malloc("glibc_mmap", "malloc",
+             {"GLIBC_TUNABLES=glibc.malloc.mmap_threshold=131072"}),
+      Malloc("glibc_huge", "malloc", {"GLIBC_TUNABLES=glibc.malloc.hugetlb=1"}),
+      Malloc("jemalloc", "jemalloc", {"LD_PRELOAD=libjemalloc.so.2"},
+             "mallctl", "libjemalloc2"),
+      Malloc("jemalloc_huge", "jemalloc",
+             {"LD_PRELOAD=libjemalloc.so.2", "MALLOC_CONF=thp:always"},
+             "mallctl", "libjemalloc2"),
+      Malloc("mimalloc", "mimalloc", {"LD_PRELOAD=libmimalloc.so.2.0"},
+             "mi_version", "libmimalloc2.0"),
+      Malloc("mimalloc_huge", "mimalloc",
+             {"LD_PRELOAD=libmimalloc.so.2.0", "MIMALLOC_LARGE_OS_PAGES=1"},
+             "mi_version", "libmimalloc2.0"),
+      Malloc("tcmalloc", "tcmalloc", {"LD_PRELOAD=libtcmalloc_minimal.so.4"},
+             "tc_version", "libtcmalloc-minimal4"),
+  };
+  return *arms;
+}
+
+const std::vector<Arm>& Ablations() {
+  static const auto* const arms = new std::vector<Arm>{
+      Warmpool("as_it_is", [](Options*) {}),
+      Slots("bigcache_off", 0),
+      Slots("slots_2", 2),
+      Slots("slots_adaptive", std::nullopt),
+      Warmpool("batch_off",
+               [](Options* options) {
+                 options->segments.batch.threshold_bytes = 0;
+                 options->segments.batch.drain = UnmapBatch::Drain::kInline;
+               }),
+      Warmpool("batch_inline",
+               [](Options* options) {
+                 options->segments.batch.drain = UnmapBatch::Drain::kInline;
+               }),
+      Threshold(1),
+      Threshold(16),
+      Threshold(64),
+      UnmapBy("munmap_each", Unmap::kEach),
+      UnmapBy("process_madvise", Unmap::kAdviseAll),
+      UnmapBy("madv_free_first", Unmap::kLazyFree),
+      Warmpool("pages_4KiB",
+               [](Options* options) { options->memory.huge_pages = false; }),
+      Warmpool("no_thread_tier",
+               [](Options* options) { options->max_tier_block_bytes = 0; }),
+  };
+  return *arms;
+}
+
+absl::StatusOr<std::vector<Arm>> SelectArms(absl::string_view selection,
+                                            bool ablations) {
+  std::vector<Arm> selected;
+  std::string known;
+  for (const Arm& arm : ablations ? Ablations() : Allocators()) {
+    absl::StrAppend(&known, known.empty() ? "" : ", ", arm.name);
+    if (selection == "all" || selection == arm.name ||
+        selection == arm.family) {
+      selected.push_back(arm);
+    }
+  }
+  if (selected.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--allocator=", selection, " is none of all, ", known));
+  }
+  return selected;
+}
+
+const Arm* FindArm(absl::string_view name) {
+  for (const std::vector<Arm>* const arms : {&Allocators(), &Ablations()}) {
+    for (const Arm& arm : *arms) {
+      if (arm.name == name) return &arm;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace warmpool::bench

@@ -82,8 +82,7 @@ class Run {
 }  // namespace
 
 Pace Pace::Of(double leases_per_second, int clients, int client) {
-  const absl::Duration between_any =
-      absl::Seconds(1) / (2 * leases_per_second);
+  const absl::Duration between_any = absl::Seconds(1) / (2 * leases_per_second);
   return {.first = client * between_any, .interval = clients * between_any};
 }
 
@@ -95,13 +94,13 @@ Measurement Drive(Scenario scenario, const DriveOptions& options,
   const absl::Time end = start + options.duration;
   absl::Time scheduled = start + options.pace.first;
   Run run(clock, target, progress);
-  while (!stopper.stopped()) {
+  // A step that is drawn and not made is no loss: whatever it would have
+  // released is released below.
+  while (const std::optional<Step> step = scenario.Next()) {
     if (scheduled >= end) break;
     if (paced) stopper.SleepUntil(scheduled);
     const absl::Time now = clock.Now();
     if (stopper.stopped() || now >= end) break;
-    const std::optional<Step> step = scenario.Next();
-    if (!step.has_value()) break;
     run.Make(*step, paced ? scheduled : now);
     scheduled += options.pace.interval;
   }

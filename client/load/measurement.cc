@@ -14,6 +14,8 @@ const char* OperationName(Operation operation) {
       return "release";
     case Operation::kProcess:
       return "process";
+    case Operation::kStats:
+      return "stats";
   }
   return "unknown";
 }

@@ -14,9 +14,9 @@
 namespace warmpool {
 
 // What can fail.
-enum class Operation { kConnect, kLease, kRelease, kProcess };
+enum class Operation { kConnect, kLease, kRelease, kProcess, kStats };
 
-// "connect", "lease", "release", "process".
+// "connect", "lease", "release", "process", "stats".
 const char* OperationName(Operation operation);
 
 struct Measurement {

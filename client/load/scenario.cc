@@ -1,6 +1,5 @@
 #include "client/load/scenario.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/random/distributions.h"
@@ -96,12 +95,12 @@ Step Scenario::Release(size_t slot) {
 
 Step Scenario::Lease() {
   while (live_[lease_slot_]) lease_slot_ = (lease_slot_ + 1) % live_.size();
-  live_[lease_slot_] = true;
+  const size_t slot =
+      std::exchange(lease_slot_, (lease_slot_ + 1) % live_.size());
+  live_[slot] = true;
   ++live_count_;
   ++leases_done_;
-  return {.action = Step::Action::kLease,
-          .slot = lease_slot_,
-          .bytes = NextSize()};
+  return {.action = Step::Action::kLease, .slot = slot, .bytes = NextSize()};
 }
 
 uint64_t Scenario::NextSize() {

@@ -85,7 +85,7 @@ class Scenario {
   uint64_t leases_done_ = 0;
   // In a round: its second half has begun.
   bool releasing_ = false;
-  // Where the next lease goes, and where the next release in turn is.
+  // Where to look first for the next lease, and for the next release in turn.
   size_t lease_slot_ = 0;
   size_t oldest_slot_ = 0;
 };

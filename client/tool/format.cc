@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 
 namespace warmpool {
 namespace {
@@ -26,6 +27,13 @@ std::string FormatCount(uint64_t count) {
     text.push_back(digits[i]);
   }
   return text;
+}
+
+std::string FormatCounts(
+    std::initializer_list<std::pair<absl::string_view, uint64_t>> counts) {
+  return absl::StrJoin(counts, ", ", [](std::string* out, const auto& count) {
+    absl::StrAppend(out, count.first, " ", FormatCount(count.second));
+  });
 }
 
 std::string FormatLatency(absl::Duration latency) {

@@ -3,14 +3,21 @@
 #define WARMPOOL_CLIENT_TOOL_FORMAT_H_
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
+#include <utility>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace warmpool {
 
 // "1,234,567".
 std::string FormatCount(uint64_t count);
+
+// "hits 1,234, misses 5".
+std::string FormatCounts(
+    std::initializer_list<std::pair<absl::string_view, uint64_t>> counts);
 
 // Three significant digits: "850 ns", "12.3 us", "1.05 ms", "31.0 s".
 std::string FormatLatency(absl::Duration latency);

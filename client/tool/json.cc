@@ -12,8 +12,7 @@ std::string ToJson(const google::protobuf::Message& message, JsonStyle style) {
   options.preserve_proto_field_names = true;
   std::string json;
   WARMPOOL_CHECK(
-      google::protobuf::util::MessageToJsonString(message, &json, options)
-          .ok(),
+      google::protobuf::util::MessageToJsonString(message, &json, options).ok(),
       "only an Any of an unknown type has no JSON");
   return json;
 }

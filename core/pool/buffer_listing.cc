@@ -52,7 +52,9 @@ BufferListing ListingOf(const LeaseTable& table,
     const bool expires = lease.expires_at != absl::InfiniteFuture();
     listing.leases.push_back(
         {id, *table.FindHolder(lease.holder), now - lease.granted_at,
-         expires ? lease.expires_at - now : absl::ZeroDuration(),
+         // Past its time but not yet ended: zero would say that it never ends.
+         expires ? std::max(lease.expires_at - now, absl::Nanoseconds(1))
+                 : absl::ZeroDuration(),
          lease.access});
   }
   return listing;

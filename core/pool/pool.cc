@@ -181,22 +181,27 @@ absl::StatusOr<LeaseGrant> Pool::AttachUncounted(HolderId holder,
       NewLease(holder, request.request_id, *ttl, request.access);
   // Its pages are there, and hold what their holders wrote.
   lease.warmth = Warmth::kWarm;
-  segments_.NoteDue(lease.expires_at);
-
-  MutexLock lock(&mutex_);
-  const absl::StatusOr<const LeaseTable::Lease*> begun =
-      BeginLocked(holder, request.request_id);
-  if (!begun.ok()) return begun.status();
-  if (*begun != nullptr) return GrantOf(**begun);
-  LeaseTable::Buffer* const buffer =
-      table_.FindBuffer(table_.FindHolder(holder)->uid, request.name);
-  if (buffer == nullptr) {
-    table_.Abandon(holder, request.request_id);
-    return absl::NotFoundError(
-        absl::StrCat("no buffer is named \"", request.name, "\""));
+  const absl::Time expires_at = lease.expires_at;
+  LeaseGrant grant;
+  {
+    MutexLock lock(&mutex_);
+    const absl::StatusOr<const LeaseTable::Lease*> begun =
+        BeginLocked(holder, request.request_id);
+    if (!begun.ok()) return begun.status();
+    if (*begun != nullptr) return GrantOf(**begun);
+    LeaseTable::Buffer* const buffer =
+        table_.FindBuffer(table_.FindHolder(holder)->uid, request.name);
+    if (buffer == nullptr) {
+      table_.Abandon(holder, request.request_id);
+      return absl::NotFoundError(
+          absl::StrCat("no buffer is named \"", request.name, "\""));
+    }
+    ++counts_.granted_attached;
+    grant = GrantOf(table_.AddLease(buffer, std::move(lease)));
   }
-  ++counts_.granted_attached;
-  return GrantOf(table_.AddLease(buffer, std::move(lease)));
+  // Not earlier: a Tick in between would not see what is to expire.
+  segments_.NoteDue(expires_at);
+  return grant;
 }
 
 LeaseTable::Lease Pool::NewLease(HolderId holder, const RequestId& request_id,
@@ -262,17 +267,20 @@ absl::StatusOr<absl::Duration> Pool::Renew(HolderId holder, const LeaseRef& ref,
   const absl::StatusOr<absl::Duration> ttl = GrantedTtl(requested);
   if (!ttl.ok()) return ttl.status();
   const absl::Time now = clock_.Now();
-  if (*ttl > absl::ZeroDuration()) segments_.NoteDue(now + *ttl);
-  MutexLock lock(&mutex_);
-  const absl::StatusOr<const LeaseTable::Lease*> lease =
-      table_.Find(holder, ref, /*as_admin=*/false);
-  if (!lease.ok()) return lease.status();
-  if (*lease == nullptr) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("lease ", ref.id.ToHex(), " was released"));
+  {
+    MutexLock lock(&mutex_);
+    const absl::StatusOr<const LeaseTable::Lease*> lease =
+        table_.Find(holder, ref, /*as_admin=*/false);
+    if (!lease.ok()) return lease.status();
+    if (*lease == nullptr) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("lease ", ref.id.ToHex(), " was released"));
+    }
+    table_.Renew(ref.id, *ttl, now);
+    ++counts_.renewed;
   }
-  table_.Renew(ref.id, *ttl, now);
-  ++counts_.renewed;
+  // Not earlier: as in AttachUncounted.
+  if (*ttl > absl::ZeroDuration()) segments_.NoteDue(now + *ttl);
   return *ttl;
 }
 

@@ -62,10 +62,9 @@ std::optional<Segment> SegmentPool::TakeWarm(const AcquireRequest& request,
                                              SizeClass size_class) {
   for (;;) {
     std::optional<Segment> segment;
-    const absl::Time now = clock_.Now();
     {
       MutexLock lock(&mutex_);
-      segment = bigcache_.Take(request.owner, size_class, now);
+      segment = bigcache_.Take(request.owner, size_class, clock_.Now());
       if (!segment.has_value()) return std::nullopt;
       ledger_.Move(ByteState::kRetained, ByteState::kLeased, segment->bytes());
     }
@@ -77,10 +76,8 @@ std::optional<Segment> SegmentPool::TakeWarm(const AcquireRequest& request,
         return segment;
       }
       ++failed_proofs_;
-      // The next Take counts this demand again.
-      bigcache_.NoteDropped(request.owner, size_class, now);
     }
-    Settle(*std::move(segment), ByteState::kLeased, verdict, now);
+    Settle(*std::move(segment), ByteState::kLeased, verdict);
   }
 }
 
@@ -105,8 +102,10 @@ absl::StatusOr<Segment> SegmentPool::MakeFresh(const AcquireRequest& request,
       }
     }
     if (!segment.empty()) batch_.Add(std::move(segment), clock_.Now());
-    if (!absl::IsResourceExhausted(status)) return status;
-    if (room > 0) MakeRoom(room);
+    // Whatever the error, the half-made segment ends before the answer.
+    const bool exhausted = absl::IsResourceExhausted(status);
+    MakeRoom(exhausted ? room : 0);
+    if (!exhausted) return status;
   }
   return status;
 }
@@ -152,16 +151,18 @@ void SegmentPool::MakeRoom(uint64_t bytes) {
 void SegmentPool::Return(Segment segment) {
   segment.set_zeroed(false);
   const Verdict verdict = source_.Prove(segment);
-  Settle(std::move(segment), ByteState::kLeased, verdict, clock_.Now());
+  Settle(std::move(segment), ByteState::kLeased, verdict);
 }
 
-void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict,
-                         absl::Time now) {
+void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict) {
   const uint64_t bytes = segment.bytes();
   std::vector<Eviction> evicted;
+  absl::Time now;
   absl::Time due;
   {
     MutexLock lock(&mutex_);
+    // Read under the lock: BigCache's order is by age.
+    now = clock_.Now();
     if (from == ByteState::kQuarantined) probing_bytes_ -= bytes;
     if (verdict == Verdict::kInUse) {
       ledger_.Move(from, ByteState::kQuarantined, bytes);
@@ -186,9 +187,17 @@ void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict,
 }
 
 void SegmentPool::Adopt(Segment segment) {
-  MutexLock lock(&mutex_);
-  ledger_.Enter(ByteState::kQuarantined, segment.bytes());
-  quarantine_.Add(std::move(segment), clock_.Now(), /*settling=*/false);
+  absl::Time due;
+  {
+    MutexLock lock(&mutex_);
+    const absl::Time now = clock_.Now();
+    ledger_.Enter(ByteState::kQuarantined, segment.bytes());
+    // Its end will be noted as that of a segment in use.
+    bigcache_.NoteAcquired(segment.owner(), segment.size_class(), now);
+    quarantine_.Add(std::move(segment), now, /*settling=*/false);
+    due = quarantine_.NextProbe();
+  }
+  NoteDue(due);
 }
 
 void SegmentPool::End(Segment segment) {
@@ -242,7 +251,7 @@ void SegmentPool::ProbeQuarantined(absl::Time now, bool all) {
     // One that somebody kept for long may have left traces that no proof
     // shows: it is ended, not reused.
     if (!entry.Settling(now)) verdict = Verdict::kUnfit;
-    Settle(std::move(entry.segment), ByteState::kQuarantined, verdict, now);
+    Settle(std::move(entry.segment), ByteState::kQuarantined, verdict);
   }
 }
 

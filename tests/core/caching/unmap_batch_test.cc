@@ -26,6 +26,7 @@ class UnmapBatchTest : public DirectoryFixture,
  protected:
   void Make(UnmapBatch::Options options = {}) {
     options.drain = GetParam();
+    batch_.reset();
     batch_ = std::make_unique<UnmapBatch>(
         &calls_, options, [this](uint64_t bytes) { ended_bytes_ += bytes; });
   }
@@ -37,6 +38,45 @@ class UnmapBatchTest : public DirectoryFixture,
     EXPECT_TRUE(
         source.Make(SizeClasses().For(bytes).value(), bytes, 0, &segment).ok());
     return segment;
+  }
+
+  // Mappings of 64 KiB that lie side by side, apart from one gap after the
+  // first `before_gap`.
+  std::vector<Segment> Neighbours(int count, int before_gap) {
+    constexpr size_t kBytes = 64 * kKiB;
+    const auto map = [&](void* address, size_t bytes) {
+      const int64_t mapped =
+          calls_.Map(address, bytes, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1);
+      return reinterpret_cast<std::byte*>(mapped);
+    };
+    // Where there is room for them all.
+    const size_t room = (count + 1) * kBytes;
+    std::byte* const start = map(nullptr, room);
+    calls_.Ending().Unmap(start, room);
+    std::vector<Segment> segments;
+    for (int i = 0; i < count; ++i) {
+      std::byte* const address = start + (i + (i < before_gap ? 0 : 1)) * kBytes;
+      Segment segment(SizeClasses().For(kBytes).value(), kBytes, 0);
+      segment.parts().reservation = map(address, kBytes);
+      segment.parts().reservation_bytes = kBytes;
+      EXPECT_EQ(segment.parts().reservation, address);
+      segments.push_back(std::move(segment));
+    }
+    return segments;
+  }
+
+  // Adds neighbours in no order, flushes; returns how often the call was made.
+  uint64_t CallsToEndNeighbours(UnmapBatch::Unmap unmap, Call call) {
+    Make({.unmap = unmap});
+    std::vector<Segment> segments = Neighbours(8, /*before_gap=*/3);
+    const uint64_t before = calls_.Count(call);
+    for (const int i : {5, 0, 7, 2, 1, 4, 6, 3}) Add(std::move(segments[i]));
+    Flushed();
+    EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());
+    EXPECT_EQ(ended_bytes_, 8 * 64 * kKiB);
+    ended_bytes_ = 0;
+    return calls_.Count(call) - before;
   }
 
   // A file that is open and mapped: all three calls.
@@ -88,6 +128,24 @@ TEST_P(UnmapBatchTest, NinetySixBlocksOf2MiBAreFortyEightBatches) {
   EXPECT_EQ(calls_.Count(Call::kMunmap), 96u);
   EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());
   EXPECT_EQ(ended_bytes_, 192 * kMiB);
+}
+
+TEST_P(UnmapBatchTest, ARunOfNeighboursCanTakeOneMunmap) {
+  EXPECT_EQ(CallsToEndNeighbours(UnmapBatch::Unmap::kRuns, Call::kMunmap), 2u)
+      << "one before the gap and one after it";
+}
+
+TEST_P(UnmapBatchTest, TheOtherWaysToUnmapEndAsMuch) {
+  EXPECT_EQ(CallsToEndNeighbours(UnmapBatch::Unmap::kEach, Call::kMunmap), 8u);
+  EXPECT_EQ(CallsToEndNeighbours(UnmapBatch::Unmap::kAdviseAll,
+                                 Call::kProcessMadvise),
+            1u);
+  EXPECT_EQ(CallsToEndNeighbours(UnmapBatch::Unmap::kAdviseAll, Call::kMunmap),
+            8u);
+  EXPECT_EQ(CallsToEndNeighbours(UnmapBatch::Unmap::kLazyFree, Call::kMadvise),
+            8u);
+  EXPECT_EQ(CallsToEndNeighbours(UnmapBatch::Unmap::kLazyFree, Call::kMunmap),
+            2u);
 }
 
 TEST_P(UnmapBatchTest, SmallerBlocksWaitForMoreOfTheirKind) {

@@ -84,6 +84,11 @@ uint64_t FaultySystemCalls::faults() const {
   return faults;
 }
 
+uint64_t FaultySystemCalls::faults(Call call) const {
+  MutexLock lock(&mutex_);
+  return kinds_[static_cast<size_t>(call)].failed;
+}
+
 void FaultySystemCalls::BeforeNext(Call call, std::function<void()> action) {
   MutexLock lock(&mutex_);
   kinds_[static_cast<size_t>(call)].actions.push_back(std::move(action));

@@ -49,8 +49,9 @@ class FaultySystemCalls final : public SystemCalls {
   }
   // Forgets the faults that are still to come.
   void StopFailing();
-  // Faults that happened since construction.
+  // Faults that happened since construction, of all kinds or one.
   uint64_t faults() const;
+  uint64_t faults(Call call) const;
 
   // Runs `action` once, just before the next call of the kind, on the thread
   // that makes it: whatever may happen in the midst of an operation.

@@ -1,0 +1,46 @@
+#include "client/cli/command.h"
+
+#include <cstdio>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/cord.h"
+#include "client/tool/json.h"
+#include "core/base/unix_target.h"
+
+ABSL_FLAG(std::string, target, "",
+          "Daemon to talk to, unix:PATH. Default: where a daemon of this user "
+          "listens by default");
+ABSL_FLAG(absl::Duration, deadline, absl::Seconds(10),
+          "Longest wait for the daemon's answer");
+ABSL_FLAG(bool, json, false, "Print JSON, for programs to read");
+
+namespace warmpool {
+namespace {
+
+constexpr char kUsageErrorPayload[] = "warmpool.cli/usage_error";
+
+}  // namespace
+
+absl::Status UsageError(absl::string_view message) {
+  absl::Status status = absl::InvalidArgumentError(message);
+  status.SetPayload(kUsageErrorPayload, absl::Cord());
+  return status;
+}
+
+bool IsUsageError(const absl::Status& status) {
+  return status.GetPayload(kUsageErrorPayload).has_value();
+}
+
+absl::StatusOr<Client> Connect() {
+  std::string target = absl::GetFlag(FLAGS_target);
+  if (target.empty()) target = DefaultTarget();
+  return Client::Connect(target, {.deadline = absl::GetFlag(FLAGS_deadline)});
+}
+
+bool JsonWanted() { return absl::GetFlag(FLAGS_json); }
+
+void Print(const google::protobuf::Message& message, const std::string& text) {
+  std::fputs(JsonWanted() ? ToJson(message).c_str() : text.c_str(), stdout);
+}
+
+}  // namespace warmpool

@@ -1,0 +1,55 @@
+#include <optional>
+
+#include "absl/flags/flag.h"
+#include "client/cli/command.h"
+#include "client/cli/listing.h"
+
+ABSL_FLAG(std::string, name_prefix, "", "Only buffers whose names start so");
+ABSL_FLAG(std::optional<int32_t>, holder, std::nullopt,
+          "Only buffers that the process of this pid holds");
+ABSL_FLAG(std::optional<uint32_t>, uid, std::nullopt,
+          "Only buffers of this user");
+
+namespace warmpool {
+namespace {
+
+absl::Status Run(absl::Span<const std::string> arguments) {
+  if (!arguments.empty()) {
+    return UsageError("warmpool list takes no arguments");
+  }
+  v1::ListBuffersRequest filter;
+  filter.set_name_prefix(absl::GetFlag(FLAGS_name_prefix));
+  if (const std::optional<int32_t> pid = absl::GetFlag(FLAGS_holder)) {
+    // 0 would mean all.
+    if (*pid <= 0) return UsageError("--holder is not a pid");
+    filter.set_holder_pid(*pid);
+  }
+  if (const std::optional<uint32_t> uid = absl::GetFlag(FLAGS_uid)) {
+    filter.set_uid(*uid);
+  }
+  absl::StatusOr<Client> client = Connect();
+  if (!client.ok()) return client.status();
+  const absl::StatusOr<std::vector<v1::Buffer>> buffers =
+      client->ListBuffers(filter);
+  if (!buffers.ok()) return buffers.status();
+  const cli::BufferListing listing = MakeListing(*buffers);
+  Print(listing, ListingText(listing));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Command ListCommand() {
+  return {.name = "list",
+          .arguments = "",
+          .summary = "leased buffers, and the processes that hold them",
+          .help =
+              "Prints a line for each lease, ordered by the buffer's name. "
+              "TTL LEFT is \"process\"\nfor a lease that lasts as long as "
+              "its process. LEASE is what release takes.\n\n"
+              "  warmpool list --name_prefix=camera/\n",
+          .flags = {"name_prefix", "holder", "uid"},
+          .run = Run};
+}
+
+}  // namespace warmpool

@@ -1,0 +1,34 @@
+#include "client/cli/command.h"
+#include "client/cli/stats_text.h"
+
+namespace warmpool {
+namespace {
+
+absl::Status Run(absl::Span<const std::string> arguments) {
+  if (!arguments.empty()) {
+    return UsageError("warmpool stats takes no arguments");
+  }
+  absl::StatusOr<Client> client = Connect();
+  if (!client.ok()) return client.status();
+  const absl::StatusOr<v1::GetStatsResponse> stats = client->GetStats();
+  if (!stats.ok()) return stats.status();
+  Print(*stats, StatsText(*stats));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Command StatsCommand() {
+  return {.name = "stats",
+          .arguments = "",
+          .summary = "where every byte is, and what was counted since start",
+          .help =
+              "Prints the daemon's statistics: capacity and who has it, "
+              "leases by outcome,\nBigCache's hits and evictions by "
+              "reason, Batch's flushes, system calls.\n\n"
+              "  warmpool stats --json | jq .bigcache.evictions\n",
+          .flags = {},
+          .run = Run};
+}
+
+}  // namespace warmpool

@@ -1,0 +1,139 @@
+#include "client/cli/stats_text.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "client/tool/format.h"
+#include "client/tool/table.h"
+#include "core/base/byte_size.h"
+
+namespace warmpool {
+namespace {
+
+constexpr absl::string_view kIndent = "  ";
+
+absl::Duration Uptime(const v1::GetStatsResponse& stats) {
+  return absl::Seconds(stats.uptime().seconds()) +
+         absl::Nanoseconds(stats.uptime().nanos());
+}
+
+std::string DaemonText(const v1::GetStatsResponse& stats) {
+  return absl::StrCat("daemon: pid ", stats.pid(), ", up ",
+                      FormatAge(Uptime(stats)), ", ",
+                      stats.draining() ? "draining" : "serving",
+                      ", segments in ", stats.shm_dir(), "\n");
+}
+
+// capacity = leased + retained + ...
+std::string BytesText(const v1::ByteAccount& bytes) {
+  const std::pair<const char*, uint64_t> parts[] = {
+      {"= leased", bytes.leased_bytes()},
+      {"+ retained", bytes.retained_bytes()},
+      {"+ batched", bytes.batched_bytes()},
+      {"+ stock", bytes.stock_bytes()},
+      {"+ quarantined", bytes.quarantined_bytes()},
+      {"+ overhead", bytes.overhead_bytes()},
+      {"+ free", bytes.free_bytes()},
+  };
+  Table table("lrr");
+  table.AddRow({"capacity", FormatByteSize(bytes.capacity_bytes())});
+  for (const auto& [name, value] : parts) {
+    table.AddRow({name, FormatByteSize(value),
+                  FormatShare(value, bytes.capacity_bytes())});
+  }
+  return absl::StrCat("bytes (", FormatByteSize(bytes.filesystem_free_bytes()),
+                      " free in the filesystem)\n", table.ToString(kIndent));
+}
+
+std::string LeasesText(const v1::LeaseCounts& leases) {
+  Table table("ll");
+  table.AddRow({"live", FormatCounts({{"leases", leases.live_leases()},
+                                      {"buffers", leases.live_buffers()},
+                                      {"holders", leases.holders()}})});
+  table.AddRow(
+      {"granted", FormatCounts({{"warm", leases.granted_warm()},
+                                {"stock", leases.granted_stock()},
+                                {"fresh", leases.granted_fresh()},
+                                {"attached", leases.granted_attached()},
+                                {"answered again", leases.replayed()}})});
+  table.AddRow(
+      {"refused", FormatCounts({{"invalid", leases.refused_invalid()},
+                                {"exhausted", leases.refused_exhausted()},
+                                {"name taken", leases.refused_name_taken()},
+                                {"draining", leases.refused_draining()},
+                                {"other", leases.refused_other()}})});
+  table.AddRow({"renewed", FormatCount(leases.renewed())});
+  table.AddRow(
+      {"ended", FormatCounts({{"released", leases.released()},
+                              {"expired", leases.expired()},
+                              {"revoked", leases.revoked()},
+                              {"holder died", leases.holder_died()}})});
+  return absl::StrCat("leases\n", table.ToString(kIndent));
+}
+
+std::string BigCacheText(const v1::BigCacheCounts& counts) {
+  const uint64_t misses = counts.misses_empty() + counts.misses_zeroed();
+  Table table("ll");
+  table.AddRow({"asked", absl::StrCat(FormatCounts({{"hits", counts.hits()},
+                                                    {"misses", misses}}),
+                                      " (",
+                                      FormatCounts({
+                                          {"empty", counts.misses_empty()},
+                                          {"zeroed", counts.misses_zeroed()},
+                                      }),
+                                      ")")});
+  table.AddRow(
+      {"hit ratio", FormatShare(counts.hits(), counts.hits() + misses)});
+  table.AddRow(
+      {"retained", FormatCounts({{"now", counts.retained_segments()},
+                                 {"in all", counts.retained_total()},
+                                 {"failed proofs", counts.failed_proofs()}})});
+  table.AddRow(
+      {"evictions",
+       absl::StrCat(FormatCount(counts.evictions()), " (",
+                    FormatCounts({{"ring full", counts.evicted_ring_full()},
+                                  {"byte cap", counts.evicted_byte_cap()},
+                                  {"decayed", counts.evicted_decayed()},
+                                  {"for room", counts.evicted_for_room()},
+                                  {"drained", counts.evicted_drained()}}),
+                    ")")});
+  return absl::StrCat("BigCache\n", table.ToString(kIndent));
+}
+
+std::string BatchText(const v1::BatchCounts& counts) {
+  Table table("ll");
+  table.AddRow(
+      {"added",
+       absl::StrCat(FormatCounts({{"blocks", counts.blocks_added()}}), " (",
+                    FormatByteSize(counts.bytes_added()), "), ",
+                    FormatCounts({{"crossings", counts.crossings()}}))});
+  table.AddRow(
+      {"ended", FormatCounts({{"flushes", counts.flushes()},
+                              {"blocks", counts.blocks_flushed()},
+                              {"largest flush", counts.largest_flush_blocks()},
+                              {"small blocks", counts.small_blocks_ended()},
+                              {"failed calls", counts.failed_calls()}})});
+  table.AddRow({"waiting", FormatCount(counts.blocks_waiting())});
+  return absl::StrCat("Batch\n", table.ToString(kIndent));
+}
+
+std::string SystemCallsText(const v1::GetStatsResponse& stats) {
+  Table table("lr");
+  for (const v1::SystemCallCount& call : stats.system_calls()) {
+    table.AddRow({call.name(), FormatCount(call.count())});
+  }
+  return absl::StrCat("system calls\n", table.ToString(kIndent));
+}
+
+}  // namespace
+
+std::string StatsText(const v1::GetStatsResponse& stats) {
+  return absl::StrCat(DaemonText(stats), "\n", BytesText(stats.bytes()), "\n",
+                      LeasesText(stats.leases()), "\n",
+                      BigCacheText(stats.bigcache()), "\n",
+                      BatchText(stats.batch()), "\n", SystemCallsText(stats));
+}
+
+}  // namespace warmpool

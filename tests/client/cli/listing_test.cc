@@ -1,0 +1,63 @@
+#include "client/cli/listing.h"
+
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace warmpool {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::vector<v1::Buffer> SomeBuffers() {
+  v1::Buffer buffer;
+  buffer.set_name("camera/frame");
+  buffer.set_uid(1000);
+  buffer.set_size_bytes(2 << 20);
+  buffer.set_mapped_bytes(2 << 20);
+  v1::BufferLease* lease = buffer.add_leases();
+  lease->set_lease_id(std::string("\x01\xab", 2) + std::string(14, '\0'));
+  lease->set_pid(77);
+  lease->set_uid(1000);
+  lease->set_command("camera");
+  lease->mutable_age()->set_seconds(125);
+  lease->set_access(v1::ACCESS_SHARED_WRITABLE);
+  lease = buffer.add_leases();
+  lease->set_lease_id(std::string(16, '\xff'));
+  lease->set_pid(78);
+  lease->mutable_ttl_left()->set_seconds(9);
+  lease->set_access(v1::ACCESS_READ_ONLY);
+  return {buffer};
+}
+
+TEST(ListingTest, LeaseIdsAreHexadecimal) {
+  const cli::BufferListing listing = MakeListing(SomeBuffers());
+  ASSERT_EQ(listing.buffers_size(), 1);
+  ASSERT_EQ(listing.buffers(0).leases_size(), 2);
+  EXPECT_EQ(listing.buffers(0).leases(0).lease_id(),
+            "01ab0000000000000000000000000000");
+  EXPECT_EQ(listing.buffers(0).leases(0).age_seconds(), 125);
+  EXPECT_EQ(listing.buffers(0).leases(0).access(), "writable");
+  EXPECT_EQ(listing.buffers(0).leases(1).access(), "read_only");
+  EXPECT_EQ(listing.buffers(0).leases(1).ttl_left_seconds(), 9);
+}
+
+TEST(ListingTest, TheTableHasALineForEachLease) {
+  EXPECT_EQ(
+      ListingText(MakeListing(SomeBuffers())),
+      "NAME           SIZE   UID  PID  COMMAND    AGE  TTL LEFT  ACCESS     "
+      "LEASE\n"
+      "camera/frame  2 MiB  1000   77  camera   2m05s   process  writable   "
+      "01ab0000000000000000000000000000\n"
+      "camera/frame  2 MiB     0   78  ?           0s        9s  read_only  "
+      "ffffffffffffffffffffffffffffffff\n");
+}
+
+TEST(ListingTest, WithoutBuffersThereAreOnlyTheNamesOfTheColumns) {
+  EXPECT_THAT(ListingText(MakeListing({})), HasSubstr("TTL LEFT"));
+}
+
+}  // namespace
+}  // namespace warmpool

@@ -1,0 +1,55 @@
+#include "client/cli/stats_text.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace warmpool {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(StatsTextTest, TellsWhereEveryByteIs) {
+  v1::GetStatsResponse stats;
+  stats.set_pid(12);
+  stats.mutable_uptime()->set_seconds(61);
+  stats.set_shm_dir("/dev/shm/warmpool-0");
+  v1::ByteAccount& bytes = *stats.mutable_bytes();
+  bytes.set_capacity_bytes(8 << 20);
+  bytes.set_leased_bytes(2 << 20);
+  bytes.set_free_bytes(6 << 20);
+  const std::string text = StatsText(stats);
+  EXPECT_THAT(text, HasSubstr("daemon: pid 12, up 1m01s, serving, segments in "
+                              "/dev/shm/warmpool-0\n"));
+  EXPECT_THAT(text, HasSubstr("  capacity       8 MiB\n"
+                              "  = leased       2 MiB  25.0 %\n"
+                              "  + retained       0 B   0.0 %\n"));
+  EXPECT_THAT(text, HasSubstr("  + free         6 MiB  75.0 %\n"));
+  stats.set_draining(true);
+  EXPECT_THAT(StatsText(stats), HasSubstr("draining"));
+}
+
+TEST(StatsTextTest, TellsEvictionsByReason) {
+  v1::GetStatsResponse stats;
+  v1::BigCacheCounts& bigcache = *stats.mutable_bigcache();
+  bigcache.set_hits(3);
+  bigcache.set_misses_empty(1);
+  bigcache.set_evictions(96);
+  bigcache.set_evicted_ring_full(90);
+  bigcache.set_evicted_decayed(6);
+  const std::string text = StatsText(stats);
+  EXPECT_THAT(text, HasSubstr("hits 3, misses 1 (empty 1, zeroed 0)"));
+  EXPECT_THAT(text, HasSubstr("75.0 %"));
+  EXPECT_THAT(text, HasSubstr("96 (ring full 90, byte cap 0, decayed 6, for "
+                              "room 0, drained 0)"));
+}
+
+TEST(StatsTextTest, ListsTheSystemCalls) {
+  v1::GetStatsResponse stats;
+  v1::SystemCallCount* const call = stats.add_system_calls();
+  call->set_name("munmap");
+  call->set_count(1234);
+  EXPECT_THAT(StatsText(stats), HasSubstr("  munmap  1,234\n"));
+}
+
+}  // namespace
+}  // namespace warmpool

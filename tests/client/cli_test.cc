@@ -1,0 +1,203 @@
+// The command-line tool against a real daemon.
+#include <signal.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "client/cli/output.pb.h"
+#include "gmock/gmock.h"
+#include "google/protobuf/util/json_util.h"
+#include "gtest/gtest.h"
+#include "proto/warmpool/v1/warmpool.pb.h"
+#include "tests/client/run_tool.h"
+#include "tests/support/daemon_process.h"
+
+namespace warmpool::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+template <typename Message>
+Message Parse(const std::string& json) {
+  Message message;
+  const auto status =
+      google::protobuf::util::JsonStringToMessage(json, &message);
+  EXPECT_TRUE(status.ok()) << status.ToString() << "\n" << json;
+  return message;
+}
+
+class CliTest : public ::testing::Test {
+ protected:
+  ToolResult Run(const std::string& command) {
+    return RunTool(
+        absl::StrCat("client/warmpool ", command, " --target=", target()));
+  }
+
+  // `warmpool lease` in the background, once it has its lease.
+  struct Holder {
+    std::unique_ptr<ChildProcess> process;
+    cli::LeasedBuffer leased;
+  };
+  Holder StartLease(const std::vector<std::string>& arguments) {
+    std::vector<std::string> all = {"client/warmpool", "lease", "--json",
+                                    "--target=" + target()};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    Holder holder;
+    holder.process = std::make_unique<ChildProcess>(all);
+    std::string json;
+    for (std::string line; line != "}";) {
+      line = holder.process->ReadLine();
+      if (line.empty()) break;
+      json += line;
+    }
+    holder.leased = Parse<cli::LeasedBuffer>(json);
+    return holder;
+  }
+
+  cli::BufferListing List(const std::string& flags = "") {
+    return Parse<cli::BufferListing>(Run("list --json " + flags).out);
+  }
+
+  std::string target() const { return daemon_.target(); }
+
+  DaemonProcess daemon_;
+};
+
+TEST_F(CliTest, StatsAreJsonOrTables) {
+  const ToolResult json = Run("stats --json");
+  EXPECT_EQ(json.exit_code, 0) << json.err;
+  const auto stats = Parse<v1::GetStatsResponse>(json.out);
+  EXPECT_EQ(stats.pid(), daemon_.pid());
+  EXPECT_GT(stats.bytes().capacity_bytes(), 0u);
+  const ToolResult text = Run("stats");
+  EXPECT_EQ(text.exit_code, 0);
+  EXPECT_THAT(text.out, HasSubstr(absl::StrCat("pid ", daemon_.pid())));
+  EXPECT_THAT(text.out, HasSubstr("capacity"));
+  EXPECT_THAT(text.out, HasSubstr("evictions"));
+}
+
+TEST_F(CliTest, ALeaseIsHeldUntilItsProcessIsToldToStop) {
+  const Holder holder = StartLease({"2MiB", "--name=camera/0", "--ttl=0"});
+  EXPECT_EQ(holder.leased.name(), "camera/0");
+  EXPECT_EQ(holder.leased.size_bytes(), 2u << 20);
+  EXPECT_EQ(holder.leased.warmth(), "fresh");
+  EXPECT_EQ(holder.leased.ttl_seconds(), 0);
+  ASSERT_THAT(holder.leased.lease_id(), SizeIs(32));
+
+  const cli::BufferListing listing = List();
+  ASSERT_EQ(listing.buffers_size(), 1);
+  ASSERT_EQ(listing.buffers(0).leases_size(), 1);
+  const cli::ListedLease& lease = listing.buffers(0).leases(0);
+  EXPECT_EQ(lease.lease_id(), holder.leased.lease_id());
+  EXPECT_EQ(lease.pid(), holder.process->pid());
+  EXPECT_EQ(lease.command(), "warmpool");
+
+  holder.process->Signal(SIGTERM);
+  EXPECT_EQ(holder.process->Wait(), 0);
+  EXPECT_EQ(List().buffers_size(), 0);
+  const auto stats = Parse<v1::GetStatsResponse>(Run("stats --json").out);
+  EXPECT_EQ(stats.leases().released(), 1u);
+}
+
+TEST_F(CliTest, TheEndOfAPipeReleasesTheLease) {
+  const ToolResult result = RunTool(absl::StrCat(
+      "sh -c 'echo | client/warmpool lease 1MiB --target=", target(), "'"));
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("size    1 MiB"));
+}
+
+TEST_F(CliTest, ListTakesFilters) {
+  const Holder one = StartLease({"64KiB", "--name=a/1"});
+  const Holder two = StartLease({"64KiB", "--name=b/1"});
+  EXPECT_EQ(List().buffers_size(), 2);
+  EXPECT_EQ(List("--name_prefix=a/").buffers_size(), 1);
+  const cli::BufferListing of_two =
+      List(absl::StrCat("--holder=", two.process->pid()));
+  ASSERT_EQ(of_two.buffers_size(), 1);
+  EXPECT_EQ(of_two.buffers(0).name(), "b/1");
+  EXPECT_EQ(List("--uid=4294967294").buffers_size(), 0);
+  const ToolResult text = Run("list");
+  EXPECT_THAT(text.out, HasSubstr("a/1"));
+  EXPECT_THAT(text.out, HasSubstr(one.leased.lease_id()));
+}
+
+TEST_F(CliTest, ReleaseEndsTheLeaseOfAnother) {
+  const Holder holder = StartLease({"64KiB"});
+  const ToolResult result = Run("release " + holder.leased.lease_id());
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, "released " + holder.leased.lease_id() + "\n");
+  EXPECT_EQ(List().buffers_size(), 0);
+  // Its holder learns of it when it would release.
+  holder.process->Signal(SIGINT);
+  EXPECT_EQ(holder.process->Wait(), 1);
+}
+
+TEST_F(CliTest, RefusalsOfTheDaemonAreToldInItsWords) {
+  const ToolResult unknown = Run("release " + std::string(32, '0'));
+  EXPECT_EQ(unknown.exit_code, 1);
+  EXPECT_THAT(unknown.err, HasSubstr("is not known"));
+  const ToolResult too_large = Run("lease 2T");
+  EXPECT_EQ(too_large.exit_code, 1);
+  EXPECT_THAT(too_large.err, HasSubstr("warmpool: "));
+  EXPECT_THAT(too_large.err, Not(HasSubstr("--help")));
+}
+
+TEST_F(CliTest, WatchPrintsAsManyLinesAsAskedFor) {
+  const ToolResult text = Run("watch --interval=100ms --count=2");
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  // With the names of the columns, and nothing after the last newline.
+  const std::vector<std::string> lines = absl::StrSplit(text.out, '\n');
+  EXPECT_THAT(lines, SizeIs(4));
+  const ToolResult json = Run("watch --interval=100ms --count=1 --json");
+  EXPECT_EQ(Parse<v1::GetStatsResponse>(json.out).pid(), daemon_.pid());
+}
+
+TEST_F(CliTest, ShutdownStopsTheDaemon) {
+  const ToolResult result = Run("shutdown --json");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(Parse<v1::ShutdownResponse>(result.out).live_leases(), 0u);
+  const ToolResult after = Run("stats --deadline=100ms");
+  EXPECT_EQ(after.exit_code, 1);
+  EXPECT_THAT(after.err, HasSubstr("warmpool: "));
+}
+
+TEST(CliUsageTest, AnUnknownCommandIsNamedBesideTheKnownOnes) {
+  const ToolResult result = RunTool("client/warmpool frobnicate");
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err,
+              HasSubstr("no command \"frobnicate\"; there are stats, list, "
+                        "watch, lease, release, shutdown"));
+  EXPECT_EQ(RunTool("client/warmpool").exit_code, 2);
+}
+
+TEST(CliUsageTest, AWrongCommandLineIsToldWithoutADaemon) {
+  for (const std::string command :
+       {"stats extra", "lease", "lease 2lightyears", "release", "release 12ab",
+        "stats --ttl=3s", "list --holder=0"}) {
+    const ToolResult result = RunTool("client/warmpool " + command);
+    EXPECT_EQ(result.exit_code, 2) << command;
+    EXPECT_THAT(result.err, HasSubstr("Try warmpool --help.")) << command;
+  }
+}
+
+TEST(CliUsageTest, HelpIsThereForTheToolAndForEachCommand) {
+  const ToolResult general = RunTool("client/warmpool --help");
+  EXPECT_EQ(general.exit_code, 0);
+  EXPECT_THAT(general.out, HasSubstr("Commands:"));
+  for (const std::string command :
+       {"stats", "list", "watch", "lease", "release", "shutdown"}) {
+    EXPECT_THAT(general.out, HasSubstr("\n  " + command));
+    const ToolResult help = RunTool("client/warmpool " + command + " --help");
+    EXPECT_EQ(help.exit_code, 0);
+    EXPECT_THAT(help.out, HasSubstr("\n  warmpool " + command)) << help.out;
+    EXPECT_EQ(RunTool("client/warmpool help " + command).out, help.out);
+  }
+}
+
+}  // namespace
+}  // namespace warmpool::testing

@@ -1,0 +1,162 @@
+#include "core/caching/thread_tier.h"
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace warmpool {
+namespace {
+
+struct Item {
+  SizeClass item_class;
+  size_t item_bytes;
+
+  SizeClass size_class() const { return item_class; }
+  size_t bytes() const { return item_bytes; }
+};
+
+using Tier = ThreadTier<Item>;
+
+uint64_t Items(const Tier& tier) {
+  return tier.Count([](SizeClass) { return 1; });
+}
+
+void Empty(Tier& tier) {
+  tier.Sweep(/*all=*/true, [](Item*) {});
+}
+
+TEST(ThreadTierTest, GivesBackWhatWasPutOnce) {
+  Tier tier(100);
+  Item item{{3}, 100};
+  EXPECT_EQ(tier.Take({3}), nullptr);
+  EXPECT_TRUE(tier.Put(&item));
+  EXPECT_EQ(Items(tier), 1u);
+  EXPECT_EQ(tier.Take({3}), &item);
+  EXPECT_EQ(tier.Take({3}), nullptr);
+}
+
+TEST(ThreadTierTest, GivesNoOtherClassThanAskedFor) {
+  Tier tier(100);
+  // Of one slot.
+  Item item{{1}, 10};
+  EXPECT_TRUE(tier.Put(&item));
+  EXPECT_EQ(tier.Take({1 + Tier::kSlots}), nullptr);
+  EXPECT_EQ(tier.Take({1}), &item);
+}
+
+TEST(ThreadTierTest, RefusesWhatItHasNoRoomForAndWhatIsTooLarge) {
+  Tier tier(100);
+  Item first{{1}, 10}, second{{1}, 10}, other{{1 + Tier::kSlots}, 10};
+  Item large{{2}, 101};
+  EXPECT_TRUE(tier.Put(&first));
+  EXPECT_FALSE(tier.Put(&second));
+  EXPECT_FALSE(tier.Put(&other));
+  EXPECT_FALSE(tier.Put(&large));
+  Empty(tier);
+}
+
+TEST(ThreadTierTest, NeighbouringClassesDoNotPushEachOtherOut) {
+  Tier tier(100);
+  std::vector<std::unique_ptr<Item>> items;
+  for (uint32_t i = 0; i < Tier::kSlots; ++i) {
+    items.push_back(std::make_unique<Item>(Item{{16 + i}, 10}));
+    EXPECT_TRUE(tier.Put(items.back().get()));
+  }
+  EXPECT_EQ(tier.Count([](SizeClass size_class) { return size_class.index; }),
+            16u * 8 + 28);
+  Empty(tier);
+}
+
+TEST(ThreadTierTest, ASweepTakesOutWhatLayHereSinceTheLast) {
+  Tier tier(100);
+  Item item{{1}, 10};
+  std::vector<Item*> swept;
+  const auto take = [&swept](Item* taken) { swept.push_back(taken); };
+  EXPECT_TRUE(tier.Put(&item));
+  EXPECT_TRUE(tier.Sweep(/*all=*/false, take));
+  EXPECT_TRUE(swept.empty());
+  // In use between two sweeps: not idle.
+  EXPECT_EQ(tier.Take({1}), &item);
+  EXPECT_TRUE(tier.Put(&item));
+  EXPECT_TRUE(tier.Sweep(/*all=*/false, take));
+  EXPECT_TRUE(swept.empty());
+  EXPECT_FALSE(tier.Sweep(/*all=*/false, take));
+  EXPECT_EQ(swept, std::vector<Item*>{&item});
+  EXPECT_EQ(Items(tier), 0u);
+}
+
+TEST(ThreadTierTest, WhatAThreadLeftBehindIsSweptOut) {
+  Tier tier(100);
+  Item item{{1}, 10};
+  std::thread([&] { EXPECT_TRUE(tier.Put(&item)); }).join();
+  Item* swept = nullptr;
+  tier.Sweep(/*all=*/true, [&swept](Item* taken) { swept = taken; });
+  EXPECT_EQ(swept, &item);
+}
+
+TEST(ThreadTierTest, NoItemIsEverWithTwo) {
+  // More threads than shards, so that some share one, and a sweeper.
+  constexpr int kThreads = 24;
+  constexpr int kRounds = 20'000;
+  struct Owned : Item {
+    std::atomic<int> owners{1};
+  };
+  ThreadTier<Owned> tier(100);
+  std::vector<std::unique_ptr<Owned>> items(kThreads);
+  std::vector<std::thread> threads;
+  std::atomic<int> running{kThreads};
+  std::vector<std::vector<Owned*>> left(kThreads);
+  for (int t = 0; t < kThreads; ++t) {
+    items[t] = std::make_unique<Owned>();
+    items[t]->item_class = {static_cast<uint32_t>(t % 3)};
+    items[t]->item_bytes = 10;
+    threads.emplace_back([&, t] {
+      std::vector<Owned*>& mine = left[t];
+      mine.push_back(items[t].get());
+      for (int i = 0; i < kRounds; ++i) {
+        if (!mine.empty()) {
+          Owned* const item = mine.back();
+          EXPECT_EQ(item->owners.fetch_sub(1), 1);
+          if (tier.Put(item)) {
+            mine.pop_back();
+          } else {
+            item->owners.fetch_add(1);
+          }
+        }
+        if (Owned* const taken = tier.Take({static_cast<uint32_t>(i % 3)})) {
+          EXPECT_EQ(taken->owners.fetch_add(1), 0);
+          mine.push_back(taken);
+        }
+      }
+      --running;
+    });
+  }
+  std::vector<Owned*> swept;
+  while (running > 0) {
+    tier.Sweep(/*all=*/false, [&swept](Owned* item) {
+      EXPECT_EQ(item->owners.fetch_add(1), 0);
+      swept.push_back(item);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  tier.Sweep(/*all=*/true, [&swept](Owned* item) { swept.push_back(item); });
+  size_t found = swept.size();
+  for (const auto& mine : left) found += mine.size();
+  EXPECT_EQ(found, items.size());
+}
+
+void DropFullTier() {
+  Tier tier(100);
+  Item item{{1}, 10};
+  tier.Put(&item);
+}
+
+TEST(ThreadTierDeathTest, MustBeSweptBeforeItGoes) {
+  EXPECT_DEATH(DropFullTier(), "before it was swept");
+}
+
+}  // namespace
+}  // namespace warmpool

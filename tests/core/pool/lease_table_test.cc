@@ -1,0 +1,278 @@
+#include "core/pool/lease_table.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/core/base/fake_clock.h"
+#include "tests/core/base/seeded_random.h"
+#include "tests/core/base/status_matchers.h"
+
+namespace warmpool {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class LeaseTableTest : public testing::Test {
+ protected:
+  LeaseTableTest() {
+    table_.AddHolder({1, 101, 1000, "render", false});
+    table_.AddHolder({2, 102, 1000, "", false});
+  }
+  ~LeaseTableTest() override {
+    for (const LeaseId& id : table_.AllLeases()) {
+      table_.End(id, EndCause::kRevoked);
+    }
+  }
+
+  LeaseTable::Lease NewLease(HolderId holder, RequestId request,
+                             absl::Duration ttl = absl::ZeroDuration()) {
+    LeaseTable::Lease lease;
+    lease.id = random_.Next();
+    lease.holder = holder;
+    lease.request_id = request;
+    lease.granted_at = clock_.Now();
+    lease.ttl = ttl;
+    if (ttl > absl::ZeroDuration()) lease.expires_at = clock_.Now() + ttl;
+    return lease;
+  }
+
+  // All of a request: its lease on a new buffer.
+  LeaseId Grant(HolderId holder, const std::string& name,
+                absl::Duration ttl = absl::ZeroDuration()) {
+    const RequestId request = random_.Next();
+    EXPECT_EQ(table_.Begin(holder, request).value(), nullptr);
+    EXPECT_THAT(table_.ReserveName(1000, name, clock_.Now()), IsOk());
+    LeaseTable::Buffer buffer;
+    buffer.name = name;
+    buffer.uid = 1000;
+    buffer.generation = ++generation_;
+    buffer.granted_at = clock_.Now();
+    const LeaseId id =
+        table_.AddBuffer(std::move(buffer), NewLease(holder, request, ttl)).id;
+    table_.CheckInvariants();
+    return id;
+  }
+
+  LeaseId Attach(HolderId holder, const std::string& name) {
+    const RequestId request = random_.Next();
+    EXPECT_EQ(table_.Begin(holder, request).value(), nullptr);
+    return table_
+        .AddLease(table_.FindBuffer(1000, name), NewLease(holder, request))
+        .id;
+  }
+
+  FakeClock clock_;
+  SeededRandom random_{1};
+  LeaseTable table_;
+  uint64_t generation_ = 0;
+};
+
+TEST_F(LeaseTableTest, ABufferLivesAsLongAsItsLastLease) {
+  const LeaseId first = Grant(1, "frames");
+  const LeaseId second = Attach(2, "frames");
+  EXPECT_EQ(table_.buffer_count(), 1u);
+  EXPECT_EQ(table_.lease_count(), 2u);
+
+  EXPECT_FALSE(table_.End(first, EndCause::kReleased).segment.has_value());
+  EXPECT_NE(table_.FindBuffer(1000, "frames"), nullptr);
+  table_.CheckInvariants();
+  EXPECT_TRUE(table_.End(second, EndCause::kReleased).segment.has_value());
+  EXPECT_EQ(table_.FindBuffer(1000, "frames"), nullptr);
+  EXPECT_EQ(table_.buffer_count(), 0u);
+  table_.CheckInvariants();
+}
+
+TEST_F(LeaseTableTest, ATakenNameTellsWhoHasItAndForHowLong) {
+  Grant(1, "frames");
+  clock_.Advance(absl::Seconds(90));
+  EXPECT_THAT(table_.ReserveName(1000, "frames", clock_.Now()),
+              StatusIs(absl::StatusCode::kAlreadyExists,
+                       AllOf(HasSubstr("\"frames\""), HasSubstr("pid 101"),
+                             HasSubstr("render"), HasSubstr("1m30s"))));
+}
+
+TEST_F(LeaseTableTest, ANameIsTakenWhileItsBufferIsBeingMade) {
+  ASSERT_THAT(table_.ReserveName(1000, "frames", clock_.Now()), IsOk());
+  EXPECT_THAT(table_.ReserveName(1000, "frames", clock_.Now()),
+              StatusIs(absl::StatusCode::kAlreadyExists));
+  EXPECT_EQ(table_.FindBuffer(1000, "frames"), nullptr);
+  EXPECT_EQ(table_.buffer_count(), 0u);
+  table_.CheckInvariants();
+  table_.AbandonName(1000, "frames");
+  EXPECT_THAT(table_.ReserveName(1000, "frames", clock_.Now()), IsOk());
+  table_.AbandonName(1000, "frames");
+}
+
+TEST_F(LeaseTableTest, UidsHaveNamesOfTheirOwn) {
+  Grant(1, "frames");
+  EXPECT_THAT(table_.ReserveName(2000, "frames", clock_.Now()), IsOk());
+  EXPECT_EQ(table_.FindBuffer(2000, "frames"), nullptr);
+  table_.AbandonName(2000, "frames");
+}
+
+TEST_F(LeaseTableTest, ARepeatedRequestFindsItsLease) {
+  const RequestId request = random_.Next();
+  ASSERT_EQ(table_.Begin(1, request).value(), nullptr);
+  EXPECT_THAT(table_.Begin(1, request),
+              StatusIs(absl::StatusCode::kAborted, HasSubstr("under way")));
+  ASSERT_THAT(table_.ReserveName(1000, "a", clock_.Now()), IsOk());
+  LeaseTable::Buffer buffer;
+  buffer.name = "a";
+  buffer.uid = 1000;
+  const LeaseId id =
+      table_.AddBuffer(std::move(buffer), NewLease(1, request)).id;
+  EXPECT_EQ(table_.Begin(1, request).value()->id, id);
+
+  // The same id from another holder is another request.
+  EXPECT_EQ(table_.Begin(2, request).value(), nullptr);
+  table_.Abandon(2, request);
+
+  table_.End(id, EndCause::kExpired);
+  EXPECT_THAT(table_.Begin(1, request),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("expired")));
+}
+
+TEST_F(LeaseTableTest, AnAbandonedRequestMayBeMadeAgain) {
+  const RequestId request = random_.Next();
+  ASSERT_EQ(table_.Begin(1, request).value(), nullptr);
+  table_.Abandon(1, request);
+  EXPECT_EQ(table_.Begin(1, request).value(), nullptr);
+  table_.Abandon(1, request);
+}
+
+TEST_F(LeaseTableTest, OnlyItsHolderOrAnAdminFindsALease) {
+  const LeaseId id = Grant(1, "frames");
+  EXPECT_EQ(table_.Find(1, {id}, false).value()->id, id);
+  EXPECT_THAT(table_.Find(2, {id}, false),
+              StatusIs(absl::StatusCode::kPermissionDenied));
+  EXPECT_EQ(table_.Find(2, {id}, true).value()->id, id);
+  EXPECT_THAT(table_.Find(1, {random_.Next()}, false),
+              StatusIs(absl::StatusCode::kNotFound));
+  table_.End(id, EndCause::kReleased);
+  EXPECT_THAT(table_.Find(2, {id}, false),
+              StatusIs(absl::StatusCode::kPermissionDenied))
+      << "ended leases tell nothing to others either";
+}
+
+TEST_F(LeaseTableTest, AStaleGenerationIsFenced) {
+  const LeaseId id = Grant(1, "frames");
+  const uint64_t generation = table_.LeaseOf(id).buffer->generation;
+  EXPECT_THAT(table_.Find(1, {id, 0}, false), IsOk());
+  EXPECT_THAT(table_.Find(1, {id, generation}, false), IsOk());
+  EXPECT_THAT(table_.Find(1, {id, generation + 1}, false),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("generation")));
+}
+
+TEST_F(LeaseTableTest, AnEndedLeaseSaysHowItEnded) {
+  const LeaseId released = Grant(1, "a");
+  table_.End(released, EndCause::kReleased);
+  EXPECT_EQ(table_.Find(1, {released}, false).value(), nullptr);
+  const std::pair<EndCause, const char*> causes[] = {
+      {EndCause::kExpired, "expired"},
+      {EndCause::kRevoked, "revoked"},
+      {EndCause::kHolderDied, "process"}};
+  for (const auto& [cause, told] : causes) {
+    const LeaseId id = Grant(1, "a");
+    table_.End(id, cause);
+    EXPECT_THAT(table_.Find(1, {id}, false),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         HasSubstr(told)));
+  }
+}
+
+TEST_F(LeaseTableTest, LeasesExpireInOrderAndOnTime) {
+  const LeaseId late = Grant(1, "late", absl::Seconds(20));
+  const LeaseId soon = Grant(1, "soon", absl::Seconds(10));
+  Grant(1, "never");
+  const absl::Time start = clock_.Now();
+  EXPECT_EQ(table_.NextExpiry(), start + absl::Seconds(10));
+  EXPECT_THAT(
+      table_.Expired(start + absl::Seconds(10) - absl::Nanoseconds(1)),
+      ElementsAre());
+  EXPECT_THAT(table_.Expired(start + absl::Seconds(10)), ElementsAre(soon));
+  EXPECT_THAT(table_.Expired(start + absl::Hours(1)), ElementsAre(soon, late));
+}
+
+TEST_F(LeaseTableTest, RenewingMovesTheExpiryAndCanTakeItAway) {
+  const LeaseId id = Grant(1, "a", absl::Seconds(10));
+  clock_.Advance(absl::Seconds(5));
+  table_.Renew(id, absl::Seconds(30), clock_.Now());
+  EXPECT_EQ(table_.NextExpiry(), clock_.Now() + absl::Seconds(30));
+  table_.CheckInvariants();
+  table_.Renew(id, absl::ZeroDuration(), clock_.Now());
+  EXPECT_EQ(table_.NextExpiry(), absl::InfiniteFuture());
+  table_.CheckInvariants();
+  table_.Renew(id, absl::Seconds(1), clock_.Now());
+  EXPECT_EQ(table_.NextExpiry(), clock_.Now() + absl::Seconds(1));
+  table_.CheckInvariants();
+}
+
+TEST_F(LeaseTableTest, RemembersABoundedNumberOfEnds) {
+  // A daemon's memory must not grow with the number of leases that ever were.
+  const RequestId first_request = random_.Next();
+  ASSERT_EQ(table_.Begin(1, first_request).value(), nullptr);
+  ASSERT_THAT(table_.ReserveName(1000, "a", clock_.Now()), IsOk());
+  LeaseTable::Buffer buffer;
+  buffer.name = "a";
+  buffer.uid = 1000;
+  const LeaseId first =
+      table_.AddBuffer(std::move(buffer), NewLease(1, first_request)).id;
+  table_.End(first, EndCause::kReleased);
+  for (size_t i = 1; i < LeaseTable::kRememberedEnds; ++i) {
+    const RequestId request = random_.Next();
+    ASSERT_EQ(table_.Begin(1, request).value(), nullptr);
+    ASSERT_THAT(table_.ReserveName(1000, "a", clock_.Now()), IsOk());
+    LeaseTable::Buffer next;
+    next.name = "a";
+    next.uid = 1000;
+    const LeaseId id =
+        table_.AddBuffer(std::move(next), NewLease(1, request)).id;
+    table_.End(id, EndCause::kReleased);
+  }
+  EXPECT_THAT(table_.Find(1, {first}, false), IsOk());
+  table_.End(Grant(1, "a"), EndCause::kReleased);
+  table_.CheckInvariants();
+  EXPECT_THAT(table_.Find(1, {first}, false),
+              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_EQ(table_.Begin(1, first_request).value(), nullptr)
+      << "its request is forgotten with it";
+  table_.Abandon(1, first_request);
+}
+
+TEST_F(LeaseTableTest, ARemovedHolderIsForgotten) {
+  const LeaseId id = Grant(1, "a");
+  EXPECT_THAT(table_.LeasesOf(1), ElementsAre(id));
+  table_.End(id, EndCause::kHolderDied);
+  table_.RemoveHolder(1);
+  EXPECT_EQ(table_.FindHolder(1), nullptr);
+  EXPECT_EQ(table_.holder_count(), 1u);
+  EXPECT_THAT(table_.LeasesOf(1), ElementsAre());
+  table_.RemoveHolder(1);
+}
+
+TEST(LeaseTableDeathTest, AHolderDoesNotLeaveItsLeases) {
+  EXPECT_DEATH(
+      {
+        LeaseTable table;
+        table.AddHolder({1, 101, 1000, "", false});
+        (void)table.Begin(1, {});
+        (void)table.ReserveName(0, "a", absl::UnixEpoch());
+        LeaseTable::Buffer buffer;
+        buffer.name = "a";
+        LeaseTable::Lease lease;
+        lease.holder = 1;
+        table.AddBuffer(std::move(buffer), lease);
+        table.RemoveHolder(1);
+      },
+      "leaves its leases");
+}
+
+}  // namespace
+}  // namespace warmpool

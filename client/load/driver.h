@@ -67,8 +67,8 @@ class Stopper {
 };
 
 // Makes steps until the scenario ends, the duration is over or the stopper
-// says so, then releases what is left. A failed step is recorded and the run
-// goes on. Adds up leases asked for in `progress` as it goes.
+// says so, then releases what is left, at once. A failed step is recorded and
+// the run goes on. Adds up leases asked for in `progress` as it goes.
 Measurement Drive(Scenario scenario, const DriveOptions& options,
                   const Clock& clock, Stopper& stopper, LoadTarget& target,
                   std::atomic<uint64_t>& progress);

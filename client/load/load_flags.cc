@@ -34,11 +34,10 @@ ABSL_FLAG(std::optional<uint64_t>, iterations, std::nullopt,
 ABSL_FLAG(std::optional<absl::Duration>, duration, std::nullopt,
           "How long to go on. With --iterations too, whichever ends first. "
           "Default: no limit; 10s when --iterations is not given either");
-ABSL_FLAG(
-    double, rate, 0,
-    "Leases per second, all clients together; each has a release, halfway "
-    "to the next. Latency then counts from when a step should have "
-    "started. 0: as fast as it goes");
+ABSL_FLAG(double, rate, 0,
+          "Leases per second, all clients together. Leases and releases are "
+          "due at even distances, and the latency of each counts from when it "
+          "was due. 0: as fast as it goes");
 ABSL_FLAG(warmpool::TouchMode, touch, warmpool::TouchMode::kPages,
           "What the first touch of a buffer writes: none, pages (8 bytes in "
           "each 4 KiB), all");
@@ -63,19 +62,21 @@ constexpr int kMaxClients = 10'000;
 constexpr uint64_t kMaxLive = 10'000'000;
 
 constexpr char kUsage[] =
-    "loadgen: leases and releases buffers through the client library, and "
-    "tells "
-    "how\nlong that took.\n\n"
-    "  loadgen --scenario=cache_heavy --clients=4 --duration=5s\n"
-    "  loadgen --scenario=vm --iterations=100 --size=2MiB --json=report.json\n"
-    "  loadgen --scenario=mixed --clients=8 --processes --rate=2000\n\n"
-    "Ctrl-C ends the run early; what was measured is printed.\n\n"
-    "Exit codes: 0, also when the daemon refused leases because it was full;\n"
-    "1 when no lease was granted, when anything else failed, or on a bad "
-    "flag.\n"
-    "The report tells failures by operation and status code; the run goes "
-    "on.\n\n"
-    "Flags:\n";
+    R"(loadgen: leases and releases buffers through the client library, and tells how
+long that took.
+
+  loadgen --scenario=cache_heavy --clients=4 --duration=5s
+  loadgen --scenario=vm --iterations=100 --size=2MiB --json=report.json
+  loadgen --scenario=mixed --clients=8 --processes --rate=2000
+
+Ctrl-C ends the run early; what was measured is printed.
+
+Exit codes: 0, also when the daemon refused leases because it was full; 1 when
+no lease was granted, when anything else failed, or on a bad flag. A failure
+does not end the run: the report tells them by operation and status code.
+
+Flags:
+)";
 
 constexpr absl::string_view kFlags[] = {
     "target", "scenario",   "clients",  "processes", "size",

@@ -58,7 +58,7 @@ class UnmapBatch {
 
   struct Options {
     Drain drain = Drain::kThread;
-    Unmap unmap = Unmap::kEach;
+    Unmap unmap = Unmap::kRuns;
     // 0: every block is a batch of its own.
     uint64_t threshold_bytes = kDefaultThresholdBytes;
     // What has waited for so long is handed over by HandOverAged. Infinite:

@@ -164,7 +164,7 @@ void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict) {
     // Read under the lock: BigCache's order is by age.
     now = clock_.Now();
     if (from == ByteState::kQuarantined) probing_bytes_ -= bytes;
-    if (verdict == Verdict::kInUse) {
+    if (verdict == Verdict::kInUse && !quarantine_ended_) {
       ledger_.Move(from, ByteState::kQuarantined, bytes);
       quarantine_.Add(std::move(segment), now, /*settling=*/true);
       due = quarantine_.NextProbe();
@@ -244,9 +244,11 @@ void SegmentPool::ProbeQuarantined(absl::Time now, bool all) {
     Verdict verdict = source_.Prove(entry.segment);
     if (verdict == Verdict::kInUse) {
       MutexLock lock(&mutex_);
-      probing_bytes_ -= entry.segment.bytes();
-      quarantine_.PutBack(std::move(entry), now);
-      continue;
+      if (!quarantine_ended_) {
+        probing_bytes_ -= entry.segment.bytes();
+        quarantine_.PutBack(std::move(entry), now);
+        continue;
+      }
     }
     // One that somebody kept for long may have left traces that no proof
     // shows: it is ended, not reused.
@@ -272,6 +274,8 @@ void SegmentPool::EndQuarantined() {
   std::vector<Quarantine::Entry> entries;
   {
     MutexLock lock(&mutex_);
+    // Those that are out for a probe, or being returned, end after it.
+    quarantine_ended_ = true;
     entries = quarantine_.TakeAll();
     for (const Quarantine::Entry& entry : entries) {
       ledger_.Move(ByteState::kQuarantined, ByteState::kBatched,

@@ -126,7 +126,8 @@ class SegmentPool {
   // Ends what waits in Batch; returns when it has ended.
   void FlushBatch() { batch_.Flush(); }
 
-  // Ends everything in quarantine though somebody may have it.
+  // Ends everything in quarantine though somebody may have it, and from here on
+  // whatever would go there.
   void EndQuarantined();
 
   const SizeClasses& size_classes() const { return size_classes_; }
@@ -165,6 +166,7 @@ class SegmentPool {
   // Bytes of quarantined segments that are out for a probe.
   uint64_t probing_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  bool quarantine_ended_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t acquired_warm_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t acquired_fresh_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t misses_zeroed_ ABSL_GUARDED_BY(mutex_) = 0;

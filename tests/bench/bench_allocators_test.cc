@@ -78,6 +78,26 @@ TEST(BenchAllocatorsTest, WithSlotsEnoughNothingIsEvicted) {
   EXPECT_EQ(result.engine().munmaps(), 0u);
 }
 
+TEST(BenchAllocatorsTest, EveryArmRunsAndIsDrawn) {
+  const std::string chart = ::testing::TempDir() + "/chart";
+  for (const char* const arms : {"--noablations", "--ablations"}) {
+    int exit_code = 0;
+    const std::string output =
+        RunBench(absl::StrCat(arms,
+                              " --scenario=vm --iterations=8 --size=2MiB "
+                              "--repetitions=1 --idle=0 --chart=",
+                              chart, ".svg"),
+                 &exit_code);
+    EXPECT_EQ(exit_code, 0) << output;
+    EXPECT_THAT(output, ::testing::Not(HasSubstr("can't be loaded")));
+  }
+  std::ifstream svg(chart + ".svg");
+  std::stringstream text;
+  text << svg.rdbuf();
+  EXPECT_THAT(text.str(), HasSubstr("slots adaptive"));
+  EXPECT_TRUE(std::ifstream(chart + ".png").good());
+}
+
 TEST(BenchAllocatorsTest, RefusesWhatItDoesNotKnowByName) {
   int exit_code = 0;
   EXPECT_THAT(RunBench("--allocator=hoard", &exit_code), HasSubstr("hoard"));

@@ -114,7 +114,8 @@ INSTANTIATE_TEST_SUITE_P(Drains, UnmapBatchTest,
                          });
 
 TEST_P(UnmapBatchTest, NinetySixBlocksOf2MiBAreFortyEightBatches) {
-  Make();
+  // How many munmaps runs of neighbours take depends on who lies where.
+  Make({.unmap = UnmapBatch::Unmap::kEach});
   for (int i = 0; i < 96; ++i) Add(Mapping(2 * kMiB));
   const UnmapBatch::Counts counts = Flushed();
   EXPECT_EQ(counts.blocks_added, 96u);

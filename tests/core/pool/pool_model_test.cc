@@ -18,7 +18,7 @@
 namespace warmpool {
 namespace {
 
-constexpr uint64_t kSeeds = 60;
+constexpr uint64_t kSeeds = 40;
 constexpr int kSteps = 400;
 
 class PoolModelTest : public testing::Test {

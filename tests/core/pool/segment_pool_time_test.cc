@@ -112,12 +112,12 @@ TEST_F(SegmentPoolTimeTest, ProbesOfWhatIsKeptGrowRare) {
 
 TEST_F(SegmentPoolTimeTest, WhatAnEarlierDaemonLeftIsEndedOnceNobodyHasIt) {
   Segment segment = MakeOrDie(*directory_, 64 * kKiB);
-  std::optional<Misbehaving> client(Keep(segment));
+  Misbehaving client = Keep(segment);
   pool_->Adopt(std::move(segment));
   EXPECT_EQ(In(ByteState::kQuarantined), 64 * kKiB);
   TickAfter(absl::Milliseconds(1));
   EXPECT_EQ(calls_.live().files, 1u);
-  client.reset();
+  client.Stop();
   TickAfter(absl::Seconds(1));
   pool_->Drain();
   EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());
@@ -156,6 +156,29 @@ TEST_F(SegmentPoolTimeTest, QuarantineCanBeEndedThoughSomebodyHasIt) {
   Misbehaving client = Keep(segment);
   Return(std::move(segment));
   pool_->EndQuarantined();
+  EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());
+  EXPECT_EQ(pool_->stats().ledger.used(), 0u);
+}
+
+TEST_F(SegmentPoolTimeTest, WhatIsBeingProbedEndsWithTheQuarantine) {
+  // Otherwise a shutdown that revokes everything leaves a file if the
+  // maintenance thread is in the midst of a probe.
+  Segment segment = Acquire(64 * kKiB);
+  Misbehaving client = Keep(segment);
+  Return(std::move(segment));
+  calls_.BeforeNext(Call::kFcntl, [&] { pool_->EndQuarantined(); });
+  TickAfter(absl::Milliseconds(1));
+  pool_->FlushBatch();
+  EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());
+  EXPECT_EQ(pool_->stats().ledger.used(), 0u);
+}
+
+TEST_F(SegmentPoolTimeTest, WhatIsBeingReturnedEndsWithTheQuarantine) {
+  Segment segment = Acquire(64 * kKiB);
+  Misbehaving client = Keep(segment);
+  calls_.BeforeNext(Call::kFcntl, [&] { pool_->EndQuarantined(); });
+  Return(std::move(segment));
+  pool_->FlushBatch();
   EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());
   EXPECT_EQ(pool_->stats().ledger.used(), 0u);
 }

@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <utility>
+#include <vector>
 
 namespace warmpool {
 
@@ -17,12 +18,16 @@ class SessionReactor final
     StartRead(&request_);
   }
 
-  // Queues a notice or an answer.
-  void Send(v1::SessionResponse response) {
+  // Queues a notice; behind the answer that is being made, if one is: a lease
+  // may end before its grant is on the way, and its holder must not hear of
+  // the end first.
+  void SendNotice(v1::SessionResponse notice) {
     MutexLock lock(&mutex_);
-    if (finished_) return;
-    outgoing_.push_back(std::move(response));
-    if (outgoing_.size() == 1) StartWrite(&outgoing_.front());
+    if (answering_) {
+      held_notices_.push_back(std::move(notice));
+    } else {
+      SendLocked(std::move(notice));
+    }
   }
 
   void OnReadDone(bool ok) override {
@@ -32,10 +37,19 @@ class SessionReactor final
       FinishIfIdleLocked();
       return;
     }
+    {
+      MutexLock lock(&mutex_);
+      answering_ = true;
+    }
     v1::SessionResponse response;
     *response.mutable_reply() = handlers_.Answer(holder_, request_);
-    Send(std::move(response));
     MutexLock lock(&mutex_);
+    answering_ = false;
+    SendLocked(std::move(response));
+    for (v1::SessionResponse& notice : held_notices_) {
+      SendLocked(std::move(notice));
+    }
+    held_notices_.clear();
     if (finished_) return;
     if (outgoing_.size() < kMaxOutgoing) {
       StartRead(&request_);
@@ -70,6 +84,13 @@ class SessionReactor final
  private:
   static constexpr size_t kMaxOutgoing = 64;
 
+  void SendLocked(v1::SessionResponse response)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (finished_) return;
+    outgoing_.push_back(std::move(response));
+    if (outgoing_.size() == 1) StartWrite(&outgoing_.front());
+  }
+
   // The client has said its last and has all its answers.
   void FinishIfIdleLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (reads_done_ && outgoing_.empty()) FinishLocked(grpc::Status::OK);
@@ -91,6 +112,9 @@ class SessionReactor final
   Mutex mutex_;
   // The front belongs to the write under way.
   std::deque<v1::SessionResponse> outgoing_ ABSL_GUARDED_BY(mutex_);
+  // A request is with the handlers; notices wait for its answer.
+  bool answering_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<v1::SessionResponse> held_notices_ ABSL_GUARDED_BY(mutex_);
   bool read_deferred_ ABSL_GUARDED_BY(mutex_) = false;
   bool reads_done_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
@@ -100,13 +124,13 @@ void SessionHub::Notify(HolderId holder, const v1::SessionResponse& notice) {
   MutexLock lock(&mutex_);
   const auto it = sessions_.find(holder);
   if (it == sessions_.end()) return;
-  for (SessionReactor* const session : it->second) session->Send(notice);
+  for (SessionReactor* const session : it->second) session->SendNotice(notice);
 }
 
 void SessionHub::NotifyAll(const v1::SessionResponse& notice) {
   MutexLock lock(&mutex_);
   for (const auto& [holder, sessions] : sessions_) {
-    for (SessionReactor* const session : sessions) session->Send(notice);
+    for (SessionReactor* const session : sessions) session->SendNotice(notice);
   }
 }
 

@@ -217,13 +217,14 @@ TEST_F(ConnectionTest, AnswersWithoutTheOneResultAreErrors) {
 }
 
 TEST_F(ConnectionTest, ADaemonThatHangsIsToldFromOneThatIsGone) {
-  Mutex mutex;
-  daemon_.on_get_stats = [&](const auto&, auto*) {
-    MutexLock lock(&mutex);
+  // The handler is still in it when the test is over.
+  const auto mutex = std::make_shared<Mutex>();
+  daemon_.on_get_stats = [mutex](const auto&, auto*) {
+    MutexLock lock(mutex.get());
     return grpc::Status::OK;
   };
   const std::shared_ptr<Connection> connection = Open({.deadline = kSoon});
-  MutexLock lock(&mutex);
+  MutexLock lock(mutex.get());
   EXPECT_THAT(connection->GetStats(),
               StatusIs(absl::StatusCode::kDeadlineExceeded,
                        AllOf(HasSubstr(daemon_.target()),

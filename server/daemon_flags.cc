@@ -36,7 +36,7 @@ std::string AbslUnparseFlag(const CapacityFlag& flag) {
 
 // A flag that is a number of slots or "adaptive".
 struct SlotsFlag {
-  std::optional<size_t> slots = BigCache::kDefaultSlots;
+  std::optional<size_t> slots = BigCache::Options().slots;
 };
 
 bool AbslParseFlag(absl::string_view text, SlotsFlag* flag,
@@ -71,8 +71,8 @@ ABSL_FLAG(warmpool::ByteSize, max_buffer_bytes,
           {warmpool::SizeClasses::kDefaultMaxBytes},
           "Largest buffer that can be leased");
 ABSL_FLAG(warmpool::SlotsFlag, bigcache_slots, {},
-          "Segments that BigCache retains for each uid and size class; "
-          "adaptive: as many as demand has swung by lately");
+          "Segments that BigCache retains for each uid and size class, such as "
+          "4; adaptive: as many as demand has swung by lately");
 ABSL_FLAG(warmpool::CapacityFlag, bigcache_bytes, {},
           "Bytes that BigCache retains at most; auto: half of the capacity");
 ABSL_FLAG(absl::Duration, bigcache_decay, absl::Seconds(10),

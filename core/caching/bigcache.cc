@@ -90,7 +90,7 @@ absl::Time BigCache::NextDecay() const {
 
 size_t BigCache::LimitOf(const Ring& ring) const {
   if (options_.slots.has_value()) return *options_.slots;
-  return std::max(kDefaultSlots, ring.demand.swing());
+  return std::max(kMinAdaptiveSlots, ring.demand.swing());
 }
 
 BigCache::Ring& BigCache::RingOf(uid_t owner, SizeClass size_class,

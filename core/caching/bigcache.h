@@ -52,13 +52,15 @@ struct Eviction {
 
 class BigCache {
  public:
-  static constexpr size_t kDefaultSlots = 4;
+  // What an adaptive ring keeps even where demand does not swing.
+  static constexpr size_t kMinAdaptiveSlots = 4;
 
   struct Options {
     // Segments that a ring keeps. nullopt: adaptive, as many as the demand of
-    // its uid and class has swung by lately (see Demand), kDefaultSlots at
-    // least.
-    std::optional<size_t> slots = kDefaultSlots;
+    // its uid and class has swung by lately (see Demand), kMinAdaptiveSlots at
+    // least. That is the default because a cold page costs far more than a kept
+    // one (core/DESIGN.md), and because max_bytes and decay bound what is kept.
+    std::optional<size_t> slots = std::nullopt;
     // Bytes that all rings together keep.
     uint64_t max_bytes = UINT64_MAX;
     // A segment not reused for so long is evicted. Infinite: never.

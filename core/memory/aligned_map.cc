@@ -21,18 +21,25 @@ absl::Status MapError(int64_t result, size_t bytes) {
 
 }  // namespace
 
+absl::Status PlainMap(SystemCalls& calls, int protection, int flags, int fd,
+                      Segment* segment) {
+  const size_t bytes = segment->bytes();
+  const int64_t mapped = calls.Map(nullptr, bytes, protection, flags, fd);
+  if (mapped < 0) return MapError(mapped, bytes);
+  Segment::Parts& parts = segment->parts();
+  parts.reservation = reinterpret_cast<void*>(mapped);
+  parts.reservation_bytes = bytes;
+  segment->set_data(static_cast<std::byte*>(parts.reservation));
+  return absl::OkStatus();
+}
+
 absl::Status AlignedMap(SystemCalls& calls, int protection, int flags, int fd,
                         Segment* segment) {
-  Segment::Parts& parts = segment->parts();
   const size_t bytes = segment->bytes();
   if (bytes < kHugePageSize) {
-    const int64_t mapped = calls.Map(nullptr, bytes, protection, flags, fd);
-    if (mapped < 0) return MapError(mapped, bytes);
-    parts.reservation = reinterpret_cast<void*>(mapped);
-    parts.reservation_bytes = bytes;
-    segment->set_data(static_cast<std::byte*>(parts.reservation));
-    return absl::OkStatus();
+    return PlainMap(calls, protection, flags, fd, segment);
   }
+  Segment::Parts& parts = segment->parts();
 
   const size_t reserved_bytes = bytes + kHugePageSize;
   const int64_t reserved =

@@ -10,6 +10,11 @@
 
 namespace warmpool {
 
+// Maps segment->bytes() wherever the kernel likes and sets the segment's data
+// and reservation, which are the same range. Arguments and errors as below.
+absl::Status PlainMap(SystemCalls& calls, int protection, int flags, int fd,
+                      Segment* segment);
+
 // Maps segment->bytes() and sets the segment's data and reservation. From
 // 2 MiB up the address is a multiple of 2 MiB; what alignment costs is address
 // space only, part of the reservation and unmapped with it.

@@ -12,12 +12,20 @@ absl::Status AnonymousSource::Make(SizeClass size_class, size_t bytes,
                                    uid_t owner, Segment* segment) {
   *segment = Segment(size_class, bytes, owner);
   segment->set_zeroed(true);
+  constexpr int kProtection = PROT_READ | PROT_WRITE;
+  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS;
+  const bool whole_huge_pages = bytes % kHugePageSize == 0;
   const absl::Status mapped =
-      AlignedMap(calls_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                 -1, segment);
-  if (!mapped.ok() || !options_.huge_pages || bytes < kHugePageSize) {
+      whole_huge_pages && kernel_aligns_.load(std::memory_order_relaxed)
+          ? PlainMap(calls_, kProtection, kFlags, -1, segment)
+          : AlignedMap(calls_, kProtection, kFlags, -1, segment);
+  if (!mapped.ok() || bytes < kHugePageSize) return mapped;
+  if (reinterpret_cast<uintptr_t>(segment->data()) % kHugePageSize != 0) {
+    // This one is as good as any, but for its page size.
+    kernel_aligns_.store(false, std::memory_order_relaxed);
     return mapped;
   }
+  if (!options_.huge_pages) return mapped;
   // Refused where the kernel is built without transparent huge pages: then
   // small ones do.
   if (calls_.Advise(segment->data(), bytes, MADV_HUGEPAGE) == 0) {

@@ -3,6 +3,8 @@
 #ifndef WARMPOOL_CORE_MEMORY_ANONYMOUS_SOURCE_H_
 #define WARMPOOL_CORE_MEMORY_ANONYMOUS_SOURCE_H_
 
+#include <atomic>
+
 #include "core/memory/segment_source.h"
 #include "core/memory/system_calls.h"
 
@@ -33,6 +35,11 @@ class AnonymousSource final : public SegmentSource {
  private:
   SystemCalls& calls_;
   const Options options_;
+  // Since Linux 6.7 the kernel aligns a mapping of whole huge pages by itself,
+  // and lays it beside the one before: one call, no slack in between, and
+  // neighbours that are one mapping to the kernel. Until it has shown that it
+  // does not.
+  std::atomic<bool> kernel_aligns_{true};
 };
 
 }  // namespace warmpool

@@ -13,6 +13,7 @@
 namespace warmpool::bench {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::warmpool::testing::ChildProcess;
 
@@ -53,9 +54,10 @@ TEST(BenchAllocatorsTest, VmCountsAreExact) {
   EXPECT_EQ(result.engine().blocks_added(), 96u);
   EXPECT_EQ(result.engine().crossings(), 48u);
   EXPECT_EQ(result.engine().flushes(), 48u);
-  // A reservation and the mapping in it for each block; of two blocks in a
-  // batch, neighbours need one munmap.
-  EXPECT_EQ(result.engine().mmaps(), 200u);
+  // One for each block where the kernel aligns mappings by itself (Linux 6.7),
+  // else a reservation and a mapping in it for all but the first; of two blocks
+  // in a batch, neighbours need one munmap.
+  EXPECT_THAT(result.engine().mmaps(), AnyOf(100u, 199u));
   EXPECT_GE(result.engine().munmaps(), 48u);
   EXPECT_LE(result.engine().munmaps(), 96u);
 }
@@ -94,7 +96,7 @@ TEST(BenchAllocatorsTest, EveryArmRunsAndIsDrawn) {
   std::ifstream svg(chart + ".svg");
   std::stringstream text;
   text << svg.rdbuf();
-  EXPECT_THAT(text.str(), HasSubstr("slots adaptive"));
+  EXPECT_THAT(text.str(), HasSubstr("MADV"));
   EXPECT_TRUE(std::ifstream(chart + ".png").good());
 }
 

@@ -19,21 +19,30 @@ Arm Malloc(std::string name, std::string family,
           std::move(symbol), std::move(package), nullptr};
 }
 
-Arm Threshold(uint64_t mebibytes) {
-  return Warmpool(absl::StrCat("batch_", mebibytes, "MiB"),
-                  [mebibytes](Options* options) {
-                    options->segments.batch.threshold_bytes = mebibytes * kMiB;
-                  });
-}
-
 Arm Slots(const std::string& name, std::optional<size_t> slots) {
   return Warmpool(name, [slots](Options* options) {
     options->segments.bigcache.slots = slots;
   });
 }
 
+// With few slots, so that there is something for Batch to do.
+Arm FourSlots(const std::string& name,
+              std::function<void(Options*)> configure) {
+  return Warmpool(name, [configure = std::move(configure)](Options* options) {
+    options->segments.bigcache.slots = 4;
+    configure(options);
+  });
+}
+
+Arm Threshold(uint64_t mebibytes) {
+  return FourSlots(absl::StrCat("4_slots,_batch_", mebibytes, "_MiB"),
+                   [mebibytes](Options* options) {
+                     options->segments.batch.threshold_bytes = mebibytes * kMiB;
+                   });
+}
+
 Arm UnmapBy(const std::string& name, Unmap unmap) {
-  return Warmpool(name, [unmap](Options* options) {
+  return FourSlots(name, [unmap](Options* options) {
     options->segments.batch.unmap = unmap;
   });
 }
@@ -43,8 +52,7 @@ Arm UnmapBy(const std::string& name, Unmap unmap) {
 const std::vector<Arm>& Allocators() {
   static const auto* const arms = new std::vector<Arm>{
       Warmpool("warmpool", [](Options*) {}),
-      // Retains as much as demand has swung by: warm where four slots are not.
-      Slots("warmpool_adaptive", std::nullopt),
+      Slots("warmpool_4_slots", 4),
       Warmpool("warmpool_4KiB",
                [](Options* options) { options->memory.huge_pages = false; }),
       Malloc("glibc", "malloc", {}),
@@ -72,28 +80,28 @@ const std::vector<Arm>& Allocators() {
 const std::vector<Arm>& Ablations() {
   static const auto* const arms = new std::vector<Arm>{
       Warmpool("as_it_is", [](Options*) {}),
-      Slots("bigcache_off", 0),
-      Slots("slots_2", 2),
-      Slots("slots_adaptive", std::nullopt),
-      Warmpool("batch_off",
-               [](Options* options) {
-                 options->segments.batch.threshold_bytes = 0;
-                 options->segments.batch.drain = UnmapBatch::Drain::kInline;
-               }),
-      Warmpool("batch_inline",
-               [](Options* options) {
-                 options->segments.batch.drain = UnmapBatch::Drain::kInline;
-               }),
-      Threshold(1),
-      Threshold(16),
-      Threshold(64),
-      UnmapBy("munmap_each", Unmap::kEach),
-      UnmapBy("process_madvise", Unmap::kAdviseAll),
-      UnmapBy("madv_free_first", Unmap::kLazyFree),
-      Warmpool("pages_4KiB",
+      Warmpool("4_KiB_pages",
                [](Options* options) { options->memory.huge_pages = false; }),
       Warmpool("no_thread_tier",
                [](Options* options) { options->max_tier_block_bytes = 0; }),
+      Slots("2_slots", 2),
+      Slots("4_slots", 4),
+      Slots("BigCache_off", 0),
+      FourSlots("4_slots,_Batch_off",
+                [](Options* options) {
+                  options->segments.batch.threshold_bytes = 0;
+                  options->segments.batch.drain = UnmapBatch::Drain::kInline;
+                }),
+      FourSlots("4_slots,_no_drainer",
+                [](Options* options) {
+                  options->segments.batch.drain = UnmapBatch::Drain::kInline;
+                }),
+      Threshold(1),
+      Threshold(16),
+      Threshold(64),
+      UnmapBy("4_slots,_one_munmap_each", Unmap::kEach),
+      UnmapBy("4_slots,_process_madvise", Unmap::kAdviseAll),
+      UnmapBy("4_slots,_MADV_FREE_first", Unmap::kLazyFree),
   };
   return *arms;
 }

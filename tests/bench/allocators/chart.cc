@@ -31,11 +31,11 @@ std::vector<Panel> PanelsOf(const Report& report) {
 }
 
 std::string TitleOf(const std::string& scenario) {
-  if (scenario == "vm") return "first use: 100 blocks, once each way";
-  if (scenario == "vm_warm") return "10 blocks, again and again";
-  if (scenario == "cache_heavy") return "10 live, one replaced at a time";
-  if (scenario == "cold_churn") return "100 allocated, then 100 freed";
-  return "64 KiB to 64 MiB, 10 live";
+  if (scenario == "vm") return "First use: 100 blocks allocated, then all freed";
+  if (scenario == "vm_warm") return "10 blocks allocated, then all freed, again and again";
+  if (scenario == "cache_heavy") return "10 live blocks, one replaced at a time";
+  if (scenario == "cold_churn") return "Rounds of 100 blocks allocated, then all freed";
+  return "10 live blocks of 64 KiB to 64 MiB, one replaced at a time";
 }
 
 std::string Label(double nanoseconds) {
@@ -43,8 +43,37 @@ std::string Label(double nanoseconds) {
                             : absl::StrFormat("%.1f us", nanoseconds / 1e3);
 }
 
-// Horizontal bars, one arm a line, Warmpool's own in a colour of their own.
-std::string PanelScript(const Panel& panel, int index) {
+// What gnuplot's enhanced text would take for mark-up.
+std::string Plain(absl::string_view text) {
+  return absl::StrReplaceAll(text, {{"_", " "}, {"\"", ""}, {"@", ""}});
+}
+
+// Pixels. Every bar is as high as every other, in whatever panel.
+constexpr int kWidth = 1200;
+constexpr int kHeaderHeight = 100;
+constexpr int kTitleHeight = 44;
+constexpr int kBarHeight = 24;
+constexpr int kPanelGap = 24;
+// Parts of the width where bars begin and end.
+constexpr double kLeft = 0.22;
+constexpr double kRight = 0.97;
+
+int BarsHeight(const Panel& panel) {
+  return static_cast<int>(panel.rows.size()) * kBarHeight;
+}
+
+int ChartHeight(const std::vector<Panel>& panels) {
+  int height = kHeaderHeight;
+  for (const Panel& panel : panels) {
+    height += kTitleHeight + BarsHeight(panel) + kPanelGap;
+  }
+  return height;
+}
+
+// Horizontal bars, one arm a line, Warmpool's own in a colour of their own; a
+// line over each bar's end from the fastest run to the slowest.
+std::string PanelScript(const Panel& panel, int index, double top,
+                        double bottom) {
   double longest = 0;
   for (const Row* const row : panel.rows) {
     longest = std::max(longest, row->median().nanoseconds() / 1e3);
@@ -54,52 +83,70 @@ std::string PanelScript(const Panel& panel, int index) {
   const int count = static_cast<int>(panel.rows.size());
   for (int i = 0; i < count; ++i) {
     const Row& row = *panel.rows[i];
-    const double microseconds = row.median().nanoseconds() / 1e3;
-    const bool ours = row.median().has_engine();
-    absl::StrAppendFormat(&data, "%f %d %d \"%s\"\n", microseconds,
-                          count - 1 - i, ours ? 1 : 2,
-                          Label(row.median().nanoseconds()));
+    absl::StrAppendFormat(
+        &data, "%f %d %d \"%s\" %f %f\n", row.median().nanoseconds() / 1e3,
+        count - 1 - i, row.median().has_engine() ? 1 : 2,
+        Label(row.median().nanoseconds()), row.fastest_nanoseconds() / 1e3,
+        std::min(row.slowest_nanoseconds() / 1e3, longest * 1.1));
     absl::StrAppendFormat(&tics, "%s\"%s\" %d", i == 0 ? "" : ", ",
-                          absl::StrReplaceAll(row.arm(), {{"_", " "}}),
-                          count - 1 - i);
+                          Plain(row.arm()), count - 1 - i);
   }
+  // A bar's figure stands right of it, and of its line where that is longer.
   return absl::StrCat(
       data, "EOD\n",
-      absl::StrFormat("set title \"%s\\n{/*0.8 %s}\" font \",14\"\n",
-                      absl::StrReplaceAll(panel.scenario, {{"_", " "}}),
-                      TitleOf(panel.scenario)),
-      absl::StrFormat("set xrange [0:%f]\nset yrange [-0.7:%f]\n",
-                      longest * 1.25, count - 0.3),
+      absl::StrFormat("set tmargin at screen %f\nset bmargin at screen %f\n",
+                      top, bottom),
+      absl::StrFormat("set label 1 \"{/:Bold %s}\" at screen %f,%f left front "
+                      "font \",15\"\n",
+                      TitleOf(panel.scenario), kLeft, top + (top - bottom) / count * 0.55),
+      absl::StrFormat("set xrange [0:%f]\nset yrange [-0.5:%f]\n",
+                      longest * 1.22, count - 0.5),
       "set ytics (", tics, ")\n",
       absl::StrFormat(
-          "plot $data%d using ($1/2):2:($1/2):(0.36):3 with boxxyerror "
-          "lc variable fs solid 0.9 noborder notitle, "
-          "$data%d using 1:2:4 with labels left offset 0.6,0 font \",11\" "
-          "notitle\n",
-          index, index));
+          "plot $data%1$d using ($1/2):2:($1/2):(0.34):3 with boxxyerror "
+          "lc variable fs solid 1 noborder notitle, "
+          "$data%1$d using 5:2:($6-$5):(0) with vectors nohead lw 1.5 "
+          "lc rgb \"#333333\" notitle, "
+          "$data%1$d using ($1 > $6 ? $1 : $6):2:4 with labels left "
+          "offset 0.8,0 font \",12\" notitle\n",
+          index));
 }
 
 std::string Script(const Report& report, const std::string& terminal,
                    const std::string& output) {
   const std::vector<Panel> panels = PanelsOf(report);
-  const int columns = panels.size() > 1 ? 2 : 1;
-  const int lines = (static_cast<int>(panels.size()) + columns - 1) / columns;
+  const int height = ChartHeight(panels);
+  const auto screen = [height](int from_top) {
+    return 1.0 - static_cast<double>(from_top) / height;
+  };
   std::string script = absl::StrCat(
-      "set terminal ", terminal, " size ", 720 * columns, ",",
-      std::max(1, lines) * 400 + 90, " font \"DejaVu Sans,12\"\n",
-      "set output \"", output, "\"\n",
-      "set multiplot layout ", lines, ",", columns,
-      " margins 0.13,0.97,0.07,0.86 spacing 0.16,0.13"
-      " title \"{/:Bold Time to allocate, write and free a block}\\n"
-      "{/*0.75 microseconds an operation, median of the runs; shorter is "
-      "better}\\n{/*0.6 ",
-      absl::StrReplaceAll(report.machine(), {{"\"", ""}, {"_", " "}}),
-      "}\" font \",18\"\n"
-      "unset key\nset border 1\nset tics nomirror\nset ytics scale 0\n"
-      "set grid xtics lc rgb \"#dddddd\"\n"
-      "set linetype 1 lc rgb \"#d1495b\"\nset linetype 2 lc rgb \"#8d99ae\"\n");
+      "set terminal ", terminal, " size ", kWidth, ",", height,
+      " font \"DejaVu Sans,12\"\nset output \"", output, "\"\n",
+      "set multiplot\nunset key\nset border 2\nunset xtics\n"
+      "set ytics scale 0 nomirror\n",
+      absl::StrFormat("set lmargin at screen %f\nset rmargin at screen %f\n",
+                      kLeft, kRight),
+      "set linetype 1 lc rgb \"#c8384f\"\nset linetype 2 lc rgb \"#9aa5b8\"\n",
+      absl::StrFormat("set label 2 \"{/:Bold Time to allocate, write and free "
+                      "a block}\" at screen 0.02,%f left font \",22\"\n",
+                      screen(30)),
+      absl::StrFormat("set label 3 \"Microseconds an operation, shorter is "
+                      "better: median of the runs, thin lines from the fastest "
+                      "to the slowest\" at screen 0.02,%f left font \",13\"\n",
+                      screen(58)),
+      absl::StrFormat("set label 4 \"%s\" at screen 0.02,%f left font \",10\" "
+                      "tc rgb \"#666666\"\n",
+                      Plain(report.machine()), screen(80)));
+  int from_top = kHeaderHeight;
   for (size_t i = 0; i < panels.size(); ++i) {
-    absl::StrAppend(&script, PanelScript(panels[i], static_cast<int>(i)));
+    from_top += kTitleHeight;
+    const int bottom = from_top + BarsHeight(panels[i]);
+    absl::StrAppend(&script,
+                    PanelScript(panels[i], static_cast<int>(i),
+                                screen(from_top), screen(bottom)));
+    // The header stands there once.
+    if (i == 0) absl::StrAppend(&script, "unset label 2\nunset label 3\nunset label 4\n");
+    from_top = bottom + kPanelGap;
   }
   return script + "unset multiplot\n";
 }

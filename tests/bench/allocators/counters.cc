@@ -1,6 +1,7 @@
 #include "tests/bench/allocators/counters.h"
 
 #include <linux/perf_event.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -44,7 +45,7 @@ std::string FirstLineOf(const std::string& file) {
 
 }  // namespace
 
-Tracepoint::Tracepoint(const std::string& name) {
+Tracepoint::Tracepoint(const std::string& name, const std::string& filter) {
   const std::string id =
       FirstLineOf(absl::StrCat("/sys/kernel/tracing/events/", name, "/id"));
   if (id.empty()) return;
@@ -55,6 +56,11 @@ Tracepoint::Tracepoint(const std::string& name) {
   attributes.inherit = 1;
   fd_ = static_cast<int>(
       syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC));
+  if (fd_ < 0 || filter.empty()) return;
+  if (ioctl(fd_, PERF_EVENT_IOC_SET_FILTER, filter.c_str()) == 0) return;
+  // All events instead of those asked for would be a wrong count.
+  close(fd_);
+  fd_ = -1;
 }
 
 Tracepoint::~Tracepoint() {
@@ -67,6 +73,14 @@ std::optional<uint64_t> Tracepoint::Count() const {
     return std::nullopt;
   }
   return count;
+}
+
+Tracepoint SystemCallEntries() { return Tracepoint("raw_syscalls/sys_enter"); }
+
+Tracepoint TlbFlushes() {
+  // Reasons 2 and 3 are what the core that starts a flush does itself; 1 and 4
+  // are the same flush on other cores (include/trace/events/tlb.h).
+  return Tracepoint("tlb/tlb_flush", "reason == 2 || reason == 3");
 }
 
 int64_t ResidentBytes() {

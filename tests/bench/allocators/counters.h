@@ -13,9 +13,9 @@ namespace warmpool::bench {
 // A tracepoint's count over this thread and all that it starts from here on.
 class Tracepoint {
  public:
-  // `name` as in "tlb/tlb_flush". Counts nothing where the kernel does not let
-  // us (no tracefs, not root).
-  explicit Tracepoint(const std::string& name);
+  // `name` as in "tlb/tlb_flush", `filter` as the kernel has it (empty: all).
+  // Counts nothing where the kernel does not let us (no tracefs, not root).
+  explicit Tracepoint(const std::string& name, const std::string& filter = "");
   ~Tracepoint();
   Tracepoint(const Tracepoint&) = delete;
   Tracepoint& operator=(const Tracepoint&) = delete;
@@ -25,6 +25,14 @@ class Tracepoint {
  private:
   int fd_ = -1;
 };
+
+// System calls made.
+Tracepoint SystemCallEntries();
+
+// TLB flushes started. Each is counted once, however many cores it
+// interrupts; flushes on task switches are not counted. (/proc/interrupts has
+// no count of them on processors that broadcast flushes.)
+Tracepoint TlbFlushes();
 
 // Resident bytes of this process.
 int64_t ResidentBytes();

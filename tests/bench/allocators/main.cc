@@ -1,16 +1,17 @@
 // bench_allocators: what mapping, BigCache and Batch are worth, beside other
 // allocators in the same run.
-#include <algorithm>
+#include <unistd.h>
+
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/byte_size.h"
@@ -19,6 +20,7 @@
 #include "tests/bench/allocators/arm.h"
 #include "tests/bench/allocators/child.h"
 #include "tests/bench/allocators/counters.h"
+#include "tests/bench/allocators/engine_flags.h"
 #include "tests/bench/allocators/report.h"
 #include "tests/bench/allocators/scenario.h"
 
@@ -31,32 +33,21 @@ ABSL_FLAG(std::string, scenario, "all",
           "vm, vm_warm, cache_heavy, cold_churn, mixed, or all");
 ABSL_FLAG(warmpool::ByteSize, size, {2 << 20}, "Size of a block");
 ABSL_FLAG(uint64_t, iterations, 0,
-          "Blocks of vm, replacements of cache_heavy and mixed; 0: 100, 20000, "
+          "Blocks of vm, replacements of cache_heavy and mixed; 0: 100, 4000, "
           "2000");
 ABSL_FLAG(uint64_t, live, 0, "Blocks at once; 0: 100 in cold_churn, else 10");
 ABSL_FLAG(uint64_t, rounds, 0,
-          "Rounds of cold_churn and vm_warm; 0: 20 and 2000");
+          "Rounds of cold_churn and vm_warm; 0: 20 and 200");
 ABSL_FLAG(uint64_t, repetitions, 5,
           "Runs of each arm; the arms take turns, each run in a process of its "
           "own");
 ABSL_FLAG(std::string, touch, "pages",
           "pages: 8 bytes of each 4 KiB are written; none");
-ABSL_FLAG(bool, sibling, false,
-          "A second thread of the process runs all the while");
+ABSL_FLAG(std::optional<bool>, sibling, std::nullopt,
+          "A second thread of the process runs all the while, whose core takes "
+          "part in TLB flushes; default: with --ablations");
 ABSL_FLAG(absl::Duration, idle, absl::Milliseconds(1250),
           "Before resident memory is read again; Warmpool decays in 1 s");
-ABSL_FLAG(std::string, bigcache_slots, "",
-          "Slots of Warmpool's arms, or adaptive; empty: as the arm has it");
-ABSL_FLAG(warmpool::ByteSize, batch_threshold_bytes, {0},
-          "Threshold of Warmpool's arms; 0: as the arm has it");
-ABSL_FLAG(absl::Duration, decay, absl::Seconds(1),
-          "Warmpool's BigCache keeps what nobody asks for so long; inf: for good");
-ABSL_FLAG(absl::Duration, batch_max_age, absl::Milliseconds(100),
-          "Warmpool's Batch keeps what is below the threshold so long; inf: for "
-          "good");
-ABSL_FLAG(std::string, unmap, "",
-          "runs, each, advise_all or lazy_free: how Warmpool's Batch unmaps; "
-          "empty: as the arm has it");
 ABSL_FLAG(std::string, json, "", "Write the report to this file");
 ABSL_FLAG(std::string, chart, "",
           "Draw the report to this .svg file, and a .png beside it");
@@ -65,59 +56,15 @@ ABSL_FLAG(std::string, child_arm, "", "For the program's own use");
 namespace warmpool::bench {
 namespace {
 
-BlockAllocator::Options EngineOptions(const Arm& arm) {
-  BlockAllocator::Options options;
-  // What is freed is given back within the idle time.
-  options.segments.bigcache.decay = absl::GetFlag(FLAGS_decay);
-  options.segments.batch.max_age = absl::GetFlag(FLAGS_batch_max_age);
-  arm.configure(&options);
-  const std::string slots = absl::GetFlag(FLAGS_bigcache_slots);
-  if (slots == "adaptive") options.segments.bigcache.slots = std::nullopt;
-  if (!slots.empty() && slots != "adaptive") {
-    options.segments.bigcache.slots = std::stoull(slots);
-  }
-  if (const ByteSize bytes = absl::GetFlag(FLAGS_batch_threshold_bytes);
-      bytes.bytes != 0) {
-    options.segments.batch.threshold_bytes = bytes.bytes;
-  }
-  const std::pair<const char*, UnmapBatch::Unmap> unmaps[] = {
-      {"runs", UnmapBatch::Unmap::kRuns},
-      {"each", UnmapBatch::Unmap::kEach},
-      {"advise_all", UnmapBatch::Unmap::kAdviseAll},
-      {"lazy_free", UnmapBatch::Unmap::kLazyFree},
-  };
-  for (const auto& [name, unmap] : unmaps) {
-    if (absl::GetFlag(FLAGS_unmap) == name) options.segments.batch.unmap = unmap;
-  }
-  return options;
-}
-
 // The flags whose values are words, checked before anything runs.
 absl::Status CheckWords() {
-  const auto check = [](absl::string_view flag, const std::string& value,
-                        const std::vector<std::string>& words) {
-    if (value.empty() ||
-        std::find(words.begin(), words.end(), value) != words.end()) {
-      return absl::OkStatus();
-    }
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--", flag, "=", value, " is none of ", absl::StrJoin(words, ", ")));
-  };
   std::vector<std::string> scenarios = Scenarios();
   scenarios.push_back("all");
   absl::Status status =
-      check("scenario", absl::GetFlag(FLAGS_scenario), scenarios);
-  status.Update(check("touch", absl::GetFlag(FLAGS_touch), {"pages", "none"}));
-  status.Update(check("unmap", absl::GetFlag(FLAGS_unmap),
-                      {"runs", "each", "advise_all", "lazy_free"}));
-  const std::string slots = absl::GetFlag(FLAGS_bigcache_slots);
-  uint64_t number = 0;
-  if (!slots.empty() && slots != "adaptive" &&
-      !absl::SimpleAtoi(slots, &number)) {
-    status.Update(absl::InvalidArgumentError(
-        absl::StrCat("--bigcache_slots=", slots,
-                     " is neither a number nor adaptive")));
-  }
+      CheckWord("scenario", absl::GetFlag(FLAGS_scenario), scenarios);
+  status.Update(
+      CheckWord("touch", absl::GetFlag(FLAGS_touch), {"pages", "none"}));
+  status.Update(CheckEngineFlags());
   return status;
 }
 
@@ -129,7 +76,8 @@ ScenarioOptions OptionsOf(const std::string& scenario) {
   options.live = absl::GetFlag(FLAGS_live);
   options.rounds = absl::GetFlag(FLAGS_rounds);
   options.touch = absl::GetFlag(FLAGS_touch) != "none";
-  options.sibling = absl::GetFlag(FLAGS_sibling);
+  options.sibling = absl::GetFlag(FLAGS_sibling)
+                        .value_or(absl::GetFlag(FLAGS_ablations));
   options.idle = absl::GetFlag(FLAGS_idle);
   return options;
 }
@@ -143,7 +91,7 @@ absl::Status RunAsChild(const std::string& arm_name) {
   if (!preloaded.ok()) return preloaded;
   const absl::StatusOr<Result> result =
       RunScenario(OptionsOf(absl::GetFlag(FLAGS_scenario)), [arm] {
-        return arm->configure ? MakeWarmpoolAllocator(EngineOptions(*arm))
+        return arm->configure ? MakeWarmpoolAllocator(EngineOptionsOf(*arm))
                               : MakeMallocAllocator();
       });
   if (!result.ok()) return result.status();
@@ -151,16 +99,20 @@ absl::Status RunAsChild(const std::string& arm_name) {
   return absl::OkStatus();
 }
 
-// Runs all arms in turn, again and again; progress goes to standard error.
+// Runs all arms in turn, again and again; progress goes to standard error if
+// that is a terminal.
 absl::StatusOr<std::vector<Row>> RunArms(
     const std::vector<Arm>& arms, const std::string& scenario,
     const std::vector<std::string>& arguments) {
   std::vector<Row> rows(arms.size());
   const uint64_t repetitions = absl::GetFlag(FLAGS_repetitions);
+  const bool progress = isatty(STDERR_FILENO) != 0;
   for (uint64_t i = 0; i < repetitions; ++i) {
     for (size_t arm = 0; arm < arms.size(); ++arm) {
-      std::cerr << "\r\033[K" << scenario << " " << i + 1 << "/" << repetitions
-                << " " << arms[arm].name << std::flush;
+      if (progress) {
+        std::cerr << "\r\033[K" << scenario << " " << i + 1 << "/"
+                  << repetitions << " " << arms[arm].name << std::flush;
+      }
       std::vector<std::string> child = arguments;
       child.push_back(absl::StrCat("--scenario=", scenario));
       absl::StatusOr<Result> result = RunInChild(arms[arm], child);
@@ -171,7 +123,7 @@ absl::StatusOr<std::vector<Row>> RunArms(
       }
     }
   }
-  std::cerr << "\r\033[K";
+  if (progress) std::cerr << "\r\033[K";
   for (size_t arm = 0; arm < arms.size(); ++arm) {
     rows[arm].set_scenario(scenario);
     rows[arm].set_arm(arms[arm].name);
@@ -223,7 +175,10 @@ int main(int argc, char** argv) {
   absl::SetProgramUsageMessage(
       "Compares Warmpool's engine with other allocators, and with itself.\n\n"
       "  bench_allocators --scenario=cold_churn --chart=/tmp/churn.svg\n"
-      "  bench_allocators --ablations --scenario=cold_churn --sibling");
+      "  bench_allocators --ablations --scenario=cold_churn\n\n"
+      "System calls and TLB flushes are counted where the kernel lets us: as "
+      "root, with tracefs mounted (mount -t tracefs nodev "
+      "/sys/kernel/tracing).");
   absl::ParseCommandLine(argc, argv);
   const std::string child_arm = absl::GetFlag(FLAGS_child_arm);
   const absl::Status status =

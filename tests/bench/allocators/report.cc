@@ -19,11 +19,11 @@ double Mebibytes(int64_t bytes) {
 
 std::string FormatRow(const Row& row, double reference) {
   if (!row.failure().empty()) {
-    return absl::StrFormat("  %-16s %s\n", row.arm(), row.failure());
+    return absl::StrFormat("  %-25s %s\n", row.arm(), row.failure());
   }
   const Result& median = row.median();
   return absl::StrFormat(
-      "  %-16s %11.0f %5.2f %11.0f-%-11.0f %11.0f %10.0f %8.2f %8s %8s %8.0f "
+      "  %-25s %11.0f %5.2f %11.0f-%-11.0f %11.0f %10.0f %8.2f %8s %8s %8.0f "
       "%8.0f\n",
       row.arm(), median.nanoseconds(), median.nanoseconds() / reference,
       row.fastest_nanoseconds(), row.slowest_nanoseconds(),
@@ -61,7 +61,7 @@ std::string FormatTables(const Report& report) {
       // Ratios are to the first arm.
       reference = row.failure().empty() ? row.median().nanoseconds() : 1;
       absl::StrAppendFormat(
-          &text, "\n%s\n  %-16s %11s %5s %23s %11s %10s %8s %8s %8s %8s %8s\n",
+          &text, "\n%s\n  %-25s %11s %5s %23s %11s %10s %8s %8s %8s %8s %8s\n",
           scenario, "", "ns/op", "ratio", "fastest-slowest", "cpu ns", "free ns",
           "faults", "syscalls", "tlb", "peak MiB", "idle MiB");
     }

@@ -3,23 +3,24 @@
 #include <time.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <functional>
 #include <numeric>
 #include <random>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "tests/bench/allocators/counters.h"
+#include "tests/bench/allocators/sibling.h"
 
 namespace warmpool::bench {
 namespace {
 
 constexpr size_t kPageBytes = 4096;
+// Rounds of vm_warm that are not counted.
+constexpr uint64_t kWarmUpRounds = 3;
 
 uint64_t NanosecondsNow() {
   timespec now{};
@@ -28,35 +29,63 @@ uint64_t NanosecondsNow() {
          static_cast<uint64_t>(now.tv_nsec);
 }
 
-// Keeps a core of the process busy until it is destroyed.
-class Sibling {
+// What a run cost, from Begin to End.
+class Meter {
  public:
-  explicit Sibling(bool runs) {
-    if (!runs) return;
-    thread_ = std::thread([this] {
-      while (!stop_.load(std::memory_order_relaxed)) {
-      }
-    });
+  // Made before the allocator, whose threads are counted too.
+  explicit Meter(bool sibling) : sibling_(sibling) {}
+
+  void Begin() {
+    usage_ = ProcessUsage();
+    sibling_nanoseconds_ = sibling_.cpu_nanoseconds();
+    calls_ = system_calls_.Count().value_or(0);
+    flushes_ = tlb_flushes_.Count().value_or(0);
+    started_at_ = NanosecondsNow();
   }
-  ~Sibling() {
-    stop_ = true;
-    if (thread_.joinable()) thread_.join();
-  }
-  double cpu_nanoseconds() {
-    return thread_.joinable() ? ThreadCpuNanoseconds(thread_.native_handle())
-                              : 0;
+
+  // Fills in what each of `operations` cost.
+  void End(double operations, Result* result) {
+    const uint64_t wall = NanosecondsNow() - started_at_;
+    const Usage usage = ProcessUsage();
+    const double sibling = sibling_.cpu_nanoseconds() - sibling_nanoseconds_;
+    result->set_nanoseconds(static_cast<double>(wall) / operations);
+    result->set_cpu_nanoseconds(
+        (usage.cpu_nanoseconds - usage_.cpu_nanoseconds - sibling) /
+        operations);
+    result->set_page_faults((usage.page_faults - usage_.page_faults) /
+                            operations);
+    if (const auto count = system_calls_.Count()) {
+      result->set_system_calls(static_cast<double>(*count - calls_) /
+                               operations);
+    }
+    if (const auto count = tlb_flushes_.Count()) {
+      result->set_tlb_flushes(static_cast<double>(*count - flushes_) /
+                              operations);
+    }
   }
 
  private:
-  std::atomic<bool> stop_{false};
-  std::thread thread_;
+  const Tracepoint system_calls_ = SystemCallEntries();
+  const Tracepoint tlb_flushes_ = TlbFlushes();
+  Sibling sibling_;
+  Usage usage_;
+  double sibling_nanoseconds_ = 0;
+  uint64_t calls_ = 0;
+  uint64_t flushes_ = 0;
+  uint64_t started_at_ = 0;
 };
 
 // Allocates, touches and frees; counts and times what it does.
 class Worker {
  public:
-  Worker(const ScenarioOptions& options, Allocator& allocator)
-      : options_(options), allocator_(allocator) {}
+  Worker(const ScenarioOptions& options, Allocator& allocator, Meter& meter)
+      : options_(options), allocator_(allocator), meter_(meter) {}
+
+  // What was done so far is not measured.
+  void Begin() {
+    operations_ = free_nanoseconds_ = 0;
+    meter_.Begin();
+  }
 
   Allocator::Memory Allocate(size_t bytes) {
     const Allocator::Memory memory = allocator_.Allocate(bytes);
@@ -80,13 +109,13 @@ class Worker {
 
   void Free(Allocator::Memory memory) { allocator_.Free(memory); }
 
-  void Reset() { operations_ = free_nanoseconds_ = 0; }
   uint64_t operations() const { return operations_; }
   uint64_t free_nanoseconds() const { return free_nanoseconds_; }
 
  private:
   const ScenarioOptions& options_;
   Allocator& allocator_;
+  Meter& meter_;
   uint64_t operations_ = 0;
   uint64_t free_nanoseconds_ = 0;
 };
@@ -112,7 +141,7 @@ void RunReplacing(Worker& worker, uint64_t live, uint64_t iterations,
   while (memories.size() < live) {
     memories.push_back(worker.Allocate(next_bytes()));
   }
-  worker.Reset();
+  worker.Begin();
   for (uint64_t i = 0; i < iterations; ++i) {
     Allocator::Memory& memory = memories[i % live];
     worker.Free(memory);
@@ -145,13 +174,19 @@ std::function<size_t()> ZipfSizes() {
 
 void Run(const ScenarioOptions& options, Worker& worker) {
   if (options.scenario == "vm") {
-    const uint64_t rounds = Or(options.rounds, 1);
-    const uint64_t blocks = Or(options.iterations, 100);
-    RunRounds(worker, options.bytes, blocks, rounds);
+    worker.Begin();
+    RunRounds(worker, options.bytes, Or(options.iterations, 100),
+              Or(options.rounds, 1));
+  } else if (options.scenario == "vm_warm") {
+    const uint64_t blocks = Or(options.iterations, 10);
+    RunRounds(worker, options.bytes, blocks, kWarmUpRounds);
+    worker.Begin();
+    RunRounds(worker, options.bytes, blocks, Or(options.rounds, 200));
   } else if (options.scenario == "cache_heavy") {
-    RunReplacing(worker, Or(options.live, 10), Or(options.iterations, 20'000),
+    RunReplacing(worker, Or(options.live, 10), Or(options.iterations, 4'000),
                  [&options] { return options.bytes; });
   } else if (options.scenario == "cold_churn") {
+    worker.Begin();
     RunRounds(worker, options.bytes, Or(options.live, 100),
               Or(options.rounds, 20));
   } else {
@@ -177,53 +212,19 @@ absl::StatusOr<Result> RunScenario(
         absl::StrCat("--scenario=", options.scenario, " is none of all, ",
                      absl::StrJoin(known, ", ")));
   }
-  // Before the allocator, whose threads are counted too.
-  const Tracepoint system_calls("raw_syscalls/sys_enter");
-  const Tracepoint tlb_flushes("tlb/tlb_flush");
-  const std::unique_ptr<Allocator> allocator = make_allocator();
-  ScenarioOptions run = options;
-  Worker worker(run, *allocator);
-  if (options.scenario == "vm_warm") {
-    // What vm's blocks cost once they were made.
-    run.scenario = "vm";
-    run.iterations = Or(options.iterations, 10);
-    run.rounds = 3;
-    Run(run, worker);
-    run.rounds = Or(options.rounds, 2'000);
-  }
+  Meter meter(options.sibling);
   const int64_t resident_before = ResidentBytes();
-  Sibling sibling(options.sibling);
-  const double sibling_before = sibling.cpu_nanoseconds();
-  const Usage usage_before = ProcessUsage();
-  const uint64_t calls_before = system_calls.Count().value_or(0);
-  const uint64_t flushes_before = tlb_flushes.Count().value_or(0);
-  worker.Reset();
-  const uint64_t before = NanosecondsNow();
-  Run(run, worker);
+  const std::unique_ptr<Allocator> allocator = make_allocator();
+  Worker worker(options, *allocator, meter);
+  Run(options, worker);
   allocator->Settle();
-  const uint64_t wall = NanosecondsNow() - before;
-  const Usage usage = ProcessUsage();
 
-  const double operations = static_cast<double>(worker.operations());
   Result result;
+  const auto operations = static_cast<double>(worker.operations());
+  meter.End(operations, &result);
   result.set_operations(worker.operations());
-  result.set_nanoseconds(static_cast<double>(wall) / operations);
-  result.set_cpu_nanoseconds((usage.cpu_nanoseconds -
-                              usage_before.cpu_nanoseconds -
-                              (sibling.cpu_nanoseconds() - sibling_before)) /
-                             operations);
   result.set_free_nanoseconds(static_cast<double>(worker.free_nanoseconds()) /
                               operations);
-  result.set_page_faults((usage.page_faults - usage_before.page_faults) /
-                         operations);
-  if (const auto count = system_calls.Count()) {
-    result.set_system_calls(static_cast<double>(*count - calls_before) /
-                            operations);
-  }
-  if (const auto count = tlb_flushes.Count()) {
-    result.set_tlb_flushes(static_cast<double>(*count - flushes_before) /
-                           operations);
-  }
   result.set_peak_resident_bytes(PeakResidentBytes() - resident_before);
   if (const auto engine = allocator->engine()) {
     *result.mutable_engine() = *engine;

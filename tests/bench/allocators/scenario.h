@@ -18,10 +18,10 @@ namespace warmpool::bench {
 
 struct ScenarioOptions {
   // vm: `iterations` blocks allocated, then all freed, once each way.
-  // vm_warm: the same again and again, `rounds` times, after three that are not
+  // vm_warm: the same again and again, `rounds` times, after some that are not
   //   counted.
   // cache_heavy: `live` blocks; one is freed and one allocated, `iterations`
-  //   times.
+  //   times, once all are there.
   // cold_churn: `rounds` times `live` blocks allocated, then all freed.
   // mixed: as cache_heavy, of 64 KiB to 64 MiB, the smaller the more popular
   //   (Zipf).

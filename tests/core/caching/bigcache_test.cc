@@ -234,7 +234,7 @@ TEST_F(BigCacheTest, AdaptiveRingsKeepAPeaksWorth) {
 
 TEST_F(BigCacheTest, AdaptiveRingsKeepTheDefaultAtLeast) {
   Make({.slots = std::nullopt, .decay = absl::Hours(1)});
-  for (uintptr_t id = 1; id <= BigCache::kDefaultSlots; ++id) {
+  for (uintptr_t id = 1; id <= BigCache::kMinAdaptiveSlots; ++id) {
     EXPECT_THAT(Retain(id), ElementsAre());
   }
   EXPECT_THAT(Retain(99), ElementsAre(1));
@@ -249,7 +249,7 @@ TEST_F(BigCacheTest, AdaptiveRingsForgetAPeak) {
   clock_.Advance(absl::Seconds(20));
   ASSERT_EQ(Take(), 20u);
   EXPECT_EQ(Retain(20).size(), 16u);
-  EXPECT_EQ(cache_->retained_segments(), BigCache::kDefaultSlots);
+  EXPECT_EQ(cache_->retained_segments(), BigCache::kMinAdaptiveSlots);
 }
 
 TEST_F(BigCacheTest, AdaptiveRingsCountWhatWasMetWithoutThem) {

@@ -35,7 +35,8 @@ template <typename Item>
 class ThreadTier {
  public:
   static constexpr size_t kShards = 16;
-  // Neighbouring classes, four to a doubling, fall into different slots.
+  // Of whatever class: a thread that works on many blocks of one class finds
+  // as many of them here as one that works on many classes.
   static constexpr size_t kSlots = 8;
 
   explicit ThreadTier(size_t max_item_bytes)
@@ -48,29 +49,38 @@ class ThreadTier {
 
   // An item of the class, or null.
   Item* Take(SizeClass size_class) {
-    Slot& slot = SlotOf(size_class);
-    uint64_t word = slot.word.load(std::memory_order_relaxed);
-    if (word == kEmpty || ClassIn(word) != size_class) return nullptr;
-    if (!slot.word.compare_exchange_strong(word, kEmpty,
-                                           std::memory_order_acquire,
-                                           std::memory_order_relaxed)) {
-      return nullptr;
+    Shard& shard = ShardOfThread();
+    for (size_t i = 0; i < kSlots; ++i) {
+      Slot& slot = shard.SlotAt(size_class, i);
+      uint64_t word = slot.word.load(std::memory_order_relaxed);
+      if (word == kEmpty || ClassIn(word) != size_class) continue;
+      if (slot.word.compare_exchange_strong(word, kEmpty,
+                                            std::memory_order_acquire,
+                                            std::memory_order_relaxed)) {
+        return ItemIn(word);
+      }
     }
-    return ItemIn(word);
+    return nullptr;
   }
 
   // False if there is no room for it: the item stays the caller's.
   bool Put(Item* item) {
     if (item->bytes() > max_item_bytes_) return false;
-    Slot& slot = SlotOf(item->size_class());
-    uint64_t word = slot.word.load(std::memory_order_relaxed);
-    if (word != kEmpty) return false;
     const uint64_t put = Word(item);
     if (ItemIn(put) != item) return false;
-    slot.recent.store(true, std::memory_order_relaxed);
-    return slot.word.compare_exchange_strong(word, put,
-                                             std::memory_order_release,
-                                             std::memory_order_relaxed);
+    Shard& shard = ShardOfThread();
+    for (size_t i = 0; i < kSlots; ++i) {
+      Slot& slot = shard.SlotAt(item->size_class(), i);
+      uint64_t word = slot.word.load(std::memory_order_relaxed);
+      if (word != kEmpty) continue;
+      slot.recent.store(true, std::memory_order_relaxed);
+      if (slot.word.compare_exchange_strong(word, put,
+                                            std::memory_order_release,
+                                            std::memory_order_relaxed)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   // Takes out every item that was here at the last Sweep already, or all, and
@@ -121,6 +131,13 @@ class ThreadTier {
   };
   struct alignas(64) Shard {
     std::array<Slot, kSlots> slots;
+
+    // The slots in the order in which a class looks at them: the first is
+    // another one for each of its neighbours, so that the only item of a class
+    // is found at once.
+    Slot& SlotAt(SizeClass size_class, size_t i) {
+      return slots[(size_class.index + i) % kSlots];
+    }
   };
 
   static uint64_t Word(Item* item) {
@@ -134,9 +151,7 @@ class ThreadTier {
     return reinterpret_cast<Item*>(word << (64 - kClassShift) >>
                                    (64 - kClassShift));
   }
-  Slot& SlotOf(SizeClass size_class) {
-    return shards_[ThreadNumber() % kShards].slots[size_class.index % kSlots];
-  }
+  Shard& ShardOfThread() { return shards_[ThreadNumber() % kShards]; }
 
   const size_t max_item_bytes_;
   std::array<Shard, kShards> shards_;

@@ -1,6 +1,11 @@
 #include "tests/bench/allocators/arm.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 
 namespace warmpool::bench {
 namespace {
@@ -35,7 +40,7 @@ Arm FourSlots(const std::string& name,
 }
 
 Arm Threshold(uint64_t mebibytes) {
-  return FourSlots(absl::StrCat("4_slots,_batch_", mebibytes, "_MiB"),
+  return FourSlots(absl::StrCat("4_slots:_batch_", mebibytes, "_MiB"),
                    [mebibytes](Options* options) {
                      options->segments.batch.threshold_bytes = mebibytes * kMiB;
                    });
@@ -87,40 +92,51 @@ const std::vector<Arm>& Ablations() {
       Slots("2_slots", 2),
       Slots("4_slots", 4),
       Slots("BigCache_off", 0),
-      FourSlots("4_slots,_Batch_off",
+      FourSlots("4_slots:_Batch_off",
                 [](Options* options) {
                   options->segments.batch.threshold_bytes = 0;
                   options->segments.batch.drain = UnmapBatch::Drain::kInline;
                 }),
-      FourSlots("4_slots,_no_drainer",
+      FourSlots("4_slots:_no_drainer",
                 [](Options* options) {
                   options->segments.batch.drain = UnmapBatch::Drain::kInline;
                 }),
       Threshold(1),
       Threshold(16),
       Threshold(64),
-      UnmapBy("4_slots,_one_munmap_each", Unmap::kEach),
-      UnmapBy("4_slots,_process_madvise", Unmap::kAdviseAll),
-      UnmapBy("4_slots,_MADV_FREE_first", Unmap::kLazyFree),
+      UnmapBy("4_slots:_one_munmap_each", Unmap::kEach),
+      UnmapBy("4_slots:_process_madvise", Unmap::kAdviseAll),
+      UnmapBy("4_slots:_MADV_FREE_first", Unmap::kLazyFree),
   };
   return *arms;
 }
 
 absl::StatusOr<std::vector<Arm>> SelectArms(absl::string_view selection,
                                             bool ablations) {
-  std::vector<Arm> selected;
-  std::string known;
-  for (const Arm& arm : ablations ? Ablations() : Allocators()) {
-    absl::StrAppend(&known, known.empty() ? "" : ", ", arm.name);
-    if (selection == "all" || selection == arm.name ||
-        selection == arm.family) {
-      selected.push_back(arm);
+  const std::vector<Arm>& arms = ablations ? Ablations() : Allocators();
+  const std::vector<std::string> words = absl::StrSplit(selection, ',');
+  const auto names = [](const Arm& arm, absl::string_view word) {
+    return word == "all" || word == arm.name || word == arm.family;
+  };
+  for (const std::string& word : words) {
+    if (std::any_of(arms.begin(), arms.end(), [&](const Arm& arm) {
+          return names(arm, word);
+        })) {
+      continue;
     }
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--allocator=", word, " is none of all, ",
+        absl::StrJoin(arms, ", ", [](std::string* out, const Arm& arm) {
+          out->append(arm.name);
+        })));
   }
-  if (selected.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--allocator=", selection, " is none of all, ", known));
-  }
+  std::vector<Arm> selected;
+  std::copy_if(arms.begin(), arms.end(), std::back_inserter(selected),
+               [&](const Arm& arm) {
+                 return std::any_of(
+                     words.begin(), words.end(),
+                     [&](const std::string& word) { return names(arm, word); });
+               });
   return selected;
 }
 

@@ -32,7 +32,7 @@ const std::vector<Arm>& Allocators();
 // Warmpool with one thing changed each.
 const std::vector<Arm>& Ablations();
 
-// Those of family or name `selection`, or "all". INVALID_ARGUMENT, listing what
+// Those of the families and names in `selection`, separated by commas, or "all". INVALID_ARGUMENT, listing what
 // there is: none.
 absl::StatusOr<std::vector<Arm>> SelectArms(absl::string_view selection,
                                             bool ablations);

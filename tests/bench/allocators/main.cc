@@ -2,10 +2,13 @@
 // allocators in the same run.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <numeric>
 #include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -25,8 +28,8 @@
 #include "tests/bench/allocators/scenario.h"
 
 ABSL_FLAG(std::string, allocator, "all",
-          "warmpool, malloc (glibc), jemalloc, mimalloc, tcmalloc, one arm of "
-          "these such as glibc_huge, or all");
+          "warmpool, malloc (glibc), jemalloc, mimalloc, tcmalloc, arms of "
+          "these such as glibc_huge, separated by commas, or all");
 ABSL_FLAG(bool, ablations, false,
           "Instead of other allocators, Warmpool with one thing changed each");
 ABSL_FLAG(std::string, scenario, "all",
@@ -107,8 +110,14 @@ absl::StatusOr<std::vector<Row>> RunArms(
   std::vector<Row> rows(arms.size());
   const uint64_t repetitions = absl::GetFlag(FLAGS_repetitions);
   const bool progress = isatty(STDERR_FILENO) != 0;
+  // In another order each time: what one arm leaves to the next (pages that a
+  // hypervisor has not taken back yet) must not always favour the same.
+  std::vector<size_t> order(arms.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::mt19937 random(1);
   for (uint64_t i = 0; i < repetitions; ++i) {
-    for (size_t arm = 0; arm < arms.size(); ++arm) {
+    std::shuffle(order.begin(), order.end(), random);
+    for (const size_t arm : order) {
       if (progress) {
         std::cerr << "\r\033[K" << scenario << " " << i + 1 << "/"
                   << repetitions << " " << arms[arm].name << std::flush;

@@ -49,13 +49,30 @@ TEST(ThreadTierTest, GivesNoOtherClassThanAskedFor) {
 
 TEST(ThreadTierTest, RefusesWhatItHasNoRoomForAndWhatIsTooLarge) {
   Tier tier(100);
-  Item first{{1}, 10}, second{{1}, 10}, other{{1 + Tier::kSlots}, 10};
   Item large{{2}, 101};
-  EXPECT_TRUE(tier.Put(&first));
-  EXPECT_FALSE(tier.Put(&second));
-  EXPECT_FALSE(tier.Put(&other));
   EXPECT_FALSE(tier.Put(&large));
+  std::vector<std::unique_ptr<Item>> items;
+  for (uint32_t i = 0; i < Tier::kSlots; ++i) {
+    items.push_back(std::make_unique<Item>(Item{{1}, 10}));
+    EXPECT_TRUE(tier.Put(items.back().get()));
+  }
+  Item same{{1}, 10}, other{{2}, 10};
+  EXPECT_FALSE(tier.Put(&same));
+  EXPECT_FALSE(tier.Put(&other));
+  EXPECT_NE(tier.Take({1}), nullptr);
+  EXPECT_TRUE(tier.Put(&other));
   Empty(tier);
+}
+
+TEST(ThreadTierTest, GivesBackAsManyOfAClassAsWerePut) {
+  Tier tier(100);
+  std::vector<std::unique_ptr<Item>> items;
+  for (uint32_t i = 0; i < Tier::kSlots; ++i) {
+    items.push_back(std::make_unique<Item>(Item{{5}, 10}));
+    EXPECT_TRUE(tier.Put(items.back().get()));
+  }
+  for (uint32_t i = 0; i < Tier::kSlots; ++i) EXPECT_NE(tier.Take({5}), nullptr);
+  EXPECT_EQ(tier.Take({5}), nullptr);
 }
 
 TEST(ThreadTierTest, NeighbouringClassesDoNotPushEachOtherOut) {

@@ -13,6 +13,9 @@
 #include "core/base/unix_target.h"
 #include "server/conversion.h"
 #include "server/grpc_server.h"
+#include "server/peer.h"
+#include "server/peer_format.h"
+#include "server/recovery.h"
 #include "spdlog/spdlog.h"
 
 namespace warmpool {
@@ -39,7 +42,8 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Create(
   std::unique_ptr<Daemon> daemon(new Daemon(options));
   absl::Status status = daemon->OpenDirectory();
   if (!status.ok()) return status;
-  daemon->MakePool();
+  status = daemon->MakePool();
+  if (!status.ok()) return status;
   status = daemon->StartServing();
   if (!status.ok()) return status;
   return daemon;
@@ -54,6 +58,7 @@ Daemon::Daemon(const DaemonOptions& options)
 
 Daemon::~Daemon() {
   if (listener_ != nullptr) listener_->Stop();
+  if (gate_ != nullptr) gate_->Stop();
   if (server_ != nullptr) {
     server_->Shutdown(absl::ToChronoTime(absl::Now() + kServerShutdownGrace));
     server_->Wait();
@@ -68,10 +73,15 @@ absl::Status Daemon::OpenDirectory() {
                              &random_);
   if (!directory.ok()) return directory.status();
   directory_ = *std::move(directory);
+  absl::StatusOr<std::unique_ptr<Journal>> journal =
+      Journal::Open(directory_->private_directory_fd(), BootId(),
+                    Journal::Options(), &journal_calls_, &replay_);
+  if (!journal.ok()) return journal.status();
+  journal_ = *std::move(journal);
   return absl::OkStatus();
 }
 
-void Daemon::MakePool() {
+absl::Status Daemon::MakePool() {
   std::vector<std::string> unknown;
   std::vector<Segment> leftovers = directory_->FindLeftovers(
       SizeClasses(options_.pool.segments.max_segment_bytes), &unknown);
@@ -83,6 +93,7 @@ void Daemon::MakePool() {
   }
 
   Pool::Options pool = options_.pool;
+  pool.quota = options_.uid_quota;
   const uint64_t half = (directory_->FreeBytes().value_or(0) + held) / 2;
   pool.segments.capacity_bytes = options_.capacity_bytes.value_or(half);
   pool.segments.bigcache.max_bytes = options_.bigcache_bytes.value_or(
@@ -97,27 +108,44 @@ void Daemon::MakePool() {
     hub_.Notify(revoked.holder, notice);
   };
   pool_ = std::make_unique<Pool>(directory_.get(), &calls_, &clock_, &random_,
-                                 pool);
-  if (!leftovers.empty()) {
-    spdlog::warn("segments of an earlier daemon, each to be ended once nobody "
-                 "has it segments={} bytes={}",
-                 leftovers.size(), held);
-  }
-  pool_->Adopt(std::move(leftovers));
+                                 pool, journal_.get());
+  const absl::Status holders = MakeHolders();
+  if (!holders.ok()) return holders;
+  RecoverLeases(replay_, std::move(leftovers), holders_.get(), pool_.get());
+  replay_ = Journal::Replay();
   maintenance_.Start([this] { return pool_->Tick(); });
   spdlog::info("pool ready shm_dir={} capacity={} free={}", directory_->path(),
                FormatByteSize(pool.segments.capacity_bytes),
                FormatByteSize(directory_->FreeBytes().value_or(0)));
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::MakeHolders() {
+  const absl::StatusOr<Admission> admission =
+      Admission::Create(geteuid(), options_.admission);
+  if (!admission.ok()) return admission.status();
+  absl::StatusOr<std::unique_ptr<HolderRegistry>> holders =
+      HolderRegistry::Create(
+          &KernelPeerSource::Get(), &clock_,
+          {.admission = *admission,
+           .max_connections_per_uid = options_.max_connections_per_uid,
+           .grace = options_.pool.default_ttl,
+           .on_added = [this](const Holder& holder) {
+             pool_->AddHolder(holder);
+           },
+           .on_gone = [this](HolderId id) { pool_->RemoveHolder(id); }});
+  if (!holders.ok()) return holders.status();
+  holders_ = *std::move(holders);
+  return absl::OkStatus();
 }
 
 absl::Status Daemon::StartServing() {
+  const absl::Status peers_can_be_told = CheckPeerFormat();
+  if (!peers_can_be_told.ok()) return peers_can_be_told;
   const absl::StatusOr<std::string> path = SocketPathOf(options_.listen);
   if (!path.ok()) return path.status();
-  absl::StatusOr<std::unique_ptr<HolderRegistry>> holders =
-      HolderRegistry::Create(pool_.get());
-  if (!holders.ok()) return holders.status();
-  holders_ = *std::move(holders);
-  absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Bind(*path);
+  absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Bind(
+      *path, holders_->admission().SocketMode());
   if (!listener.ok()) return listener.status();
   listener_ = *std::move(listener);
 
@@ -126,16 +154,22 @@ absl::Status Daemon::StartServing() {
       [this](bool revoke) { return OnShutdownRpc(revoke); });
   service_ = std::make_unique<MemoryPoolService>(holders_.get(),
                                                  handlers_.get(), &hub_);
-  server_ = StartGrpcServer(service_.get(), options_.reflection);
+  server_ = StartGrpcServer(service_.get(), options_.grpc);
   if (server_ == nullptr) return absl::InternalError("gRPC server can't start");
   server_->GetHealthCheckService()->SetServingStatus(true);
+  absl::StatusOr<std::unique_ptr<PrefaceGate>> gate =
+      PrefaceGate::Create(&clock_, [this](UniqueFd connection) {
+        grpc::AddInsecureChannelFromFd(server_.get(), connection.Release());
+      });
+  if (!gate.ok()) return gate.status();
+  gate_ = *std::move(gate);
   listener_->Start([this](UniqueFd connection) {
     const absl::Status admitted = holders_->Admit(connection.get());
     if (!admitted.ok()) {
       spdlog::warn("connection refused: {}", admitted.ToString());
       return;
     }
-    grpc::AddInsecureChannelFromFd(server_.get(), connection.Release());
+    gate_->Hold(std::move(connection));
   });
   spdlog::info("serving listen={} pid={}", options_.listen, getpid());
   return absl::OkStatus();
@@ -157,11 +191,14 @@ size_t Daemon::Wait() {
   BeginDrain();
   AwaitReleases();
   listener_->Stop();
+  gate_->Stop();
   server_->Shutdown(absl::ToChronoTime(absl::Now() + kServerShutdownGrace));
   server_->Wait();
   maintenance_.Stop();
   LogLeasesLeft();
-  return pool_->stats().live_leases;
+  const size_t left = pool_->stats().live_leases;
+  if (left == 0) pool_->EndJournal();
+  return left;
 }
 
 void Daemon::BeginDrain() {

@@ -16,13 +16,18 @@
 #include "core/base/random_id.h"
 #include "core/memory/segment_directory.h"
 #include "core/memory/system_calls.h"
+#include "core/pool/journal.h"
 #include "core/pool/pool.h"
+#include "core/pool/uid_quota.h"
 #include "grpcpp/grpcpp.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
+#include "server/admission.h"
+#include "server/grpc_server.h"
 #include "server/handlers.h"
 #include "server/holder_registry.h"
 #include "server/listener.h"
 #include "server/maintenance.h"
+#include "server/preface_gate.h"
 #include "server/service.h"
 #include "server/session.h"
 
@@ -41,7 +46,12 @@ struct DaemonOptions {
   Pool::Options pool;
   // How long a stopping daemon waits for leases to be released.
   absl::Duration drain_timeout = absl::Seconds(5);
-  bool reflection = false;
+  GrpcServerOptions grpc;
+  // Who is served besides root and the daemon's own uid, and who commands.
+  Admission::Options admission;
+  size_t max_connections_per_uid = 1024;
+  // Leases and bytes of one uid.
+  UidQuota::Options uid_quota;
 };
 
 class Daemon {
@@ -64,7 +74,9 @@ class Daemon {
   explicit Daemon(const DaemonOptions& options);
 
   absl::Status OpenDirectory();
-  void MakePool();
+  absl::Status MakeHolders();
+  // Makes the pool, with what an earlier daemon left.
+  absl::Status MakePool();
   absl::Status StartServing();
   // No lease is granted from here on. Does nothing the second time.
   void BeginDrain();
@@ -84,6 +96,10 @@ class Daemon {
 
   // In the order in which they need each other.
   std::unique_ptr<SegmentDirectory> directory_;
+  // The statistics count calls for segments; these are not.
+  LinuxSystemCalls journal_calls_;
+  Journal::Replay replay_;
+  std::unique_ptr<Journal> journal_;
   SessionHub hub_;
   Maintenance maintenance_;
   std::unique_ptr<Pool> pool_;
@@ -91,6 +107,7 @@ class Daemon {
   std::unique_ptr<Handlers> handlers_;
   std::unique_ptr<MemoryPoolService> service_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<PrefaceGate> gate_;
   std::unique_ptr<Listener> listener_;
 };
 

@@ -31,10 +31,19 @@ absl::StatusOr<Key> KeyOf(const std::string& token) {
   return Key(token.substr(colon + 1), uid);
 }
 
-bool HeldBy(const BufferListing& listing, pid_t pid) {
-  return std::any_of(
-      listing.leases.begin(), listing.leases.end(),
-      [pid](const auto& lease) { return lease.holder.pid == pid; });
+// Whether the filter lets a buffer with these leases pass.
+bool LeasesPass(const BufferFilter& filter, const BufferListing& listing) {
+  const auto any = [&listing](const auto& matches) {
+    return std::any_of(listing.leases.begin(), listing.leases.end(), matches);
+  };
+  if (filter.holder_pid != 0 && !any([&filter](const auto& lease) {
+        return lease.holder.pid == filter.holder_pid;
+      })) {
+    return false;
+  }
+  return !filter.client.has_value() || any([&filter](const auto& lease) {
+    return lease.client_id == *filter.client;
+  });
 }
 
 BufferListing ListingOf(const LeaseTable& table,
@@ -51,7 +60,8 @@ BufferListing ListingOf(const LeaseTable& table,
     const LeaseTable::Lease& lease = table.LeaseOf(id);
     const bool expires = lease.expires_at != absl::InfiniteFuture();
     listing.leases.push_back(
-        {id, *table.FindHolder(lease.holder), now - lease.granted_at,
+        {id, lease.request_id, lease.client_id,
+         *table.FindHolder(lease.holder), now - lease.granted_at,
          // Past its time but not yet ended: zero would say that it never ends.
          expires ? std::max(lease.expires_at - now, absl::Nanoseconds(1))
                  : absl::ZeroDuration(),
@@ -84,7 +94,7 @@ absl::StatusOr<BufferPage> ListBuffers(const LeaseTable& table,
     if (!caller.admin && buffer->uid != caller.uid) continue;
     if (filter.uid.has_value() && buffer->uid != *filter.uid) continue;
     BufferListing listing = ListingOf(table, *buffer, now);
-    if (filter.holder_pid != 0 && !HeldBy(listing, filter.holder_pid)) continue;
+    if (!LeasesPass(filter, listing)) continue;
     if (page.buffers.size() == page_size) {
       page.next_page_token = TokenOf(it->first);
       break;

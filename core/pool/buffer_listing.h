@@ -21,6 +21,8 @@ namespace warmpool {
 struct BufferListing {
   struct Lease {
     LeaseId id;
+    RequestId request_id;
+    ClientId client_id;
     Holder holder;
     absl::Duration age;
     // Zero: as long as the holder lives.
@@ -46,6 +48,8 @@ struct BufferFilter {
   // 0: any.
   pid_t holder_pid = 0;
   std::optional<uid_t> uid;
+  // Only buffers that this client leased or attached to.
+  std::optional<ClientId> client;
 };
 
 struct BufferPage {

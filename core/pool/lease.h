@@ -25,6 +25,10 @@ using RequestId = RandomId;
 // Names a holder within one daemon's life; never given twice.
 using HolderId = uint64_t;
 
+// Names a client within its process, whatever daemon it talks to. Null: the
+// client does not say.
+using ClientId = RandomId;
+
 // A client process.
 struct Holder {
   HolderId id = 0;
@@ -34,6 +38,10 @@ struct Holder {
   std::string command;
   // May see and end what other holders have.
   bool admin = false;
+  // Tells the process from every other that has had or will have its pid since
+  // the machine started: the inode of its pidfd (Linux 6.9), or its start time.
+  // 0: not known, so that no later daemon can recognise it.
+  uint64_t instance = 0;
 };
 
 // What a holder may do with its mapping.
@@ -47,6 +55,7 @@ using RequestedTtl = std::optional<absl::Duration>;
 
 struct LeaseRequest {
   RequestId request_id;
+  ClientId client_id;
   uint64_t bytes = 0;
   // nullopt: the pool makes one up.
   std::optional<std::string> name;
@@ -56,6 +65,7 @@ struct LeaseRequest {
 
 struct AttachRequest {
   RequestId request_id;
+  ClientId client_id;
   std::string name;
   RequestedTtl ttl;
   Access access = Access::kReadOnly;
@@ -77,6 +87,21 @@ struct LeaseGrant {
   // Time to live granted. Zero: as long as the holder lives.
   absl::Duration ttl;
   Access access = Access::kSharedWritable;
+};
+
+// A lease that a client says it has, after a daemon has started anew: what it
+// takes to take it up again where the daemon's own journal does not tell.
+struct AssertedLease {
+  LeaseId id;
+  RequestId request_id;
+  ClientId client_id;
+  uint64_t generation = 0;
+  std::string buffer_name;
+  // Name of the segment's file in the daemon's directory.
+  std::string file_name;
+  uint64_t bytes = 0;
+  Access access = Access::kSharedWritable;
+  absl::Duration ttl;
 };
 
 struct LeaseRef {

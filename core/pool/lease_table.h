@@ -51,6 +51,7 @@ class LeaseTable {
     LeaseId id;
     HolderId holder = 0;
     RequestId request_id;
+    ClientId client_id;
     Buffer* buffer = nullptr;
     Access access = Access::kSharedWritable;
     Warmth warmth = Warmth::kFresh;

@@ -8,12 +8,17 @@
 namespace warmpool {
 
 Pool::Pool(SegmentDirectory* directory, SystemCalls* calls, const Clock* clock,
-           RandomSource* random, const Options& options)
+           RandomSource* random, const Options& options, Journal* journal)
     : options_(options),
       directory_(*directory),
+      calls_(*calls),
       clock_(*clock),
       random_(*random),
-      segments_(directory, calls, clock, options.segments) {}
+      journal_(journal),
+      segments_(directory, calls, clock, options.segments),
+      quota_(options.quota) {
+  AccountJournal();
+}
 
 Pool::~Pool() {
   std::vector<LeaseTable::Ended> ended;
@@ -45,20 +50,6 @@ void Pool::RemoveHolder(HolderId id) {
   Finish(std::move(ended));
 }
 
-absl::StatusOr<LeaseGrant> Pool::Lease(HolderId holder,
-                                       const LeaseRequest& request) {
-  absl::StatusOr<LeaseGrant> grant = LeaseUncounted(holder, request);
-  if (!grant.ok()) NoteRefused(grant.status());
-  return grant;
-}
-
-absl::StatusOr<LeaseGrant> Pool::Attach(HolderId holder,
-                                        const AttachRequest& request) {
-  absl::StatusOr<LeaseGrant> grant = AttachUncounted(holder, request);
-  if (!grant.ok()) NoteRefused(grant.status());
-  return grant;
-}
-
 void Pool::NoteRefused(const absl::Status& status) {
   MutexLock lock(&mutex_);
   switch (status.code()) {
@@ -70,168 +61,6 @@ void Pool::NoteRefused(const absl::Status& status) {
     case absl::StatusCode::kUnavailable: ++counts_.refused_draining; break;
     default: ++counts_.refused_other;
   }
-}
-
-absl::StatusOr<absl::Duration> Pool::GrantedTtl(RequestedTtl requested) const {
-  const absl::Duration ttl = requested.value_or(options_.default_ttl);
-  if (ttl < absl::ZeroDuration()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "ttl ", absl::FormatDuration(ttl),
-        " is negative: give a positive one, or 0 for as long as the process "
-        "lives"));
-  }
-  return std::min(ttl, options_.max_ttl);
-}
-
-absl::StatusOr<const LeaseTable::Lease*> Pool::BeginLocked(
-    HolderId holder, const RequestId& request_id) {
-  if (table_.FindHolder(holder) == nullptr) {
-    return absl::UnavailableError("the holder's process is gone");
-  }
-  absl::StatusOr<const LeaseTable::Lease*> begun =
-      table_.Begin(holder, request_id);
-  if (begun.ok() && *begun == nullptr && draining_) {
-    table_.Abandon(holder, request_id);
-    return absl::UnavailableError(
-        "the daemon is draining: no further lease is granted");
-  }
-  if (begun.ok() && *begun != nullptr) ++counts_.replayed;
-  return begun;
-}
-
-absl::StatusOr<LeaseGrant> Pool::LeaseUncounted(HolderId holder,
-                                                const LeaseRequest& request) {
-  const absl::StatusOr<absl::Duration> ttl = GrantedTtl(request.ttl);
-  if (!ttl.ok()) return ttl.status();
-  if (request.name.has_value()) {
-    const absl::Status valid = ValidateBufferName(*request.name);
-    if (!valid.ok()) return valid;
-  }
-  const std::string name = request.name.value_or(
-      absl::StrCat("unnamed-", random_.Next().ToHex()));
-  uid_t uid = 0;
-  {
-    MutexLock lock(&mutex_);
-    const absl::StatusOr<const LeaseTable::Lease*> begun =
-        BeginLocked(holder, request.request_id);
-    if (!begun.ok()) return begun.status();
-    if (*begun != nullptr) return GrantOf(**begun);
-    uid = table_.FindHolder(holder)->uid;
-    const absl::Status reserved = table_.ReserveName(uid, name, clock_.Now());
-    if (!reserved.ok()) {
-      table_.Abandon(holder, request.request_id);
-      return reserved;
-    }
-  }
-  absl::StatusOr<SegmentPool::Acquired> acquired =
-      segments_.Acquire({uid, request.bytes, request.require_zeroed});
-  if (acquired.ok()) {
-    return CommitLease(holder, uid, request, name, *ttl, *std::move(acquired));
-  }
-  MutexLock lock(&mutex_);
-  table_.AbandonName(uid, name);
-  table_.Abandon(holder, request.request_id);
-  return acquired.status();
-}
-
-absl::StatusOr<LeaseGrant> Pool::CommitLease(HolderId holder, uid_t uid,
-                                             const LeaseRequest& request,
-                                             const std::string& name,
-                                             absl::Duration ttl,
-                                             SegmentPool::Acquired acquired) {
-  LeaseTable::Lease lease = NewLease(holder, request.request_id, ttl,
-                                     Access::kSharedWritable);
-  lease.warmth = acquired.warmth;
-  lease.zeroed = acquired.segment.zeroed();
-  const absl::Time expires_at = lease.expires_at;
-  std::optional<LeaseGrant> grant;
-  {
-    MutexLock lock(&mutex_);
-    if (table_.FindHolder(holder) != nullptr && !draining_) {
-      LeaseTable::Buffer buffer;
-      buffer.name = name;
-      buffer.uid = uid;
-      buffer.bytes = request.bytes;
-      buffer.generation = ++last_generation_;
-      buffer.segment = std::move(acquired.segment);
-      buffer.granted_at = lease.granted_at;
-      grant = GrantOf(table_.AddBuffer(std::move(buffer), std::move(lease)));
-    } else {
-      table_.AbandonName(uid, name);
-      table_.Abandon(holder, request.request_id);
-    }
-  }
-  if (grant.has_value()) {
-    segments_.NoteDue(expires_at);
-    return *grant;
-  }
-  segments_.Return(std::move(acquired.segment));
-  return absl::UnavailableError(
-      "the daemon began to drain, or the holder's process went, while the "
-      "buffer was made");
-}
-
-absl::StatusOr<LeaseGrant> Pool::AttachUncounted(HolderId holder,
-                                                 const AttachRequest& request) {
-  const absl::StatusOr<absl::Duration> ttl = GrantedTtl(request.ttl);
-  if (!ttl.ok()) return ttl.status();
-  const absl::Status valid = ValidateBufferName(request.name);
-  if (!valid.ok()) return valid;
-  LeaseTable::Lease lease =
-      NewLease(holder, request.request_id, *ttl, request.access);
-  // Its pages are there, and hold what their holders wrote.
-  lease.warmth = Warmth::kWarm;
-  const absl::Time expires_at = lease.expires_at;
-  LeaseGrant grant;
-  {
-    MutexLock lock(&mutex_);
-    const absl::StatusOr<const LeaseTable::Lease*> begun =
-        BeginLocked(holder, request.request_id);
-    if (!begun.ok()) return begun.status();
-    if (*begun != nullptr) return GrantOf(**begun);
-    LeaseTable::Buffer* const buffer =
-        table_.FindBuffer(table_.FindHolder(holder)->uid, request.name);
-    if (buffer == nullptr) {
-      table_.Abandon(holder, request.request_id);
-      return absl::NotFoundError(
-          absl::StrCat("no buffer is named \"", request.name, "\""));
-    }
-    ++counts_.granted_attached;
-    grant = GrantOf(table_.AddLease(buffer, std::move(lease)));
-  }
-  // Not earlier: a Tick in between would not see what is to expire.
-  segments_.NoteDue(expires_at);
-  return grant;
-}
-
-LeaseTable::Lease Pool::NewLease(HolderId holder, const RequestId& request_id,
-                                 absl::Duration ttl, Access access) const {
-  LeaseTable::Lease lease;
-  lease.id = random_.Next();
-  lease.holder = holder;
-  lease.request_id = request_id;
-  lease.access = access;
-  lease.ttl = ttl;
-  lease.granted_at = clock_.Now();
-  if (ttl > absl::ZeroDuration()) lease.expires_at = lease.granted_at + ttl;
-  return lease;
-}
-
-LeaseGrant Pool::GrantOf(const LeaseTable::Lease& lease) const {
-  const LeaseTable::Buffer& buffer = *lease.buffer;
-  LeaseGrant grant;
-  grant.id = lease.id;
-  grant.generation = buffer.generation;
-  grant.buffer_name = buffer.name;
-  grant.path = directory_.PathOf(buffer.segment);
-  grant.bytes = buffer.bytes;
-  grant.segment_bytes = buffer.segment.bytes();
-  grant.page_bytes = buffer.segment.page_bytes();
-  grant.warmth = lease.warmth;
-  grant.zeroed = lease.zeroed;
-  grant.ttl = lease.ttl;
-  grant.access = lease.access;
-  return grant;
 }
 
 std::vector<absl::Status> Pool::Release(HolderId holder,
@@ -276,8 +105,7 @@ absl::StatusOr<absl::Duration> Pool::Renew(HolderId holder, const LeaseRef& ref,
       return absl::FailedPreconditionError(
           absl::StrCat("lease ", ref.id.ToHex(), " was released"));
     }
-    table_.Renew(ref.id, *ttl, now);
-    ++counts_.renewed;
+    RenewLocked(**lease, *ttl, now);
   }
   // Not earlier: as in AttachUncounted.
   if (*ttl > absl::ZeroDuration()) segments_.NoteDue(now + *ttl);
@@ -297,6 +125,17 @@ absl::StatusOr<BufferPage> Pool::List(HolderId holder,
                      clock_.Now());
 }
 
+void Pool::RenewLocked(const LeaseTable::Lease& lease, absl::Duration ttl,
+                       absl::Time now) {
+  // A later daemon gives each lease a full time to live anyway: only another
+  // one is news to it.
+  if (journal_ != nullptr && ttl != lease.ttl) {
+    NoteJournalledLocked(journal_->AppendRenewal(lease.id, ttl));
+  }
+  table_.Renew(lease.id, ttl, now);
+  ++counts_.renewed;
+}
+
 LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause) {
   switch (cause) {
     case EndCause::kReleased: ++counts_.released; break;
@@ -304,7 +143,11 @@ LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause) {
     case EndCause::kRevoked: ++counts_.revoked; break;
     case EndCause::kHolderDied: ++counts_.holder_died; break;
   }
-  return table_.End(id, cause);
+  if (journal_ != nullptr) NoteJournalledLocked(journal_->AppendEnd(id));
+  const uid_t uid = table_.LeaseOf(id).buffer->uid;
+  LeaseTable::Ended ended = table_.End(id, cause);
+  quota_.Release(uid, ended.segment.has_value() ? ended.segment->bytes() : 0);
+  return ended;
 }
 
 void Pool::Finish(std::vector<LeaseTable::Ended> ended) {
@@ -349,10 +192,6 @@ absl::Time Pool::Tick() {
   return std::min(next, table_.NextExpiry());
 }
 
-void Pool::Adopt(std::vector<Segment> leftovers) {
-  for (Segment& segment : leftovers) segments_.Adopt(std::move(segment));
-}
-
 void Pool::Drain() {
   {
     MutexLock lock(&mutex_);
@@ -395,6 +234,8 @@ void Pool::CheckInvariants() const {
   {
     MutexLock lock(&mutex_);
     table_.CheckInvariants();
+    quota_.CheckInvariants();
+    if (journal_ != nullptr) journal_->CheckInvariants();
   }
   segments_.CheckInvariants();
 }

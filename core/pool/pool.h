@@ -9,10 +9,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -22,9 +24,11 @@
 #include "core/base/random_id.h"
 #include "core/memory/segment_directory.h"
 #include "core/pool/buffer_listing.h"
+#include "core/pool/journal.h"
 #include "core/pool/lease.h"
 #include "core/pool/lease_table.h"
 #include "core/pool/segment_pool.h"
+#include "core/pool/uid_quota.h"
 
 namespace warmpool {
 
@@ -32,12 +36,28 @@ class Pool {
  public:
   struct Options {
     SegmentPool::Options segments;
+    // Of each uid.
+    UidQuota::Options quota;
     // For requests that name none. Zero: as long as the holder lives.
     absl::Duration default_ttl = absl::Seconds(60);
     // Longer ones are cut to it.
     absl::Duration max_ttl = absl::Hours(24);
     // Called, under no lock, when a lease ended without its holder's release.
     std::function<void(const RevokedLease&)> on_revoked;
+  };
+
+  struct RecoveredLease {
+    LeaseRecord record;
+    // Added before; 0: its process is gone, or can't be told from others.
+    HolderId holder = 0;
+  };
+
+  struct Recovery {
+    size_t leases = 0;
+    // Journalled leases that did not survive.
+    size_t ended_leases = 0;
+    // Segments that no lease needs.
+    size_t leftovers = 0;
   };
 
   struct Stats {
@@ -47,6 +67,9 @@ class Pool {
     size_t holders = 0;
     uint64_t granted_attached = 0;
     uint64_t replayed = 0;
+    // Taken up from an earlier daemon, by its journal or by their clients.
+    uint64_t recovered = 0;
+    uint64_t asserted = 0;
     uint64_t refused_invalid = 0;
     uint64_t refused_exhausted = 0;
     uint64_t refused_name_taken = 0;
@@ -58,12 +81,16 @@ class Pool {
     uint64_t revoked = 0;
     uint64_t holder_died = 0;
     uint64_t renewed = 0;
+    // Ends and renewals that could not be written to the journal.
+    uint64_t failed_journal_writes = 0;
     bool draining = false;
   };
 
   // What is pointed to must outlive this.
+  // `journal`, which may be null, keeps every lease before it is granted.
   Pool(SegmentDirectory* directory, SystemCalls* calls, const Clock* clock,
-       RandomSource* random, const Options& options);
+       RandomSource* random, const Options& options,
+       Journal* journal = nullptr);
   // Segments still leased stay in the directory.
   ~Pool();
 
@@ -88,6 +115,13 @@ class Pool {
   // The time to live granted; zero: as long as the holder lives.
   absl::StatusOr<absl::Duration> Renew(HolderId holder, const LeaseRef& lease,
                                        RequestedTtl ttl);
+  // Takes up a lease that `holder` has from an earlier daemon, and gives it a
+  // full time to live, which is returned. One that is live already is renewed.
+  // NOT_FOUND: its segment is gone. PERMISSION_DENIED: the lease or the segment
+  // is another's. FAILED_PRECONDITION: it has ended, or its segment or name has
+  // other holders by now.
+  absl::StatusOr<absl::Duration> Assert(HolderId holder,
+                                        const AssertedLease& lease);
   // Buffers that `holder` may see, by name. INVALID_ARGUMENT: the token.
   absl::StatusOr<BufferPage> List(HolderId holder, const BufferFilter& filter,
                                   size_t page_size,
@@ -104,15 +138,23 @@ class Pool {
   // to come back.
   absl::Time Tick();
 
-  // Takes over segments that an earlier daemon left: each is ended once nobody
-  // has it.
-  void Adopt(std::vector<Segment> leftovers);
+  // Takes over what an earlier daemon left, before the first request. A lease
+  // whose holder lives and whose segment is there goes on with a full time to
+  // live; every other has ended. Segments under no lease are ended once nobody
+  // has them.
+  Recovery Recover(const std::vector<RecoveredLease>& leases,
+                   uint64_t last_generation, std::vector<Segment> leftovers);
 
   // No further lease is granted; what is retained and batched ends.
   void Drain();
   // Ends every lease and every segment, mapped or not; returns how many leases
   // there were.
   size_t RevokeAll();
+
+  // Ends the journal's files: a daemon that leaves no lease behind leaves no
+  // journal. Nothing may be called afterwards.
+  // REQUIRES: there is a journal, and no live lease.
+  void EndJournal();
 
   Stats stats() const;
   void CheckInvariants() const;
@@ -132,8 +174,45 @@ class Pool {
                                          SegmentPool::Acquired acquired);
   absl::StatusOr<LeaseGrant> AttachUncounted(HolderId holder,
                                              const AttachRequest& request);
+  // REQUIRES: the lease table knows the holder.
+  LeaseRecord RecordOf(const LeaseTable::Lease& lease,
+                       const LeaseTable::Buffer& buffer) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Writes a lease to the journal, which must happen before it is granted.
+  absl::Status JournalGrantLocked(const LeaseTable::Lease& lease,
+                                  const LeaseTable::Buffer& buffer)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Counts what the journal did not take.
+  void NoteJournalledLocked(const absl::Status& written)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Accounts for a journal that has grown.
+  void AccountJournal();
+  void RenewLocked(const LeaseTable::Lease& lease, absl::Duration ttl,
+                   absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Makes `lease` live again, and its buffer if this is its first lease.
+  void RecoverLeaseLocked(const RecoveredLease& lease,
+                          absl::flat_hash_map<std::string, Segment>* segments)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Takes up an asserted lease that is live, or whose buffer is. False: its
+  // segment is to be found first; name and request id are reserved for it.
+  absl::StatusOr<bool> AssertOnLiveLocked(HolderId holder,
+                                          const AssertedLease& asserted,
+                                          absl::Duration ttl)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Takes up an asserted lease on a segment that nobody else has taken up.
+  absl::Status AssertOnLeftover(HolderId holder, uid_t uid,
+                                const AssertedLease& asserted,
+                                absl::Duration ttl);
+  // Moves `*buffer` into the table, or leaves it as it is.
+  absl::Status CommitAssertedLocked(LeaseTable::Lease lease,
+                                    LeaseTable::Buffer* buffer)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  LeaseTable::Lease AssertedToLease(HolderId holder,
+                                    const AssertedLease& asserted,
+                                    absl::Duration ttl) const;
   LeaseTable::Lease NewLease(HolderId holder, const RequestId& request_id,
-                             absl::Duration ttl, Access access) const;
+                             const ClientId& client_id, absl::Duration ttl,
+                             Access access) const;
   LeaseGrant GrantOf(const LeaseTable::Lease& lease) const;
   LeaseTable::Ended EndLocked(const LeaseId& id, EndCause cause)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -142,16 +221,23 @@ class Pool {
 
   const Options options_;
   SegmentDirectory& directory_;
+  SystemCalls& calls_;
   const Clock& clock_;
   RandomSource& random_;
+  // Null: there is none. Synchronised by mutex_: its records come in the order
+  // in which the table changed. A write to it is a copy within memory.
+  Journal* const journal_;
 
   // Synchronised by itself. Calls into it are made under no lock of ours.
   SegmentPool segments_;
 
   mutable Mutex mutex_;
   LeaseTable table_ ABSL_GUARDED_BY(mutex_);
+  UidQuota quota_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_generation_ ABSL_GUARDED_BY(mutex_) = 0;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  // Bytes of the journal that the segments' ledger knows.
+  uint64_t journal_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // The counters of it only.
   Stats counts_ ABSL_GUARDED_BY(mutex_);
 };

@@ -1,0 +1,70 @@
+// JournalFile: one of a journal's two files, open, with all its pages there.
+//
+// Its bytes are read and written with pread(2) and pwrite(2): a mapping would be
+// a SIGBUS once another process of the uid truncated the file. The page cache
+// survives the daemon, and a tmpfs has nothing else, so nothing is synced.
+#ifndef WARMPOOL_CORE_POOL_JOURNAL_FILE_H_
+#define WARMPOOL_CORE_POOL_JOURNAL_FILE_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "core/memory/segment.h"
+#include "core/memory/system_calls.h"
+
+namespace warmpool {
+
+// Move-only. Externally synchronised.
+class JournalFile {
+ public:
+  // No file grows beyond, and of a longer one no more is read.
+  static constexpr uint64_t kMaxBytes = uint64_t{1} << 30;
+
+  // Opens the file, made empty where it is missing. `calls` and the directory
+  // must outlive it.
+  static absl::StatusOr<JournalFile> Open(SystemCalls* calls, int directory_fd,
+                                          const std::string& name);
+  JournalFile(JournalFile&& other) noexcept;
+  JournalFile& operator=(JournalFile&& other) noexcept;
+  // Closes; the file stays.
+  ~JournalFile();
+
+  // Its length, up to kMaxBytes.
+  uint64_t size_bytes() const { return size_bytes_; }
+  // From the front, so many bytes are known to have their pages.
+  uint64_t backed_bytes() const { return backed_bytes_; }
+
+  // Makes backed_bytes() at least `bytes`. What is added is zero.
+  // RESOURCE_EXHAUSTED, naming bytes: no room, or above kMaxBytes; the file is
+  // then as it was.
+  absl::Status Reserve(uint64_t bytes);
+
+  absl::StatusOr<std::string> ReadAll();
+  // Part of the bytes may have been written where it fails.
+  // REQUIRES: within backed_bytes().
+  absl::Status Write(uint64_t offset, absl::string_view bytes);
+  absl::Status WriteZeros(uint64_t begin, uint64_t end);
+
+  // The file under its name `name` of by now, to be ended by UnmapBatch.
+  Segment Take(const std::string& name);
+
+ private:
+  JournalFile(SystemCalls* calls, int directory_fd, int fd)
+      : calls_(calls), directory_fd_(directory_fd), fd_(fd) {}
+
+  absl::Status TakeSizes();
+  void Close();
+
+  SystemCalls* calls_;
+  int directory_fd_;
+  int fd_;
+  uint64_t size_bytes_ = 0;
+  uint64_t backed_bytes_ = 0;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CORE_POOL_JOURNAL_FILE_H_

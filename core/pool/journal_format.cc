@@ -1,0 +1,287 @@
+#include "core/pool/journal_format.h"
+
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/check.h"
+#include "core/base/crc32c.h"
+#include "core/base/little_endian.h"
+
+namespace warmpool {
+namespace {
+
+constexpr absl::string_view kMagic = "WPLEASES";
+constexpr size_t kHeaderCopyBytes = kJournalHeaderBytes / 2;
+constexpr size_t kCrcBytes = sizeof(uint32_t);
+constexpr uint8_t kMarker = 0xb5;
+// Marker, type and length: what a record's CRC covers besides the payload.
+constexpr size_t kCheckedFrameBytes = kRecordFrameBytes - kCrcBytes;
+
+constexpr int64_t kInfinite = std::numeric_limits<int64_t>::max();
+
+// One copy of a header, or what is wrong with it.
+std::optional<DecodedHeader> DecodeCopy(absl::string_view copy,
+                                        std::string* damage) {
+  absl::string_view magic;
+  uint32_t version = 0;
+  LittleEndianReader reader(copy);
+  if (!reader.GetBytes(kMagic.size(), &magic) || magic != kMagic ||
+      !reader.Get(&version)) {
+    *damage = "is not one of a journal";
+    return std::nullopt;
+  }
+  if (version != kJournalVersion) {
+    *damage = absl::StrCat("is of format version ", version,
+                           ", this daemon reads ", kJournalVersion);
+    return std::nullopt;
+  }
+  DecodedHeader decoded;
+  JournalHeader& header = decoded.header;
+  uint8_t boot_id_bytes = 0;
+  absl::string_view boot_id;
+  uint32_t crc = 0;
+  if (copy.size() < kHeaderCopyBytes ||
+      !LittleEndianReader(copy.substr(kHeaderCopyBytes - kCrcBytes))
+           .Get(&crc) ||
+      crc != Crc32c(copy.substr(0, kHeaderCopyBytes - kCrcBytes)) ||
+      !reader.Get(&header.epoch) || !reader.Get(&header.last_generation) ||
+      !reader.Get(&header.snapshot) || !reader.Get(&header.file_bytes) ||
+      !reader.Get(&boot_id_bytes) || boot_id_bytes > kMaxBootIdBytes ||
+      !reader.GetBytes(boot_id_bytes, &boot_id)) {
+    *damage = "is damaged";
+    return std::nullopt;
+  }
+  header.boot_id = std::string(boot_id);
+  decoded.seed.crc = crc;
+  return decoded;
+}
+
+void PutId(const RandomId& id, std::string* out) {
+  PutLittleEndian(id.high, out);
+  PutLittleEndian(id.low, out);
+}
+
+bool GetId(LittleEndianReader& reader, RandomId* id) {
+  return reader.Get(&id->high) && reader.Get(&id->low);
+}
+
+void PutTtl(absl::Duration ttl, std::string* out) {
+  // An infinite one becomes kInfinite.
+  PutLittleEndian(absl::ToInt64Nanoseconds(ttl), out);
+}
+
+bool GetTtl(LittleEndianReader& reader, absl::Duration* ttl) {
+  int64_t nanoseconds = 0;
+  if (!reader.Get(&nanoseconds) || nanoseconds < 0) return false;
+  *ttl = nanoseconds == kInfinite ? absl::InfiniteDuration()
+                                  : absl::Nanoseconds(nanoseconds);
+  return true;
+}
+
+void PutString(absl::string_view value, std::string* out) {
+  PutLittleEndian(static_cast<uint8_t>(value.size()), out);
+  out->append(value.data(), value.size());
+}
+
+bool GetString(LittleEndianReader& reader, std::string* value) {
+  uint8_t count = 0;
+  absl::string_view bytes;
+  if (!reader.Get(&count) || !reader.GetBytes(count, &bytes)) return false;
+  *value = std::string(bytes);
+  return true;
+}
+
+// A value of one byte: an enumeration or a bool.
+template <typename Value>
+void PutByte(Value value, std::string* out) {
+  PutLittleEndian(static_cast<uint8_t>(value), out);
+}
+
+template <typename Enum>
+bool GetEnum(LittleEndianReader& reader, Enum* value) {
+  uint8_t byte = 0;
+  if (!reader.Get(&byte)) return false;
+  *value = static_cast<Enum>(byte);
+  return true;
+}
+
+bool GetBool(LittleEndianReader& reader, bool* value) {
+  uint8_t byte = 0;
+  if (!reader.Get(&byte) || byte > 1) return false;
+  *value = byte == 1;
+  return true;
+}
+
+std::string Frame(JournalSeed seed, RecordType type,
+                  absl::string_view payload) {
+  std::string record;
+  record.reserve(kRecordFrameBytes + payload.size());
+  PutByte(kMarker, &record);
+  PutByte(type, &record);
+  PutLittleEndian(static_cast<uint16_t>(payload.size()), &record);
+  PutLittleEndian(ExtendCrc32c(ExtendCrc32c(seed.crc, record), payload),
+                  &record);
+  record.append(payload.data(), payload.size());
+  return record;
+}
+
+std::string GrantPayload(const LeaseRecord& record) {
+  std::string payload;
+  PutId(record.id, &payload);
+  PutId(record.request_id, &payload);
+  PutId(record.client_id, &payload);
+  PutLittleEndian(static_cast<int32_t>(record.holder_pid), &payload);
+  PutLittleEndian(static_cast<uint32_t>(record.holder_uid), &payload);
+  PutLittleEndian(record.holder_instance, &payload);
+  PutLittleEndian(static_cast<uint32_t>(record.owner), &payload);
+  PutLittleEndian(record.bytes, &payload);
+  PutLittleEndian(record.segment_bytes, &payload);
+  PutLittleEndian(static_cast<uint64_t>(record.page_bytes), &payload);
+  PutLittleEndian(record.generation, &payload);
+  PutByte(record.access, &payload);
+  PutByte(record.warmth, &payload);
+  PutByte(record.zeroed, &payload);
+  PutTtl(record.ttl, &payload);
+  PutLittleEndian(absl::ToUnixNanos(record.granted_at), &payload);
+  PutString(record.holder_command, &payload);
+  PutString(record.buffer_name, &payload);
+  // Last, since it never ends in a zero.
+  PutString(record.file_name, &payload);
+  return payload;
+}
+
+// Of a grant's payload, without its strings' characters: three ids, four
+// numbers that tell who, four of bytes and generation, three values of a byte,
+// two times, three lengths.
+constexpr size_t kGrantFixedBytes =
+    3 * RandomId::kBytes + (4 + 4 + 8 + 4) + 4 * 8 + 3 + 2 * 8 + 3;
+
+}  // namespace
+
+std::string EncodeJournalHeader(const JournalHeader& header,
+                                JournalSeed* seed) {
+  WARMPOOL_CHECK(header.boot_id.size() <= kMaxBootIdBytes,
+                 "a boot id is bounded");
+  std::string copy(kMagic);
+  PutLittleEndian(kJournalVersion, &copy);
+  PutLittleEndian(header.epoch, &copy);
+  PutLittleEndian(header.last_generation, &copy);
+  PutLittleEndian(header.snapshot, &copy);
+  PutLittleEndian(header.file_bytes, &copy);
+  PutString(header.boot_id, &copy);
+  copy.resize(kHeaderCopyBytes - kCrcBytes);
+  seed->crc = Crc32c(copy);
+  PutLittleEndian(seed->crc, &copy);
+  return copy + copy;
+}
+
+std::optional<DecodedHeader> DecodeJournalHeader(absl::string_view bytes,
+                                                 std::string* damage) {
+  damage->clear();
+  std::optional<DecodedHeader> first_whole;
+  for (size_t offset = 0; offset < kJournalHeaderBytes;
+       offset += kHeaderCopyBytes) {
+    std::string why;
+    const std::optional<DecodedHeader> decoded = DecodeCopy(
+        bytes.substr(offset < bytes.size() ? offset : bytes.size(),
+                     kHeaderCopyBytes),
+        &why);
+    if (!decoded.has_value() && damage->empty()) {
+      *damage = absl::StrCat("the header at byte ", offset, " ", why);
+    }
+    if (!first_whole.has_value()) first_whole = decoded;
+  }
+  return first_whole;
+}
+
+size_t GrantRecordBytes(const LeaseRecord& record) {
+  return kRecordFrameBytes + kGrantFixedBytes + record.holder_command.size() +
+         record.buffer_name.size() + record.file_name.size();
+}
+
+std::string EncodeGrant(JournalSeed seed, const LeaseRecord& record) {
+  return Frame(seed, RecordType::kGrant, GrantPayload(record));
+}
+
+std::string EncodeRenewal(JournalSeed seed, const LeaseId& id,
+                          absl::Duration ttl) {
+  std::string payload;
+  PutId(id, &payload);
+  PutTtl(ttl, &payload);
+  return Frame(seed, RecordType::kRenewal, payload);
+}
+
+std::string EncodeEnd(JournalSeed seed, const LeaseId& id) {
+  std::string payload;
+  PutId(id, &payload);
+  return Frame(seed, RecordType::kEnd, payload);
+}
+
+std::optional<DecodedFrame> DecodeFrame(JournalSeed seed,
+                                        absl::string_view bytes,
+                                        std::string* damage) {
+  LittleEndianReader reader(bytes);
+  uint8_t marker = 0;
+  uint8_t type = 0;
+  uint16_t length = 0;
+  uint32_t crc = 0;
+  DecodedFrame frame;
+  if (!reader.Get(&marker) || marker != kMarker || !reader.Get(&type) ||
+      !reader.Get(&length) || !reader.Get(&crc)) {
+    *damage = "there is no record";
+    return std::nullopt;
+  }
+  if (!reader.GetBytes(length, &frame.payload)) {
+    *damage = absl::StrCat("a record of ", length, " bytes is cut short");
+    return std::nullopt;
+  }
+  const absl::string_view checked = bytes.substr(0, kCheckedFrameBytes);
+  if (crc != ExtendCrc32c(ExtendCrc32c(seed.crc, checked), frame.payload)) {
+    *damage = absl::StrCat("the checksum of a record of ", length,
+                           " bytes is wrong");
+    return std::nullopt;
+  }
+  frame.type = static_cast<RecordType>(type);
+  return frame;
+}
+
+bool DecodeGrant(absl::string_view payload, LeaseRecord* record) {
+  LittleEndianReader reader(payload);
+  int32_t holder_pid = 0;
+  uint32_t holder_uid = 0;
+  uint32_t owner = 0;
+  uint64_t page_bytes = 0;
+  int64_t granted_at = 0;
+  if (!GetId(reader, &record->id) || !GetId(reader, &record->request_id) ||
+      !GetId(reader, &record->client_id) || !reader.Get(&holder_pid) ||
+      !reader.Get(&holder_uid) || !reader.Get(&record->holder_instance) ||
+      !reader.Get(&owner) || !reader.Get(&record->bytes) ||
+      !reader.Get(&record->segment_bytes) || !reader.Get(&page_bytes) ||
+      !reader.Get(&record->generation) || !GetEnum(reader, &record->access) ||
+      !GetEnum(reader, &record->warmth) || !GetBool(reader, &record->zeroed) ||
+      !GetTtl(reader, &record->ttl) || !reader.Get(&granted_at) ||
+      !GetString(reader, &record->holder_command) ||
+      !GetString(reader, &record->buffer_name) ||
+      !GetString(reader, &record->file_name) || !reader.left().empty()) {
+    return false;
+  }
+  record->holder_pid = holder_pid;
+  record->holder_uid = holder_uid;
+  record->owner = owner;
+  record->page_bytes = page_bytes;
+  record->granted_at = absl::FromUnixNanos(granted_at);
+  return ValidateLeaseRecord(*record).ok();
+}
+
+bool DecodeRenewal(absl::string_view payload, LeaseId* id,
+                   absl::Duration* ttl) {
+  LittleEndianReader reader(payload);
+  return GetId(reader, id) && GetTtl(reader, ttl) && reader.left().empty();
+}
+
+bool DecodeEnd(absl::string_view payload, LeaseId* id) {
+  LittleEndianReader reader(payload);
+  return GetId(reader, id) && reader.left().empty();
+}
+
+}  // namespace warmpool

@@ -1,0 +1,35 @@
+// ParseJournal: what the bytes of a journal file say. No input crashes it.
+#ifndef WARMPOOL_CORE_POOL_JOURNAL_PARSE_H_
+#define WARMPOOL_CORE_POOL_JOURNAL_PARSE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "core/pool/lease_record.h"
+
+namespace warmpool {
+
+struct ParsedJournal {
+  // Those that were granted and not ended.
+  LeaseRecords leases;
+  // 0 where there is nothing of this boot.
+  uint64_t epoch = 0;
+  uint64_t last_generation = 0;
+  uint64_t snapshot = 0;
+  // Empty if the file is as it was written, or is another boot's. Else one line:
+  // what is wrong, at which offset, and how many bytes were cut for it.
+  std::string damage;
+};
+
+// Reads up to the first record that is not whole. Bytes that are all zero, or
+// none, are a first start. A grant of a lease that is live is damage; a renewal
+// or an end of one that is not live is passed over. What is cut exactly between
+// two records, with zeros in its place, can't be told from what was never
+// written.
+ParsedJournal ParseJournal(absl::string_view bytes, const std::string& boot_id);
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CORE_POOL_JOURNAL_PARSE_H_

@@ -1,0 +1,100 @@
+#include "core/pool/lease_record.h"
+
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace warmpool {
+namespace {
+
+absl::Status BadRecord(const LeaseRecord& record, absl::string_view why) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("lease ", record.id.ToHex(), " can't be recorded: ", why));
+}
+
+absl::Status ValidateLength(const LeaseRecord& record, absl::string_view what,
+                            absl::string_view value, size_t max) {
+  if (value.size() <= max) return absl::OkStatus();
+  return BadRecord(record, absl::StrCat(what, " has ", value.size(),
+                                        " bytes, at most ", max, " are kept"));
+}
+
+bool IsFileName(absl::string_view name) {
+  return !name.empty() && name != "." && name != ".." &&
+         name.find('/') == name.npos && name.find('\0') == name.npos;
+}
+
+bool IsKnown(Access access) {
+  switch (access) {
+    case Access::kReadOnly:
+    case Access::kSharedWritable:
+      return true;
+  }
+  return false;
+}
+
+bool IsKnown(Warmth warmth) {
+  switch (warmth) {
+    case Warmth::kWarm:
+    case Warmth::kStock:
+    case Warmth::kFresh:
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+absl::Status ValidateLeaseRecord(const LeaseRecord& record) {
+  absl::Status status = ValidateLength(record, "the holder's command",
+                                       record.holder_command,
+                                       LeaseRecord::kMaxCommandBytes);
+  status.Update(ValidateLength(record, "the segment's file name",
+                               record.file_name,
+                               LeaseRecord::kMaxFileNameBytes));
+  status.Update(ValidateLength(record, "the buffer's name", record.buffer_name,
+                               LeaseRecord::kMaxBufferNameBytes));
+  if (!status.ok()) return status;
+  if (!IsFileName(record.file_name)) {
+    return BadRecord(record, absl::StrCat("\"",
+                                          absl::CHexEscape(record.file_name),
+                                          "\" is no name of a file"));
+  }
+  if (!IsKnown(record.access)) {
+    return BadRecord(record, absl::StrCat("there is no access ",
+                                          static_cast<int>(record.access)));
+  }
+  if (!IsKnown(record.warmth)) {
+    return BadRecord(record, absl::StrCat("there is no warmth ",
+                                          static_cast<int>(record.warmth)));
+  }
+  if (record.ttl < absl::ZeroDuration()) {
+    return BadRecord(record, absl::StrCat("its time to live is ",
+                                          absl::FormatDuration(record.ttl)));
+  }
+  return absl::OkStatus();
+}
+
+bool LeaseRecords::Insert(LeaseRecord record) {
+  const auto [entry, inserted] = index_.try_emplace(record.id);
+  if (!inserted) return false;
+  entry->second = in_order_.insert(in_order_.end(), std::move(record));
+  return true;
+}
+
+LeaseRecord* LeaseRecords::Find(const LeaseId& id) {
+  const auto entry = index_.find(id);
+  return entry == index_.end() ? nullptr : &*entry->second;
+}
+
+bool LeaseRecords::Erase(const LeaseId& id) {
+  const auto entry = index_.find(id);
+  if (entry == index_.end()) return false;
+  in_order_.erase(entry->second);
+  index_.erase(entry);
+  return true;
+}
+
+}  // namespace warmpool

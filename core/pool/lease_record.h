@@ -1,0 +1,90 @@
+// LeaseRecord: what the journal keeps of a lease, which is all that a later
+// daemon needs to take it up again. LeaseRecords: the live ones.
+#ifndef WARMPOOL_CORE_POOL_LEASE_RECORD_H_
+#define WARMPOOL_CORE_POOL_LEASE_RECORD_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "core/pool/lease.h"
+#include "core/pool/segment_pool.h"
+
+namespace warmpool {
+
+struct LeaseRecord {
+  // Longer strings are refused, so that a record's length is bounded.
+  static constexpr size_t kMaxCommandBytes = 64;
+  static constexpr size_t kMaxFileNameBytes = 64;
+  static constexpr size_t kMaxBufferNameBytes = 128;
+
+  LeaseId id;
+  RequestId request_id;
+  ClientId client_id;
+  pid_t holder_pid = 0;
+  uid_t holder_uid = 0;
+  uint64_t holder_instance = 0;
+  std::string holder_command;
+  // Name of the segment's file in its directory.
+  std::string file_name;
+  std::string buffer_name;
+  // The uid that the segment belongs to.
+  uid_t owner = 0;
+  // Bytes asked for, of the segment, and of one of its pages.
+  uint64_t bytes = 0;
+  uint64_t segment_bytes = 0;
+  size_t page_bytes = 0;
+  uint64_t generation = 0;
+  Access access = Access::kSharedWritable;
+  Warmth warmth = Warmth::kFresh;
+  bool zeroed = false;
+  // Zero: as long as the holder lives. Kept in nanoseconds.
+  absl::Duration ttl;
+  // By the monotonic clock, so good within one boot. Kept in nanoseconds.
+  absl::Time granted_at;
+
+  friend bool operator==(const LeaseRecord&, const LeaseRecord&) = default;
+};
+
+// INVALID_ARGUMENT, naming the value: a string that is too long, a file name
+// that leads elsewhere, a value that its type does not have, a negative TTL.
+absl::Status ValidateLeaseRecord(const LeaseRecord& record);
+
+// The leases that are live, in order of grant. About 500 bytes each.
+// Externally synchronised.
+class LeaseRecords {
+ public:
+  using const_iterator = std::list<LeaseRecord>::const_iterator;
+
+  LeaseRecords() = default;
+  // The index holds iterators, which only a move leaves valid.
+  LeaseRecords(const LeaseRecords&) = delete;
+  LeaseRecords& operator=(const LeaseRecords&) = delete;
+  LeaseRecords(LeaseRecords&&) = default;
+  LeaseRecords& operator=(LeaseRecords&&) = default;
+
+  // False, and nothing is added, if a lease of that id is live.
+  bool Insert(LeaseRecord record);
+  // Null if it is not live. Good until that lease is erased.
+  LeaseRecord* Find(const LeaseId& id);
+  // False if it was not live.
+  bool Erase(const LeaseId& id);
+
+  size_t size() const { return index_.size(); }
+  const_iterator begin() const { return in_order_.begin(); }
+  const_iterator end() const { return in_order_.end(); }
+
+ private:
+  std::list<LeaseRecord> in_order_;
+  absl::flat_hash_map<LeaseId, std::list<LeaseRecord>::iterator> index_;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CORE_POOL_LEASE_RECORD_H_

@@ -1,0 +1,95 @@
+// DyingCalls: the system calls of Linux up to the death of the process that
+// makes them. From then on they do nothing and fail, which is what kill -9 looks
+// like from outside: descriptors are closed, nothing else happens.
+#ifndef WARMPOOL_TESTS_CORE_POOL_DYING_CALLS_H_
+#define WARMPOOL_TESTS_CORE_POOL_DYING_CALLS_H_
+
+#include <errno.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+
+#include "core/memory/system_calls.h"
+
+namespace warmpool {
+
+// Not thread-safe.
+class DyingCalls final : public SystemCalls {
+ public:
+  // Of one read or write no more than `io_bytes` are done, as the kernel may:
+  // so that death comes in the midst of what was one write.
+  DyingCalls(uint64_t calls_to_live, size_t io_bytes)
+      : calls_to_live_(calls_to_live), io_bytes_(io_bytes) {}
+
+  // Whether a call came too late.
+  bool dead() const { return dead_; }
+
+  int Open(int directory_fd, const std::string& name, int flags,
+           mode_t mode) override {
+    return Dies() ? -EIO : linux_.Open(directory_fd, name, flags, mode);
+  }
+  int Allocate(int fd, uint64_t bytes) override {
+    return Dies() ? -EIO : linux_.Allocate(fd, bytes);
+  }
+  int State(int fd, FileState* state) override {
+    return Dies() ? -EIO : linux_.State(fd, state);
+  }
+  int SetLease(int fd, int type, uid_t owner) override {
+    return Dies() ? -EIO : linux_.SetLease(fd, type, owner);
+  }
+  int FilesystemFree(int fd, uint64_t* bytes) override {
+    return Dies() ? -EIO : linux_.FilesystemFree(fd, bytes);
+  }
+  int64_t Map(void* address, size_t bytes, int protection, int flags,
+              int fd) override {
+    return Dies() ? -EIO : linux_.Map(address, bytes, protection, flags, fd);
+  }
+  int Advise(void* address, size_t bytes, int advice) override {
+    return Dies() ? -EIO : linux_.Advise(address, bytes, advice);
+  }
+  int Close(int fd) override { return linux_.Close(fd); }
+  int64_t Read(int fd, void* data, size_t bytes, uint64_t offset) override {
+    if (Dies()) return -EIO;
+    return linux_.Read(fd, data, std::min(bytes, io_bytes_), offset);
+  }
+  int64_t Write(int fd, const void* data, size_t bytes,
+                uint64_t offset) override {
+    if (Dies()) return -EIO;
+    return linux_.Write(fd, data, std::min(bytes, io_bytes_), offset);
+  }
+  int Rename(int from_directory_fd, const std::string& from,
+             int to_directory_fd, const std::string& to,
+             unsigned flags) override {
+    if (Dies()) return -EIO;
+    return linux_.Rename(from_directory_fd, from, to_directory_fd, to, flags);
+  }
+  int MakeDirectory(int directory_fd, const std::string& name,
+                    mode_t mode) override {
+    return Dies() ? -EIO : linux_.MakeDirectory(directory_fd, name, mode);
+  }
+  int ChangeOwner(int fd, uid_t owner) override {
+    return Dies() ? -EIO : linux_.ChangeOwner(fd, owner);
+  }
+  int ChangeMode(int fd, mode_t mode) override {
+    return Dies() ? -EIO : linux_.ChangeMode(fd, mode);
+  }
+  EndingCalls& Ending() override { return linux_.Ending(); }
+  uint64_t Count(Call call) const override { return linux_.Count(call); }
+
+ private:
+  bool Dies() {
+    if (calls_to_live_ == 0) dead_ = true;
+    if (!dead_) --calls_to_live_;
+    return dead_;
+  }
+
+  LinuxSystemCalls linux_;
+  uint64_t calls_to_live_;
+  const size_t io_bytes_;
+  bool dead_ = false;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_TESTS_CORE_POOL_DYING_CALLS_H_

@@ -1,0 +1,146 @@
+// Random grants, renewals, ends, failing calls and restarts of a journal, beside
+// the plainest model of what it promises.
+#include <errno.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "core/pool/journal.h"
+#include "gmock/gmock.h"
+#include "tests/core/base/status_matchers.h"
+#include "tests/core/pool/journal_fixture.h"
+
+namespace warmpool {
+namespace {
+
+constexpr uint64_t kSeeds = 20;
+constexpr int kSteps = 600;
+
+class JournalModelTest : public JournalFixture {
+ protected:
+  uint64_t Random(uint64_t bound) { return random_() % bound; }
+
+  void Start(uint64_t seed) {
+    random_.seed(seed);
+    leases_.clear();
+    generation_ = 0;
+    epoch_ = 0;
+    directory_.SetContents("journal", "");
+    directory_.SetContents("journal.spare", "");
+    Restart();
+  }
+
+  void Step() {
+    // Waves of more and of fewer leases, so that it grows and has room again.
+    const bool more = ++steps_ / 100 % 2 == 0;
+    const bool fails = Random(20) == 0;
+    if (fails) InjectFault();
+    const uint64_t what = Random(100);
+    if (what < 2) {
+      calls_.StopFailing();
+      Restart();
+    } else if (what < 20) {
+      Renew();
+    } else if (what < (more ? 75u : 45u)) {
+      Grant();
+    } else {
+      End();
+    }
+    calls_.StopFailing();
+  }
+
+  void Check() {
+    journal_->CheckInvariants();
+    // What a failing call left undone is done with the next append.
+    if (behind_) return;
+    EXPECT_EQ(OnFile(), leases_);
+  }
+
+ private:
+  void InjectFault() {
+    using Call = SystemCalls::Call;
+    const Call calls[] = {Call::kWrite, Call::kRename, Call::kFallocate};
+    const int errors[] = {EIO, EINTR, ENOSPC};
+    calls_.FailNth(calls[Random(3)], 1 + Random(2), errors[Random(3)]);
+  }
+
+  void Restart() {
+    // Of what was not recorded the next daemon knows nothing.
+    if (behind_) {
+      ASSERT_THAT(journal_->AppendEnd(LeaseId{1, 1}), IsOk());
+      behind_ = false;
+    }
+    ASSERT_THAT(Open(), IsOk());
+    EXPECT_EQ(replay_.leases, leases_);
+    EXPECT_EQ(replay_.last_generation, generation_);
+    EXPECT_EQ(replay_.epoch, ++epoch_);
+    EXPECT_EQ(replay_.damage, "");
+  }
+
+  void Note(const absl::Status& status) {
+    behind_ = !status.ok();
+    if (behind_) {
+      EXPECT_GT(calls_.faults(), 0u) << status;
+    }
+  }
+
+  void Grant() {
+    LeaseRecord record = MakeLeaseRecord(random_());
+    record.generation = generation_ + 1 + Random(3);
+    const absl::Status status = journal_->AppendGrant(record);
+    if (status.ok()) {
+      leases_.push_back(record);
+      generation_ = record.generation;
+    }
+    Note(status);
+  }
+
+  void Renew() {
+    if (leases_.empty()) return;
+    LeaseRecord& lease = leases_[Random(leases_.size())];
+    lease.ttl = absl::Milliseconds(Random(100'000));
+    Note(journal_->AppendRenewal(lease.id, lease.ttl));
+  }
+
+  void End() {
+    if (leases_.empty()) return;
+    const auto lease = leases_.begin() + Random(leases_.size());
+    const LeaseId id = lease->id;
+    leases_.erase(lease);
+    Note(journal_->AppendEnd(id));
+  }
+
+  std::mt19937_64 random_;
+  int steps_ = 0;
+  // The model.
+  std::vector<LeaseRecord> leases_;
+  uint64_t generation_ = 0;
+  uint64_t epoch_ = 0;
+  // The last call failed.
+  bool behind_ = false;
+};
+
+TEST_F(JournalModelTest, AJournalAndItsModelAgreeAfterEveryStep) {
+  uint64_t first = 1;
+  uint64_t last = kSeeds;
+  if (const char* const seed = getenv("WARMPOOL_MODEL_SEED")) {
+    first = last = strtoull(seed, nullptr, 10);
+  }
+  for (uint64_t seed = first; seed <= last; ++seed) {
+    Start(seed);
+    for (int step = 0; step < kSteps; ++step) {
+      Step();
+      Check();
+      ASSERT_FALSE(HasFailure())
+          << "step " << step << "; repeat with: bazel test "
+          << "//tests/core/pool:journal_model_test "
+          << "--test_env=WARMPOOL_MODEL_SEED=" << seed;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace warmpool

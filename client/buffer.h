@@ -57,14 +57,19 @@ class Buffer {
   // ended the lease meanwhile; the mapping stays.)
   bool valid() const { return lease_ != nullptr; }
 
-  // Gives the lease a full time to live from this moment.
+  // Gives the lease a full time to live from this moment. NOT_FOUND,
+  // FAILED_PRECONDITION, PERMISSION_DENIED: the lease has ended (expired,
+  // revoked, or a daemon that started anew did not take it up); the mapping
+  // stays until the release.
   absl::Status Renew();
 
   // Unmaps, then releases; the destructor does the same and drops the status.
   // Waits for a daemon that is away, until the client's deadline, unless that
-  // daemon has been silent before. The buffer holds nothing afterwards,
-  // whatever the status: if the release did not reach the daemon, the lease
-  // ends with its time to live or with this process.
+  // daemon has been silent before. FAILED_PRECONDITION: the lease had ended
+  // before, expired or revoked. The buffer holds nothing afterwards, whatever
+  // the status: if the release did not reach the daemon, the library repeats it
+  // once the daemon is back, or the lease ends with its time to live or with
+  // this process.
   absl::Status Release();
 
  private:

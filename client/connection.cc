@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/conversion.h"
+#include "client/lease_verdict.h"
 #include "core/base/clock.h"
 #include "core/base/random_id.h"
 #include "core/base/unix_target.h"
@@ -16,6 +17,10 @@ using Stub = DaemonChannel::Stub;
 
 // What a release still waits when the daemon was silent before.
 constexpr absl::Duration kShortDeadline = absl::Milliseconds(250);
+
+// What a call for reconciliation waits for its answer: longer than the daemon
+// takes, but not long, because the connection waits for it when it closes.
+constexpr absl::Duration kReconciliationDeadline = absl::Seconds(3);
 
 LeaseKeeper::Renewal RenewalOf(const v1::GrantedLease& lease) {
   return {lease.lease_id(), lease.generation(), DurationFromWire(lease.ttl())};
@@ -49,11 +54,31 @@ absl::StatusOr<std::shared_ptr<Connection>> Connection::Open(
 Connection::Connection(const std::string& target,
                        const std::string& socket_path, const Options& options)
     : options_(options),
+      client_id_(KernelRandom::Get().Next().ToBytes()),
       channel_(target, socket_path),
+      reconciliation_(
+          &channel_, &known_,
+          {.client_id = client_id_,
+           .deadline = std::min(options.deadline, kReconciliationDeadline),
+           .on_asserted =
+               [this](const v1::GrantedLease& lease, absl::Duration ttl,
+                      absl::Time asked) { KeepRenewed(lease, ttl, asked); }}),
+      reconciler_(
+          &MonotonicClock::Get(),
+          {.notice_loss = [this] { return channel_.NoticeLoss(); },
+           .assert_known = [this] { return reconciliation_.AssertKnown(); },
+           .release_forgotten =
+               [this] { return reconciliation_.ReleaseForgotten(); }}),
       keeper_(&MonotonicClock::Get(),
               [this](const std::vector<LeaseKeeper::Renewal>& renewals) {
                 return RenewForKeeper(renewals);
               }) {}
+
+Connection::~Connection() {
+  // It uses the keeper, and the keeper's calls use it: neither may be destroyed
+  // while the other's thread runs. The keeper's ends with the keeper.
+  reconciler_.Stop();
+}
 
 Connection::Effort Connection::SmallEffort() const {
   return {
@@ -64,28 +89,45 @@ template <typename Request, typename Response>
 absl::StatusOr<Response> Connection::Call(Rpc<Request, Response> rpc,
                                           const Request& request,
                                           Effort* effort) {
-  Response response;
-  const absl::Status status =
-      channel_.Call(effort, [&](grpc::ClientContext* context) {
-        return (channel_.stub().*rpc)(context, request, &response);
-      });
-  if (!status.ok()) return status;
+  absl::StatusOr<Response> response = channel_.Ask(rpc, request, effort);
+  if (effort->lost) reconciler_.NoteLoss();
   return response;
 }
 
 template <typename Request, typename Response>
 absl::StatusOr<v1::GrantedLease> Connection::CallForLease(
     Rpc<Request, Response> rpc, Request* request) {
-  request->set_request_id(KernelRandom::Get().Next().ToBytes());
+  // Before any lock: the fork may have come while it was held.
+  const absl::Status process = channel_.CheckProcess();
+  if (!process.ok()) return process;
+  const std::string request_id = KernelRandom::Get().Next().ToBytes();
+  request->set_request_id(request_id);
+  request->set_client_id(client_id_);
+  known_.Begin(request_id);
+  reconciler_.Start();
   const absl::Time asked = MonotonicClock::Get().Now();
-  absl::StatusOr<Response> response = Call(rpc, *request, FullEffort());
-  if (!response.ok()) return response.status();
-  LeaseKeeper::Renewal renewal = RenewalOf(response->lease());
-  if (options_.renew_leases && renewal.ttl != absl::ZeroDuration()) {
-    keeper_.Keep(std::move(renewal), asked);
-    keeper_.Start();
+  Effort effort = FullEffort();
+  absl::StatusOr<Response> response = Call(rpc, *request, &effort);
+  if (response.ok()) {
+    known_.Granted(request_id, response->lease());
+    KeepRenewed(response->lease(), DurationFromWire(response->lease().ttl()),
+                asked);
+    return std::move(*response->mutable_lease());
   }
-  return std::move(*response->mutable_lease());
+  if (effort.answered) {
+    known_.Refused(request_id);
+  } else {
+    known_.GivenUp(request_id);
+    reconciler_.NoteForgotten();
+  }
+  return response.status();
+}
+
+void Connection::KeepRenewed(const v1::GrantedLease& lease, absl::Duration ttl,
+                             absl::Time asked) {
+  if (!options_.renew_leases || ttl == absl::ZeroDuration()) return;
+  keeper_.Keep({lease.lease_id(), lease.generation(), ttl}, asked);
+  keeper_.Start();
 }
 
 absl::StatusOr<v1::GrantedLease> Connection::Lease(v1::LeaseRequest request) {
@@ -97,47 +139,65 @@ absl::StatusOr<v1::GrantedLease> Connection::Attach(v1::AttachRequest request) {
 }
 
 absl::Status Connection::Release(const v1::GrantedLease& lease) {
-  // Before the keeper: the fork may have come while its lock was held.
+  // Before any lock: the fork may have come while it was held.
   const absl::Status process = channel_.CheckProcess();
   if (!process.ok()) return process;
+  const bool known = known_.Drop(lease.lease_id());
   keeper_.Drop(lease.lease_id());
   v1::ReleaseRequest request;
   v1::LeaseRef* const ref = request.add_leases();
   ref->set_lease_id(lease.lease_id());
   ref->set_generation(lease.generation());
-  if (!channel_.silent()) return ReleaseOne(request, FullEffort());
-  Effort effort = SmallEffort();
-  effort.deadline = std::min(effort.deadline, kShortDeadline);
-  return ReleaseOne(request, effort);
+  Effort effort = FullEffort();
+  if (channel_.silent()) {
+    effort = SmallEffort();
+    effort.deadline = std::min(effort.deadline, kShortDeadline);
+  }
+  const absl::Status released = ReleaseOne(request, &effort);
+  if (!effort.answered) reconciler_.NoteForgotten();
+  // The daemon gave it, and knows it no more.
+  if (known && absl::IsNotFound(released)) return absl::OkStatus();
+  return released;
 }
 
 absl::Status Connection::Revoke(const std::string& lease_id) {
   v1::ReleaseRequest request;
   request.add_leases()->set_lease_id(lease_id);
   request.set_revoke(true);
-  return ReleaseOne(request, FullEffort());
+  Effort effort = FullEffort();
+  return ReleaseOne(request, &effort);
 }
 
 absl::Status Connection::ReleaseOne(const v1::ReleaseRequest& request,
-                                    Effort effort) {
+                                    Effort* effort) {
   const absl::StatusOr<v1::ReleaseResponse> response =
-      Call(&Stub::Release, request, &effort);
+      Call(&Stub::Release, request, effort);
   if (!response.ok()) return response.status();
   const absl::Status one = CheckOneResult(response->results_size());
   if (!one.ok()) return one;
   const absl::Status result = StatusFromResult(response->results(0));
   // The daemon died between the first try's release and its answer, and the
   // next daemon does not remember what was released.
-  if (absl::IsNotFound(result) && effort.repeated) return absl::OkStatus();
+  if (absl::IsNotFound(result) && effort->repeated) return absl::OkStatus();
   return result;
 }
 
 absl::Status Connection::Renew(const v1::GrantedLease& lease) {
+  // Before any lock: the fork may have come while it was held.
+  const absl::Status process = channel_.CheckProcess();
+  if (!process.ok()) return process;
+  const absl::Status verdict = known_.VerdictOn(lease.lease_id());
+  if (!verdict.ok()) return verdict;
   const absl::StatusOr<Outcomes> outcomes =
       RenewAll({RenewalOf(lease)}, FullEffort());
   if (!outcomes.ok()) return outcomes.status();
   const absl::Status one = CheckOneResult(static_cast<int>(outcomes->size()));
-  return one.ok() ? outcomes->front().status() : one;
+  if (!one.ok()) return one;
+  const absl::Status renewed = outcomes->front().status();
+  if (absl::IsNotFound(renewed) && known_.IsLive(lease.lease_id())) {
+    return reconciliation_.AssertOne(lease.lease_id());
+  }
+  return renewed;
 }
 
 absl::StatusOr<Connection::Outcomes> Connection::RenewForKeeper(
@@ -172,7 +232,24 @@ absl::StatusOr<Connection::Outcomes> Connection::RenewAll(
       outcomes.emplace_back(status);
     }
   }
+  NoteVerdicts(renewals, outcomes);
   return outcomes;
+}
+
+void Connection::NoteVerdicts(
+    const std::vector<LeaseKeeper::Renewal>& renewals,
+    const Outcomes& outcomes) {
+  if (outcomes.size() != renewals.size()) return;
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    const absl::Status& outcome = outcomes[i].status();
+    const std::string& lease_id = renewals[i].lease_id;
+    if (!absl::IsNotFound(outcome)) {
+      if (HasEnded(outcome)) known_.Lose(lease_id, outcome);
+    } else if (known_.IsLive(lease_id)) {
+      // It was granted by a daemon before this one, which will take it up again.
+      reconciler_.NoteLoss();
+    }
+  }
 }
 
 absl::StatusOr<v1::ListBuffersResponse> Connection::ListBuffers(

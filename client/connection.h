@@ -1,5 +1,6 @@
 // Connection: what the library needs of the daemon, one method for each RPC.
-// Keeps leases renewed.
+// Keeps leases renewed, and keeps them over a restart of the daemon: see
+// Reconciliation.
 //
 // Every call waits for the daemon, should it be away (starting, restarting),
 // until its deadline. A call that loses the connection is made again, as all
@@ -24,7 +25,10 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/daemon_channel.h"
+#include "client/known_leases.h"
 #include "client/lease_keeper.h"
+#include "client/reconciler.h"
+#include "client/reconciliation.h"
 #include "proto/warmpool/v1/warmpool.grpc.pb.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 
@@ -50,17 +54,21 @@ class Connection {
 
   // The errors of all calls are those of the RPC and of DaemonChannel::Call.
 
-  // The request id is filled in here, and the lease is kept renewed until its
-  // release.
+  // The ids of request and client are filled in here, and the lease is kept
+  // renewed until its release. Should there be no answer, what the daemon grants
+  // is released as soon as it answers again.
   absl::StatusOr<v1::GrantedLease> Lease(v1::LeaseRequest request);
   absl::StatusOr<v1::GrantedLease> Attach(v1::AttachRequest request);
 
   // While the daemon is silent (has not answered the last call), releases do
   // not wait for it: a process that drops a thousand buffers must not wait a
-  // thousand deadlines.
+  // thousand deadlines. A release that has no answer is made up for as soon as
+  // the daemon answers again. A lease that the daemon does not know any more,
+  // because it started anew, counts as released.
   absl::Status Release(const v1::GrantedLease& lease);
 
   // Gives the lease the time to live that it was granted, from this moment on.
+  // Of a lease that the daemon said has ended: what it said.
   absl::Status Renew(const v1::GrantedLease& lease);
 
   absl::Status Revoke(const std::string& lease_id);
@@ -80,13 +88,12 @@ class Connection {
   using Effort = DaemonChannel::Effort;
   using Outcomes = std::vector<LeaseKeeper::Outcome>;
   template <typename Request, typename Response>
-  using Rpc = grpc::Status (DaemonChannel::Stub::*)(grpc::ClientContext*,
-                                                    const Request&, Response*);
+  using Rpc = DaemonChannel::Rpc<Request, Response>;
 
   Connection(const std::string& target, const std::string& socket_path,
              const Options& options);
-  // Waits for a renewal that is under way. Private: see Open.
-  ~Connection() = default;
+  // Waits for what is under way in the background. Private: see Open.
+  ~Connection();
 
   Effort FullEffort() const { return {.deadline = options_.deadline}; }
   // For calls that are worth no waiting for a daemon that is not there.
@@ -103,15 +110,26 @@ class Connection {
   template <typename Request, typename Response>
   absl::StatusOr<v1::GrantedLease> CallForLease(Rpc<Request, Response> rpc,
                                                 Request* request);
-  absl::Status ReleaseOne(const v1::ReleaseRequest& request, Effort effort);
+  absl::Status ReleaseOne(const v1::ReleaseRequest& request, Effort* effort);
   absl::StatusOr<Outcomes> RenewAll(
       const std::vector<LeaseKeeper::Renewal>& renewals, Effort effort);
   // What the keeper calls.
   absl::StatusOr<Outcomes> RenewForKeeper(
       const std::vector<LeaseKeeper::Renewal>& renewals);
 
+  // What the daemon says of leases when they are renewed.
+  void NoteVerdicts(const std::vector<LeaseKeeper::Renewal>& renewals,
+                    const Outcomes& outcomes);
+  void KeepRenewed(const v1::GrantedLease& lease, absl::Duration ttl,
+                   absl::Time asked);
+
   const Options options_;
+  // 16 raw bytes.
+  const std::string client_id_;
   DaemonChannel channel_;
+  KnownLeases known_;
+  Reconciliation reconciliation_;
+  Reconciler reconciler_;
 
   // Last: its thread, which the destructor joins, calls RenewForKeeper.
   LeaseKeeper keeper_;

@@ -21,8 +21,10 @@ constexpr absl::Duration kMaxBackoff = absl::Milliseconds(250);
 // UNAVAILABLE is what gRPC says of a lost connection, in words of its own, and
 // what a draining daemon says of itself. gRPC 1.51 tells them apart by nothing
 // else: in both cases there is a peer and there is no metadata. So it is by
-// the word that the daemon's message has.
+// the word that the daemon's message has. CANCELLED: nobody here cancels a
+// call; a daemon that stops does, before the connection goes.
 bool ConnectionWasLost(const grpc::Status& status) {
+  if (status.error_code() == grpc::StatusCode::CANCELLED) return true;
   return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
          !absl::StrContains(status.error_message(), "draining");
 }
@@ -39,6 +41,12 @@ absl::Duration Backoff() {
          absl::Uniform(random, 0.0, 1.0) * (kMaxBackoff - kMinBackoff);
 }
 
+// Whether the daemon was heard of.
+bool CameFromTheDaemon(const grpc::Status& status) {
+  return !ConnectionWasLost(status) &&
+         status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED;
+}
+
 std::string Within(absl::Duration deadline) {
   return absl::StrCat(" within ", absl::FormatDuration(deadline));
 }
@@ -51,7 +59,8 @@ DaemonChannel::DaemonChannel(const std::string& target,
       socket_path_(socket_path),
       made_by_(getpid()),
       channel_(MakeLocalChannel(socket_path)),
-      stub_(v1::MemoryPool::NewStub(channel_)) {}
+      stub_(v1::MemoryPool::NewStub(channel_)),
+      socket_seen_(IdentityOfSocket(socket_path)) {}
 
 absl::Status DaemonChannel::CheckProcess() const {
   if (getpid() == made_by_) return absl::OkStatus();
@@ -78,21 +87,38 @@ absl::Status DaemonChannel::Call(
     context.set_wait_for_ready(effort->wait_for_daemon);
     context.set_deadline(GrpcDeadline(end - clock.Now()));
     const grpc::Status status = rpc(&context);
-    if (!effort->repeat || !IsWorthRepeating(status) || tries == kMaxTries) {
+    effort->lost |= ConnectionWasLost(status);
+    const absl::Duration backoff = Backoff();
+    if (!effort->repeat || !IsWorthRepeating(status) || tries == kMaxTries ||
+        clock.Now() + backoff >= end) {
+      const bool heard = CameFromTheDaemon(status);
+      // A call that does not wait may just have missed a restart.
+      if (heard || effort->wait_for_daemon) silent_ = !heard;
+      effort->answered =
+          heard && status.error_code() != grpc::StatusCode::ABORTED;
       return Explain(status, effort->deadline);
     }
-    const absl::Duration backoff = Backoff();
-    if (clock.Now() + backoff >= end) return Explain(status, effort->deadline);
     absl::SleepFor(backoff);
     effort->repeated = true;
   }
+}
+
+bool DaemonChannel::NoticeLoss() {
+  const bool connected =
+      channel_->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_READY;
+  const SocketIdentity identity = IdentityOfSocket(socket_path_);
+  MutexLock lock(&mutex_);
+  // None while a daemon is away.
+  const bool replaced =
+      identity != SocketIdentity() && identity != socket_seen_;
+  if (replaced) socket_seen_ = identity;
+  return replaced || !connected;
 }
 
 absl::Status DaemonChannel::Explain(const grpc::Status& status,
                                     absl::Duration deadline) {
   const bool lost = ConnectionWasLost(status);
   const bool late = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
-  silent_ = lost || late;
   if (lost) {
     return Unreachable(absl::StrCat(" (", status.error_message(), ")"));
   }

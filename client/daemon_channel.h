@@ -17,10 +17,14 @@
 #include <memory>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "client/local_channel.h"
+#include "core/base/mutex.h"
 #include "proto/warmpool/v1/warmpool.grpc.pb.h"
 
 namespace warmpool {
@@ -28,6 +32,9 @@ namespace warmpool {
 class DaemonChannel {
  public:
   using Stub = v1::MemoryPool::StubInterface;
+  template <typename Request, typename Response>
+  using Rpc = grpc::Status (Stub::*)(grpc::ClientContext*, const Request&,
+                                     Response*);
 
   // How much a call does for its answer.
   struct Effort {
@@ -37,8 +44,14 @@ class DaemonChannel {
     bool wait_for_daemon = true;
     // Tries again, as often as kMaxTries, if the connection is lost.
     bool repeat = true;
-    // Set by the call.
+
+    // Set by the call:
     bool repeated = false;
+    // The connection was lost in one try or more.
+    bool lost = false;
+    // The daemon has answered, be it with an error. Otherwise it may do yet
+    // what it was asked to.
+    bool answered = false;
   };
 
   // A daemon that is lost so often over one call may be dying of that call.
@@ -56,10 +69,29 @@ class DaemonChannel {
   absl::Status Call(Effort* effort,
                     absl::FunctionRef<grpc::Status(grpc::ClientContext*)> rpc);
 
+  // The same for an RPC of the stub.
+  template <typename Request, typename Response>
+  absl::StatusOr<Response> Ask(Rpc<Request, Response> rpc,
+                               const Request& request, Effort* effort) {
+    Response response;
+    const absl::Status status = Call(effort, [&](grpc::ClientContext* context) {
+      return (stub().*rpc)(context, request, &response);
+    });
+    if (!status.ok()) return status;
+    return response;
+  }
+
+  // Whether the connection is gone, or another socket has come to the path,
+  // which only a daemon that started anew makes, since this was asked last or
+  // the channel made. For a client that makes no calls. Cheap: one stat(2), and
+  // no traffic.
+  bool NoticeLoss();
+
   // The status of a call that was made without Call.
   absl::Status Explain(const grpc::Status& status, absl::Duration deadline);
 
-  // Whether the last call had no answer.
+  // Whether the last call that waited for the daemon had no answer, and none
+  // was answered since.
   bool silent() const { return silent_; }
 
   // FAILED_PRECONDITION in a process forked from the one that made this.
@@ -79,6 +111,9 @@ class DaemonChannel {
   const std::unique_ptr<Stub> stub_;
 
   std::atomic<bool> silent_ = false;
+
+  Mutex mutex_;
+  SocketIdentity socket_seen_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace warmpool

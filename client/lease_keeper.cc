@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "client/lease_verdict.h"
 
 namespace warmpool {
 namespace {
@@ -23,19 +24,6 @@ constexpr absl::Duration kMaxRetry = absl::Seconds(5);
 // An upper limit only because the standard library adds the timeout to the
 // present moment, which infinity would overflow.
 constexpr absl::Duration kLongestWait = absl::Hours(1);
-
-// Whether the daemon says that there is no such lease to renew (any more).
-bool HasEnded(const absl::Status& verdict) {
-  switch (verdict.code()) {
-    case absl::StatusCode::kNotFound:
-    case absl::StatusCode::kFailedPrecondition:
-    case absl::StatusCode::kPermissionDenied:
-    case absl::StatusCode::kInvalidArgument:
-      return true;
-    default:
-      return false;
-  }
-}
 
 }  // namespace
 
@@ -99,9 +87,9 @@ absl::Time LeaseKeeper::RenewDue() {
 }
 
 std::vector<LeaseKeeper::Renewal> LeaseKeeper::TakeDueLocked(absl::Time now) {
-  std::vector<const Kept*> candidates;
+  std::vector<Kept*> candidates;
   bool any_due = false;
-  for (const auto& [id, kept] : kept_) {
+  for (auto& [id, kept] : kept_) {
     any_due |= kept.due <= now;
     if (kept.due - kept.renewal.ttl / kEarlyFraction <= now) {
       candidates.push_back(&kept);
@@ -115,16 +103,20 @@ std::vector<LeaseKeeper::Renewal> LeaseKeeper::TakeDueLocked(absl::Time now) {
             [](const Kept* a, const Kept* b) { return a->due < b->due; });
   if (candidates.size() > kMaxRenewals) candidates.resize(kMaxRenewals);
   due.reserve(candidates.size());
-  for (const Kept* kept : candidates) due.push_back(kept->renewal);
+  for (Kept* kept : candidates) {
+    kept->asked = true;
+    due.push_back(kept->renewal);
+  }
   return due;
 }
 
 void LeaseKeeper::SettleLocked(const Renewal& renewal, const Outcome& outcome,
                                absl::Time asked) {
   const auto found = kept_.find(renewal.lease_id);
-  // Dropped meanwhile.
-  if (found == kept_.end()) return;
+  // Dropped meanwhile, or kept anew: what is there is later than the answer.
+  if (found == kept_.end() || !found->second.asked) return;
   Kept& kept = found->second;
+  kept.asked = false;
   if (outcome.ok()) {
     if (*outcome == absl::ZeroDuration()) {
       kept_.erase(found);

@@ -53,7 +53,8 @@ class LeaseKeeper {
   // Waits for a renewal that is under way.
   ~LeaseKeeper();
 
-  // Renews `lease` until it is dropped or the daemon says that it has ended.
+  // Renews `lease` until it is dropped or the daemon says that it has ended; of
+  // one that is kept already, a renewal under way does not count any more.
   // `granted` is a moment of the clock at or before the grant. One without a
   // finite time to live needs no keeping and is ignored.
   void Keep(Renewal lease, absl::Time granted);
@@ -76,6 +77,8 @@ class LeaseKeeper {
   struct Kept {
     Renewal renewal;
     absl::Time due;
+    // A renewal of it is under way.
+    bool asked = false;
   };
 
   std::vector<Renewal> TakeDueLocked(absl::Time now)

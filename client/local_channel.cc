@@ -6,6 +6,7 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -82,6 +83,13 @@ std::string DescribeSocket(const std::string& socket_path) {
     default:
       return absl::StrCat(socket_path, ": ", std::strerror(error));
   }
+}
+
+SocketIdentity IdentityOfSocket(const std::string& socket_path) {
+  struct stat found;
+  if (stat(socket_path.c_str(), &found) != 0) return {};
+  return {found.st_dev, found.st_ino,
+          absl::ToUnixNanos(absl::TimeFromTimespec(found.st_ctim))};
 }
 
 gpr_timespec GrpcDeadline(absl::Duration left) {

@@ -10,6 +10,14 @@
 // daemon answered, or it is draining; DEADLINE_EXCEEDED: it is there, but
 // silent. A lost connection is made up for: the call is repeated.
 //
+// A daemon that restarts, in order or killed, costs no lease: buffers stay
+// mapped and valid all the while, and once it is back the library states by
+// itself which leases it has, and has those released whose grant was lost on
+// the way or given up at its deadline. Should the daemon not take a lease up
+// again (its directory was removed, or its time to live ran out meanwhile),
+// Buffer::Renew tells; the bytes stay mapped, but the name is gone, and others
+// can't attach any more.
+//
 // A Client may be shared by threads. A Buffer belongs to one thread at a time,
 // and may outlive the Client that leased it.
 //

@@ -47,6 +47,10 @@ class ScriptedDaemon::Service final : public v1::MemoryPool::CallbackService {
                  v1::RenewResponse* response) override {
     return Answer(context, daemon_.on_renew, *request, response);
   }
+  Reactor* Assert(Context* context, const v1::AssertRequest* request,
+                  v1::AssertResponse* response) override {
+    return Answer(context, daemon_.on_assert, *request, response);
+  }
   Reactor* ListBuffers(Context* context, const v1::ListBuffersRequest* request,
                        v1::ListBuffersResponse* response) override {
     return Answer(context, daemon_.on_list_buffers, *request, response);

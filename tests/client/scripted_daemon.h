@@ -46,6 +46,7 @@ class ScriptedDaemon {
   Handler<v1::AttachRequest, v1::AttachResponse> on_attach;
   Handler<v1::ReleaseRequest, v1::ReleaseResponse> on_release;
   Handler<v1::RenewRequest, v1::RenewResponse> on_renew;
+  Handler<v1::AssertRequest, v1::AssertResponse> on_assert;
   Handler<v1::ListBuffersRequest, v1::ListBuffersResponse> on_list_buffers;
   Handler<v1::GetStatsRequest, v1::GetStatsResponse> on_get_stats;
   Handler<v1::ShutdownRequest, v1::ShutdownResponse> on_shutdown;

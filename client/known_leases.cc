@@ -1,0 +1,102 @@
+#include "client/known_leases.h"
+
+namespace warmpool {
+
+void KnownLeases::Begin(const std::string& request_id) {
+  MutexLock lock(&mutex_);
+  in_flight_.insert(request_id);
+}
+
+void KnownLeases::Granted(const std::string& request_id,
+                          const v1::GrantedLease& granted) {
+  MutexLock lock(&mutex_);
+  in_flight_.erase(request_id);
+  leases_[granted.lease_id()] = Entry{{granted, request_id}, absl::OkStatus()};
+}
+
+void KnownLeases::Refused(const std::string& request_id) {
+  MutexLock lock(&mutex_);
+  in_flight_.erase(request_id);
+}
+
+void KnownLeases::GivenUp(const std::string& request_id) {
+  MutexLock lock(&mutex_);
+  in_flight_.erase(request_id);
+  in_doubt_[request_id] = kListsInDoubt;
+}
+
+bool KnownLeases::Drop(const std::string& lease_id) {
+  MutexLock lock(&mutex_);
+  return leases_.erase(lease_id) > 0;
+}
+
+void KnownLeases::Lose(const std::string& lease_id,
+                       const absl::Status& verdict) {
+  MutexLock lock(&mutex_);
+  const auto found = leases_.find(lease_id);
+  if (found != leases_.end()) found->second.verdict = verdict;
+}
+
+absl::Status KnownLeases::VerdictOn(const std::string& lease_id) const {
+  MutexLock lock(&mutex_);
+  const auto found = leases_.find(lease_id);
+  return found == leases_.end() ? absl::OkStatus() : found->second.verdict;
+}
+
+bool KnownLeases::IsLive(const std::string& lease_id) const {
+  MutexLock lock(&mutex_);
+  const auto found = leases_.find(lease_id);
+  return found != leases_.end() && found->second.verdict.ok();
+}
+
+std::optional<KnownLeases::Known> KnownLeases::FindLive(
+    const std::string& lease_id) const {
+  MutexLock lock(&mutex_);
+  const auto found = leases_.find(lease_id);
+  if (found == leases_.end() || !found->second.verdict.ok()) {
+    return std::nullopt;
+  }
+  return found->second.known;
+}
+
+std::vector<KnownLeases::Known> KnownLeases::Live() const {
+  MutexLock lock(&mutex_);
+  std::vector<Known> live;
+  live.reserve(leases_.size());
+  for (const auto& [id, entry] : leases_) {
+    if (entry.verdict.ok()) live.push_back(entry.known);
+  }
+  return live;
+}
+
+bool KnownLeases::IsForgotten(const std::string& lease_id,
+                              const std::string& request_id) const {
+  MutexLock lock(&mutex_);
+  return !leases_.contains(lease_id) && !in_flight_.contains(request_id);
+}
+
+bool KnownLeases::SettleDoubts(
+    const absl::flat_hash_set<std::string>& listed_requests) {
+  MutexLock lock(&mutex_);
+  absl::erase_if(in_doubt_, [&](auto& doubt) {
+    return listed_requests.contains(doubt.first) || --doubt.second == 0;
+  });
+  return in_doubt_.empty();
+}
+
+size_t KnownLeases::size() const {
+  MutexLock lock(&mutex_);
+  return leases_.size();
+}
+
+size_t KnownLeases::in_flight() const {
+  MutexLock lock(&mutex_);
+  return in_flight_.size();
+}
+
+size_t KnownLeases::in_doubt() const {
+  MutexLock lock(&mutex_);
+  return in_doubt_.size();
+}
+
+}  // namespace warmpool

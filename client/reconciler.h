@@ -1,0 +1,95 @@
+// Reconciler: when a client reconciles with the daemon: once after each loss of
+// the connection, in the background, and again after a pause until it has
+// succeeded.
+//
+// Thread-safe. The steps are called under no lock, by one thread at a time: the
+// reconciler's own after Start(), otherwise whoever calls RunDue().
+#ifndef WARMPOOL_CLIENT_RECONCILER_H_
+#define WARMPOOL_CLIENT_RECONCILER_H_
+
+#include <functional>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "core/base/clock.h"
+#include "core/base/mutex.h"
+
+namespace warmpool {
+
+class Reconciler {
+ public:
+  struct Steps {
+    // Whether the connection was lost since this was asked last.
+    std::function<bool()> notice_loss;
+    // Not OK: to be tried again.
+    std::function<absl::Status()> assert_known;
+    // Not OK, or false: to be tried again.
+    std::function<absl::StatusOr<bool>()> release_forgotten;
+  };
+
+  // How often a client that makes no calls looks whether its connection was
+  // lost. Its leases last longer than this, and a look costs some 10 us.
+  static constexpr absl::Duration kLookEvery = absl::Seconds(1);
+
+  // The pause before the next try: at random between a half of it and all of
+  // it, so that many clients do not come back at the same moment, and doubled
+  // with every try. Not longer, because a daemon that is back must soon know
+  // which leases are held.
+  static constexpr absl::Duration kFirstPause = absl::Milliseconds(50);
+  static constexpr absl::Duration kLongestPause = absl::Milliseconds(500);
+
+  // `clock` must outlive this.
+  Reconciler(const Clock* clock, Steps steps);
+  // Stops.
+  ~Reconciler();
+
+  // The connection was lost: what is known must be asserted, and what is
+  // forgotten released.
+  void NoteLoss();
+  // The daemon may have, or be about to grant, what nobody waits for any more.
+  void NoteForgotten();
+
+  // Does what is due. Returns when to come back. Not to be called after Start().
+  absl::Time RunDue();
+
+  // Calls RunDue() whenever something is due, from a thread that it starts the
+  // first time.
+  void Start();
+  // Waits for a step that is under way; there will be no other.
+  void Stop();
+
+ private:
+  struct Work {
+    bool assert_known = false;
+    bool release_forgotten = false;
+    bool empty() const { return !assert_known && !release_forgotten; }
+  };
+
+  // Does `work` as far as it can; returns what is left of it.
+  Work Do(Work work);
+  absl::Time NextRunLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ThreadMain();
+
+  const Clock& clock_;
+  const Steps steps_;
+
+  Mutex mutex_;
+  // Signalled when there is work, and to stop.
+  CondVar changed_;
+  Work work_ ABSL_GUARDED_BY(mutex_);
+  // Zero unless the last try failed.
+  absl::Duration pause_ ABSL_GUARDED_BY(mutex_);
+  // No try before this.
+  absl::Time not_before_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  absl::Time next_look_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // Set once; joined by Stop().
+  std::thread thread_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CLIENT_RECONCILER_H_

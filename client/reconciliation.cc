@@ -1,0 +1,161 @@
+#include "client/reconciliation.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/conversion.h"
+#include "client/lease_verdict.h"
+#include "core/base/clock.h"
+
+namespace warmpool {
+namespace {
+
+using Stub = DaemonChannel::Stub;
+
+// The most that the daemon gives; it keeps answers under 1 MiB by itself.
+constexpr uint32_t kBuffersPerPage = 1000;
+
+// The answer will be the same next time.
+bool IsFinal(const absl::Status& status) {
+  return absl::IsUnimplemented(status) || absl::IsInvalidArgument(status) ||
+         absl::IsPermissionDenied(status);
+}
+
+v1::AssertRequest::AssertedLease ToWire(const KnownLeases::Known& known) {
+  const v1::GrantedLease& granted = known.granted;
+  v1::AssertRequest::AssertedLease wire;
+  wire.set_lease_id(granted.lease_id());
+  wire.set_request_id(known.request_id);
+  wire.set_generation(granted.generation());
+  wire.set_buffer_name(granted.buffer_name());
+  wire.set_file_name(granted.path().substr(granted.path().rfind('/') + 1));
+  wire.set_size_bytes(granted.size_bytes());
+  wire.set_access(granted.access());
+  *wire.mutable_ttl() = granted.ttl();
+  return wire;
+}
+
+}  // namespace
+
+Reconciliation::Reconciliation(DaemonChannel* channel, KnownLeases* known,
+                               Options options)
+    : channel_(*channel), known_(*known), options_(std::move(options)) {}
+
+template <typename Request, typename Response>
+absl::StatusOr<Response> Reconciliation::Ask(
+    DaemonChannel::Rpc<Request, Response> rpc, const Request& request) {
+  DaemonChannel::Effort effort = {.deadline = options_.deadline,
+                                  .wait_for_daemon = false,
+                                  .repeat = false};
+  return channel_.Ask(rpc, request, &effort);
+}
+
+absl::Status Reconciliation::AssertKnown() {
+  const std::vector<KnownLeases::Known> live = known_.Live();
+  absl::Status undecided;
+  for (size_t begin = 0; begin < live.size(); begin += kMaxAssertions) {
+    const size_t end = std::min(begin + kMaxAssertions, live.size());
+    const absl::Status asserted =
+        Assert({live.begin() + begin, live.begin() + end});
+    if (IsFinal(asserted)) return absl::OkStatus();
+    // Without a daemon there is no use in asking for the rest.
+    if (absl::IsUnavailable(asserted)) return asserted;
+    undecided.Update(asserted);
+  }
+  return undecided;
+}
+
+absl::Status Reconciliation::AssertOne(const std::string& lease_id) {
+  const std::optional<KnownLeases::Known> known = known_.FindLive(lease_id);
+  if (!known.has_value()) return absl::NotFoundError("the lease is not known");
+  const absl::Status asserted = Assert({*known});
+  if (absl::IsUnimplemented(asserted)) {
+    return absl::NotFoundError("the daemon does not know the lease");
+  }
+  return asserted.ok() ? known_.VerdictOn(lease_id) : asserted;
+}
+
+absl::Status Reconciliation::Assert(
+    const std::vector<KnownLeases::Known>& leases) {
+  v1::AssertRequest request;
+  request.set_client_id(options_.client_id);
+  for (const KnownLeases::Known& known : leases) {
+    *request.add_leases() = ToWire(known);
+  }
+  const absl::Time asked = MonotonicClock::Get().Now();
+  const absl::StatusOr<v1::AssertResponse> response =
+      Ask(&Stub::Assert, request);
+  if (!response.ok()) return response.status();
+  if (response->asserted_size() != request.leases_size()) {
+    return absl::InternalError(absl::StrCat(
+        "the daemon gave ", response->asserted_size(), " results for ",
+        request.leases_size(), " leases"));
+  }
+  absl::Status undecided;
+  for (size_t i = 0; i < leases.size(); ++i) {
+    const v1::AssertResponse::Asserted& asserted =
+        response->asserted(static_cast<int>(i));
+    const absl::Status status = StatusFromResult(asserted.result());
+    const v1::GrantedLease& lease = leases[i].granted;
+    if (HasEnded(status)) {
+      known_.Lose(lease.lease_id(), status);
+    } else if (!status.ok()) {
+      undecided = status;
+    } else if (known_.IsLive(lease.lease_id())) {
+      options_.on_asserted(lease, DurationFromWire(asserted.ttl()), asked);
+    }
+  }
+  return undecided;
+}
+
+absl::StatusOr<bool> Reconciliation::ReleaseForgotten() {
+  const absl::StatusOr<Listed> listed = List();
+  if (!listed.ok()) {
+    if (IsFinal(listed.status())) return true;
+    return listed.status();
+  }
+  const absl::Status released = Release(listed->forgotten);
+  if (!released.ok()) return released;
+  return known_.SettleDoubts(listed->requests);
+}
+
+absl::StatusOr<Reconciliation::Listed> Reconciliation::List() {
+  v1::ListBuffersRequest request;
+  request.set_client_id(options_.client_id);
+  request.set_page_size(kBuffersPerPage);
+  Listed listed;
+  for (;;) {
+    const absl::StatusOr<v1::ListBuffersResponse> page =
+        Ask(&Stub::ListBuffers, request);
+    if (!page.ok()) return page.status();
+    for (const v1::Buffer& buffer : page->buffers()) {
+      for (const v1::BufferLease& lease : buffer.leases()) {
+        // Others hold leases on the same buffer.
+        if (lease.client_id() != options_.client_id) continue;
+        listed.requests.insert(lease.request_id());
+        if (!known_.IsForgotten(lease.lease_id(), lease.request_id())) continue;
+        listed.forgotten.emplace_back().set_lease_id(lease.lease_id());
+      }
+    }
+    if (page->next_page_token().empty()) return listed;
+    request.set_page_token(page->next_page_token());
+  }
+}
+
+absl::Status Reconciliation::Release(const std::vector<v1::LeaseRef>& leases) {
+  for (size_t begin = 0; begin < leases.size(); begin += kMaxReleases) {
+    const size_t end = std::min(begin + kMaxReleases, leases.size());
+    v1::ReleaseRequest request;
+    request.mutable_leases()->Add(leases.begin() + begin, leases.begin() + end);
+    // The results do not matter: what is not live any more is released.
+    const absl::StatusOr<v1::ReleaseResponse> response =
+        Ask(&Stub::Release, request);
+    if (!response.ok()) return response.status();
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace warmpool

@@ -1,0 +1,250 @@
+#include "client/reconciliation.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "client/daemon_channel.h"
+#include "client/known_leases.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/client/held_leases.h"
+#include "tests/client/scripted_daemon.h"
+#include "tests/core/base/status_matchers.h"
+
+namespace warmpool {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class ReconciliationTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    daemon_.Listen();
+    ASSERT_THAT(channel_.WaitForDaemon(absl::Seconds(10)), IsOk());
+  }
+
+  // A lease that both client and daemon know.
+  v1::GrantedLease Grant(const std::string& request_id) {
+    v1::GrantedLease lease = daemon_.MakeLease(4096);
+    lease.set_generation(7);
+    lease.mutable_ttl()->set_seconds(60);
+    known_.Begin(request_id);
+    known_.Granted(request_id, lease);
+    return lease;
+  }
+
+  static v1::Result ResultOf(grpc::StatusCode code) {
+    v1::Result result;
+    result.set_code(code);
+    result.set_message("so the daemon says");
+    return result;
+  }
+
+  ScriptedDaemon daemon_;
+  HeldLeases held_{&daemon_};
+  DaemonChannel channel_{daemon_.target(), daemon_.socket_path()};
+  KnownLeases known_;
+  std::vector<std::string> asserted_;
+  Reconciliation reconciliation_{
+      &channel_,
+      &known_,
+      {.client_id = "this client",
+       .deadline = absl::Seconds(10),
+       .on_asserted = [this](const v1::GrantedLease& lease, absl::Duration ttl,
+                             absl::Time) {
+         EXPECT_EQ(ttl, absl::Seconds(60));
+         asserted_.push_back(lease.lease_id());
+       }}};
+};
+
+TEST_F(ReconciliationTest, StatesALeaseAsItWasGranted) {
+  const v1::GrantedLease lease = Grant("request");
+  v1::AssertRequest stated;
+  daemon_.on_assert = [&](const v1::AssertRequest& request,
+                          v1::AssertResponse* response) {
+    stated = request;
+    *response->add_asserted()->mutable_ttl() = request.leases(0).ttl();
+    return grpc::Status::OK;
+  };
+  EXPECT_THAT(reconciliation_.AssertKnown(), IsOk());
+  EXPECT_EQ(stated.client_id(), "this client");
+  ASSERT_EQ(stated.leases_size(), 1);
+  EXPECT_EQ(stated.leases(0).lease_id(), lease.lease_id());
+  EXPECT_EQ(stated.leases(0).request_id(), "request");
+  EXPECT_EQ(stated.leases(0).generation(), 7u);
+  EXPECT_EQ(stated.leases(0).buffer_name(), lease.buffer_name());
+  EXPECT_EQ(daemon_.directory() + "/" + stated.leases(0).file_name(),
+            lease.path());
+  EXPECT_EQ(stated.leases(0).size_bytes(), 4096u);
+  EXPECT_EQ(stated.leases(0).access(), v1::ACCESS_SHARED_WRITABLE);
+  EXPECT_EQ(stated.leases(0).ttl().seconds(), 60);
+  EXPECT_THAT(asserted_, ElementsAre(lease.lease_id()));
+}
+
+TEST_F(ReconciliationTest, ManyLeasesAreStatedInSeveralCalls) {
+  for (int i = 0; i < 250; ++i) Grant(absl::StrCat("request ", i));
+  EXPECT_THAT(reconciliation_.AssertKnown(), IsOk());
+  EXPECT_THAT(held_.assert_sizes(), ElementsAre(100, 100, 50));
+  EXPECT_EQ(asserted_.size(), 250u);
+  EXPECT_EQ(held_.size(), 250u);
+}
+
+TEST_F(ReconciliationTest, TheLargestLeasesFitIntoOneRequest) {
+  v1::GrantedLease lease = daemon_.MakeLease(4096);
+  lease.set_buffer_name(std::string(128, 'n'));
+  lease.set_generation(UINT64_MAX);
+  lease.set_size_bytes(UINT64_MAX);
+  lease.mutable_ttl()->set_seconds(60);
+  for (size_t i = 0; i < Reconciliation::kMaxAssertions; ++i) {
+    lease.set_lease_id(absl::StrCat(1'000'000'000'000'000 + i));
+    known_.Granted(lease.lease_id(), lease);
+  }
+  size_t bytes = 0;
+  daemon_.on_assert = [&](const v1::AssertRequest& request, auto*) {
+    bytes = request.ByteSizeLong();
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "draining");
+  };
+  EXPECT_THAT(reconciliation_.AssertKnown(),
+              StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_GT(bytes, 20'000u);
+  EXPECT_LT(bytes, 32'768u);
+}
+
+TEST_F(ReconciliationTest, NothingKnownNeedsNoCall) {
+  EXPECT_THAT(reconciliation_.AssertKnown(), IsOk());
+  EXPECT_THAT(held_.assert_sizes(), IsEmpty());
+}
+
+TEST_F(ReconciliationTest, ALeaseThatIsNotTakenUpIsLost) {
+  const grpc::StatusCode verdicts[] = {
+      grpc::StatusCode::NOT_FOUND, grpc::StatusCode::FAILED_PRECONDITION,
+      grpc::StatusCode::PERMISSION_DENIED, grpc::StatusCode::INVALID_ARGUMENT};
+  for (const grpc::StatusCode code : verdicts) {
+    const v1::GrantedLease lost = Grant("lost");
+    const v1::GrantedLease live = Grant("live");
+    held_.assert_result = [&](const std::string& id) {
+      return id == lost.lease_id() ? ResultOf(code) : v1::Result();
+    };
+    EXPECT_THAT(reconciliation_.AssertKnown(), IsOk());
+    EXPECT_THAT(known_.VerdictOn(lost.lease_id()),
+                StatusIs(static_cast<absl::StatusCode>(code),
+                         "so the daemon says"));
+    EXPECT_TRUE(known_.IsLive(live.lease_id()));
+  }
+}
+
+TEST_F(ReconciliationTest, AnUndecidedLeaseIsLiveAndAskedForAgain) {
+  const v1::GrantedLease lease = Grant("request");
+  held_.assert_result = [](const auto&) {
+    return ResultOf(grpc::StatusCode::RESOURCE_EXHAUSTED);
+  };
+  EXPECT_THAT(reconciliation_.AssertKnown(),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_TRUE(known_.IsLive(lease.lease_id()));
+  held_.assert_result = nullptr;
+  EXPECT_THAT(reconciliation_.AssertKnown(), IsOk());
+  EXPECT_THAT(asserted_, ElementsAre(lease.lease_id()));
+}
+
+TEST_F(ReconciliationTest, AnOlderDaemonWithoutTheCallIsLeftAlone) {
+  const v1::GrantedLease lease = Grant("request");
+  daemon_.on_assert = nullptr;
+  EXPECT_THAT(reconciliation_.AssertKnown(), IsOk());
+  EXPECT_TRUE(known_.IsLive(lease.lease_id()));
+  EXPECT_THAT(reconciliation_.AssertOne(lease.lease_id()),
+              StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(ReconciliationTest, ALostConnectionIsToBeTriedAgain) {
+  Grant("request");
+  daemon_.on_assert = [this](const auto&, auto*) {
+    daemon_.LoseConnection();
+    return grpc::Status::OK;
+  };
+  EXPECT_THAT(reconciliation_.AssertKnown(),
+              StatusIs(absl::StatusCode::kUnavailable));
+}
+
+TEST_F(ReconciliationTest, OneLeaseAloneGetsItsVerdict) {
+  const v1::GrantedLease lease = Grant("request");
+  EXPECT_THAT(reconciliation_.AssertOne("unknown"),
+              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(reconciliation_.AssertOne(lease.lease_id()), IsOk());
+  held_.assert_result = [](const auto&) {
+    return ResultOf(grpc::StatusCode::FAILED_PRECONDITION);
+  };
+  EXPECT_THAT(reconciliation_.AssertOne(lease.lease_id()),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(ReconciliationTest, ReleasesWhatIsForgottenAndNothingElse) {
+  const v1::GrantedLease known = Grant("known");
+  ASSERT_THAT(reconciliation_.AssertKnown(), IsOk());
+  known_.Begin("in flight");
+  const std::string in_flight = held_.Add("this client", "in flight");
+  const std::string others = held_.Add("another client", "request");
+  std::vector<std::string> forgotten;
+  for (int i = 0; i < 10; ++i) {
+    forgotten.push_back(held_.Add("this client", absl::StrCat("lost ", i)));
+  }
+  const absl::StatusOr<bool> released = reconciliation_.ReleaseForgotten();
+  ASSERT_THAT(released, IsOk());
+  EXPECT_TRUE(*released);
+  EXPECT_TRUE(held_.Has(known.lease_id()));
+  EXPECT_TRUE(held_.Has(in_flight));
+  EXPECT_TRUE(held_.Has(others));
+  for (const std::string& id : forgotten) EXPECT_FALSE(held_.Has(id));
+  EXPECT_THAT(held_.release_sizes(), ElementsAre(10));
+  EXPECT_EQ(held_.lists(), 4);
+}
+
+TEST_F(ReconciliationTest, ManyForgottenLeasesAreReleasedInSeveralCalls) {
+  held_.page_size = 1000;
+  for (int i = 0; i < 1100; ++i) {
+    held_.Add("this client", absl::StrCat("lost ", i));
+  }
+  EXPECT_THAT(reconciliation_.ReleaseForgotten(), IsOk());
+  EXPECT_EQ(held_.size(), 0u);
+  EXPECT_THAT(held_.release_sizes(), ElementsAre(1000, 100));
+}
+
+TEST_F(ReconciliationTest, ARequestInDoubtIsLookedForUntilItsLeaseShowsUp) {
+  known_.Begin("given up");
+  known_.GivenUp("given up");
+  absl::StatusOr<bool> done = reconciliation_.ReleaseForgotten();
+  ASSERT_THAT(done, IsOk());
+  EXPECT_FALSE(*done);
+  held_.Add("this client", "given up");
+  done = reconciliation_.ReleaseForgotten();
+  ASSERT_THAT(done, IsOk());
+  EXPECT_TRUE(*done);
+  EXPECT_EQ(held_.size(), 0u);
+}
+
+TEST_F(ReconciliationTest, ADoubtStaysWhileTheReleaseIsNotAnswered) {
+  known_.Begin("given up");
+  known_.GivenUp("given up");
+  held_.Add("this client", "given up");
+  daemon_.on_release = [](const auto&, auto*) {
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "away");
+  };
+  EXPECT_THAT(reconciliation_.ReleaseForgotten(),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("away")));
+  EXPECT_EQ(known_.in_doubt(), 1u);
+}
+
+TEST_F(ReconciliationTest, ADaemonThatCanNotListIsLeftAlone) {
+  daemon_.on_list_buffers = nullptr;
+  EXPECT_THAT(reconciliation_.ReleaseForgotten(), IsOk());
+}
+
+}  // namespace
+}  // namespace warmpool

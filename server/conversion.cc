@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
 namespace warmpool {
@@ -19,6 +20,23 @@ absl::StatusOr<RandomId> IdFromProto(const std::string& bytes,
   return absl::InvalidArgumentError(
       absl::StrCat(field, " has ", bytes.size(), " bytes: it is ",
                    RandomId::kBytes, " random bytes"));
+}
+
+// Empty for the null id, which nobody is given.
+std::string ToProto(const RandomId& id) {
+  return id == RandomId() ? std::string() : id.ToBytes();
+}
+
+// One component of a path, so that it stays within its directory.
+absl::Status CheckFileName(const std::string& name) {
+  if (!name.empty() && name != "." && name != ".." &&
+      name.find('/') == std::string::npos &&
+      name.find('\0') == std::string::npos) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("file_name \"", absl::CHexEscape(name),
+                   "\" is not the last component of a lease's path"));
 }
 
 template <typename Request>
@@ -88,8 +106,12 @@ absl::StatusOr<LeaseRequest> FromProto(const v1::LeaseRequest& request) {
   if (!id.ok()) return id.status();
   const absl::StatusOr<RequestedTtl> ttl = TtlFromProto(request);
   if (!ttl.ok()) return ttl.status();
+  const absl::StatusOr<ClientId> client =
+      ClientIdFromProto(request.client_id());
+  if (!client.ok()) return client.status();
   LeaseRequest converted;
   converted.request_id = *id;
+  converted.client_id = *client;
   converted.bytes = request.size_bytes();
   if (request.has_name()) converted.name = request.name();
   converted.ttl = *ttl;
@@ -105,7 +127,49 @@ absl::StatusOr<AttachRequest> FromProto(const v1::AttachRequest& request) {
   if (!ttl.ok()) return ttl.status();
   const absl::StatusOr<Access> access = FromProto(request.access());
   if (!access.ok()) return access.status();
-  return AttachRequest{*id, request.name(), *ttl, *access};
+  const absl::StatusOr<ClientId> client =
+      ClientIdFromProto(request.client_id());
+  if (!client.ok()) return client.status();
+  return AttachRequest{*id, *client, request.name(), *ttl, *access};
+}
+
+absl::StatusOr<ClientId> ClientIdFromProto(const std::string& client_id) {
+  if (client_id.empty()) return ClientId();
+  return IdFromProto(client_id, "client_id");
+}
+
+absl::StatusOr<AssertedLease> FromProto(
+    const v1::AssertRequest::AssertedLease& lease, const ClientId& client) {
+  const absl::StatusOr<RandomId> id = IdFromProto(lease.lease_id(), "lease_id");
+  if (!id.ok()) return id.status();
+  const absl::StatusOr<RandomId> request_id =
+      IdFromProto(lease.request_id(), "request_id");
+  if (!request_id.ok()) return request_id.status();
+  if (lease.generation() == 0) {
+    return absl::InvalidArgumentError(
+        "generation 0 is none that was granted: state the lease's own");
+  }
+  const absl::Status file_name = CheckFileName(lease.file_name());
+  if (!file_name.ok()) return file_name;
+  const absl::StatusOr<Access> access = FromProto(lease.access());
+  if (!access.ok()) return access.status();
+  if (!lease.has_ttl()) {
+    return absl::InvalidArgumentError(
+        "ttl is absent: state the one that was granted, or 0");
+  }
+  const absl::StatusOr<absl::Duration> ttl = FromProto(lease.ttl(), "ttl");
+  if (!ttl.ok()) return ttl.status();
+  AssertedLease converted;
+  converted.id = *id;
+  converted.request_id = *request_id;
+  converted.client_id = client;
+  converted.generation = lease.generation();
+  converted.buffer_name = lease.buffer_name();
+  converted.file_name = lease.file_name();
+  converted.bytes = lease.size_bytes();
+  converted.access = *access;
+  converted.ttl = *ttl;
+  return converted;
 }
 
 absl::StatusOr<LeaseRef> FromProto(const v1::LeaseRef& ref) {
@@ -134,7 +198,8 @@ v1::GrantedLease ToProto(const LeaseGrant& grant) {
   return lease;
 }
 
-v1::Buffer ToProto(const BufferListing& listing) {
+v1::Buffer ToProto(const BufferListing& listing, HolderId viewer,
+                   bool viewer_is_admin) {
   v1::Buffer buffer;
   buffer.set_name(listing.name);
   buffer.set_uid(listing.uid);
@@ -151,6 +216,9 @@ v1::Buffer ToProto(const BufferListing& listing) {
     *proto->mutable_age() = ToProto(lease.age);
     *proto->mutable_ttl_left() = ToProto(lease.ttl_left);
     proto->set_access(ToProto(lease.access));
+    if (lease.holder.id != viewer && !viewer_is_admin) continue;
+    proto->set_client_id(ToProto(lease.client_id));
+    proto->set_request_id(ToProto(lease.request_id));
   }
   return buffer;
 }

@@ -26,11 +26,19 @@ google::protobuf::Duration ToProto(absl::Duration duration);
 absl::StatusOr<LeaseRequest> FromProto(const v1::LeaseRequest& request);
 absl::StatusOr<AttachRequest> FromProto(const v1::AttachRequest& request);
 absl::StatusOr<LeaseRef> FromProto(const v1::LeaseRef& ref);
+// What a client said who it is. Null: it did not say.
+absl::StatusOr<ClientId> ClientIdFromProto(const std::string& client_id);
+// `client` is that of the request.
+absl::StatusOr<AssertedLease> FromProto(
+    const v1::AssertRequest::AssertedLease& lease, const ClientId& client);
 // The time to live of a renewal.
 absl::StatusOr<RequestedTtl> TtlOf(const v1::RenewRequest::Renewal& renewal);
 
 v1::GrantedLease ToProto(const LeaseGrant& grant);
-v1::Buffer ToProto(const BufferListing& listing);
+// A lease's client_id and request_id are for `viewer`, if it is the holder, and
+// for admins.
+v1::Buffer ToProto(const BufferListing& listing, HolderId viewer,
+                   bool viewer_is_admin);
 v1::Result ToProto(const absl::Status& status);
 v1::RevokedNotice ToProto(const RevokedLease& revoked);
 

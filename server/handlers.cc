@@ -92,6 +92,26 @@ absl::Status Handlers::Renew(HolderId holder, const v1::RenewRequest& request,
   return absl::OkStatus();
 }
 
+absl::Status Handlers::Assert(HolderId holder,
+                              const v1::AssertRequest& request,
+                              v1::AssertResponse* response) {
+  const absl::StatusOr<ClientId> client =
+      ClientIdFromProto(request.client_id());
+  if (!client.ok()) return client.status();
+  for (const v1::AssertRequest::AssertedLease& lease : request.leases()) {
+    const absl::StatusOr<absl::Duration> ttl =
+        [&]() -> absl::StatusOr<absl::Duration> {
+      const absl::StatusOr<AssertedLease> asserted = FromProto(lease, *client);
+      if (!asserted.ok()) return asserted.status();
+      return pool_.Assert(holder, *asserted);
+    }();
+    v1::AssertResponse::Asserted* const asserted = response->add_asserted();
+    *asserted->mutable_result() = ToProto(ttl.status());
+    if (ttl.ok()) *asserted->mutable_ttl() = ToProto(*ttl);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Handlers::ListBuffers(HolderId holder,
                                    const v1::ListBuffersRequest& request,
                                    v1::ListBuffersResponse* response) {
@@ -100,17 +120,22 @@ absl::Status Handlers::ListBuffers(HolderId holder,
         absl::StrCat("page_size ", request.page_size(), " is above ",
                      kMaxPageSize, ": ask for the next page instead"));
   }
+  const absl::StatusOr<ClientId> client =
+      ClientIdFromProto(request.client_id());
+  if (!client.ok()) return client.status();
   BufferFilter filter;
   filter.name_prefix = request.name_prefix();
   filter.holder_pid = request.holder_pid();
   if (request.has_uid()) filter.uid = request.uid();
+  if (*client != ClientId()) filter.client = *client;
   const uint32_t page_size =
       request.page_size() == 0 ? kDefaultPageSize : request.page_size();
   const absl::StatusOr<BufferPage> page =
       pool_.List(holder, filter, page_size, request.page_token());
   if (!page.ok()) return page.status();
+  const bool is_admin = pool_.RequireAdmin(holder, "see all ids").ok();
   for (const BufferListing& listing : page->buffers) {
-    *response->add_buffers() = ToProto(listing);
+    *response->add_buffers() = ToProto(listing, holder, is_admin);
   }
   response->set_next_page_token(page->next_page_token);
   return absl::OkStatus();
@@ -153,6 +178,9 @@ v1::SessionReply Handlers::Answer(HolderId holder,
       break;
     case v1::SessionRequest::kRenew:
       status = Renew(holder, request.renew(), reply.mutable_renew());
+      break;
+    case v1::SessionRequest::kAssertion:
+      status = Assert(holder, request.assertion(), reply.mutable_assertion());
       break;
     default:
       status = absl::InvalidArgumentError(

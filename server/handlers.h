@@ -37,6 +37,8 @@ class Handlers {
                        v1::ReleaseResponse* response);
   absl::Status Renew(HolderId holder, const v1::RenewRequest& request,
                      v1::RenewResponse* response);
+  absl::Status Assert(HolderId holder, const v1::AssertRequest& request,
+                      v1::AssertResponse* response);
   absl::Status ListBuffers(HolderId holder,
                            const v1::ListBuffersRequest& request,
                            v1::ListBuffersResponse* response);

@@ -56,6 +56,12 @@ grpc::ServerUnaryReactor* MemoryPoolService::Renew(
   return Answer(context, &Handlers::Renew, *request, response);
 }
 
+grpc::ServerUnaryReactor* MemoryPoolService::Assert(
+    grpc::CallbackServerContext* context, const v1::AssertRequest* request,
+    v1::AssertResponse* response) {
+  return Answer(context, &Handlers::Assert, *request, response);
+}
+
 grpc::ServerUnaryReactor* MemoryPoolService::ListBuffers(
     grpc::CallbackServerContext* context,
     const v1::ListBuffersRequest* request,

@@ -31,6 +31,9 @@ class MemoryPoolService final : public v1::MemoryPool::CallbackService {
   grpc::ServerUnaryReactor* Renew(grpc::CallbackServerContext* context,
                                   const v1::RenewRequest* request,
                                   v1::RenewResponse* response) override;
+  grpc::ServerUnaryReactor* Assert(grpc::CallbackServerContext* context,
+                                   const v1::AssertRequest* request,
+                                   v1::AssertResponse* response) override;
   grpc::ServerUnaryReactor* ListBuffers(
       grpc::CallbackServerContext* context,
       const v1::ListBuffersRequest* request,

@@ -11,12 +11,14 @@ set -euo pipefail
 # --- What is allowed ---
 
 # Calls that make, change or end memory or the files that hold it.
-readonly MEMORY_CALLS='mmap|mmap64|munmap|mremap|madvise|process_madvise|posix_madvise|remap_file_pages|fallocate|posix_fallocate|ftruncate|truncate|memfd_create|memfd_secret|shm_open|shm_unlink|shmget|shmat|unlink|unlinkat'
+readonly MEMORY_CALLS='mmap|mmap64|munmap|mremap|madvise|process_madvise|posix_madvise|remap_file_pages|fallocate|posix_fallocate|ftruncate|truncate|memfd_create|memfd_secret|shm_open|shm_unlink|shmget|shmat|unlink|unlinkat|renameat2'
 
-# FILE: CALL. The one file that makes them, and what two others do with files of
-# their own that hold no memory: the daemon's lock and its socket.
+# FILE: CALL. The one file that makes them, and what three others do with files
+# of their own that hold no memory: the daemon's lock, its socket, and the empty
+# file that shows at start whether the proof works.
 readonly ALLOWED_CALLS='core/memory/linux_system_calls.cc: .*
 core/memory/directory_lock.cc: (ftruncate|unlinkat)
+core/memory/proof_check.cc: unlinkat
 server/listener.cc: unlink'
 
 # Only Batch ends memory; the file before implements what it calls.

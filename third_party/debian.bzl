@@ -103,6 +103,11 @@ def debian_dependencies():
     )
 
     pkg_config_repository(
+        name = "com_github_axboe_liburing",
+        libraries = {":liburing": "liburing"},
+    )
+
+    pkg_config_repository(
         name = "com_github_gabime_spdlog",
         libraries = {":spdlog": "spdlog"},
     )

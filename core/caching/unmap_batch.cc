@@ -30,8 +30,9 @@ UnmapBatch::~UnmapBatch() {
   drainer_.join();
 }
 
-void UnmapBatch::Add(Segment segment, absl::Time now) {
+void UnmapBatch::Add(Segment segment, absl::Time now, bool proven_unused) {
   const uint64_t bytes = segment.bytes();
+  segment.proven_unused_ = proven_unused;
   if (bytes < kMinBatchedBytes) {
     Blocks alone;
     alone.push_back(std::move(segment));
@@ -153,14 +154,29 @@ void UnmapBatch::End(Blocks blocks, bool unlink) {
     ranges.push_back({begin, begin + parts.reservation_bytes});
   }
   EndMappings(std::move(ranges));
-  for (const Segment::Parts& parts : all_parts) {
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const Segment::Parts& parts = all_parts[i];
     if (unlink && !parts.file_name.empty()) {
-      CountFailure(RetryOnInterrupt([&] {
-        return calls_.Ending().Unlink(parts.directory_fd, parts.file_name);
-      }));
+      EndFile(parts, blocks[i].proven_unused_);
     }
     if (parts.fd >= 0) CountFailure(calls_.Close(parts.fd));
   }
+}
+
+void UnmapBatch::EndFile(const Segment::Parts& parts, bool proven_unused) {
+  CountFailure(RetryOnInterrupt([&] {
+    return calls_.Ending().Unlink(parts.directory_fd, parts.file_name);
+  }));
+  if (!proven_unused || parts.fd < 0) return;
+  // Afterwards, so that it shows a hard link, and a name that its client gave
+  // it in place of ours, alike.
+  FileState state;
+  const int known =
+      RetryOnInterrupt([&] { return calls_.State(parts.fd, &state); });
+  CountFailure(known);
+  if (known < 0 || state.links == 0) return;
+  CountFailure(
+      RetryOnInterrupt([&] { return calls_.Ending().Truncate(parts.fd); }));
 }
 
 void UnmapBatch::EndMappings(std::vector<Range> ranges) {

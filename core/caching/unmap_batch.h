@@ -76,7 +76,7 @@ class UnmapBatch {
     uint64_t small_blocks_ended = 0;
     // At this moment: added and not yet flushed.
     uint64_t blocks_waiting = 0;
-    // munmap, unlink and close calls that failed.
+    // munmap, unlink, truncate and close calls that failed.
     uint64_t failed_calls = 0;
   };
 
@@ -90,7 +90,10 @@ class UnmapBatch {
   // Flushes.
   ~UnmapBatch();
 
-  void Add(Segment segment, absl::Time now);
+  // `proven_unused`: nobody else has the segment, as the proof showed. A file
+  // that has another name once its own is gone is then truncated, or its pages
+  // would outlive it uncounted. In use, it would cost its users their lives.
+  void Add(Segment segment, absl::Time now, bool proven_unused = false);
 
   // Ends all that was added before the call; returns when it has ended.
   void Flush();
@@ -121,6 +124,7 @@ class UnmapBatch {
   // each one's file and descriptor.
   void End(Blocks blocks, bool unlink = true);
   void EndMappings(std::vector<Range> ranges);
+  void EndFile(const Segment::Parts& parts, bool proven_unused);
   void UnmapEach(const std::vector<Range>& ranges);
   void CountFailure(int result);
   void DrainerMain();

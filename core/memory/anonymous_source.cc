@@ -36,6 +36,8 @@ absl::Status AnonymousSource::Make(SizeClass size_class, size_t bytes,
 
 Verdict AnonymousSource::Prove(const Segment&) { return Verdict::kFree; }
 
+absl::Status AnonymousSource::SetAside(Segment*) { return absl::OkStatus(); }
+
 absl::StatusOr<uint64_t> AnonymousSource::FreeBytes() { return UINT64_MAX; }
 
 }  // namespace warmpool

@@ -29,6 +29,7 @@ class AnonymousSource final : public SegmentSource {
                     Segment* segment) override;
   // Always kFree: nobody else can reach private memory.
   Verdict Prove(const Segment& segment) override;
+  absl::Status SetAside(Segment* segment) override;
   // Unbounded: overcommit decides at first touch.
   absl::StatusOr<uint64_t> FreeBytes() override;
 

@@ -39,36 +39,70 @@ bool StillNamed(int directory_fd, int lock_fd) {
          open_file.st_ino == named_file.st_ino;
 }
 
-}  // namespace
+// Whether the open directory is exactly what this daemon would have made.
+absl::Status CheckOwn(int fd, const std::string& path, mode_t mode) {
+  struct stat directory;
+  if (fstat(fd, &directory) < 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("can't stat ", path));
+  }
+  if (directory.st_uid != geteuid()) {
+    return Refused(path, absl::StrCat("belongs to uid ", directory.st_uid,
+                                      ", this daemon is uid ", geteuid()));
+  }
+  const mode_t found = directory.st_mode & 07777;
+  if (found == mode) return absl::OkStatus();
+  return Refused(
+      path,
+      mode == kPrivateMode
+          ? absl::StrFormat("has mode %04o, it must be the daemon's alone: "
+                            "chmod 700 it",
+                            found)
+          : absl::StrFormat("has mode %04o; a daemon that serves several uids "
+                            "needs 0711, so that each reaches its own segments "
+                            "and lists none: chmod 711 it",
+                            found));
+}
 
-absl::StatusOr<int> OpenPrivateDirectory(const std::string& path) {
-  if (mkdir(path.c_str(), 0700) < 0 && errno != EEXIST) {
+// `path` is what messages call it.
+absl::StatusOr<int> OpenOwnDirectoryAt(int parent_fd, const std::string& name,
+                                       const std::string& path, mode_t mode) {
+  const bool made = mkdirat(parent_fd, name.c_str(), mode) == 0;
+  if (!made && errno != EEXIST) {
     return absl::ErrnoToStatus(
         errno, absl::StrCat("can't make shared-memory directory ", path,
                             " (its parent must exist and be writable)"));
   }
   // In /dev/shm anybody can lay a symbolic link to where it does harm.
-  const int fd = open(path.c_str(),
-                      O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  const int fd = openat(parent_fd, name.c_str(),
+                        O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) {
     return absl::ErrnoToStatus(
         errno, absl::StrCat("can't open shared-memory directory ", path));
   }
-  struct stat directory;
-  absl::Status status;
-  if (fstat(fd, &directory) < 0) {
-    status = absl::ErrnoToStatus(errno, absl::StrCat("can't stat ", path));
-  } else if (directory.st_uid != geteuid()) {
-    status = Refused(path, absl::StrCat("belongs to uid ", directory.st_uid,
-                                        ", this daemon is uid ", geteuid()));
-  } else if ((directory.st_mode & 077) != 0) {
-    status = Refused(path, absl::StrFormat("has mode %04o, others can enter it:"
-                                           " chmod 700 it",
-                                           directory.st_mode & 07777));
-  }
-  if (status.ok()) return fd;
+  // What the umask took away, or the parent's set-group-id bit added.
+  if (made) fchmod(fd, mode);
+  const absl::Status own = CheckOwn(fd, path, mode);
+  if (own.ok()) return fd;
   close(fd);
-  return status;
+  return own;
+}
+
+}  // namespace
+
+absl::StatusOr<int> OpenOwnDirectory(const std::string& path, mode_t mode) {
+  return OpenOwnDirectoryAt(AT_FDCWD, path, path, mode);
+}
+
+absl::StatusOr<int> OpenPrivateDirectoryIn(int parent_fd,
+                                           const std::string& parent,
+                                           const std::string& name) {
+  return OpenOwnDirectoryAt(parent_fd, name, absl::StrCat(parent, "/", name),
+                            kPrivateMode);
+}
+
+void ClosePrivateDirectoryIn(int parent_fd, int fd, const std::string& name) {
+  close(fd);
+  unlinkat(parent_fd, name.c_str(), AT_REMOVEDIR);
 }
 
 absl::StatusOr<int> LockDirectory(int directory_fd, const std::string& path,

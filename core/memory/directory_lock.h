@@ -1,6 +1,8 @@
-// The directory that a daemon keeps its segments in, opened and locked.
+// The directories that a daemon keeps its segments in, opened and locked.
 #ifndef WARMPOOL_CORE_MEMORY_DIRECTORY_LOCK_H_
 #define WARMPOOL_CORE_MEMORY_DIRECTORY_LOCK_H_
+
+#include <sys/types.h>
 
 #include <string>
 
@@ -12,9 +14,23 @@ namespace warmpool {
 // Name of the lock file in the directory. It holds a line about its tenant.
 inline constexpr char kLockFileName[] = "daemon.lock";
 
-// Opens the directory at `path`, made with mode 0700 where it is missing
-// (its parent must exist). Errors as in SegmentDirectory::Open.
-absl::StatusOr<int> OpenPrivateDirectory(const std::string& path);
+// Others can do nothing in it.
+inline constexpr mode_t kPrivateMode = 0700;
+// Others can open what they know the name of, and list nothing.
+inline constexpr mode_t kPassableMode = 0711;
+
+// Opens the directory at `path`, made with `mode`, one of the two above, where
+// it is missing (its parent must exist). Errors as in SegmentDirectory::Open.
+absl::StatusOr<int> OpenOwnDirectory(const std::string& path, mode_t mode);
+
+// As before, for the directory `name` in the open directory `parent_fd`, whose
+// path is `parent`.
+absl::StatusOr<int> OpenPrivateDirectoryIn(int parent_fd,
+                                           const std::string& parent,
+                                           const std::string& name);
+
+// Closes it, and removes it if it is empty.
+void ClosePrivateDirectoryIn(int parent_fd, int fd, const std::string& name);
 
 // Takes the lock of an open directory for as long as the descriptor that it
 // returns stays open; writes `tenant` and the pid into the lock file.

@@ -22,6 +22,8 @@ class EndingCalls {
   // the mappings stay. Returns 0 if all ranges were advised.
   virtual int FreePages(const std::vector<iovec>& ranges) = 0;
   virtual int Unlink(int directory_fd, const std::string& name) = 0;
+  // ftruncate(2) to nothing: frees a file's pages whatever names it still has.
+  virtual int Truncate(int fd) = 0;
 };
 
 }  // namespace warmpool

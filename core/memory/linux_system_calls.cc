@@ -1,6 +1,8 @@
 // The one file that makes memory system calls.
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <sys/fsuid.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -30,6 +32,13 @@ const char* SystemCalls::Name(Call call) {
     case Call::kMunmap: return "munmap";
     case Call::kUnlink: return "unlinkat";
     case Call::kClose: return "close";
+    case Call::kRead: return "pread";
+    case Call::kWrite: return "pwrite";
+    case Call::kRename: return "renameat2";
+    case Call::kMkdir: return "mkdirat";
+    case Call::kChown: return "fchown";
+    case Call::kChmod: return "fchmod";
+    case Call::kTruncate: return "ftruncate";
   }
   return "?";
 }
@@ -63,6 +72,11 @@ class LinuxSystemCalls::LinuxEndingCalls final : public EndingCalls {
   int Unlink(int directory_fd, const std::string& name) override {
     calls_.Counted(Call::kUnlink);
     return ResultOf(unlinkat(directory_fd, name.c_str(), 0));
+  }
+
+  int Truncate(int fd) override {
+    calls_.Counted(Call::kTruncate);
+    return ResultOf(ftruncate(fd, 0));
   }
 
  private:
@@ -100,12 +114,24 @@ int LinuxSystemCalls::State(int fd, FileState* state) {
   // st_blocks counts 512 bytes each, whatever st_blksize says (inode(7)).
   state->allocated_bytes = static_cast<uint64_t>(file.st_blocks) * 512;
   state->links = file.st_nlink;
+  state->owner = file.st_uid;
+  state->mode = file.st_mode & 07777;
   return 0;
 }
 
-int LinuxSystemCalls::SetLease(int fd, int type) {
+int LinuxSystemCalls::SetLease(int fd, int type, uid_t owner) {
   Counted(Call::kFcntl);
-  return ResultOf(fcntl(fd, F_SETLEASE, type));
+  int result = ResultOf(fcntl(fd, F_SETLEASE, type));
+  const uid_t self = geteuid();
+  // Only where it must be: another uid, if only for a moment, takes the parent
+  // death signal away from the thread (prctl(2)).
+  if (result != -EACCES || owner == self) return result;
+  // Of this thread only. A process that may not take that uid keeps its own,
+  // and the kernel's answer says so.
+  setfsuid(owner);
+  result = ResultOf(fcntl(fd, F_SETLEASE, type));
+  setfsuid(self);
+  return result;
 }
 
 int LinuxSystemCalls::FilesystemFree(int fd, uint64_t* bytes) {
@@ -133,6 +159,44 @@ int LinuxSystemCalls::Advise(void* address, size_t bytes, int advice) {
 int LinuxSystemCalls::Close(int fd) {
   Counted(Call::kClose);
   return ResultOf(close(fd));
+}
+
+int64_t LinuxSystemCalls::Read(int fd, void* data, size_t bytes,
+                               uint64_t offset) {
+  Counted(Call::kRead);
+  const ssize_t result = pread(fd, data, bytes, static_cast<off_t>(offset));
+  return result < 0 ? -errno : result;
+}
+
+int64_t LinuxSystemCalls::Write(int fd, const void* data, size_t bytes,
+                                uint64_t offset) {
+  Counted(Call::kWrite);
+  const ssize_t result = pwrite(fd, data, bytes, static_cast<off_t>(offset));
+  return result < 0 ? -errno : result;
+}
+
+int LinuxSystemCalls::Rename(int from_directory_fd, const std::string& from,
+                             int to_directory_fd, const std::string& to,
+                             unsigned flags) {
+  Counted(Call::kRename);
+  return ResultOf(renameat2(from_directory_fd, from.c_str(), to_directory_fd,
+                            to.c_str(), flags));
+}
+
+int LinuxSystemCalls::MakeDirectory(int directory_fd, const std::string& name,
+                                    mode_t mode) {
+  Counted(Call::kMkdir);
+  return ResultOf(mkdirat(directory_fd, name.c_str(), mode));
+}
+
+int LinuxSystemCalls::ChangeOwner(int fd, uid_t owner) {
+  Counted(Call::kChown);
+  return ResultOf(fchown(fd, owner, static_cast<gid_t>(-1)));
+}
+
+int LinuxSystemCalls::ChangeMode(int fd, mode_t mode) {
+  Counted(Call::kChmod);
+  return ResultOf(fchmod(fd, mode));
 }
 
 EndingCalls& LinuxSystemCalls::Ending() { return *ending_; }

@@ -27,6 +27,7 @@ Segment::Segment(Segment&& other) noexcept
       data_(other.data_),
       page_bytes_(other.page_bytes_),
       zeroed_(other.zeroed_),
+      proven_unused_(other.proven_unused_),
       parts_(other.TakeParts()) {}
 
 Segment& Segment::operator=(Segment&& other) noexcept {
@@ -38,6 +39,7 @@ Segment& Segment::operator=(Segment&& other) noexcept {
   data_ = other.data_;
   page_bytes_ = other.page_bytes_;
   zeroed_ = other.zeroed_;
+  proven_unused_ = other.proven_unused_;
   parts_ = other.TakeParts();
   return *this;
 }

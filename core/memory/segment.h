@@ -32,6 +32,8 @@ class Segment {
     // directory's owner outlives the segment).
     std::string file_name;
     int directory_fd = -1;
+    // Whether the file is where nobody but the daemon can open it.
+    bool set_aside = false;
   };
 
   Segment() = default;
@@ -49,6 +51,7 @@ class Segment {
   // Name of its file; empty for private memory.
   const std::string& file_name() const { return parts_.file_name; }
   int fd() const { return parts_.fd; }
+  bool set_aside() const { return parts_.set_aside; }
 
   // First byte of the mapping; null where this process does not map it.
   std::byte* data() const { return data_; }
@@ -80,6 +83,8 @@ class Segment {
   std::byte* data_ = nullptr;
   size_t page_bytes_ = kPageSize;
   bool zeroed_ = false;
+  // Whether UnmapBatch may take the pages away whoever else knows the file.
+  bool proven_unused_ = false;
   Parts parts_;
 };
 

@@ -4,35 +4,70 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <utility>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "core/memory/directory_lock.h"
+#include "core/memory/proof_check.h"
 #include "core/memory/retry.h"
 
 namespace warmpool {
 namespace {
 
 constexpr absl::string_view kSegmentSuffix = ".seg";
+constexpr mode_t kSegmentMode = 0600;
+constexpr char kPrivateName[] = "private";
+// Nobody's in particular: no process of a healthy system runs as it for long.
+constexpr uid_t kSomeOtherUid = 65534;
 
 bool IsSegmentName(absl::string_view name) {
   return absl::ConsumeSuffix(&name, kSegmentSuffix) &&
          RandomId::FromHex(name).has_value();
 }
 
+std::vector<std::string> NamesIn(int directory_fd) {
+  std::vector<std::string> names;
+  // A description of its own, which the stream closes and whose position
+  // nobody else moves.
+  const int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return names;
+  DIR* const directory = fdopendir(fd);
+  if (directory == nullptr) {
+    close(fd);
+    return names;
+  }
+  while (const dirent* entry = readdir(directory)) {
+    const absl::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  closedir(directory);
+  return names;
+}
+
 }  // namespace
+
+bool SegmentDirectory::MayServeOtherUids() {
+  if (geteuid() != 0) return false;
+  std::ifstream map("/proc/self/uid_map");
+  if (!map) return true;
+  uint64_t inside = 0, outside = 0, count = 0, uids = 0;
+  while (map >> inside >> outside >> count) uids += count;
+  return uids > 1;
+}
 
 absl::StatusOr<std::unique_ptr<SegmentDirectory>> SegmentDirectory::Open(
     const std::string& path, absl::string_view tenant, SystemCalls* calls,
-    RandomSource* random) {
+    RandomSource* random, const Options& options) {
   const std::string absolute = std::filesystem::absolute(path).string();
-  const absl::StatusOr<int> directory_fd = OpenPrivateDirectory(absolute);
+  const absl::StatusOr<int> directory_fd = OpenOwnDirectory(
+      absolute, options.serves_other_uids ? kPassableMode : kPrivateMode);
   if (!directory_fd.ok()) return directory_fd.status();
   const absl::StatusOr<int> lock_fd =
       LockDirectory(*directory_fd, absolute, tenant);
@@ -40,21 +75,38 @@ absl::StatusOr<std::unique_ptr<SegmentDirectory>> SegmentDirectory::Open(
     close(*directory_fd);
     return lock_fd.status();
   }
+  const absl::StatusOr<int> private_fd =
+      OpenPrivateDirectoryIn(*directory_fd, absolute, kPrivateName);
+  if (!private_fd.ok()) {
+    UnlockDirectory(*directory_fd, *lock_fd, absolute);
+    return private_fd.status();
+  }
   signal(SIGIO, SIG_IGN);
-  return std::unique_ptr<SegmentDirectory>(new SegmentDirectory(
-      absolute, *directory_fd, *lock_fd, calls, random));
+  // From here on it cleans up behind itself.
+  std::unique_ptr<SegmentDirectory> directory(
+      new SegmentDirectory(absolute, *directory_fd, *lock_fd, *private_fd,
+                           calls, random, options));
+  const absl::Status proof =
+      CheckProof(*calls, *private_fd, absolute,
+                 options.serves_other_uids ? kSomeOtherUid : geteuid());
+  if (!proof.ok()) return proof;
+  return directory;
 }
 
 SegmentDirectory::SegmentDirectory(std::string path, int directory_fd,
-                                   int lock_fd, SystemCalls* calls,
-                                   RandomSource* random)
+                                   int lock_fd, int private_directory_fd,
+                                   SystemCalls* calls, RandomSource* random,
+                                   const Options& options)
     : path_(std::move(path)),
       directory_fd_(directory_fd),
       lock_fd_(lock_fd),
+      private_directory_fd_(private_directory_fd),
+      serves_other_uids_(options.serves_other_uids),
       calls_(*calls),
       random_(*random) {}
 
 SegmentDirectory::~SegmentDirectory() {
+  ClosePrivateDirectoryIn(directory_fd_, private_directory_fd_, kPrivateName);
   UnlockDirectory(directory_fd_, lock_fd_, path_);
 }
 
@@ -63,7 +115,8 @@ absl::Status SegmentDirectory::Make(SizeClass size_class, size_t bytes,
   *segment = Segment(size_class, bytes, owner);
   const std::string name = absl::StrCat(random_.Next().ToHex(), kSegmentSuffix);
   const int fd = RetryOnInterrupt([&] {
-    return calls_.Open(directory_fd_, name, O_RDWR | O_CREAT | O_EXCL, 0600);
+    return calls_.Open(directory_fd_, name, O_RDWR | O_CREAT | O_EXCL,
+                       kSegmentMode);
   });
   if (fd < 0) {
     return absl::ErrnoToStatus(
@@ -73,9 +126,24 @@ absl::Status SegmentDirectory::Make(SizeClass size_class, size_t bytes,
   segment->parts().fd = fd;
   segment->parts().file_name = name;
   segment->parts().directory_fd = directory_fd_;
+  const absl::Status given = GiveAway(*segment);
+  return given.ok() ? AllocateAll(segment) : given;
+}
 
+absl::Status SegmentDirectory::GiveAway(const Segment& segment) {
+  const uid_t owner = ProverOf(segment);
+  if (owner == geteuid()) return absl::OkStatus();
+  const int given = RetryOnInterrupt(
+      [&] { return calls_.ChangeOwner(segment.fd(), owner); });
+  if (given >= 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(
+      -given, absl::StrCat("can't give a segment to uid ", owner));
+}
+
+absl::Status SegmentDirectory::AllocateAll(Segment* segment) {
+  const size_t bytes = segment->bytes();
   const int allocated =
-      RetryOnInterrupt([&] { return calls_.Allocate(fd, bytes); });
+      RetryOnInterrupt([&] { return calls_.Allocate(segment->fd(), bytes); });
   if (allocated == -ENOSPC) {
     const absl::StatusOr<uint64_t> free = FreeBytes();
     return absl::ResourceExhaustedError(absl::StrCat(
@@ -92,18 +160,45 @@ absl::Status SegmentDirectory::Make(SizeClass size_class, size_t bytes,
   return absl::OkStatus();
 }
 
+uid_t SegmentDirectory::ProverOf(const Segment& segment) const {
+  return serves_other_uids_ ? segment.owner() : geteuid();
+}
+
 Verdict SegmentDirectory::Prove(const Segment& segment) {
+  const uid_t prover = ProverOf(segment);
   const int taken = RetryOnInterrupt(
-      [&] { return calls_.SetLease(segment.fd(), F_WRLCK); });
+      [&] { return calls_.SetLease(segment.fd(), F_WRLCK, prover); });
   if (taken < 0) return Verdict::kInUse;
   FileState state;
   const int known =
       RetryOnInterrupt([&] { return calls_.State(segment.fd(), &state); });
-  RetryOnInterrupt([&] { return calls_.SetLease(segment.fd(), F_UNLCK); });
+  RetryOnInterrupt(
+      [&] { return calls_.SetLease(segment.fd(), F_UNLCK, prover); });
   if (known < 0) return Verdict::kInUse;
+  // Another mode would let in whom the next holder does not expect.
   const bool intact = state.links == 1 && state.size_bytes == segment.bytes() &&
-                      state.allocated_bytes >= segment.bytes();
+                      state.allocated_bytes >= segment.bytes() &&
+                      state.mode == kSegmentMode;
   return intact ? Verdict::kFree : Verdict::kUnfit;
+}
+
+absl::Status SegmentDirectory::SetAside(Segment* segment) {
+  if (segment->set_aside()) return absl::OkStatus();
+  const std::string& name = segment->file_name();
+  const int moved = RetryOnInterrupt([&] {
+    return calls_.Rename(directory_fd_, name, private_directory_fd_, name,
+                         RENAME_NOREPLACE);
+  });
+  if (moved < 0) {
+    return absl::ErrnoToStatus(
+        -moved, absl::StrCat("can't set aside segment ", PathOf(*segment),
+                             moved == -ENOENT
+                                 ? ": its client renamed or removed it"
+                                 : ""));
+  }
+  segment->parts().directory_fd = private_directory_fd_;
+  segment->parts().set_aside = true;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<uint64_t> SegmentDirectory::FreeBytes() {
@@ -118,43 +213,59 @@ absl::StatusOr<uint64_t> SegmentDirectory::FreeBytes() {
 }
 
 std::string SegmentDirectory::PathOf(const Segment& segment) const {
-  return absl::StrCat(path_, "/", segment.file_name());
+  return absl::StrCat(path_, "/", segment.set_aside() ? "private/" : "",
+                      segment.file_name());
 }
 
 std::vector<Segment> SegmentDirectory::FindLeftovers(
     const SizeClasses& size_classes, std::vector<std::string>* unknown) {
   std::vector<Segment> leftovers;
-  DIR* const directory = opendir(path_.c_str());
-  if (directory == nullptr) return leftovers;
-  const absl::Cleanup close_directory = [directory] { closedir(directory); };
-  while (const dirent* entry = readdir(directory)) {
-    const std::string name = entry->d_name;
-    if (name == "." || name == ".." || name == kLockFileName) continue;
-    if (!IsSegmentName(name)) {
+  for (const std::string& name : NamesIn(directory_fd_)) {
+    if (name == kLockFileName || name == kPrivateName) continue;
+    std::optional<Segment> found =
+        OpenLeftover(size_classes, directory_fd_, name);
+    if (found.has_value()) {
+      leftovers.push_back(*std::move(found));
+    } else {
       unknown->push_back(name);
-      continue;
     }
-    const int fd = RetryOnInterrupt(
-        [&] { return calls_.Open(directory_fd_, name, O_RDWR, 0); });
-    if (fd < 0) {
-      unknown->push_back(name);
-      continue;
+  }
+  for (const std::string& name : NamesIn(private_directory_fd_)) {
+    std::optional<Segment> found =
+        OpenLeftover(size_classes, private_directory_fd_, name);
+    if (found.has_value()) {
+      found->parts().set_aside = true;
+      leftovers.push_back(*std::move(found));
+    } else if (IsSegmentName(name)) {
+      unknown->push_back(absl::StrCat(kPrivateName, "/", name));
     }
-    FileState state;
-    const int known =
-        RetryOnInterrupt([&] { return calls_.State(fd, &state); });
-    // A file that was never allocated, or was resized by a client, has the
-    // class of whatever it takes.
-    const uint64_t bytes = known < 0 ? 0 : state.allocated_bytes;
-    const absl::StatusOr<SizeClass> size_class =
-        size_classes.For(bytes == 0 ? kPageSize : bytes);
-    Segment segment(size_class.value_or(SizeClass()), bytes, geteuid());
-    segment.parts().fd = fd;
-    segment.parts().file_name = name;
-    segment.parts().directory_fd = directory_fd_;
-    leftovers.push_back(std::move(segment));
   }
   return leftovers;
+}
+
+std::optional<Segment> SegmentDirectory::OpenLeftover(
+    const SizeClasses& size_classes, int directory_fd,
+    const std::string& name) {
+  if (!IsSegmentName(name)) return std::nullopt;
+  // A client may have a lease of the kernel's on it: opening it would wait for
+  // him to give it up.
+  const int fd = RetryOnInterrupt([&] {
+    return calls_.Open(directory_fd, name, O_RDWR | O_NONBLOCK, 0);
+  });
+  if (fd < 0) return std::nullopt;
+  FileState state;
+  state.owner = geteuid();
+  RetryOnInterrupt([&] { return calls_.State(fd, &state); });
+  // A file that was never allocated, or was resized by a client, has the class
+  // of whatever it takes.
+  const uint64_t bytes = state.allocated_bytes;
+  const absl::StatusOr<SizeClass> size_class =
+      size_classes.For(bytes == 0 ? kPageSize : bytes);
+  Segment segment(size_class.value_or(SizeClass()), bytes, state.owner);
+  segment.parts().fd = fd;
+  segment.parts().file_name = name;
+  segment.parts().directory_fd = directory_fd;
+  return segment;
 }
 
 }  // namespace warmpool

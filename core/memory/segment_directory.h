@@ -1,15 +1,24 @@
 // SegmentDirectory: the shared-memory directory of one daemon and the segment
 // files in it.
 //
-// The directory is the daemon's alone: mode 0700, locked while this object
-// lives, so that two daemons can't share it. Segment files have random names
-// ending in ".seg", mode 0600, and are wholly allocated (fallocate) before
-// anybody learns their name.
+// The directory is the daemon's alone, locked while this object lives, so that
+// two daemons can't share it. Segment files have random names ending in ".seg",
+// mode 0600, and are wholly allocated (fallocate) before anybody learns their
+// name.
+//
+// A daemon that serves its own uid alone has a directory of mode 0700. One that
+// serves others too gives each file to its uid; the directory's mode is 0711:
+// whoever knows a name can open his own file, nobody can list, remove or rename
+// any.
+//
+// Below it lies a directory `private`, 0700, for segments that were set aside
+// and for the daemon's own files.
 #ifndef WARMPOOL_CORE_MEMORY_SEGMENT_DIRECTORY_H_
 #define WARMPOOL_CORE_MEMORY_SEGMENT_DIRECTORY_H_
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,8 +34,19 @@ namespace warmpool {
 // Thread-safe.
 class SegmentDirectory final : public SegmentSource {
  public:
-  // Opens `path`, creating its last component where it is missing, and locks
-  // it. `calls` and `random` must outlive this.
+  // Whether this process is root, and there are other uids to serve: a user
+  // namespace may have its own alone (user_namespaces(7)).
+  static bool MayServeOtherUids();
+
+  struct Options {
+    // Whether each segment's file is given to the uid that it serves, which
+    // takes the capabilities of root; else all are the daemon's own uid's.
+    bool serves_other_uids = MayServeOtherUids();
+  };
+
+  // Opens `path`, creating its last component where it is missing, locks it and
+  // makes sure that the proof works there. `calls` and `random` must outlive
+  // this.
   //
   // `tenant` describes this daemon to another that finds the lock taken.
   // Also sets SIGIO to be ignored in this process: the kernel sends it when
@@ -34,13 +54,19 @@ class SegmentDirectory final : public SegmentSource {
   // death.
   //
   // NOT_FOUND: the parent directory is missing. FAILED_PRECONDITION: somebody
-  // else's directory, one that others can enter, or one that another daemon
-  // has; the message says who.
+  // else's directory, one of another mode, one that another daemon has (the
+  // message says who), or one for whose files there is no proof (the message
+  // tells the capability that is missing, or that the filesystem has no leases).
   static absl::StatusOr<std::unique_ptr<SegmentDirectory>> Open(
       const std::string& path, absl::string_view tenant, SystemCalls* calls,
-      RandomSource* random);
+      RandomSource* random, const Options& options);
+  static absl::StatusOr<std::unique_ptr<SegmentDirectory>> Open(
+      const std::string& path, absl::string_view tenant, SystemCalls* calls,
+      RandomSource* random) {
+    return Open(path, tenant, calls, random, Options());
+  }
 
-  // Unlocks. Removes the lock, and the directory if nothing else is in it.
+  // Unlocks. Removes the lock, and the directories if nothing else is in them.
   ~SegmentDirectory() override;
 
   absl::Status Make(SizeClass size_class, size_t bytes, uid_t owner,
@@ -48,30 +74,50 @@ class SegmentDirectory final : public SegmentSource {
 
   // By fcntl(F_SETLEASE, F_WRLCK), which the kernel grants only to the one
   // opener of a file that nobody else has open or mapped; then by link count,
-  // size and allocated pages.
+  // size, allocated pages and mode.
   Verdict Prove(const Segment& segment) override;
+
+  // Renames the file into the private directory.
+  absl::Status SetAside(Segment* segment) override;
 
   absl::StatusOr<uint64_t> FreeBytes() override;
 
   // Absolute path of the segment's file, for its holder to open.
   std::string PathOf(const Segment& segment) const;
 
-  // Segments whose files an earlier daemon left here. Files that are not
-  // segments are named in `*unknown` and left alone.
+  // Segments whose files an earlier daemon left here; those that it had set
+  // aside are set aside. Each owner is its file's. Files that are not segments
+  // are named in `*unknown` and left alone, those of the private directory that
+  // are not segments are the daemon's own.
   std::vector<Segment> FindLeftovers(const SizeClasses& size_classes,
                                      std::vector<std::string>* unknown);
 
   const std::string& path() const { return path_; }
+  // Of the directory for the daemon's own files. It is removed with this object
+  // if it is empty then.
+  int private_directory_fd() const { return private_directory_fd_; }
   // Bytes that the directory's own files take.
   uint64_t overhead_bytes() const { return overhead_bytes_; }
 
  private:
   SegmentDirectory(std::string path, int directory_fd, int lock_fd,
-                   SystemCalls* calls, RandomSource* random);
+                   int private_directory_fd, SystemCalls* calls,
+                   RandomSource* random, const Options& options);
+
+  // As whom the kernel is asked for a lease on the segment's file.
+  uid_t ProverOf(const Segment& segment) const;
+  absl::Status GiveAway(const Segment& segment);
+  absl::Status AllocateAll(Segment* segment);
+  // nullopt: it is no segment's, or can't be opened.
+  std::optional<Segment> OpenLeftover(const SizeClasses& size_classes,
+                                      int directory_fd,
+                                      const std::string& name);
 
   const std::string path_;
   const int directory_fd_;
   const int lock_fd_;
+  const int private_directory_fd_;
+  const bool serves_other_uids_;
   const uint64_t overhead_bytes_ = kPageSize;
   SystemCalls& calls_;
   RandomSource& random_;

@@ -39,6 +39,12 @@ class SegmentSource {
   // Asks the kernel whether the segment may go to a new holder.
   virtual Verdict Prove(const Segment& segment) = 0;
 
+  // Moves the segment's file to where nobody but the daemon can open it; who
+  // has it keeps it. NOT_FOUND: the file no longer has the name that it was
+  // given. After an error the segment is where it was. Does nothing for memory
+  // that others can't reach, or that was set aside before.
+  virtual absl::Status SetAside(Segment* segment) = 0;
+
   // Bytes that could still be made, whoever uses the rest.
   virtual absl::StatusOr<uint64_t> FreeBytes() = 0;
 };

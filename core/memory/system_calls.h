@@ -28,6 +28,9 @@ struct FileState {
   uint64_t size_bytes = 0;
   uint64_t allocated_bytes = 0;
   uint64_t links = 0;
+  uid_t owner = 0;
+  // Its permission bits.
+  mode_t mode = 0;
 };
 
 class SystemCalls {
@@ -35,9 +38,10 @@ class SystemCalls {
   // The calls that are counted, those of EndingCalls included.
   enum class Call {
     kOpen, kFallocate, kFstat, kFcntl, kFstatfs, kMmap, kMadvise,
-    kProcessMadvise, kMunmap, kUnlink, kClose,
+    kProcessMadvise, kMunmap, kUnlink, kClose, kRead, kWrite, kRename, kMkdir,
+    kChown, kChmod, kTruncate,
   };
-  static constexpr size_t kCallCount = 11;
+  static constexpr size_t kCallCount = 18;
 
   virtual ~SystemCalls() = default;
 
@@ -47,8 +51,11 @@ class SystemCalls {
   // fallocate(2), mode 0: extends the file, every page of it backed.
   virtual int Allocate(int fd, uint64_t bytes) = 0;
   virtual int State(int fd, FileState* state) = 0;
-  // fcntl(2) F_SETLEASE: `type` is F_WRLCK, F_RDLCK or F_UNLCK.
-  virtual int SetLease(int fd, int type) = 0;
+  // fcntl(2) F_SETLEASE: `type` is F_WRLCK, F_RDLCK or F_UNLCK. The kernel
+  // lets a file's owner alone take a lease on it, or a process with CAP_LEASE:
+  // where this one is neither, the call is made as the uid `owner`
+  // (setfsuid(2), with CAP_SETUID).
+  virtual int SetLease(int fd, int type, uid_t owner) = 0;
   // Bytes that an unprivileged process may still allocate.
   virtual int FilesystemFree(int fd, uint64_t* bytes) = 0;
   // mmap(2): the address, or -errno (no address is in the top page).
@@ -57,6 +64,21 @@ class SystemCalls {
   virtual int Advise(void* address, size_t bytes, int advice) = 0;
   // The descriptor is gone whatever this returns (close(2)): never repeat it.
   virtual int Close(int fd) = 0;
+
+  // pread(2) and pwrite(2): bytes read or written.
+  virtual int64_t Read(int fd, void* data, size_t bytes, uint64_t offset) = 0;
+  virtual int64_t Write(int fd, const void* data, size_t bytes,
+                        uint64_t offset) = 0;
+  // renameat2(2); `flags` is 0, RENAME_NOREPLACE or RENAME_EXCHANGE.
+  virtual int Rename(int from_directory_fd, const std::string& from,
+                     int to_directory_fd, const std::string& to,
+                     unsigned flags) = 0;
+  // mkdirat(2).
+  virtual int MakeDirectory(int directory_fd, const std::string& name,
+                            mode_t mode) = 0;
+  // fchown(2), the group as it is; fchmod(2).
+  virtual int ChangeOwner(int fd, uid_t owner) = 0;
+  virtual int ChangeMode(int fd, mode_t mode) = 0;
 
   // The counterpart that ends what these calls make.
   virtual EndingCalls& Ending() = 0;
@@ -82,12 +104,22 @@ class LinuxSystemCalls final : public SystemCalls {
            mode_t mode) override;
   int Allocate(int fd, uint64_t bytes) override;
   int State(int fd, FileState* state) override;
-  int SetLease(int fd, int type) override;
+  int SetLease(int fd, int type, uid_t owner) override;
   int FilesystemFree(int fd, uint64_t* bytes) override;
   int64_t Map(void* address, size_t bytes, int protection, int flags,
               int fd) override;
   int Advise(void* address, size_t bytes, int advice) override;
   int Close(int fd) override;
+  int64_t Read(int fd, void* data, size_t bytes, uint64_t offset) override;
+  int64_t Write(int fd, const void* data, size_t bytes,
+                uint64_t offset) override;
+  int Rename(int from_directory_fd, const std::string& from,
+             int to_directory_fd, const std::string& to,
+             unsigned flags) override;
+  int MakeDirectory(int directory_fd, const std::string& name,
+                    mode_t mode) override;
+  int ChangeOwner(int fd, uid_t owner) override;
+  int ChangeMode(int fd, mode_t mode) override;
   EndingCalls& Ending() override;
   uint64_t Count(Call call) const override;
 

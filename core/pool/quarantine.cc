@@ -4,17 +4,37 @@
 
 namespace warmpool {
 
-void Quarantine::Add(Segment segment, absl::Time now, bool settling) {
-  by_due_time_.emplace(
-      now + kFirstPause,
-      Entry{std::move(segment), settling ? now : absl::InfinitePast(),
-            kFirstPause});
+void Quarantine::Add(Segment segment, absl::Time now) {
+  Entry entry;
+  entry.segment = std::move(segment);
+  entry.settles_at = now + kSettleTime;
+  entry.set_aside_at = entry.settles_at;
+  Insert(std::move(entry), now + kFirstPause);
+}
+
+void Quarantine::AddLeftover(Segment segment, absl::Time now,
+                             absl::Duration grace) {
+  Entry entry;
+  entry.leftover = !segment.set_aside();
+  entry.settles_at = absl::InfinitePast();
+  entry.set_aside_at = entry.leftover ? now + grace : absl::InfiniteFuture();
+  entry.segment = std::move(segment);
+  Insert(std::move(entry), now + kFirstPause);
+}
+
+void Quarantine::Insert(Entry entry, absl::Time due) {
+  const auto it = by_due_time_.emplace(due, std::move(entry));
+  const Entry& inserted = it->second;
+  if (inserted.leftover && !inserted.segment.set_aside()) {
+    leftovers_[inserted.segment.file_name()] = it;
+  }
 }
 
 std::vector<Quarantine::Entry> Quarantine::TakeDue(absl::Time now) {
   std::vector<Entry> due;
   const auto end = by_due_time_.upper_bound(now);
   for (auto it = by_due_time_.begin(); it != end; ++it) {
+    leftovers_.erase(it->second.segment.file_name());
     due.push_back(std::move(it->second));
   }
   by_due_time_.erase(by_due_time_.begin(), end);
@@ -24,7 +44,19 @@ std::vector<Quarantine::Entry> Quarantine::TakeDue(absl::Time now) {
 void Quarantine::PutBack(Entry entry, absl::Time now) {
   entry.pause = std::min(entry.pause * 2, kLongestPause);
   const absl::Time due = now + entry.pause;
-  by_due_time_.emplace(due, std::move(entry));
+  Insert(std::move(entry), due);
+}
+
+std::optional<Quarantine::Entry> Quarantine::TakeLeftover(
+    const std::string& file_name, uid_t owner) {
+  const auto found = leftovers_.find(file_name);
+  if (found == leftovers_.end()) return std::nullopt;
+  const ByDueTime::iterator it = found->second;
+  if (it->second.segment.owner() != owner) return std::nullopt;
+  leftovers_.erase(found);
+  std::optional<Entry> entry = std::move(it->second);
+  by_due_time_.erase(it);
+  return entry;
 }
 
 std::vector<Quarantine::Entry> Quarantine::TakeAll() {

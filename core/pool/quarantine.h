@@ -4,18 +4,28 @@
 //
 // Just after a process dies the kernel may still hold its files for a moment;
 // a segment whose proof holds within kSettleTime is as good as one released in
-// order and may be retained. Later ones are ended.
+// order and may be retained. Later ones are ended, and until then set aside:
+// nobody can open them by the name that they had under their lease.
+//
+// A leftover, which an earlier daemon had under a lease, can be taken out again
+// by the client that says it has that lease, for a grace. It is set aside after
+// that only.
 //
 // Externally synchronised; it makes no system call itself.
 #ifndef WARMPOOL_CORE_POOL_QUARANTINE_H_
 #define WARMPOOL_CORE_POOL_QUARANTINE_H_
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "core/memory/segment.h"
 
@@ -29,22 +39,33 @@ class Quarantine {
 
   struct Entry {
     Segment segment;
-    absl::Time since;
+    // Until when the proof may still come to hold by itself.
+    absl::Time settles_at;
+    // When the segment is to be set aside; infinite once that is done.
+    absl::Time set_aside_at;
+    // Whether a client may take it out.
+    bool leftover = false;
     // Until the probe after the next.
     absl::Duration pause = kFirstPause;
 
-    bool Settling(absl::Time now) const { return now < since + kSettleTime; }
+    bool Settling(absl::Time now) const { return now < settles_at; }
   };
 
-  // Sets a segment aside at `now`. `settling`: see above; segments that an
-  // earlier daemon left are not.
-  void Add(Segment segment, absl::Time now, bool settling);
+  // Adds a segment whose lease ended at `now`, or nearly so.
+  void Add(Segment segment, absl::Time now);
+  // Adds one that an earlier daemon left. One that is set aside had no lease
+  // then, and can't be taken out.
+  void AddLeftover(Segment segment, absl::Time now, absl::Duration grace);
 
   // Takes out those that are due for a probe.
   std::vector<Entry> TakeDue(absl::Time now);
 
   // Puts one back whose probe failed, with twice the pause.
   void PutBack(Entry entry, absl::Time now);
+
+  // Takes out the leftover whose file has the name and is `owner`'s, unless it
+  // was set aside; nullopt if there is none.
+  std::optional<Entry> TakeLeftover(const std::string& file_name, uid_t owner);
 
   // Takes out all.
   std::vector<Entry> TakeAll();
@@ -56,7 +77,13 @@ class Quarantine {
   uint64_t bytes() const;
 
  private:
-  std::multimap<absl::Time, Entry> by_due_time_;
+  using ByDueTime = std::multimap<absl::Time, Entry>;
+
+  void Insert(Entry entry, absl::Time due);
+
+  ByDueTime by_due_time_;
+  // Those that a client may take out, by the names of their files.
+  absl::flat_hash_map<std::string, ByDueTime::iterator> leftovers_;
 };
 
 }  // namespace warmpool

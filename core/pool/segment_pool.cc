@@ -1,3 +1,5 @@
+// What segments go through in order; what happens to those that somebody still
+// has is in segment_pool_quarantine.cc.
 #include "core/pool/segment_pool.h"
 
 #include <algorithm>
@@ -15,6 +17,7 @@ SegmentPool::SegmentPool(SegmentSource* source, SystemCalls* calls,
       clock_(*clock),
       on_due_earlier_(options.on_due_earlier),
       batch_max_age_(options.batch.max_age),
+      leftover_grace_(options.leftover_grace),
       ledger_(options.capacity_bytes),
       bigcache_(options.bigcache),
       batch_(calls, options.batch, [this](uint64_t bytes) {
@@ -32,6 +35,8 @@ SegmentPool::~SegmentPool() {
     quarantined = quarantine_.TakeAll();
   }
   for (Quarantine::Entry& entry : quarantined) {
+    // The next daemon can't know that its lease has ended, unless by that.
+    if (!entry.leftover) SetAside(&entry);
     batch_.LetGo(std::move(entry.segment));
   }
 }
@@ -166,7 +171,7 @@ void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict) {
     if (from == ByteState::kQuarantined) probing_bytes_ -= bytes;
     if (verdict == Verdict::kInUse && !quarantine_ended_) {
       ledger_.Move(from, ByteState::kQuarantined, bytes);
-      quarantine_.Add(std::move(segment), now, /*settling=*/true);
+      quarantine_.Add(std::move(segment), now);
       due = quarantine_.NextProbe();
     } else if (verdict == Verdict::kFree && !draining_) {
       ledger_.Move(from, ByteState::kRetained, bytes);
@@ -179,25 +184,23 @@ void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict) {
     }
   }
   if (!segment.empty()) {
-    batch_.Add(std::move(segment), now);
+    batch_.Add(std::move(segment), now,
+               /*proven_unused=*/verdict != Verdict::kInUse);
     due = now + batch_max_age_;
   }
   HandOff(std::move(evicted));
   NoteDue(due);
 }
 
-void SegmentPool::Adopt(Segment segment) {
-  absl::Time due;
-  {
-    MutexLock lock(&mutex_);
-    const absl::Time now = clock_.Now();
-    ledger_.Enter(ByteState::kQuarantined, segment.bytes());
-    // Its end will be noted as that of a segment in use.
-    bigcache_.NoteAcquired(segment.owner(), segment.size_class(), now);
-    quarantine_.Add(std::move(segment), now, /*settling=*/false);
-    due = quarantine_.NextProbe();
-  }
-  NoteDue(due);
+void SegmentPool::AdoptLeased(const Segment& segment) {
+  MutexLock lock(&mutex_);
+  ledger_.Enter(ByteState::kLeased, segment.bytes());
+  bigcache_.NoteAcquired(segment.owner(), segment.size_class(), clock_.Now());
+}
+
+void SegmentPool::AddOverhead(uint64_t bytes) {
+  MutexLock lock(&mutex_);
+  ledger_.Enter(ByteState::kOverhead, bytes);
 }
 
 void SegmentPool::End(Segment segment) {
@@ -231,32 +234,6 @@ absl::Time SegmentPool::Tick() {
   return next_tick_;
 }
 
-void SegmentPool::ProbeQuarantined(absl::Time now, bool all) {
-  std::vector<Quarantine::Entry> entries;
-  {
-    MutexLock lock(&mutex_);
-    entries = all ? quarantine_.TakeAll() : quarantine_.TakeDue(now);
-    for (const Quarantine::Entry& entry : entries) {
-      probing_bytes_ += entry.segment.bytes();
-    }
-  }
-  for (Quarantine::Entry& entry : entries) {
-    Verdict verdict = source_.Prove(entry.segment);
-    if (verdict == Verdict::kInUse) {
-      MutexLock lock(&mutex_);
-      if (!quarantine_ended_) {
-        probing_bytes_ -= entry.segment.bytes();
-        quarantine_.PutBack(std::move(entry), now);
-        continue;
-      }
-    }
-    // One that somebody kept for long may have left traces that no proof
-    // shows: it is ended, not reused.
-    if (!entry.Settling(now)) verdict = Verdict::kUnfit;
-    Settle(std::move(entry.segment), ByteState::kQuarantined, verdict);
-  }
-}
-
 void SegmentPool::Drain() {
   std::vector<Eviction> evicted;
   {
@@ -270,29 +247,17 @@ void SegmentPool::Drain() {
   batch_.Flush();
 }
 
-void SegmentPool::EndQuarantined() {
-  std::vector<Quarantine::Entry> entries;
-  {
-    MutexLock lock(&mutex_);
-    // Those that are out for a probe, or being returned, end after it.
-    quarantine_ended_ = true;
-    entries = quarantine_.TakeAll();
-    for (const Quarantine::Entry& entry : entries) {
-      ledger_.Move(ByteState::kQuarantined, ByteState::kBatched,
-                   entry.segment.bytes());
-    }
-  }
-  for (Quarantine::Entry& entry : entries) {
-    batch_.Add(std::move(entry.segment), clock_.Now());
-  }
-  batch_.Flush();
-}
-
 void SegmentPool::HandOff(std::vector<Eviction> evicted) {
   if (evicted.empty()) return;
   const absl::Time now = clock_.Now();
   for (Eviction& eviction : evicted) {
-    batch_.Add(std::move(eviction.segment), now);
+    // Ages ago it was proven: somebody may have opened or linked it since.
+    const Verdict verdict = source_.Prove(eviction.segment);
+    if (verdict == Verdict::kInUse && QuarantineEvicted(&eviction.segment)) {
+      continue;
+    }
+    batch_.Add(std::move(eviction.segment), now,
+               /*proven_unused=*/verdict != Verdict::kInUse);
   }
   NoteDue(now + batch_max_age_);
 }
@@ -325,6 +290,7 @@ SegmentPool::Stats SegmentPool::stats() const {
     stats.misses_zeroed = misses_zeroed_;
     stats.failed_proofs = failed_proofs_;
     stats.quarantined_segments = quarantine_.size();
+    stats.failed_set_asides = failed_set_asides_;
   }
   stats.batch = batch_.counts();
   return stats;

@@ -18,9 +18,11 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -51,6 +53,8 @@ class SegmentPool {
     size_t max_segment_bytes = SizeClasses::kDefaultMaxBytes;
     // Bytes that the source's own files take.
     uint64_t overhead_bytes = 0;
+    // For how long a client may take a leftover out of quarantine.
+    absl::Duration leftover_grace = absl::Seconds(60);
     BigCache::Options bigcache;
     UnmapBatch::Options batch;
     // Called, under no lock, when Tick has something to do earlier than the
@@ -79,9 +83,12 @@ class SegmentPool {
     uint64_t acquired_fresh = 0;
     // Requests that BigCache was not asked for.
     uint64_t misses_zeroed = 0;
-    // Retained segments that failed the proof at their reuse.
+    // Retained segments that failed the proof at their reuse or their end.
     uint64_t failed_proofs = 0;
     size_t quarantined_segments = 0;
+    // Attempts to set a quarantined segment aside that failed: it stays
+    // quarantined where it is.
+    uint64_t failed_set_asides = 0;
   };
 
   // `source`, `calls` and `clock` must outlive this.
@@ -103,6 +110,19 @@ class SegmentPool {
   // Takes over a segment that an earlier daemon left: quarantined, so ended
   // once nobody has it.
   void Adopt(Segment segment);
+
+  // Accounts for a segment that an earlier daemon left under a lease which
+  // lives on, as if it had been acquired here.
+  void AdoptLeased(const Segment& segment);
+
+  // Takes a leftover out of quarantine again, acquired, for a client that says
+  // it has a lease on it; nullopt if none of `owner`'s has that file, or if it
+  // was set aside. May wait for a probe of it.
+  std::optional<Segment> TakeQuarantined(const std::string& file_name,
+                                         uid_t owner);
+
+  // Accounts for more bytes that files of the daemon's own take.
+  void AddOverhead(uint64_t bytes);
 
   // Ends a segment though somebody may have it mapped. Its file is gone; its
   // pages go when the last mapping does.
@@ -144,12 +164,16 @@ class SegmentPool {
                                     SizeClass size_class);
   // Evicts retained segments of `bytes` bytes and ends whatever is batched.
   void MakeRoom(uint64_t bytes);
-  // Hands evicted segments, whose bytes are accounted as batched, to Batch.
+  // Hands evicted segments, whose bytes are accounted as batched, to Batch; one
+  // that somebody has opened meanwhile goes to quarantine.
   void HandOff(std::vector<Eviction> evicted);
+  bool QuarantineEvicted(Segment* segment);
   // Retains or sets aside a segment whose bytes are in the state `from`.
   void Settle(Segment segment, ByteState from, Verdict verdict);
   // Asks again for quarantined segments: those that are due, or all.
   void ProbeQuarantined(absl::Time now, bool all);
+  void ProbeEntry(Quarantine::Entry entry, absl::Time now);
+  void SetAside(Quarantine::Entry* entry);
   void AccountEvictedLocked(const std::vector<Eviction>& evicted)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -158,19 +182,24 @@ class SegmentPool {
   const Clock& clock_;
   const std::function<void()> on_due_earlier_;
   const absl::Duration batch_max_age_;
+  const absl::Duration leftover_grace_;
 
   mutable Mutex mutex_;
   ByteLedger ledger_ ABSL_GUARDED_BY(mutex_);
   BigCache bigcache_ ABSL_GUARDED_BY(mutex_);
   Quarantine quarantine_ ABSL_GUARDED_BY(mutex_);
-  // Bytes of quarantined segments that are out for a probe.
+  // Quarantined segments that are out for a probe: their bytes, and the names of
+  // those that a client may take out.
   uint64_t probing_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::flat_hash_set<std::string> probing_leftovers_ ABSL_GUARDED_BY(mutex_);
+  CondVar probed_condition_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool quarantine_ended_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t acquired_warm_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t acquired_fresh_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t misses_zeroed_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t failed_proofs_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t failed_set_asides_ ABSL_GUARDED_BY(mutex_) = 0;
   // What the last Tick returned, or an earlier time noted since.
   absl::Time next_tick_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
 

@@ -1,10 +1,13 @@
 #include "core/caching/unmap_batch.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <memory>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -279,6 +282,68 @@ TEST_P(UnmapBatchTest, WhatIsLetGoKeepsItsFile) {
   EXPECT_EQ(CountSegmentFiles(path_), 1u);
   EXPECT_EQ(batch_->counts().blocks_added, 0u);
   EXPECT_EQ(ended_bytes_, 0u);
+}
+
+TEST_P(UnmapBatchTest, AFileWithAnotherNameLosesItsPagesIfNobodyHasIt) {
+  // Otherwise they would stay, counted by nobody.
+  const auto directory = OpenOrDie();
+  Make();
+  const std::string elsewhere = scratch_.Join("elsewhere");
+  // Linked, and renamed.
+  for (const auto name : {link, rename}) {
+    Segment segment = MakeOrDie(*directory, 64 * kKiB);
+    const std::string path = directory->PathOf(segment);
+    ASSERT_EQ(name(path.c_str(), elsewhere.c_str()), 0);
+    batch_->Add(std::move(segment), clock_.Now(), /*proven_unused=*/true);
+    Flushed();
+    EXPECT_EQ(CountSegmentFiles(path_), 0u);
+    EXPECT_EQ(AllocatedBytes(scratch_.path()), 0u);
+    EXPECT_EQ(unlink(elsewhere.c_str()), 0);
+  }
+  EXPECT_EQ(calls_.Count(Call::kTruncate), 2u);
+}
+
+TEST_P(UnmapBatchTest, AFileThatSomebodyMayHaveKeepsItsPages) {
+  // Whoever has it mapped would die of SIGBUS.
+  const auto directory = OpenOrDie();
+  Make();
+  Segment segment = MakeOrDie(*directory, 64 * kKiB);
+  const std::string elsewhere = scratch_.Join("elsewhere");
+  ASSERT_EQ(link(directory->PathOf(segment).c_str(), elsewhere.c_str()), 0);
+  Add(std::move(segment));
+  Flushed();
+  EXPECT_EQ(AllocatedBytes(scratch_.path()), 64 * kKiB);
+}
+
+TEST_P(UnmapBatchTest, AFileThatIsGoneNeedsNoTruncation) {
+  const auto directory = OpenOrDie();
+  Make();
+  batch_->Add(MakeOrDie(*directory, 64 * kKiB), clock_.Now(),
+              /*proven_unused=*/true);
+  EXPECT_EQ(Flushed().failed_calls, 0u);
+  EXPECT_EQ(calls_.Count(Call::kTruncate), 0u);
+}
+
+TEST_P(UnmapBatchTest, ATruncationIsMadeAgainOrItsFailureCounted) {
+  const auto directory = OpenOrDie();
+  Make();
+  const auto end_linked = [&] {
+    const std::string elsewhere = scratch_.Join("elsewhere");
+    unlink(elsewhere.c_str());
+    Segment segment = MakeOrDie(*directory, 64 * kKiB);
+    ASSERT_EQ(link(directory->PathOf(segment).c_str(), elsewhere.c_str()), 0);
+    batch_->Add(std::move(segment), clock_.Now(), /*proven_unused=*/true);
+  };
+  calls_.FailNext(Call::kTruncate, EINTR, 2);
+  end_linked();
+  EXPECT_EQ(Flushed().failed_calls, 0u);
+  calls_.FailNext(Call::kTruncate, EIO);
+  end_linked();
+  EXPECT_EQ(Flushed().failed_calls, 1u);
+  calls_.FailNext(Call::kFstat, EIO);
+  end_linked();
+  EXPECT_EQ(Flushed().failed_calls, 2u);
+  EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());
 }
 
 TEST_P(UnmapBatchTest, EndsWhatWaitsBeforeItGoes) {

@@ -18,10 +18,13 @@ namespace warmpool {
 
 class DirectoryFixture : public testing::Test {
  protected:
+  // By default as the uid that runs the test would have it: root gives
+  // segments away.
   static absl::StatusOr<std::unique_ptr<SegmentDirectory>> Open(
-      const std::string& path, SystemCalls* calls) {
+      const std::string& path, SystemCalls* calls,
+      const SegmentDirectory::Options& options = {}) {
     return SegmentDirectory::Open(path, "this test", calls,
-                                  &KernelRandom::Get());
+                                  &KernelRandom::Get(), options);
   }
 
   std::unique_ptr<SegmentDirectory> OpenOrDie() {
@@ -29,16 +32,17 @@ class DirectoryFixture : public testing::Test {
   }
 
   static absl::Status Make(SegmentDirectory& directory, uint64_t bytes,
-                           Segment* segment) {
+                           Segment* segment, uid_t owner = geteuid()) {
     const SizeClasses classes;
     const SizeClass size_class = classes.For(bytes).value();
-    return directory.Make(size_class, classes.Bytes(size_class), geteuid(),
+    return directory.Make(size_class, classes.Bytes(size_class), owner,
                           segment);
   }
 
-  static Segment MakeOrDie(SegmentDirectory& directory, uint64_t bytes) {
+  static Segment MakeOrDie(SegmentDirectory& directory, uint64_t bytes,
+                           uid_t owner = geteuid()) {
     Segment segment;
-    const absl::Status made = Make(directory, bytes, &segment);
+    const absl::Status made = Make(directory, bytes, &segment, owner);
     EXPECT_TRUE(made.ok()) << made;
     return segment;
   }

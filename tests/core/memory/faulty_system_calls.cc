@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mman.h>
 
 #include <ostream>
@@ -55,6 +56,11 @@ class FaultySystemCalls::FaultyEndingCalls final : public EndingCalls {
       calls_.files_.erase({directory_fd, name});
     }
     return calls_.linux_.Ending().Unlink(directory_fd, name);
+  }
+
+  int Truncate(int fd) override {
+    const int fault = calls_.Begin(Call::kTruncate);
+    return fault < 0 ? fault : calls_.linux_.Ending().Truncate(fd);
   }
 
  private:
@@ -153,10 +159,10 @@ int FaultySystemCalls::State(int fd, FileState* state) {
   return fault < 0 ? fault : linux_.State(fd, state);
 }
 
-int FaultySystemCalls::SetLease(int fd, int type) {
+int FaultySystemCalls::SetLease(int fd, int type, uid_t owner) {
   const int fault = Begin(Call::kFcntl);
   if (fault < 0 && (type != F_UNLCK || fault == -EINTR)) return fault;
-  return linux_.SetLease(fd, type);
+  return linux_.SetLease(fd, type, owner);
 }
 
 int FaultySystemCalls::FilesystemFree(int fd, uint64_t* bytes) {
@@ -190,6 +196,49 @@ int FaultySystemCalls::Close(int fd) {
   }
   const int result = linux_.Close(fd);
   return fault < 0 ? fault : result;
+}
+
+int64_t FaultySystemCalls::Read(int fd, void* data, size_t bytes,
+                                uint64_t offset) {
+  const int fault = Begin(Call::kRead);
+  return fault < 0 ? fault : linux_.Read(fd, data, bytes, offset);
+}
+
+int64_t FaultySystemCalls::Write(int fd, const void* data, size_t bytes,
+                                 uint64_t offset) {
+  const int fault = Begin(Call::kWrite);
+  return fault < 0 ? fault : linux_.Write(fd, data, bytes, offset);
+}
+
+int FaultySystemCalls::Rename(int from_directory_fd, const std::string& from,
+                              int to_directory_fd, const std::string& to,
+                              unsigned flags) {
+  const int fault = Begin(Call::kRename);
+  if (fault < 0) return fault;
+  const int result =
+      linux_.Rename(from_directory_fd, from, to_directory_fd, to, flags);
+  if (result < 0 || (flags & RENAME_EXCHANGE) != 0) return result;
+  MutexLock lock(&mutex_);
+  if (files_.erase({from_directory_fd, from}) > 0) {
+    files_.insert({to_directory_fd, to});
+  }
+  return result;
+}
+
+int FaultySystemCalls::MakeDirectory(int directory_fd, const std::string& name,
+                                     mode_t mode) {
+  const int fault = Begin(Call::kMkdir);
+  return fault < 0 ? fault : linux_.MakeDirectory(directory_fd, name, mode);
+}
+
+int FaultySystemCalls::ChangeOwner(int fd, uid_t owner) {
+  const int fault = Begin(Call::kChown);
+  return fault < 0 ? fault : linux_.ChangeOwner(fd, owner);
+}
+
+int FaultySystemCalls::ChangeMode(int fd, mode_t mode) {
+  const int fault = Begin(Call::kChmod);
+  return fault < 0 ? fault : linux_.ChangeMode(fd, mode);
 }
 
 EndingCalls& FaultySystemCalls::Ending() { return *ending_; }

@@ -65,12 +65,22 @@ class FaultySystemCalls final : public SystemCalls {
            mode_t mode) override;
   int Allocate(int fd, uint64_t bytes) override;
   int State(int fd, FileState* state) override;
-  int SetLease(int fd, int type) override;
+  int SetLease(int fd, int type, uid_t owner) override;
   int FilesystemFree(int fd, uint64_t* bytes) override;
   int64_t Map(void* address, size_t bytes, int protection, int flags,
               int fd) override;
   int Advise(void* address, size_t bytes, int advice) override;
   int Close(int fd) override;
+  int64_t Read(int fd, void* data, size_t bytes, uint64_t offset) override;
+  int64_t Write(int fd, const void* data, size_t bytes,
+                uint64_t offset) override;
+  int Rename(int from_directory_fd, const std::string& from,
+             int to_directory_fd, const std::string& to,
+             unsigned flags) override;
+  int MakeDirectory(int directory_fd, const std::string& name,
+                    mode_t mode) override;
+  int ChangeOwner(int fd, uid_t owner) override;
+  int ChangeMode(int fd, mode_t mode) override;
   EndingCalls& Ending() override;
   // Failed ones included.
   uint64_t Count(Call call) const override;

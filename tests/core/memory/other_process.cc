@@ -1,5 +1,6 @@
 #include "tests/core/memory/other_process.h"
 
+#include <grp.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -32,6 +33,15 @@ void OtherProcess::Kill() {
   kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
   pid_ = -1;
+}
+
+bool BecomeUid(uid_t uid) {
+  if (uid == geteuid()) return true;
+  const bool became = setgroups(0, nullptr) == 0 && setresgid(uid, uid, uid) == 0 &&
+                      setresuid(uid, uid, uid) == 0;
+  // Another uid takes it away.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  return became;
 }
 
 }  // namespace warmpool

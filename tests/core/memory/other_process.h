@@ -30,6 +30,10 @@ class OtherProcess {
   bool succeeded_ = false;
 };
 
+// For deeds: from here on this process, which must be root's, is the uid's and
+// has no capability. Tells whether it worked.
+bool BecomeUid(uid_t uid);
+
 }  // namespace warmpool
 
 #endif  // WARMPOOL_TESTS_CORE_MEMORY_OTHER_PROCESS_H_

@@ -82,10 +82,26 @@ ScratchDirectory::~ScratchDirectory() {
 size_t CountSegmentFiles(const std::string& path) {
   size_t count = 0;
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(path, error)) {
+  for (const fs::directory_entry& entry :
+       fs::recursive_directory_iterator(path, error)) {
     if (entry.path().extension() == ".seg") ++count;
   }
   return count;
+}
+
+uint64_t AllocatedBytes(const std::string& path) {
+  uint64_t bytes = 0;
+  std::error_code error;
+  for (const fs::directory_entry& entry :
+       fs::recursive_directory_iterator(path, error)) {
+    struct stat file;
+    if (lstat(entry.path().c_str(), &file) < 0 || !S_ISREG(file.st_mode) ||
+        entry.path().filename() == "daemon.lock") {
+      continue;
+    }
+    bytes += static_cast<uint64_t>(file.st_blocks) * 512;
+  }
+  return bytes;
 }
 
 }  // namespace warmpool

@@ -2,6 +2,8 @@
 #ifndef WARMPOOL_TESTS_CORE_MEMORY_SCRATCH_DIRECTORY_H_
 #define WARMPOOL_TESTS_CORE_MEMORY_SCRATCH_DIRECTORY_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 
 namespace warmpool {
@@ -25,8 +27,10 @@ class ScratchDirectory {
   int lock_fd_ = -1;
 };
 
-// Names in the directory at `path` that end in ".seg".
+// Names below the directory at `path` that end in ".seg", and the bytes that all
+// files below it have allocated (st_blocks), but for a daemon's lock.
 size_t CountSegmentFiles(const std::string& path);
+uint64_t AllocatedBytes(const std::string& path);
 
 }  // namespace warmpool
 

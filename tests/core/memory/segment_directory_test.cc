@@ -47,8 +47,13 @@ mode_t ModeOf(const std::string& path) {
 }
 
 TEST_F(SegmentDirectoryTest, IsMadeForItsOwnerAlone) {
-  const auto directory = OpenOrDie();
+  // Whatever the umask says.
+  const mode_t before = umask(0);
+  const auto directory =
+      Open(path_, &calls_, {.serves_other_uids = false}).value();
+  umask(before);
   EXPECT_EQ(ModeOf(path_), 0700u);
+  EXPECT_EQ(ModeOf(path_ + "/private"), 0700u);
   EXPECT_EQ(directory->path(), path_);
 }
 
@@ -80,12 +85,34 @@ TEST_F(SegmentDirectoryTest, RefusesADirectoryThatOthersCanEnter) {
   for (const mode_t mode : {0755, 0710, 0701, 0770}) {
     mkdir(path_.c_str(), 0700);
     chmod(path_.c_str(), mode);
-    EXPECT_THAT(Open(path_, &calls_),
+    EXPECT_THAT(Open(path_, &calls_, {.serves_other_uids = false}),
                 StatusIs(absl::StatusCode::kFailedPrecondition,
                          AllOf(HasSubstr(path_), HasSubstr("chmod 700"))));
     EXPECT_EQ(ModeOf(path_), mode) << "nobody asked for it to be changed";
     rmdir(path_.c_str());
   }
+}
+
+TEST_F(SegmentDirectoryTest, RefusesAnyModeButItsOwnWhereItServesOtherUids) {
+  for (const mode_t mode : {0700, 0755, 0710, 01777, 02711}) {
+    mkdir(path_.c_str(), 0700);
+    chmod(path_.c_str(), mode);
+    EXPECT_THAT(Open(path_, &calls_, {.serves_other_uids = true}),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         AllOf(HasSubstr(path_), HasSubstr("chmod 711"))));
+    rmdir(path_.c_str());
+  }
+}
+
+TEST_F(SegmentDirectoryTest, RefusesAPrivateDirectoryThatOthersCanEnter) {
+  const std::string inner = path_ + "/private";
+  mkdir(path_.c_str(), 0700);
+  mkdir(inner.c_str(), 0700);
+  chmod(inner.c_str(), 0711);
+  EXPECT_THAT(Open(path_, &calls_, {.serves_other_uids = false}),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr(inner), HasSubstr("chmod 700"))));
+  EXPECT_FALSE(fs::exists(path_ + "/daemon.lock")) << "the lock was given up";
 }
 
 TEST_F(SegmentDirectoryTest, RefusesASymbolicLink) {
@@ -128,7 +155,7 @@ TEST_F(SegmentDirectoryTest, ASecondDaemonIsToldWhoHasIt) {
 }
 
 TEST_F(SegmentDirectoryTest, ADeadDaemonsLockIsNoHindrance) {
-  OtherProcess daemon([&] { return OpenOrDie().release(); });
+  OtherProcess daemon([&] { return OpenOrDie().release() != nullptr; });
   ASSERT_TRUE(daemon.succeeded());
   daemon.Kill();
   ASSERT_TRUE(fs::exists(fs::path(path_) / "daemon.lock"));

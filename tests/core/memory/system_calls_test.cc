@@ -42,6 +42,8 @@ TEST(LinuxSystemCallsTest, CountsEachCallAsItself) {
   EXPECT_EQ(state.size_bytes, 4096u);
   EXPECT_EQ(state.allocated_bytes, 4096u);
   EXPECT_EQ(state.links, 1u);
+  EXPECT_EQ(state.owner, geteuid());
+  EXPECT_EQ(state.mode, 0600u);
   calls.Close(fd);
   EXPECT_EQ(calls.Count(Call::kOpen), 1u);
   EXPECT_EQ(calls.Count(Call::kFallocate), 1u);

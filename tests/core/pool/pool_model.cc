@@ -56,6 +56,7 @@ PoolModel::PoolModel(uint64_t seed)
       directory_(SegmentDirectory::Open(scratch_.Join("pool"), "a model",
                                         &calls_, &ids_)
                      .value()),
+      tampers_(Chance(50)),
       options_(RandomOptions()),
       pool_(std::make_unique<Pool>(directory_.get(), &calls_, &clock_, &ids_,
                                    options_)) {
@@ -116,11 +117,12 @@ uint64_t PoolModel::LeasedBytes() const {
 }
 
 void PoolModel::InjectFaults() {
-  constexpr Call kKinds[] = {Call::kOpen, Call::kFallocate, Call::kFstat,
-                             Call::kFcntl, Call::kFstatfs};
+  constexpr Call kKinds[] = {Call::kOpen,  Call::kFallocate, Call::kFstat,
+                             Call::kFcntl, Call::kFstatfs,   Call::kChown,
+                             Call::kRename};
   constexpr int kErrors[] = {ENOSPC, EMFILE, EINTR, ENOMEM, EIO};
   for (uint64_t i = 0; i <= Random(2); ++i) {
-    calls_.FailNth(kKinds[Random(5)], 1 + Random(2), kErrors[Random(5)],
+    calls_.FailNth(kKinds[Random(7)], 1 + Random(2), kErrors[Random(5)],
                    1 + Random(3));
   }
 }
@@ -401,7 +403,7 @@ void PoolModel::StopKeeping() {
 }
 
 void PoolModel::TamperWithOne() {
-  if (buffers_.empty()) return;
+  if (buffers_.empty() || !tampers_) return;
   Buffer& buffer = RandomIn(buffers_)->second;
   EXPECT_EQ(truncate(buffer.path.c_str(), Random(2) * 4096), 0);
   buffer.tampered = true;
@@ -424,6 +426,10 @@ void PoolModel::Check() {
                        segments.batch.blocks_waiting;
   EXPECT_EQ(CountSegmentFiles(directory_->path()), known);
   EXPECT_EQ(calls_.live(), (FaultySystemCalls::Live{0, known, known}));
+  if (!tampers_) {
+    EXPECT_EQ(AllocatedBytes(directory_->path()),
+              segments.ledger.used() - options_.segments.overhead_bytes);
+  }
 
   const std::vector<BufferListing> listing = pool_->ListAll();
   EXPECT_EQ(listing.size(), buffers_.size());

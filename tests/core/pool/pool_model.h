@@ -105,6 +105,9 @@ class PoolModel {
   FakeClock clock_;
   SeededRandom ids_;
   std::unique_ptr<SegmentDirectory> directory_;
+  // Whether clients take pages away; what files take is then no longer what
+  // they were made with.
+  const bool tampers_;
   Pool::Options options_;
   std::unique_ptr<Pool> pool_;
 

@@ -1,5 +1,7 @@
 #include "core/pool/quarantine.h"
 
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -16,9 +18,29 @@ class QuarantineTest : public testing::Test {
     return Segment(SizeClass{0}, bytes, 1000);
   }
 
-  void Add(size_t bytes, bool settling = true) {
-    quarantine_.Add(Handle(bytes), clock_.Now(), settling);
+  void Add(size_t bytes) { quarantine_.Add(Handle(bytes), clock_.Now()); }
+
+  // One whose file has the name.
+  void AddLeftover(const std::string& name, bool set_aside = false) {
+    Segment segment = Handle(4096);
+    segment.parts().file_name = name;
+    segment.parts().set_aside = set_aside;
+    quarantine_.AddLeftover(std::move(segment), clock_.Now(), kGrace);
   }
+
+  bool TakeLeftover(const std::string& name, uid_t owner = 1000) {
+    std::optional<Quarantine::Entry> entry =
+        quarantine_.TakeLeftover(name, owner);
+    if (!entry.has_value()) return false;
+    EXPECT_EQ(entry->segment.file_name(), name);
+    LetGo(std::move(*entry));
+    return true;
+  }
+
+  // Lets go of what no system call has made.
+  static void LetGo(Quarantine::Entry entry) { entry.segment.parts() = {}; }
+
+  static constexpr absl::Duration kGrace = absl::Minutes(1);
 
   std::vector<Quarantine::Entry> DueAfter(absl::Duration duration) {
     clock_.Advance(duration);
@@ -77,11 +99,70 @@ TEST_F(QuarantineTest, SettlesForAMomentOnly) {
   EXPECT_FALSE(quarantine_.TakeAll()[0].Settling(clock_.Now()));
 }
 
-TEST_F(QuarantineTest, WhatAnEarlierDaemonLeftNeverSettles) {
-  Add(4096, /*settling=*/false);
-  const auto due = DueAfter(Quarantine::kFirstPause);
+TEST_F(QuarantineTest, WhatDoesNotSettleIsToBeSetAside) {
+  Add(4096);
+  auto due = DueAfter(Quarantine::kFirstPause);
   ASSERT_EQ(due.size(), 1u);
-  EXPECT_FALSE(due[0].Settling(clock_.Now()));
+  EXPECT_EQ(due[0].set_aside_at, due[0].settles_at);
+}
+
+TEST_F(QuarantineTest, WhatAnEarlierDaemonLeftNeverSettlesAndStaysForAGrace) {
+  const absl::Time added = clock_.Now();
+  AddLeftover("a.seg");
+  AddLeftover("aside.seg", /*set_aside=*/true);
+  for (Quarantine::Entry& entry : DueAfter(Quarantine::kFirstPause)) {
+    EXPECT_FALSE(entry.Settling(clock_.Now()));
+    EXPECT_EQ(entry.set_aside_at, entry.segment.set_aside()
+                                      ? absl::InfiniteFuture()
+                                      : added + kGrace);
+    LetGo(std::move(entry));
+  }
+}
+
+TEST_F(QuarantineTest, ALeftoverIsTakenOutByItsOwnerOnce) {
+  AddLeftover("a.seg");
+  AddLeftover("b.seg");
+  EXPECT_FALSE(TakeLeftover("c.seg"));
+  EXPECT_FALSE(TakeLeftover("a.seg", /*owner=*/1001));
+  EXPECT_TRUE(TakeLeftover("a.seg"));
+  EXPECT_FALSE(TakeLeftover("a.seg"));
+  EXPECT_EQ(quarantine_.size(), 1u);
+  EXPECT_TRUE(TakeLeftover("b.seg"));
+  EXPECT_EQ(quarantine_.NextProbe(), absl::InfiniteFuture());
+}
+
+TEST_F(QuarantineTest, ALeftoverStaysOneThroughItsProbes) {
+  AddLeftover("a.seg");
+  for (int probe = 0; probe < 3; ++probe) {
+    auto due = DueAfter(absl::Seconds(1));
+    ASSERT_EQ(due.size(), 1u);
+    EXPECT_FALSE(TakeLeftover("a.seg")) << "it is out";
+    quarantine_.PutBack(std::move(due[0]), clock_.Now());
+  }
+  EXPECT_TRUE(TakeLeftover("a.seg"));
+}
+
+TEST_F(QuarantineTest, WhatIsSetAsideOrWasNeverALeftoverIsNotTakenOut) {
+  AddLeftover("aside.seg", /*set_aside=*/true);
+  EXPECT_FALSE(TakeLeftover("aside.seg"));
+  Segment returned = Handle(4096);
+  returned.parts().file_name = "returned.seg";
+  quarantine_.Add(std::move(returned), clock_.Now());
+  EXPECT_FALSE(TakeLeftover("returned.seg"));
+
+  AddLeftover("a.seg");
+  for (Quarantine::Entry& entry : quarantine_.TakeAll()) {
+    if (entry.segment.file_name() == "a.seg") {
+      entry.segment.parts().set_aside = true;
+      quarantine_.PutBack(std::move(entry), clock_.Now());
+    } else {
+      LetGo(std::move(entry));
+    }
+  }
+  EXPECT_FALSE(TakeLeftover("a.seg"));
+  for (Quarantine::Entry& entry : quarantine_.TakeAll()) {
+    LetGo(std::move(entry));
+  }
 }
 
 TEST_F(QuarantineTest, AllCanBeTakenBeforeTheyAreDue) {

@@ -85,6 +85,13 @@ class SegmentPoolFixture : public DirectoryFixture {
 
   uint64_t In(ByteState state) const { return pool_->stats().ledger.in(state); }
 
+  // What the directory's files take is what the pool says they do.
+  void ExpectEveryByteAccountedFor() const {
+    const ByteLedger ledger = pool_->stats().ledger;
+    EXPECT_EQ(AllocatedBytes(path_),
+              ledger.used() - ledger.in(ByteState::kOverhead));
+  }
+
   FakeClock clock_;
   std::unique_ptr<SegmentDirectory> directory_ = OpenOrDie();
   std::unique_ptr<SegmentPool> pool_;

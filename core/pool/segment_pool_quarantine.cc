@@ -1,0 +1,126 @@
+// Segments that somebody still has though their lease has ended.
+#include <utility>
+
+#include "core/pool/segment_pool.h"
+
+namespace warmpool {
+
+void SegmentPool::Adopt(Segment segment) {
+  absl::Time due;
+  {
+    MutexLock lock(&mutex_);
+    const absl::Time now = clock_.Now();
+    ledger_.Enter(ByteState::kQuarantined, segment.bytes());
+    // Its end will be noted as that of a segment in use.
+    bigcache_.NoteAcquired(segment.owner(), segment.size_class(), now);
+    quarantine_.AddLeftover(std::move(segment), now, leftover_grace_);
+    due = quarantine_.NextProbe();
+  }
+  NoteDue(due);
+}
+
+std::optional<Segment> SegmentPool::TakeQuarantined(
+    const std::string& file_name, uid_t owner) {
+  MutexLock lock(&mutex_);
+  while (probing_leftovers_.contains(file_name)) {
+    probed_condition_.Wait(&mutex_);
+  }
+  std::optional<Quarantine::Entry> entry =
+      quarantine_.TakeLeftover(file_name, owner);
+  if (!entry.has_value()) return std::nullopt;
+  ledger_.Move(ByteState::kQuarantined, ByteState::kLeased,
+               entry->segment.bytes());
+  return std::move(entry->segment);
+}
+
+bool SegmentPool::QuarantineEvicted(Segment* segment) {
+  absl::Time due;
+  {
+    MutexLock lock(&mutex_);
+    if (quarantine_ended_) return false;
+    const absl::Time now = clock_.Now();
+    ledger_.Move(ByteState::kBatched, ByteState::kQuarantined,
+                 segment->bytes());
+    ++failed_proofs_;
+    // As in Adopt.
+    bigcache_.NoteAcquired(segment->owner(), segment->size_class(), now);
+    quarantine_.Add(std::move(*segment), now);
+    due = quarantine_.NextProbe();
+  }
+  NoteDue(due);
+  return true;
+}
+
+void SegmentPool::ProbeQuarantined(absl::Time now, bool all) {
+  std::vector<Quarantine::Entry> entries;
+  {
+    MutexLock lock(&mutex_);
+    entries = all ? quarantine_.TakeAll() : quarantine_.TakeDue(now);
+    for (const Quarantine::Entry& entry : entries) {
+      probing_bytes_ += entry.segment.bytes();
+      if (entry.leftover) {
+        probing_leftovers_.insert(entry.segment.file_name());
+      }
+    }
+  }
+  for (Quarantine::Entry& entry : entries) ProbeEntry(std::move(entry), now);
+}
+
+void SegmentPool::ProbeEntry(Quarantine::Entry entry, absl::Time now) {
+  const std::string leftover =
+      entry.leftover ? entry.segment.file_name() : std::string();
+  Verdict verdict = source_.Prove(entry.segment);
+  if (verdict == Verdict::kInUse && now >= entry.set_aside_at) {
+    SetAside(&entry);
+  }
+  bool put_back = false;
+  {
+    MutexLock lock(&mutex_);
+    if (verdict == Verdict::kInUse && !quarantine_ended_) {
+      probing_bytes_ -= entry.segment.bytes();
+      quarantine_.PutBack(std::move(entry), now);
+      put_back = true;
+    }
+    probing_leftovers_.erase(leftover);
+  }
+  probed_condition_.NotifyAll();
+  if (put_back) return;
+  // One that somebody kept for long may have left traces that no proof shows:
+  // it is ended, not reused.
+  if (verdict == Verdict::kFree && !entry.Settling(now)) {
+    verdict = Verdict::kUnfit;
+  }
+  Settle(std::move(entry.segment), ByteState::kQuarantined, verdict);
+}
+
+void SegmentPool::SetAside(Quarantine::Entry* entry) {
+  const absl::Status status = source_.SetAside(&entry->segment);
+  if (!status.ok()) {
+    MutexLock lock(&mutex_);
+    ++failed_set_asides_;
+  }
+  // Where its name is gone, nobody opens it by that.
+  if (status.ok() || absl::IsNotFound(status)) {
+    entry->set_aside_at = absl::InfiniteFuture();
+  }
+}
+
+void SegmentPool::EndQuarantined() {
+  std::vector<Quarantine::Entry> entries;
+  {
+    MutexLock lock(&mutex_);
+    // Those that are out for a probe, or being returned, end after it.
+    quarantine_ended_ = true;
+    entries = quarantine_.TakeAll();
+    for (const Quarantine::Entry& entry : entries) {
+      ledger_.Move(ByteState::kQuarantined, ByteState::kBatched,
+                   entry.segment.bytes());
+    }
+  }
+  for (Quarantine::Entry& entry : entries) {
+    batch_.Add(std::move(entry.segment), clock_.Now());
+  }
+  batch_.Flush();
+}
+
+}  // namespace warmpool

@@ -64,6 +64,7 @@ Daemon::~Daemon() {
     server_->Wait();
   }
   maintenance_.Stop();
+  if (pool_ != nullptr && pool_->stats().live_leases == 0) pool_->EndJournal();
 }
 
 absl::Status Daemon::OpenDirectory() {
@@ -196,9 +197,7 @@ size_t Daemon::Wait() {
   server_->Wait();
   maintenance_.Stop();
   LogLeasesLeft();
-  const size_t left = pool_->stats().live_leases;
-  if (left == 0) pool_->EndJournal();
-  return left;
+  return pool_->stats().live_leases;
 }
 
 void Daemon::BeginDrain() {

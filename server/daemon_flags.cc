@@ -12,6 +12,8 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/byte_size.h"
 #include "core/base/unix_target.h"
+#include "core/pool/uid_quota.h"
+#include "server/accounts.h"
 #include "spdlog/spdlog.h"
 
 namespace warmpool {
@@ -32,6 +34,24 @@ bool AbslParseFlag(absl::string_view text, CapacityFlag* flag,
 
 std::string AbslUnparseFlag(const CapacityFlag& flag) {
   return flag.size.has_value() ? AbslUnparseFlag(*flag.size) : "auto";
+}
+
+// A flag that is a size or "none".
+struct LimitFlag {
+  std::optional<ByteSize> size;
+};
+
+bool AbslParseFlag(absl::string_view text, LimitFlag* flag,
+                   std::string* error) {
+  if (text == "none") {
+    flag->size.reset();
+    return true;
+  }
+  return AbslParseFlag(text, &flag->size.emplace(), error);
+}
+
+std::string AbslUnparseFlag(const LimitFlag& flag) {
+  return flag.size.has_value() ? AbslUnparseFlag(*flag.size) : "none";
 }
 
 // A flag that is a number of slots or "adaptive".
@@ -91,6 +111,30 @@ ABSL_FLAG(absl::Duration, max_ttl, absl::Hours(24),
           "Longer times to live are cut to this");
 ABSL_FLAG(absl::Duration, drain_timeout, absl::Seconds(5),
           "How long a stopping daemon waits for leases to be released");
+ABSL_FLAG(std::string, allow_uid, "",
+          "Users that a root daemon serves besides root: numbers or names, "
+          "separated by commas");
+ABSL_FLAG(std::string, allow_gid, "",
+          "Groups whose members a root daemon serves: numbers or names, "
+          "separated by commas");
+ABSL_FLAG(std::string, admin_uid, "",
+          "Users that see and command all, besides root and the daemon's own; "
+          "a root daemon serves them too");
+ABSL_FLAG(size_t, max_connections_per_uid, 1024,
+          "Connections that the processes of one uid may have together");
+ABSL_FLAG(size_t, max_leases_per_uid, warmpool::UidQuota::Options().max_leases,
+          "Leases that the processes of one uid may have together");
+ABSL_FLAG(warmpool::LimitFlag, max_bytes_per_uid, {},
+          "Bytes that the processes of one uid may lease together, such as "
+          "1GiB; none: the capacity");
+ABSL_FLAG(absl::Duration, ping_interval,
+          warmpool::GrpcServerOptions().ping_interval,
+          "A client with calls under way that says nothing is pinged after "
+          "this long; inf: never");
+ABSL_FLAG(absl::Duration, ping_timeout,
+          warmpool::GrpcServerOptions().ping_timeout,
+          "Its connection is cut when a ping is unanswered for this long; its "
+          "leases stay");
 ABSL_FLAG(bool, reflection, false,
           "Serve gRPC reflection, for grpcurl and the like");
 ABSL_FLAG(std::string, log_level, "info",
@@ -119,11 +163,47 @@ absl::Status CheckDurations() {
       {"default_ttl", absl::GetFlag(FLAGS_default_ttl)},
       {"max_ttl", absl::GetFlag(FLAGS_max_ttl)},
       {"drain_timeout", absl::GetFlag(FLAGS_drain_timeout)},
+      {"ping_interval", absl::GetFlag(FLAGS_ping_interval)},
+      {"ping_timeout", absl::GetFlag(FLAGS_ping_timeout)},
   };
   for (const auto& [flag, value] : durations) {
     if (value < absl::ZeroDuration()) return NegativeFlag(flag, value);
   }
   return absl::OkStatus();
+}
+
+// A list of accounts as an error names it.
+template <typename Ids>
+absl::Status SetAccounts(const char* flag, const absl::StatusOr<Ids>& parsed,
+                         Ids* ids) {
+  if (!parsed.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--", flag, ": ", parsed.status().message()));
+  }
+  *ids = *parsed;
+  return absl::OkStatus();
+}
+
+absl::Status SetAdmission(Admission::Options* admission) {
+  absl::Status status =
+      SetAccounts("allow_uid", ParseUsers(absl::GetFlag(FLAGS_allow_uid)),
+                  &admission->allowed_uids);
+  status.Update(SetAccounts("allow_gid",
+                            ParseGroups(absl::GetFlag(FLAGS_allow_gid)),
+                            &admission->allowed_gids));
+  status.Update(SetAccounts("admin_uid",
+                            ParseUsers(absl::GetFlag(FLAGS_admin_uid)),
+                            &admission->admin_uids));
+  return status;
+}
+
+void SetLimits(DaemonOptions* options) {
+  options->max_connections_per_uid =
+      absl::GetFlag(FLAGS_max_connections_per_uid);
+  options->uid_quota.max_leases = absl::GetFlag(FLAGS_max_leases_per_uid);
+  if (const auto size = absl::GetFlag(FLAGS_max_bytes_per_uid).size) {
+    options->uid_quota.max_bytes = size->bytes;
+  }
 }
 
 absl::Status SetLogLevel(const std::string& name) {
@@ -186,7 +266,12 @@ absl::StatusOr<DaemonOptions> ParseDaemonFlags(int argc, char** argv) {
   options.pool.default_ttl = absl::GetFlag(FLAGS_default_ttl);
   options.pool.max_ttl = absl::GetFlag(FLAGS_max_ttl);
   options.drain_timeout = absl::GetFlag(FLAGS_drain_timeout);
-  options.reflection = absl::GetFlag(FLAGS_reflection);
+  options.grpc.reflection = absl::GetFlag(FLAGS_reflection);
+  options.grpc.ping_interval = absl::GetFlag(FLAGS_ping_interval);
+  options.grpc.ping_timeout = absl::GetFlag(FLAGS_ping_timeout);
+  status = SetAdmission(&options.admission);
+  if (!status.ok()) return status;
+  SetLimits(&options);
   return options;
 }
 

@@ -6,6 +6,9 @@
 #include <grpcpp/impl/server_builder_plugin.h>
 #include <grpcpp/resource_quota.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -16,9 +19,16 @@ namespace {
 constexpr int kMaxRequestBytes = 64 << 10;
 // What all connections together may buffer.
 constexpr size_t kMaxBufferedBytes = size_t{64} << 20;
-// A blocking client with no call under way does not answer pings, so pings are
-// rare and sent only where calls are under way.
-constexpr int kKeepaliveMilliseconds = 20'000;
+// Calls that one connection may have under way; gRPC's clients let more wait.
+// The library needs a handful.
+constexpr int kMaxCallsPerConnection = 1000;
+
+// For a channel argument, where the largest int means never.
+int MillisecondsOf(absl::Duration duration) {
+  constexpr int kMost = std::numeric_limits<int>::max();
+  if (duration >= absl::Milliseconds(kMost)) return kMost;
+  return std::max(static_cast<int>(absl::ToInt64Milliseconds(duration)), 1);
+}
 
 // The reflection library adds itself to every server of a program that is
 // linked with it (gRPC 1.51); this takes it out again.
@@ -35,21 +45,26 @@ class WithoutReflection final : public grpc::ServerBuilderOption {
 
 }  // namespace
 
-std::unique_ptr<grpc::Server> StartGrpcServer(grpc::Service* service,
-                                              bool reflection) {
+std::unique_ptr<grpc::Server> StartGrpcServer(
+    grpc::Service* service, const GrpcServerOptions& options) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
 
   grpc::ResourceQuota quota("warmpoold");
   quota.Resize(kMaxBufferedBytes);
   grpc::ServerBuilder builder;
-  if (!reflection) builder.SetOption(std::make_unique<WithoutReflection>());
+  if (!options.reflection) {
+    builder.SetOption(std::make_unique<WithoutReflection>());
+  }
   builder.SetResourceQuota(quota);
   builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                             kMaxCallsPerConnection);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
-                             kKeepaliveMilliseconds);
+                             MillisecondsOf(options.ping_interval));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
-                             kKeepaliveMilliseconds);
+                             MillisecondsOf(options.ping_timeout));
+  // A blocking client with no call under way does not answer pings.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 0);
   builder.RegisterService(service);
   return builder.BuildAndStart();

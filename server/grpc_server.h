@@ -7,12 +7,24 @@
 
 #include <memory>
 
+#include "absl/time/time.h"
+
 namespace warmpool {
 
+struct GrpcServerOptions {
+  // Serve gRPC reflection.
+  bool reflection = false;
+  // A connection with calls under way, and with no other, is pinged after this
+  // long without a word from its client ...
+  absl::Duration ping_interval = absl::Seconds(20);
+  // ... and cut when a ping has gone unanswered for this long.
+  absl::Duration ping_timeout = absl::Seconds(20);
+};
+
 // Starts a server for `service` with the standard health service, bounded in
-// memory, threads and message size. Null if gRPC can't start.
+// memory, message size and calls of a connection. Null if gRPC can't start.
 std::unique_ptr<grpc::Server> StartGrpcServer(grpc::Service* service,
-                                              bool reflection);
+                                              const GrpcServerOptions& options);
 
 }  // namespace warmpool
 

@@ -1,168 +1,216 @@
 #include "server/holder_registry.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 
-#include <array>
-#include <fstream>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
+#include "server/peer_format.h"
 #include "spdlog/spdlog.h"
 
 namespace warmpool {
 namespace {
 
-// Linux 6.5, include/uapi/asm-generic/socket.h; Debian 12's headers are older.
-constexpr int kSoPeerPidfd = 77;
-
-// The epoll tag of the descriptor that stops the watcher; no process has it.
-constexpr uint64_t kStopTag = 0;
-
-// A descriptor for the peer's process. Where the kernel can't give one for the
-// very process that connected, one is opened by its number at once.
-UniqueFd PidfdOf(int connection_fd, pid_t pid) {
-  int pidfd = -1;
-  socklen_t size = sizeof(pidfd);
-  if (getsockopt(connection_fd, SOL_SOCKET, kSoPeerPidfd, &pidfd, &size) == 0) {
-    return UniqueFd(pidfd);
-  }
-  return UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+// What an epoll tag stands for: its lowest bit tells connections from
+// processes. Ids and serials begin with 1, so no tag is 0.
+uint64_t ConnectionTag(ConnectionTable::Serial serial) {
+  return serial << 1 | 1;
 }
-
-// A pidfd becomes readable when its process has ended (pidfd_open(2)).
-bool HasEnded(const UniqueFd& pidfd) {
-  pollfd poll_fd{pidfd.get(), POLLIN, 0};
-  return poll(&poll_fd, 1, 0) > 0;
-}
-
-std::string CommandOf(pid_t pid) {
-  std::ifstream file(absl::StrCat("/proc/", pid, "/comm"));
-  std::string command;
-  std::getline(file, command);
-  return command;
-}
+uint64_t ProcessTag(HolderId id) { return id << 1; }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<HolderRegistry>> HolderRegistry::Create(
-    Pool* pool) {
-  UniqueFd epoll_fd(epoll_create1(EPOLL_CLOEXEC));
-  UniqueFd stop_fd(eventfd(0, EFD_CLOEXEC));
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = kStopTag;
-  if (!epoll_fd.valid() || !stop_fd.valid() ||
-      epoll_ctl(epoll_fd.get(), EPOLL_CTL_ADD, stop_fd.get(), &event) < 0) {
-    return absl::ErrnoToStatus(errno, "can't watch for the end of processes");
-  }
-  return std::unique_ptr<HolderRegistry>(
-      new HolderRegistry(pool, std::move(epoll_fd), std::move(stop_fd)));
+    PeerSource* peers, const Clock* clock, Options options) {
+  absl::StatusOr<EpollSet> watched = EpollSet::Create();
+  if (!watched.ok()) return watched.status();
+  return std::unique_ptr<HolderRegistry>(new HolderRegistry(
+      peers, clock, std::move(options), *std::move(watched)));
 }
 
-HolderRegistry::HolderRegistry(Pool* pool, UniqueFd epoll_fd, UniqueFd stop_fd)
-    : pool_(*pool),
-      epoll_fd_(std::move(epoll_fd)),
-      stop_fd_(std::move(stop_fd)),
+HolderRegistry::HolderRegistry(PeerSource* peers, const Clock* clock,
+                               Options options, EpollSet watched)
+    : peers_(*peers),
+      clock_(*clock),
+      options_(std::move(options)),
+      watched_(std::move(watched)),
+      connections_(options_.max_connections_per_uid),
       watcher_([this] { WatchMain(); }) {}
 
 HolderRegistry::~HolderRegistry() {
-  eventfd_write(stop_fd_.get(), 1);
+  stopping_ = true;
+  watched_.Wake();
   watcher_.join();
 }
 
 absl::Status HolderRegistry::Admit(int connection_fd) {
-  ucred peer{};
-  socklen_t size = sizeof(peer);
-  if (getsockopt(connection_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
-    return absl::ErrnoToStatus(errno, "can't tell who connected");
+  absl::StatusOr<Peer> peer = peers_.PeerOf(connection_fd);
+  if (!peer.ok()) return peer.status();
+  const absl::Status admitted = options_.admission.Check(peer->credentials);
+  if (!admitted.ok()) return admitted;
+  UniqueFd watch(fcntl(connection_fd, F_DUPFD_CLOEXEC, 0));
+  if (!watch.valid()) {
+    return absl::ErrnoToStatus(errno, "can't watch a connection");
   }
-  if (peer.uid != geteuid() && peer.uid != 0) {
-    return absl::PermissionDeniedError(
-        absl::StrCat("uid ", peer.uid, " is not served: this daemon serves uid ",
-                     geteuid()));
-  }
-  const absl::StatusOr<HolderId> holder =
-      HolderOf(peer.pid, peer.uid, PidfdOf(connection_fd, peer.pid));
-  if (!holder.ok()) return holder.status();
+  const uid_t uid = peer->credentials.uid;
+  const int watch_number = watch.get();
+
   MutexLock lock(&mutex_);
-  connections_[connection_fd] = *holder;
-  return absl::OkStatus();
+  connections_.ForgetClosed();
+  const absl::Status room = connections_.CheckRoom(uid);
+  if (!room.ok()) return room;
+  const absl::StatusOr<HolderId> holder = HolderOfLocked(*std::move(peer));
+  if (!holder.ok()) return holder.status();
+  const ConnectionTable::Serial serial =
+      connections_.Add(connection_fd, *holder, uid, std::move(watch));
+  Process& process = processes_.at(*holder);
+  ++process.connections;
+  SetGraceLocked(&process, absl::InfiniteFuture());
+  // Tells at once where the connection is over already.
+  const absl::Status watched =
+      watched_.Add(watch_number, EPOLLRDHUP, ConnectionTag(serial));
+  if (!watched.ok()) EndConnectionLocked(serial);
+  return watched;
 }
 
-absl::StatusOr<HolderId> HolderRegistry::HolderOf(pid_t pid, uid_t uid,
-                                                  UniqueFd pidfd) {
-  if (!pidfd.valid()) {
-    return absl::UnavailableError(
-        absl::StrCat("pid ", pid, " has ended, or can't be watched"));
-  }
-  // An earlier process of the same number.
-  EndIfGone(pid);
+absl::StatusOr<HolderId> HolderRegistry::HolderOfLocked(Peer peer) {
+  const ProcessKey key(peer.pid, peer.instance, peer.credentials.uid);
+  const auto known = by_key_.find(key);
+  if (known != by_key_.end()) return known->second;
 
-  Holder holder{0, pid, uid, CommandOf(pid), /*admin=*/true};
-  MutexLock lock(&mutex_);
-  const auto known = processes_.find(pid);
-  if (known != processes_.end()) return known->second.holder.id;
-  holder.id = ++last_id_;
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = static_cast<uint64_t>(pid);
-  if (epoll_ctl(epoll_fd_.get(), EPOLL_CTL_ADD, pidfd.get(), &event) < 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("can't watch pid ", pid));
+  Process process;
+  process.holder.id = ++last_id_;
+  process.holder.pid = peer.pid;
+  process.holder.uid = peer.credentials.uid;
+  process.holder.command = std::move(peer.command);
+  process.holder.admin = options_.admission.IsAdmin(process.holder.uid);
+  process.holder.instance = peer.instance;
+  process.pidfd = std::move(peer.pidfd);
+  const HolderId id = process.holder.id;
+  if (process.pidfd.valid()) {
+    const absl::Status watched =
+        watched_.Add(process.pidfd.get(), EPOLLIN, ProcessTag(id));
+    if (!watched.ok()) return watched;
   }
-  pool_.AddHolder(holder);
-  processes_.emplace(pid, Process{holder, std::move(pidfd)});
-  return holder.id;
+  if (options_.on_added) options_.on_added(process.holder);
+  if (peer.instance != 0) by_key_.emplace(key, id);
+  processes_.emplace(id, std::move(process));
+  return id;
 }
 
 absl::StatusOr<HolderId> HolderRegistry::Resolve(absl::string_view peer) const {
-  int fd = -1;
-  absl::string_view number = peer;
-  if (absl::ConsumePrefix(&number, "fd:") && absl::SimpleAtoi(number, &fd)) {
+  if (const std::optional<int> fd = DescriptorIn(peer)) {
     MutexLock lock(&mutex_);
-    const auto it = connections_.find(fd);
-    if (it != connections_.end()) return it->second;
+    const std::optional<HolderId> holder = connections_.Find(*fd);
+    if (holder.has_value() && processes_.contains(*holder)) return *holder;
   }
   return absl::UnauthenticatedError(
       absl::StrCat("no process is known behind connection \"", peer, "\""));
 }
 
-void HolderRegistry::EndIfGone(pid_t pid) {
-  HolderId id = 0;
+absl::StatusOr<HolderId> HolderRegistry::Recover(pid_t pid, uid_t uid,
+                                                 uint64_t instance,
+                                                 const std::string& command) {
+  if (pid <= 0 || instance == 0) {
+    return absl::NotFoundError(
+        absl::StrCat("pid ", pid, " of instance ", instance,
+                     " can't be told from other processes"));
+  }
+  absl::StatusOr<Peer> peer = peers_.ProcessOf(pid);
+  if (!peer.ok()) return peer.status();
+  if (peer->instance != instance) {
+    return absl::NotFoundError(
+        absl::StrCat("pid ", pid, " is another process by now: instance ",
+                     peer->instance, ", not ", instance));
+  }
+  peer->credentials.uid = uid;
+  peer->command = command;
+  absl::StatusOr<HolderId> holder;
   {
     MutexLock lock(&mutex_);
-    const auto it = processes_.find(pid);
-    if (it == processes_.end() || !HasEnded(it->second.pidfd)) return;
-    id = it->second.holder.id;
+    holder = HolderOfLocked(*std::move(peer));
+    if (!holder.ok()) return holder;
+    Process& process = processes_.at(*holder);
+    if (process.connections == 0 && EndsWithConnections(process)) {
+      SetGraceLocked(&process, clock_.Now() + options_.grace);
+    }
+  }
+  // For the sake of a grace that ends before any other.
+  watched_.Wake();
+  return holder;
+}
+
+void HolderRegistry::SetGraceLocked(Process* process, absl::Time ends_at) {
+  graces_.erase({process->ends_at, process->holder.id});
+  process->ends_at = ends_at;
+  if (ends_at != absl::InfiniteFuture()) {
+    graces_.emplace(ends_at, process->holder.id);
+  }
+}
+
+void HolderRegistry::EndConnectionLocked(ConnectionTable::Serial serial) {
+  const std::optional<ConnectionTable::Ended> ended = connections_.End(serial);
+  connections_.ForgetClosed();
+  if (!ended.has_value()) return;
+  // Closing would not do: gRPC has another descriptor of it.
+  watched_.Remove(ended->watch.get());
+  const auto it = processes_.find(ended->holder);
+  if (it == processes_.end()) return;
+  Process& process = it->second;
+  if (--process.connections == 0 && EndsWithConnections(process)) {
+    SetGraceLocked(&process, clock_.Now() + options_.grace);
+  }
+}
+
+void HolderRegistry::EndHolder(HolderId id) {
+  {
+    MutexLock lock(&mutex_);
+    const auto it = processes_.find(id);
+    if (it == processes_.end()) return;
+    Process& process = it->second;
+    const bool ended = process.pidfd.valid() && HasEnded(process.pidfd);
+    if (!ended && process.ends_at > clock_.Now()) return;
+    spdlog::debug("holder gone pid={} holder={}", process.holder.pid, id);
+    SetGraceLocked(&process, absl::InfiniteFuture());
+    by_key_.erase(ProcessKey(process.holder.pid, process.holder.instance,
+                             process.holder.uid));
     // Closing the pidfd also takes it out of the epoll set.
     processes_.erase(it);
-    absl::erase_if(connections_,
-                   [id](const auto& entry) { return entry.second == id; });
   }
-  spdlog::debug("holder gone pid={} holder={}", pid, id);
-  pool_.RemoveHolder(id);
+  if (options_.on_gone) options_.on_gone(id);
+}
+
+void HolderRegistry::EndOverdue() {
+  for (;;) {
+    HolderId id = 0;
+    {
+      MutexLock lock(&mutex_);
+      if (graces_.empty() || graces_.begin()->first > clock_.Now()) return;
+      id = graces_.begin()->second;
+    }
+    EndHolder(id);
+  }
+}
+
+absl::Duration HolderRegistry::LeftOfGrace() {
+  MutexLock lock(&mutex_);
+  if (graces_.empty()) return absl::InfiniteDuration();
+  return graces_.begin()->first - clock_.Now();
 }
 
 void HolderRegistry::WatchMain() {
-  for (;;) {
-    std::array<epoll_event, 64> events;
-    const int ready =
-        epoll_wait(epoll_fd_.get(), events.data(), events.size(), -1);
-    if (ready < 0 && errno != EINTR) {
-      spdlog::error("epoll_wait failed, ends of processes go unnoticed: {}",
-                    errno);
-      return;
+  while (!stopping_) {
+    for (const uint64_t tag : watched_.Wait(LeftOfGrace())) {
+      if ((tag & 1) != 0) {
+        MutexLock lock(&mutex_);
+        EndConnectionLocked(tag >> 1);
+      } else {
+        EndHolder(tag >> 1);
+      }
     }
-    for (int i = 0; i < ready; ++i) {
-      if (events[i].data.u64 == kStopTag) return;
-      EndIfGone(static_cast<pid_t>(events[i].data.u64));
-    }
+    EndOverdue();
   }
 }
 

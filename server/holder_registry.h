@@ -1,68 +1,127 @@
-// HolderRegistry: which process is behind each connection, as the kernel tells
-// it (SO_PEERCRED, SO_PEERPIDFD), and when that process is gone (pidfd).
+// HolderRegistry: which process is behind each connection, and when that
+// process is gone.
 //
-// A process is one holder however many connections it has. Losing a connection
-// ends nothing; only the process's end does.
+// A process is one holder however many connections it has, for each uid that
+// it connects as. It is told by its pid and its instance (core/pool/lease.h),
+// so neither a pid that is used again nor one that can't be seen leads to
+// another's holder. Losing a connection ends nothing; only the process's end
+// does, told by its pidfd. Where the kernel has no pidfd, or nothing tells the
+// process from others, its last connection's end begins a grace instead.
 #ifndef WARMPOOL_SERVER_HOLDER_REGISTRY_H_
 #define WARMPOOL_SERVER_HOLDER_REGISTRY_H_
 
 #include <sys/types.h>
 
+#include <atomic>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
+#include <tuple>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "core/pool/lease.h"
-#include "core/pool/pool.h"
-#include "server/unique_fd.h"
+#include "server/admission.h"
+#include "server/connection_table.h"
+#include "server/epoll_set.h"
+#include "server/peer.h"
 
 namespace warmpool {
 
 // Thread-safe.
 class HolderRegistry {
  public:
-  // `pool` must outlive this. Starts the thread that waits for process ends.
-  static absl::StatusOr<std::unique_ptr<HolderRegistry>> Create(Pool* pool);
+  struct Options {
+    Admission admission;
+    size_t max_connections_per_uid = 1024;
+    // How long a holder whose end can't be seen outlives its last connection.
+    absl::Duration grace = absl::Seconds(60);
+    // Called before anything is known under the holder's id; must not call
+    // back.
+    std::function<void(const Holder&)> on_added;
+    // Called under no lock, once nothing is known under it any more.
+    std::function<void(HolderId)> on_gone;
+  };
+
+  // What is pointed to must outlive this. Starts the thread that waits for the
+  // ends of processes and connections.
+  static absl::StatusOr<std::unique_ptr<HolderRegistry>> Create(
+      PeerSource* peers, const Clock* clock, Options options);
   ~HolderRegistry();
 
   // Finds out who is behind the connected socket and makes them a holder.
-  // PERMISSION_DENIED: a uid that this daemon does not serve. Must come before
-  // the descriptor is given to gRPC, which numbers its peers by descriptor.
+  // PERMISSION_DENIED: one that this daemon does not serve. RESOURCE_EXHAUSTED:
+  // its uid has too many connections. Must come before the descriptor is given
+  // to gRPC. A connection that is then not given to it has to be shut down
+  // (shutdown(2)): a duplicate of it is kept, so closing it does not end it.
   absl::Status Admit(int connection_fd);
+
+  const Admission& admission() const { return options_.admission; }
 
   // The holder behind a call, by grpc::ServerContext::peer(): "fd:N".
   // UNAUTHENTICATED: none that was admitted, or its process is gone.
   absl::StatusOr<HolderId> Resolve(absl::string_view peer) const;
 
+  // Makes a process that was a holder of an earlier daemon one again, the same
+  // that its connections will lead to. NOT_FOUND: it is gone, or can't be told
+  // from others.
+  absl::StatusOr<HolderId> Recover(pid_t pid, uid_t uid, uint64_t instance,
+                                   const std::string& command);
+
  private:
+  using ProcessKey = std::tuple<pid_t, uint64_t, uid_t>;
   struct Process {
     Holder holder;
+    // Invalid: there is none.
     UniqueFd pidfd;
+    size_t connections = 0;
+    // When its grace is over.
+    absl::Time ends_at = absl::InfiniteFuture();
   };
 
-  HolderRegistry(Pool* pool, UniqueFd epoll_fd, UniqueFd stop_fd);
+  HolderRegistry(PeerSource* peers, const Clock* clock, Options options,
+                 EpollSet watched);
 
   // The process's holder id; a new one where the process is not known yet.
-  absl::StatusOr<HolderId> HolderOf(pid_t pid, uid_t uid, UniqueFd pidfd);
-  // Ends the holder with this pid, if its process is gone.
-  void EndIfGone(pid_t pid);
+  absl::StatusOr<HolderId> HolderOfLocked(Peer peer)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static bool EndsWithConnections(const Process& process) {
+    return !process.pidfd.valid() || process.holder.instance == 0;
+  }
+  void SetGraceLocked(Process* process, absl::Time ends_at)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndConnectionLocked(ConnectionTable::Serial serial)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends a holder, if its process or its grace is over.
+  void EndHolder(HolderId id);
+  void EndOverdue();
+  absl::Duration LeftOfGrace();
   void WatchMain();
 
-  Pool& pool_;
-  const UniqueFd epoll_fd_;
-  const UniqueFd stop_fd_;
+  PeerSource& peers_;
+  const Clock& clock_;
+  const Options options_;
+  EpollSet watched_;
 
   mutable Mutex mutex_;
-  absl::flat_hash_map<pid_t, Process> processes_ ABSL_GUARDED_BY(mutex_);
-  // By connection descriptor. An entry is replaced when its number comes back.
-  absl::flat_hash_map<int, HolderId> connections_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<HolderId, Process> processes_ ABSL_GUARDED_BY(mutex_);
+  // Without those of instance 0.
+  absl::flat_hash_map<ProcessKey, HolderId> by_key_ ABSL_GUARDED_BY(mutex_);
+  ConnectionTable connections_ ABSL_GUARDED_BY(mutex_);
+  absl::btree_set<std::pair<absl::Time, HolderId>> graces_
+      ABSL_GUARDED_BY(mutex_);
   HolderId last_id_ ABSL_GUARDED_BY(mutex_) = 0;
 
+  std::atomic<bool> stopping_ = false;
   std::thread watcher_;
 };
 

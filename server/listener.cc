@@ -67,15 +67,36 @@ absl::Status RemoveStaleSocket(const std::string& path,
   return absl::OkStatus();
 }
 
+// Makes the directories that lead to `path`, whatever the umask, and warns of
+// those that keep out who `mode` lets in.
+void MakeParents(const std::string& path, mode_t mode) {
+  namespace fs = std::filesystem;
+  constexpr fs::perms kPassable = fs::perms::others_exec;
+  const bool for_all = (mode & S_IWOTH) != 0;
+  fs::path parent;
+  for (const fs::path& part : fs::absolute(path).parent_path()) {
+    parent /= part;
+    std::error_code error;
+    if (fs::create_directory(parent, error) && for_all) {
+      fs::permissions(parent, kPassable, fs::perm_options::add, error);
+    }
+    const fs::file_status status = fs::status(parent, error);
+    if (for_all && !error &&
+        (status.permissions() & kPassable) == fs::perms::none) {
+      spdlog::warn("other uids can't reach the socket: they can't pass "
+                   "directory={} socket={}",
+                   parent.string(), path);
+    }
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(
-    const std::string& path) {
+    const std::string& path, mode_t mode) {
   const absl::StatusOr<sockaddr_un> address = AddressOf(path);
   if (!address.ok()) return address.status();
-  std::error_code ignored;
-  std::filesystem::create_directories(
-      std::filesystem::absolute(path).parent_path(), ignored);
+  MakeParents(path, mode);
   const absl::Status free = RemoveStaleSocket(path, *address);
   if (!free.ok()) return free;
 
@@ -85,7 +106,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(
   if (!fd.valid() || !stop_fd.valid() ||
       bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address),
            sizeof(*address)) < 0 ||
-      chmod(path.c_str(), 0600) < 0 || listen(fd.get(), SOMAXCONN) < 0) {
+      chmod(path.c_str(), mode) < 0 || listen(fd.get(), SOMAXCONN) < 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("can't listen on ", path));
   }
   return std::unique_ptr<Listener>(
@@ -133,29 +154,39 @@ bool Listener::AcceptOne() {
       accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!accepted.valid()) {
     if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return true;
-    spdlog::warn("accept failed, will try again path={} error={}", path_,
-                 std::strerror(errno));
+    Complain("accept failed, will try again");
     return false;
   }
+  UniqueFd numbered = Numbered(accepted);
+  if (!numbered.valid()) {
+    Complain("out of descriptors, connections are refused");
+    return false;
+  }
+  complained_ = false;
+  accepted.Reset();
+  on_connection_(std::move(numbered));
+  return true;
+}
+
+UniqueFd Listener::Numbered(const UniqueFd& accepted) {
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
   const int end = static_cast<int>(std::min<rlim_t>(limit.rlim_cur, 1 << 20)) -
                   kReservedNumbers;
-  if (next_number_ < kFirstNumber || next_number_ >= end) {
-    next_number_ = std::min(kFirstNumber, std::max(end, 0));
-  }
-  UniqueFd numbered(
-      fcntl(accepted.get(), F_DUPFD_CLOEXEC, next_number_));
+  const int first = std::min(kFirstNumber, std::max(end, 0));
+  if (next_number_ < first || next_number_ >= end) next_number_ = first;
+  UniqueFd numbered(fcntl(accepted.get(), F_DUPFD_CLOEXEC, next_number_));
   if (!numbered.valid()) {
-    next_number_ = 0;
-    spdlog::warn("out of descriptors, a connection is refused limit={}",
-                 limit.rlim_cur);
-    return false;
+    numbered = UniqueFd(fcntl(accepted.get(), F_DUPFD_CLOEXEC, first));
   }
-  next_number_ = numbered.get() + 1;
-  accepted.Reset();
-  on_connection_(std::move(numbered));
-  return true;
+  if (numbered.valid()) next_number_ = numbered.get() + 1;
+  return numbered;
+}
+
+void Listener::Complain(const char* what) {
+  if (!std::exchange(complained_, true)) {
+    spdlog::warn("{} path={} error={}", what, path_, std::strerror(errno));
+  }
 }
 
 }  // namespace warmpool

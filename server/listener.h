@@ -4,6 +4,8 @@
 #ifndef WARMPOOL_SERVER_LISTENER_H_
 #define WARMPOOL_SERVER_LISTENER_H_
 
+#include <sys/types.h>
+
 #include <functional>
 #include <memory>
 #include <string>
@@ -21,11 +23,12 @@ class Listener {
   // which is non-blocking.
   using OnConnection = std::function<void(UniqueFd connection)>;
 
-  // Binds and listens on `path`, mode 0600. A socket file that nobody listens
-  // on is replaced. The parent directory is made where it is missing.
+  // Binds and listens on `path`; `mode` of its file says who may connect. A
+  // socket file that nobody listens on is replaced. Directories are made where
+  // they are missing, such that whoever may connect can pass them.
   // ALREADY_EXISTS: somebody listens there. Other errors name the path.
   static absl::StatusOr<std::unique_ptr<Listener>> Bind(
-      const std::string& path);
+      const std::string& path, mode_t mode = 0600);
 
   // Stops and removes the socket file.
   ~Listener();
@@ -43,6 +46,11 @@ class Listener {
   void AcceptMain();
   // Accepts one connection; false after an error that needs a pause.
   bool AcceptOne();
+  // A duplicate of a connection's descriptor with the next number in turn;
+  // invalid when there is none to be had.
+  UniqueFd Numbered(const UniqueFd& accepted);
+  // Tells of trouble, and only once for as long as it lasts.
+  void Complain(const char* what);
 
   const std::string path_;
   const UniqueFd socket_;
@@ -50,6 +58,7 @@ class Listener {
   OnConnection on_connection_;
   // Where the next connection's descriptor number is looked for.
   int next_number_ = 0;
+  bool complained_ = false;
   std::thread acceptor_;
 };
 

@@ -1,6 +1,7 @@
 // warmpoold: the Warmpool daemon.
 #include <pthread.h>
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include <cstdio>
 #include <memory>
@@ -34,6 +35,9 @@ int Fail(const absl::Status& status) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // No other process of this uid may trace the daemon or open its descriptors
+  // through /proc: it has everybody's segments open.
+  prctl(PR_SET_DUMPABLE, 0);
   // Logs go to stderr, where service managers look for them.
   spdlog::set_default_logger(spdlog::stderr_logger_mt("warmpoold"));
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");

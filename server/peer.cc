@@ -1,0 +1,175 @@
+#include "server/peer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+
+#include <fstream>
+#include <iterator>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace warmpool {
+namespace {
+
+// include/uapi/asm-generic/socket.h of Linux 6.5; Debian 12's is older.
+constexpr int kSoPeerPidfd = 77;
+// include/uapi/linux/magic.h of Linux 6.9: the filesystem of pidfds. Elsewhere
+// all pidfds have one inode in common.
+constexpr auto kPidfdFilesystem = 0x50494446;
+
+std::string ContentsOf(const std::string& path) {
+  std::ifstream file(path);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+bool OutOfDescriptors(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+// A pidfd by number. NOT_FOUND: no such process. Invalid: there are none here.
+absl::StatusOr<UniqueFd> OpenPidfd(pid_t pid) {
+  if (pid <= 0) return UniqueFd();
+  UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (pidfd.valid()) return pidfd;
+  if (errno == ESRCH) {
+    return absl::NotFoundError(absl::StrCat("pid ", pid, " has ended"));
+  }
+  if (OutOfDescriptors(errno)) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("out of descriptors: pid ", pid, " can't be watched"));
+  }
+  return UniqueFd();
+}
+
+absl::StatusOr<UniqueFd> PeerPidfd(int connection_fd, pid_t pid) {
+  int pidfd = -1;
+  socklen_t size = sizeof(pidfd);
+  if (getsockopt(connection_fd, SOL_SOCKET, kSoPeerPidfd, &pidfd, &size) == 0) {
+    return UniqueFd(pidfd);
+  }
+  return OpenPidfd(pid);
+}
+
+std::vector<gid_t> GroupsOf(int connection_fd, gid_t primary) {
+  std::vector<gid_t> groups(32);
+  for (;;) {
+    socklen_t size = groups.size() * sizeof(gid_t);
+    if (getsockopt(connection_fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(),
+                   &size) == 0) {
+      groups.resize(size / sizeof(gid_t));
+      break;
+    }
+    // ERANGE comes with the size it takes.
+    const bool too_small =
+        errno == ERANGE && size > groups.size() * sizeof(gid_t);
+    groups.resize(too_small ? size / sizeof(gid_t) : 0);
+    if (!too_small) break;
+  }
+  groups.push_back(primary);
+  return groups;
+}
+
+// Tells the process of `pidfd`, which may be invalid, from others of its pid.
+uint64_t InstanceOf(const UniqueFd& pidfd, pid_t pid) {
+  struct statfs filesystem;
+  struct stat file;
+  if (pidfd.valid() && fstatfs(pidfd.get(), &filesystem) == 0 &&
+      filesystem.f_type == kPidfdFilesystem &&
+      fstat(pidfd.get(), &file) == 0) {
+    return file.st_ino;
+  }
+  return pid > 0 ? StartTimeIn(ContentsOf(absl::StrCat("/proc/", pid, "/stat")))
+                 : 0;
+}
+
+// Fills in what hangs on the pid. False: the process has ended, and what was
+// read may be of a later one with its number.
+bool Describe(Peer* peer) {
+  peer->instance = InstanceOf(peer->pidfd, peer->pid);
+  if (peer->pid > 0) {
+    peer->command = ContentsOf(absl::StrCat("/proc/", peer->pid, "/comm"));
+    if (!peer->command.empty()) peer->command.pop_back();
+  }
+  return !peer->pidfd.valid() || !HasEnded(peer->pidfd);
+}
+
+}  // namespace
+
+KernelPeerSource& KernelPeerSource::Get() {
+  static KernelPeerSource source;
+  return source;
+}
+
+absl::StatusOr<Peer> KernelPeerSource::PeerOf(int connection_fd) {
+  ucred credentials{};
+  socklen_t size = sizeof(credentials);
+  if (getsockopt(connection_fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) <
+      0) {
+    return absl::ErrnoToStatus(errno, "can't tell who connected");
+  }
+  absl::StatusOr<UniqueFd> pidfd = PeerPidfd(connection_fd, credentials.pid);
+  if (absl::IsResourceExhausted(pidfd.status())) return pidfd.status();
+  Peer peer;
+  peer.pid = credentials.pid;
+  peer.credentials.uid = credentials.uid;
+  peer.credentials.gids = GroupsOf(connection_fd, credentials.gid);
+  if (pidfd.ok()) peer.pidfd = *std::move(pidfd);
+  if (!pidfd.ok() || !Describe(&peer)) {
+    return absl::UnavailableError(
+        absl::StrCat("pid ", credentials.pid, " connected and has ended"));
+  }
+  return peer;
+}
+
+absl::StatusOr<Peer> KernelPeerSource::ProcessOf(pid_t pid) {
+  absl::StatusOr<UniqueFd> pidfd = OpenPidfd(pid);
+  if (!pidfd.ok()) return pidfd.status();
+  Peer peer;
+  peer.pid = pid;
+  peer.pidfd = *std::move(pidfd);
+  if (!Describe(&peer) || peer.instance == 0) {
+    return absl::NotFoundError(absl::StrCat("pid ", pid, " has ended"));
+  }
+  return peer;
+}
+
+bool HasEnded(const UniqueFd& pidfd) {
+  pollfd poll_fd{pidfd.get(), POLLIN, 0};
+  return poll(&poll_fd, 1, 0) > 0;
+}
+
+uint64_t StartTimeIn(absl::string_view stat) {
+  // proc(5): field 2 is the command's name in parentheses, 22 the start time.
+  constexpr size_t kFieldAfterName = 3;
+  constexpr size_t kStartTimeField = 22;
+  const size_t name_end = stat.rfind(')');
+  if (name_end == absl::string_view::npos) return 0;
+  const std::vector<absl::string_view> fields = absl::StrSplit(
+      stat.substr(name_end + 1), absl::ByAnyChar(" \n"), absl::SkipEmpty());
+  uint64_t ticks = 0;
+  constexpr size_t kIndex = kStartTimeField - kFieldAfterName;
+  if (fields.size() <= kIndex || !absl::SimpleAtoi(fields[kIndex], &ticks)) {
+    return 0;
+  }
+  return ticks;
+}
+
+std::string DescribePeer(int connection_fd) {
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  if (getsockopt(connection_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
+    return "an unknown process";
+  }
+  return absl::StrCat("pid ", peer.pid, " uid ", peer.uid);
+}
+
+}  // namespace warmpool

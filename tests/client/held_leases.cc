@@ -43,6 +43,11 @@ std::string HeldLeases::Add(const std::string& client_id,
   return lease.lease_id();
 }
 
+void HeldLeases::Forget(const std::string& lease_id) {
+  MutexLock lock(&mutex_);
+  held_.erase(lease_id);
+}
+
 void HeldLeases::ForgetAll() {
   MutexLock lock(&mutex_);
   held_.clear();

@@ -25,6 +25,7 @@ class HeldLeases {
 
   // Adds a lease that no call asked for; returns its id.
   std::string Add(const std::string& client_id, const std::string& request_id);
+  void Forget(const std::string& lease_id);
   // The daemon starts anew and has no journal.
   void ForgetAll();
   // As kill -9 and a start would do: forgets, and cuts the connection.

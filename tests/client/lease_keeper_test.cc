@@ -218,6 +218,18 @@ TEST_F(LeaseKeeperTest, ALeaseKeptDuringACallIsNotForgotten) {
   EXPECT_EQ(keeper_.size(), 2u);
 }
 
+TEST_F(LeaseKeeperTest, ALeaseKeptAnewDuringItsRenewalOutlivesTheAnswer) {
+  Keep("a", absl::Seconds(30));
+  outcomes_.emplace("a", absl::NotFoundError("unknown"));
+  during_call_ = [this] { Keep("a", absl::Seconds(60)); };
+  clock_.Advance(absl::Seconds(10));
+  EXPECT_EQ(RenewDue(), absl::Seconds(20));
+  EXPECT_EQ(keeper_.size(), 1u);
+  during_call_ = nullptr;
+  clock_.Advance(absl::Seconds(20));
+  EXPECT_EQ(keeper_.RenewDue(), absl::InfiniteFuture());
+}
+
 TEST_F(LeaseKeeperTest, LargeNumbersAreSplitMostUrgentFirst) {
   for (size_t i = 0; i < LeaseKeeper::kMaxRenewals; ++i) {
     Keep(absl::StrCat("later", i), absl::Seconds(63));

@@ -1,0 +1,75 @@
+// DaemonControl: the real daemon, run, killed and run again on the same socket
+// and directory, and a connection to it. Not thread-safe; main thread only.
+#ifndef WARMPOOL_TESTS_TORTURE_DAEMON_CONTROL_H_
+#define WARMPOOL_TESTS_TORTURE_DAEMON_CONTROL_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "client/warmpool.h"
+#include "tests/torture/tied_process.h"
+
+namespace warmpool::torture {
+
+class DaemonControl {
+ public:
+  struct Options {
+    // The program.
+    std::string path = {};
+    // Where the socket and the log go.
+    std::string directory = {};
+    std::string shm_dir = {};
+    uint64_t capacity_bytes = 0;
+  };
+
+  // What to do again and again while waiting for the daemon.
+  using Meanwhile = std::function<void()>;
+
+  DaemonControl(Options options, Meanwhile meanwhile);
+
+  // Runs it and waits until it serves. With a failpoint (not 0), it is told to
+  // kill itself at that call; that it did so before it served is OK, and
+  // running() tells.
+  absl::Status Start(uint64_t failpoint);
+  void Kill() { process_->Kill(); }
+  // SIGTERM; waits until it has exited, which must be with 0.
+  absl::Status Terminate();
+
+  bool running();
+  // Whether it was told to kill itself and did. REQUIRES: not running.
+  bool killed_itself();
+  // Of the last one. REQUIRES: not running.
+  std::string HowItEnded();
+
+  pid_t pid() const { return process_->pid(); }
+  std::string target() const;
+  // Calls fail within seconds if the daemon does.
+  Client& client() { return *client_; }
+  // From the start of a daemon to the moment that it served, at most.
+  absl::Duration longest_start() const { return longest_start_; }
+  // The last lines of all daemons' logs.
+  std::string LogTail() const;
+
+ private:
+  std::vector<std::string> Arguments() const;
+  bool Serves();
+
+  const Options options_;
+  const Meanwhile meanwhile_;
+  std::unique_ptr<TiedProcess> process_;
+  uint64_t failpoint_ = 0;
+  std::optional<Client> client_;
+  absl::Duration longest_start_;
+};
+
+}  // namespace warmpool::torture
+
+#endif  // WARMPOOL_TESTS_TORTURE_DAEMON_CONTROL_H_

@@ -1,0 +1,182 @@
+// Driver's checks of everything at once, and of what is left at the end.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/clock.h"
+#include "tests/torture/command_input.h"
+#include "tests/torture/driver.h"
+#include "tests/torture/snapshot_source.h"
+
+namespace warmpool::torture {
+namespace {
+
+// A call's deadline in a client, and as much again.
+constexpr absl::Duration kLongestPause = absl::Seconds(20);
+// Without an answer to a snapshot.
+constexpr absl::Duration kLongestSilence = absl::Seconds(10);
+// Forked children keep a mapping for less than two.
+constexpr absl::Duration kLongestFork = absl::Seconds(5);
+constexpr absl::Duration kBetweenSnapshots = absl::Milliseconds(20);
+
+absl::Time Now() { return MonotonicClock::Get().Now(); }
+
+absl::Status Breach(absl::string_view what) {
+  return absl::AbortedError(what);
+}
+
+}  // namespace
+
+absl::Status Driver::CheckEverything() {
+  checking_ = true;
+  absl::Status status = PauseClients();
+  if (status.ok()) status = AwaitConsistency();
+  checking_ = false;
+  if (!status.ok()) return status;
+  ++counts_.checks;
+  model_.Prune(Now());
+  ReapOrphans();
+  const std::string resume = Command{.kind = Command::Kind::kResume}.ToLine();
+  for (const int client : crew_.running()) {
+    if (!stopped_.contains(client)) crew_.Send(client, resume);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Driver::PauseClients() {
+  const uint64_t pause = ++last_pause_;
+  const std::string command =
+      Command{.kind = Command::Kind::kPause, .number = pause}.ToLine();
+  Note(absl::StrCat("pause ", pause));
+  for (const int client : crew_.running()) {
+    if (!stopped_.contains(client)) crew_.Send(client, command);
+  }
+  const absl::Time begin = Now();
+  for (;;) {
+    const absl::Status status = Pass(absl::ZeroDuration());
+    if (!status.ok()) return status;
+    std::optional<int> missing;
+    for (const int client : crew_.running()) {
+      if (!stopped_.contains(client) && paused_[client] != pause) {
+        missing = client;
+      }
+    }
+    if (!missing.has_value()) return absl::OkStatus();
+    if (Now() - begin > kLongestPause) {
+      return Breach(absl::StrCat("client ", *missing, " hangs: it does not ",
+                                 "pause within ",
+                                 absl::FormatDuration(kLongestPause)));
+    }
+    crew_.Read(absl::Milliseconds(5));
+  }
+}
+
+absl::Status Driver::AwaitConsistency() {
+  absl::Time begin = Now();
+  absl::Time answered = begin;
+  for (;;) {
+    const absl::Status status = Pass(absl::ZeroDuration());
+    if (!status.ok()) return status;
+    // Whatever is not as it should be may have begun with the daemon.
+    begin = std::max(begin, daemon_up_);
+    const absl::Time asked = Now();
+    const absl::StatusOr<Snapshot> snapshot = TakeSnapshot(
+        daemon_.client(), daemon_.pid(), options_.daemon.shm_dir);
+    if (!snapshot.ok()) {
+      if (Now() - std::max(answered, daemon_up_) > kLongestSilence) {
+        return Breach(absl::StrCat("the daemon does not answer: ",
+                                   snapshot.status().ToString()));
+      }
+      continue;
+    }
+    answered = asked;
+    const std::vector<Model::Problem> problems =
+        model_.Problems(*snapshot, asked);
+    if (problems.empty()) return absl::OkStatus();
+    for (const Model::Problem& problem : problems) {
+      if (asked - begin <= problem.patience) continue;
+      return Breach(absl::StrCat(
+          "for ", absl::FormatDuration(asked - begin), ": ", problem.what,
+          problems.size() > 1
+              ? absl::StrCat(" (one of ", problems.size(), " problems, as: ",
+                             problems.back().what, ")")
+              : ""));
+    }
+    crew_.Read(kBetweenSnapshots);
+  }
+}
+
+absl::Status Driver::Finish() {
+  finishing_ = true;
+  Note("all clients are to end");
+  filler_.Free();
+  for (const auto& [client, at] : std::exchange(stopped_, {})) {
+    ContinueClient(client);
+  }
+  const std::string quit = Command{.kind = Command::Kind::kQuit}.ToLine();
+  for (const int client : crew_.running()) crew_.Send(client, quit);
+  absl::Status status = AwaitClientsEnd();
+  if (status.ok()) status = AwaitForksEnd();
+  if (status.ok()) status = AwaitConsistency();
+  if (!status.ok()) return status;
+  ++counts_.checks;
+  Note("the daemon is told to stop for good");
+  status = daemon_.Terminate();
+  if (!status.ok()) return status;
+  return CheckNothingLeft();
+}
+
+absl::Status Driver::AwaitClientsEnd() {
+  const absl::Time begin = Now();
+  while (!crew_.running().empty()) {
+    const absl::Status status = Pass(absl::Milliseconds(5));
+    if (!status.ok()) return status;
+    if (Now() - begin > kLongestPause) {
+      return Breach(absl::StrCat("client ", crew_.running().front(),
+                                 " does not end within ",
+                                 absl::FormatDuration(kLongestPause)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Driver::AwaitForksEnd() {
+  const absl::Time begin = Now();
+  for (;;) {
+    ReapOrphans();
+    // The daemon is one of them.
+    if (Descendants().size() <= 1) return absl::OkStatus();
+    if (Now() - begin > kLongestFork) {
+      return Breach("forked children of clients do not end");
+    }
+    const absl::Status status = Pass(absl::Milliseconds(5));
+    if (!status.ok()) return status;
+  }
+}
+
+void Driver::ReapOrphans() {
+  // Clients and the daemon are waited for where they are known.
+  siginfo_t ended{};
+  while (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         ended.si_pid != 0) {
+    const bool ours = daemon_.pid() == ended.si_pid || crew_.Has(ended.si_pid);
+    if (ours) return;
+    waitpid(ended.si_pid, nullptr, 0);
+  }
+}
+
+absl::Status Driver::CheckNothingLeft() {
+  std::error_code gone;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(
+           options_.daemon.shm_dir, gone)) {
+    return Breach(absl::StrCat(entry.path().string(),
+                               " is left though no lease was"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace warmpool::torture

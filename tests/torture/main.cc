@@ -1,0 +1,188 @@
+// Torture: whether Warmpool keeps what it promises while its clients and the
+// daemon are killed, stopped and starved.
+//
+//   torture --seconds=60 --clients=8 --kill_clients --kill_server
+//           --stop_clients --enospc --seed=1
+//
+// Exit codes: 0 all promises kept, 1 a breach, 2 it can't run, 130 interrupted.
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <iostream>
+#include <random>
+#include <string>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "core/base/clock.h"
+#include "tests/core/memory/small_tmpfs.h"
+#include "tests/torture/driver.h"
+#include "tests/torture/summary.h"
+#include "tests/torture/torture_client.h"
+
+ABSL_FLAG(int, seconds, 20, "How long to go on; the last checks take longer");
+ABSL_FLAG(int, clients, 6, "Client processes at a time");
+ABSL_FLAG(bool, kill_clients, false, "kill -9 clients");
+ABSL_FLAG(bool, stop_clients, false,
+          "SIGSTOP clients, for shorter and for longer than leases live");
+ABSL_FLAG(bool, kill_server, false,
+          "kill -9 the daemon, and restart it by SIGTERM");
+ABSL_FLAG(bool, enospc, false,
+          "Fill the filesystem of the segments; needs one of its own, so root "
+          "or user namespaces");
+ABSL_FLAG(bool, failpoints, false,
+          "With --kill_server: let daemons kill themselves at numbered calls "
+          "(WARMPOOL_FAILPOINT)");
+ABSL_FLAG(uint64_t, seed, 0,
+          "The same seed makes the same decisions; 0: one is drawn");
+ABSL_FLAG(std::string, daemon, "",
+          "The daemon's program. Default: server/warmpoold beside this one");
+ABSL_FLAG(bool, json, false, "Print the counts as a JSON object");
+
+// Given by the driver to its clients.
+ABSL_FLAG(int, client, -1, "Be this client, on standard input and output");
+ABSL_FLAG(std::string, target, "", "The daemon's, for clients");
+
+namespace warmpool::torture {
+namespace {
+
+std::atomic<bool> interrupted = false;
+
+void WatchSignals() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { interrupted = true; };
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  // A client that was killed reads no commands.
+  signal(SIGPIPE, SIG_IGN);
+}
+
+// In runfiles, which are the working directory of tests, or in bazel-bin.
+std::string FindDaemon(const std::string& program) {
+  const std::string given = absl::GetFlag(FLAGS_daemon);
+  if (!given.empty()) return given;
+  const std::string runfiles = "server/warmpoold";
+  if (std::filesystem::exists(runfiles)) return runfiles;
+  return (std::filesystem::path(program).parent_path().parent_path()
+              .parent_path() / runfiles).string();
+}
+
+// What the clients can hold, but not all of it and what is kept warm.
+uint64_t CapacityFor(int clients) {
+  return (uint64_t{16} << 20) + static_cast<uint64_t>(clients) * (8 << 20);
+}
+
+Driver::Options MakeOptions(const SmallTmpfs& tmpfs) {
+  const std::string program =
+      std::filesystem::read_symlink("/proc/self/exe").string();
+  Driver::Options options;
+  options.run_for = absl::Seconds(absl::GetFlag(FLAGS_seconds));
+  options.clients = absl::GetFlag(FLAGS_clients);
+  options.seed = absl::GetFlag(FLAGS_seed);
+  if (options.seed == 0) options.seed = std::random_device()();
+  options.plan = {.kill_clients = absl::GetFlag(FLAGS_kill_clients),
+                  .stop_clients = absl::GetFlag(FLAGS_stop_clients),
+                  .kill_server = absl::GetFlag(FLAGS_kill_server),
+                  .fill = absl::GetFlag(FLAGS_enospc),
+                  .failpoints = absl::GetFlag(FLAGS_failpoints)};
+  const std::filesystem::path root(tmpfs.Join("root"));
+  options.daemon = {
+      .path = FindDaemon(program),
+      // Not on the filesystem that is filled.
+      .directory = root.parent_path().parent_path().string(),
+      .shm_dir = tmpfs.Join("pool"),
+      .capacity_bytes = CapacityFor(options.clients)};
+  options.filler_path = tmpfs.Join("filler");
+  options.program = program;
+  return options;
+}
+
+std::string CommandToRepeat(uint64_t seed) {
+  std::string command =
+      absl::StrCat("bazel-bin/tests/torture/torture --seconds=",
+                   absl::GetFlag(FLAGS_seconds),
+                   " --clients=", absl::GetFlag(FLAGS_clients));
+  const std::pair<const char*, bool> switches[] = {
+      {" --kill_clients", absl::GetFlag(FLAGS_kill_clients)},
+      {" --kill_server", absl::GetFlag(FLAGS_kill_server)},
+      {" --stop_clients", absl::GetFlag(FLAGS_stop_clients)},
+      {" --enospc", absl::GetFlag(FLAGS_enospc)},
+      {" --failpoints", absl::GetFlag(FLAGS_failpoints)}};
+  for (const auto& [name, given] : switches) {
+    if (given) absl::StrAppend(&command, name);
+  }
+  return absl::StrCat(command, " --seed=", seed);
+}
+
+int Conclude(const Summary& summary, const Driver& driver) {
+  const bool json = absl::GetFlag(FLAGS_json);
+  std::ostream& text = json ? std::cerr : std::cout;
+  if (absl::IsAborted(summary.status)) {
+    text << "--- last events\n" << driver.LastEvents()
+         << "\n--- the daemon's log\n" << driver.DaemonLog() << "---\n";
+  }
+  if (json) std::cout << ToJson(summary) << std::endl;
+  text << ToText(summary) << std::endl;
+  const std::string command = CommandToRepeat(summary.seed);
+  if (summary.status.ok()) {
+    text << "torture: ok, " << command << std::endl;
+    return 0;
+  }
+  if (absl::IsCancelled(summary.status)) {
+    text << "torture: interrupted" << std::endl;
+    return 130;
+  }
+  text << "torture: breach: " << summary.status.message()
+       << "\ntorture: to repeat it: " << command << std::endl;
+  return 1;
+}
+
+int Drive() {
+  WatchSignals();
+  const SmallTmpfs tmpfs(
+      absl::StrCat("size=", CapacityFor(absl::GetFlag(FLAGS_clients)) +
+                                (uint64_t{8} << 20)));
+  if (absl::GetFlag(FLAGS_enospc) && !tmpfs.problem().empty()) {
+    std::cerr << "torture: --enospc: " << tmpfs.problem() << std::endl;
+    return 2;
+  }
+  const Driver::Options options = MakeOptions(tmpfs);
+  if (access(options.daemon.path.c_str(), X_OK) < 0) {
+    std::cerr << "torture: no daemon at " << options.daemon.path
+              << ": build //server:warmpoold or give --daemon" << std::endl;
+    return 2;
+  }
+  std::cerr << "torture: seed " << options.seed << std::endl;
+  Driver driver(options, &interrupted);
+  const absl::Time begin = MonotonicClock::Get().Now();
+  Summary summary;
+  summary.status = driver.Run();
+  summary.seed = options.seed;
+  summary.ran_for = MonotonicClock::Get().Now() - begin;
+  summary.driver = driver.counts();
+  summary.model = driver.model_counts();
+  summary.longest_daemon_start = driver.longest_daemon_start();
+  return Conclude(summary, driver);
+}
+
+int Main(int argc, char** argv) {
+  absl::SetProgramUsageMessage(
+      "Kills, stops and starves a daemon's clients and the daemon, and checks "
+      "from outside that no lease is lost and no page shared.");
+  absl::ParseCommandLine(argc, argv);
+  const int client = absl::GetFlag(FLAGS_client);
+  if (client < 0) return Drive();
+  return TortureClient(absl::GetFlag(FLAGS_target), client,
+                       absl::GetFlag(FLAGS_seed), STDIN_FILENO, STDOUT_FILENO)
+      .Run();
+}
+
+}  // namespace
+}  // namespace warmpool::torture
+
+int main(int argc, char** argv) { return warmpool::torture::Main(argc, argv); }

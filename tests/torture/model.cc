@@ -1,0 +1,294 @@
+#include "tests/torture/model.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace warmpool::torture {
+namespace {
+
+// A client that ran for less between two stops may not have renewed a lease.
+constexpr absl::Duration kTimeToRenew = absl::Milliseconds(500);
+
+}  // namespace
+
+void Model::OnClientStarted(int client, pid_t pid) {
+  clients_[client].pid = pid;
+  client_of_pid_[pid] = client;
+}
+
+void Model::OnClientStopped(int client, absl::Time now) {
+  clients_[client].stops.push_back({now, absl::InfiniteFuture()});
+}
+
+void Model::OnClientContinued(int client, absl::Time now) {
+  clients_[client].stops.back().to = now;
+}
+
+bool Model::Client::Stopped() const {
+  return !stops.empty() && stops.back().to == absl::InfiniteFuture();
+}
+
+void Model::OnClientDied(int client) {
+  clients_[client].alive = false;
+  clients_[client].requests.clear();
+  absl::erase_if(leases_, [client](const auto& lease) {
+    return lease.second.client == client;
+  });
+}
+
+std::optional<std::string> Model::Apply(int client, const Report& report) {
+  switch (report.kind) {
+    case Report::Kind::kAsking:
+      clients_[client].requests[report.request] = {
+          .asked = report.time,
+          .bytes = report.bytes,
+          .ttl = report.ttl,
+          .renewed = report.renewed,
+          .stamper = report.lease};
+      return std::nullopt;
+    case Report::Kind::kGranted:
+      return OnGranted(client, report);
+    case Report::Kind::kRefused:
+      return OnRefused(client, report);
+    case Report::Kind::kUnsure:
+      return OnUnsure(client, report);
+    case Report::Kind::kFound:
+      ++counts_.reused;
+      found_.emplace_back(client, report);
+      return std::nullopt;
+    case Report::Kind::kStamped:
+    case Report::Kind::kPaused:
+      return std::nullopt;
+    case Report::Kind::kReleasing:
+    case Report::Kind::kReleased:
+    case Report::Kind::kUnreleased:
+    case Report::Kind::kRenewed:
+      return OnEnded(client, report);
+    case Report::Kind::kLost:
+      return OnLost(client, report);
+    case Report::Kind::kChecked:
+      counts_.bytes_checked += report.bytes;
+      return std::nullopt;
+    case Report::Kind::kForkHolds:
+      ++counts_.forks;
+      ++forks_[report.lease];
+      return std::nullopt;
+    case Report::Kind::kForkDone:
+      if (--forks_[report.lease] == 0) forks_.erase(report.lease);
+      return std::nullopt;
+    case Report::Kind::kBreach:
+      return report.text;
+  }
+  return "a report of no kind";
+}
+
+Model::Verdict Model::OnGranted(int client, const Report& report) {
+  const auto found = clients_[client].requests.find(report.request);
+  if (found == clients_[client].requests.end()) {
+    return absl::StrCat("an answer to no request: ", report.ToLine());
+  }
+  const Request request = found->second;
+  clients_[client].requests.erase(found);
+  const bool attached = request.stamper != RandomId();
+  ++(attached ? counts_.attached : counts_.leases);
+  if (leases_.contains(report.lease) || released_.contains(report.lease)) {
+    return absl::StrCat("lease ", report.lease.ToHex(), " was granted twice");
+  }
+  leases_[report.lease] = {
+      .client = client,
+      .stamper = attached ? request.stamper : report.lease,
+      .generation = report.generation,
+      .bytes = report.bytes,
+      .inode = report.inode,
+      .ttl = report.ttl,
+      .renewed = request.renewed,
+      .asked = request.asked,
+      .last_sign = report.time};
+  return std::nullopt;
+}
+
+Model::Verdict Model::OnRefused(int client, const Report& report) {
+  Client& asker = clients_[client];
+  const Request request = asker.requests[report.request];
+  asker.requests.erase(report.request);
+  ++counts_.refused;
+  const bool attach = request.stamper != RandomId();
+  if (report.code == absl::StatusCode::kResourceExhausted) return std::nullopt;
+  if (report.code == absl::StatusCode::kNotFound && attach) {
+    not_found_.emplace_back(client, request);
+    return std::nullopt;
+  }
+  return absl::StrCat("client ", client, " (pid ", asker.pid,
+                      ") was refused what it may ask for, a lease of ",
+                      request.bytes, " bytes: ",
+                      absl::StatusCodeToString(report.code), ": ", report.text);
+}
+
+Model::Verdict Model::OnUnsure(int client, const Report& report) {
+  ++counts_.unanswered;
+  Client& asker = clients_[client];
+  const auto found = asker.requests.find(report.request);
+  if (found == asker.requests.end()) return "no answer to no request";
+  found->second.unanswered = report.time;
+  const Request& request = found->second;
+  // It was granted, and its segment was gone before it could be mapped.
+  if (report.code == absl::StatusCode::kFailedPrecondition &&
+      !MayHaveExpired(client, request.asked, request.ttl, request.renewed,
+                      report.time)) {
+    return absl::StrCat("client ", client, " (pid ", asker.pid,
+                        ") can't map what it was just granted: ", report.text);
+  }
+  return std::nullopt;
+}
+
+Model::Verdict Model::OnEnded(int client, const Report& report) {
+  const auto found = leases_.find(report.lease);
+  if (found == leases_.end()) {
+    return absl::StrCat("client ", client, " has no lease for: ",
+                        report.ToLine());
+  }
+  found->second.last_sign = report.time;
+  switch (report.kind) {
+    case Report::Kind::kReleasing:
+      found->second.phase = Phase::kReleasing;
+      break;
+    case Report::Kind::kUnreleased:
+      if (report.code != absl::StatusCode::kOk) ++counts_.unanswered;
+      found->second.phase = Phase::kUnreleased;
+      break;
+    case Report::Kind::kRenewed:
+      ++counts_.renewed;
+      break;
+    default:
+      ++counts_.released;
+      released_.insert(report.lease);
+      leases_.erase(found);
+  }
+  return std::nullopt;
+}
+
+Model::Verdict Model::OnLost(int client, const Report& report) {
+  const auto found = leases_.find(report.lease);
+  if (found == leases_.end()) {
+    return absl::StrCat("client ", client, " lost a lease it never had: ",
+                        report.ToLine());
+  }
+  Lease& lease = found->second;
+  if (!MayHaveExpired(lease, report.time)) {
+    return absl::StrCat(
+        "lease ", report.lease.ToHex(), " of client ", client, " (pid ",
+        clients_[client].pid, ", ttl ", absl::FormatDuration(lease.ttl),
+        ", asked for ", absl::FormatDuration(report.time - lease.asked),
+        " ago) is lost: ", absl::StatusCodeToString(report.code), ": ",
+        report.text);
+  }
+  if (lease.phase == Phase::kReleasing) {
+    ++counts_.expired;
+    released_.insert(report.lease);
+    leases_.erase(found);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> Model::Judge() {
+  const auto found = std::exchange(found_, {});
+  const auto not_found = std::exchange(not_found_, {});
+  for (const auto& [client, report] : found) {
+    if (Verdict verdict = JudgeFound(client, report)) return verdict;
+  }
+  for (const auto& [client, request] : not_found) {
+    if (Verdict verdict = JudgeNotFound(client, request)) return verdict;
+  }
+  return std::nullopt;
+}
+
+Model::Verdict Model::JudgeFound(int client, const Report& report) const {
+  const Verdict holder = WhoHas(report.lease);
+  if (!holder.has_value()) return std::nullopt;
+  return absl::StrCat("client ", client, " was granted pages with the stamps ",
+                      "of lease ", report.lease.ToHex(), ", which ", *holder,
+                      " has");
+}
+
+Model::Verdict Model::JudgeNotFound(int client, const Request& request) const {
+  const auto owner = leases_.find(request.stamper);
+  if (owner == leases_.end() || owner->second.phase != Phase::kHeld ||
+      MayHaveExpired(owner->second, absl::InfiniteFuture())) {
+    return std::nullopt;
+  }
+  return absl::StrCat("client ", client, " can't attach to the buffer of lease ",
+                      request.stamper.ToHex(), ", which client ",
+                      owner->second.client, " holds");
+}
+
+Model::Verdict Model::WhoHas(const RandomId& stamper) const {
+  for (const auto& [id, lease] : leases_) {
+    if (lease.stamper == stamper && lease.phase == Phase::kHeld) {
+      return absl::StrCat("client ", lease.client, " (lease ", id.ToHex(), ")");
+    }
+  }
+  if (forks_.contains(stamper)) return "a forked child";
+  return std::nullopt;
+}
+
+absl::Duration Model::LongestStop(const Client& client, absl::Time from,
+                                  absl::Time now) const {
+  absl::Duration longest;
+  std::optional<Span> joined;
+  for (const Span& stop : client.stops) {
+    if (joined.has_value() && stop.from - joined->to < kTimeToRenew) {
+      joined->to = stop.to;
+    } else {
+      joined = stop;
+    }
+    longest = std::max(longest, std::min(joined->to, now) -
+                                    std::max(joined->from, from));
+  }
+  return longest;
+}
+
+bool Model::MayHaveExpired(int client, absl::Time asked, absl::Duration ttl,
+                           bool renewed, absl::Time now) const {
+  if (ttl == absl::ZeroDuration()) return false;
+  if (!renewed) return now >= asked + ttl;
+  const auto found = clients_.find(client);
+  return found != clients_.end() &&
+         LongestStop(found->second, asked, now) >= ttl / 2;
+}
+
+bool Model::MayHaveExpired(const Lease& lease, absl::Time now) const {
+  return MayHaveExpired(lease.client, lease.asked, lease.ttl, lease.renewed,
+                        now);
+}
+
+absl::Time Model::MustBeGone(absl::Time last_sign, absl::Duration ttl) const {
+  if (ttl == absl::ZeroDuration()) return absl::InfiniteFuture();
+  // A daemon that starts gives every lease a full time to live.
+  return std::max(last_sign, daemon_up_) + ttl + kSlack;
+}
+
+void Model::Prune(absl::Time now) {
+  for (auto& [number, client] : clients_) {
+    std::erase_if(client.requests, [&](const auto& item) {
+      const Request& request = item.second;
+      return request.unanswered.has_value() &&
+             now > MustBeGone(*request.unanswered, request.ttl);
+    });
+  }
+  absl::erase_if(leases_, [&](const auto& item) {
+    const Lease& lease = item.second;
+    return lease.phase == Phase::kUnreleased &&
+           now > MustBeGone(lease.last_sign, lease.ttl);
+  });
+}
+
+size_t Model::held() const {
+  return static_cast<size_t>(
+      std::count_if(leases_.begin(), leases_.end(), [](const auto& item) {
+        return item.second.phase == Phase::kHeld;
+      }));
+}
+
+}  // namespace warmpool::torture

@@ -1,0 +1,173 @@
+// Model: what is known from outside about every lease, from the reports of the
+// clients and from what the driver did to them; and what must therefore be true
+// of the daemon.
+//
+// A lease of a live client that was acknowledged must be there until its client
+// begins to release it. It may be gone only if its time to live could run out:
+// nobody renewed it, or its client was stopped for too long to. A lease whose
+// release was acknowledged must not be there. A request or release that got no
+// answer may have been carried out or not, for one time to live.
+//
+// Pure bookkeeping: no clock, no system call. Not thread-safe.
+#ifndef WARMPOOL_TESTS_TORTURE_MODEL_H_
+#define WARMPOOL_TESTS_TORTURE_MODEL_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/time/time.h"
+#include "core/base/random_id.h"
+#include "tests/torture/report.h"
+#include "tests/torture/snapshot.h"
+
+namespace warmpool::torture {
+
+class Model {
+ public:
+  // What the daemon may be late by: it promises "within a second".
+  static constexpr absl::Duration kSlack = absl::Seconds(1);
+
+  // Something that does not fit together.
+  struct Problem {
+    std::string what = {};
+    // How long it may last: what happened may not have been noticed yet.
+    absl::Duration patience = {};
+  };
+
+  struct Counts {
+    uint64_t leases = 0;
+    uint64_t attached = 0;
+    uint64_t released = 0;
+    uint64_t refused = 0;
+    // Requests and releases without an answer.
+    uint64_t unanswered = 0;
+    uint64_t renewed = 0;
+    // Rightly gone when their client came back to them.
+    uint64_t expired = 0;
+    // Buffers that came with the stamps of an earlier lease.
+    uint64_t reused = 0;
+    uint64_t forks = 0;
+    uint64_t bytes_checked = 0;
+  };
+
+  void OnClientStarted(int client, pid_t pid);
+  void OnClientStopped(int client, absl::Time now);
+  void OnClientContinued(int client, absl::Time now);
+  // Its process is gone; children that it forked may not be.
+  void OnClientDied(int client);
+  // A daemon serves, after a time without one.
+  void OnDaemonUp(absl::Time now) { daemon_up_ = now; }
+
+  // Takes in what a client said. Returns what is wrong with it, if anything.
+  std::optional<std::string> Apply(int client, const Report& report);
+
+  // Judges what could not be judged before the pipes of all clients had been
+  // read; to be called when they have.
+  std::optional<std::string> Judge();
+
+  // What does not fit together at a moment at which no client does anything,
+  // but those that are stopped.
+  std::vector<Problem> Problems(const Snapshot& snapshot,
+                                    absl::Time now) const;
+
+  // Forgets what no snapshot can show any more.
+  void Prune(absl::Time now);
+
+  const Counts& counts() const { return counts_; }
+  // Leases that clients hold.
+  size_t held() const;
+
+ private:
+  enum class Phase { kHeld, kReleasing, kUnreleased };
+
+  struct Lease {
+    int client = 0;
+    Phase phase = Phase::kHeld;
+    // Whose stamps its pages have: its own id, or that of the lease whose
+    // buffer it is attached to.
+    RandomId stamper = {};
+    uint64_t generation = 0;
+    uint64_t bytes = 0;
+    uint64_t inode = 0;
+    absl::Duration ttl = {};
+    bool renewed = false;
+    absl::Time asked = {};
+    // Of its last grant or renewal that was acknowledged, or of the end of its
+    // release.
+    absl::Time last_sign = {};
+  };
+
+  struct Request {
+    absl::Time asked = {};
+    // 0: whatever the buffer has that it attaches to.
+    uint64_t bytes = 0;
+    absl::Duration ttl = {};
+    bool renewed = false;
+    // Null: not an attach.
+    RandomId stamper = {};
+    // When it ended without an answer.
+    std::optional<absl::Time> unanswered = {};
+  };
+
+  struct Span {
+    absl::Time from = {};
+    absl::Time to = {};
+  };
+
+  struct Client {
+    pid_t pid = 0;
+    bool alive = true;
+    std::vector<Span> stops = {};
+    // By number.
+    std::map<uint64_t, Request> requests;
+
+    bool Stopped() const;
+  };
+
+  using Verdict = std::optional<std::string>;
+
+  Verdict OnGranted(int client, const Report& report);
+  Verdict OnRefused(int client, const Report& report);
+  Verdict OnUnsure(int client, const Report& report);
+  Verdict OnEnded(int client, const Report& report);
+  Verdict OnLost(int client, const Report& report);
+  Verdict JudgeFound(int client, const Report& report) const;
+  Verdict JudgeNotFound(int client, const Request& request) const;
+
+  // The longest time from `from` on that a client could not renew anything.
+  absl::Duration LongestStop(const Client& client, absl::Time from,
+                             absl::Time now) const;
+  bool MayHaveExpired(int client, absl::Time asked, absl::Duration ttl,
+                      bool renewed, absl::Time now) const;
+  bool MayHaveExpired(const Lease& lease, absl::Time now) const;
+  // When a lease that nobody renews after `last_sign` must be gone.
+  absl::Time MustBeGone(absl::Time last_sign, absl::Duration ttl) const;
+  // Null unless a live process has the pages stamped by `stamper`.
+  Verdict WhoHas(const RandomId& stamper) const;
+
+  class Comparison;
+
+  std::map<int, Client> clients_;
+  absl::flat_hash_map<pid_t, int> client_of_pid_;
+  absl::flat_hash_map<RandomId, Lease> leases_;
+  // Whose release was acknowledged.
+  absl::flat_hash_set<RandomId> released_;
+  // By stamper: forked children that have its pages mapped.
+  absl::flat_hash_map<RandomId, int> forks_;
+  // Reports that wait for Judge.
+  std::vector<std::pair<int, Report>> found_;
+  std::vector<std::pair<int, Request>> not_found_;
+  absl::Time daemon_up_ = absl::InfinitePast();
+  Counts counts_;
+};
+
+}  // namespace warmpool::torture
+
+#endif  // WARMPOOL_TESTS_TORTURE_MODEL_H_

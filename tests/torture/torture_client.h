@@ -1,0 +1,97 @@
+// TortureClient: a client process. It leases buffers through the library,
+// stamps every page, keeps them for a while, checks every page and releases
+// them; it attaches to others', forks children that keep a mapping, gives
+// requests up after milliseconds, and lets leases expire. It tells the driver
+// all of it.
+//
+// What it does is drawn from a seed. Not thread-safe; main thread only.
+#ifndef WARMPOOL_TESTS_TORTURE_TORTURE_CLIENT_H_
+#define WARMPOOL_TESTS_TORTURE_TORTURE_CLIENT_H_
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "client/warmpool.h"
+#include "tests/torture/command_input.h"
+#include "tests/torture/report.h"
+
+namespace warmpool::torture {
+
+class TortureClient {
+ public:
+  // Commands come from `input`, reports go to `output`.
+  TortureClient(std::string target, int number, uint64_t seed, int input,
+                int output);
+
+  // Returns when told to quit. The exit code of the process.
+  int Run();
+
+ private:
+  // Connections that differ in how much they do for a lease.
+  enum class Manner {
+    // Patient, and renews its leases.
+    kKeeping,
+    // Patient; its leases expire.
+    kLapsing,
+    // Gives up after milliseconds; its leases expire.
+    kHasty,
+  };
+  static constexpr size_t kManners = 3;
+
+  struct Holding {
+    Buffer buffer = {};
+    RandomId id = {};
+    RandomId stamper = {};
+    Manner manner = Manner::kKeeping;
+    absl::Time release_at = {};
+  };
+
+  // Null if there is none in time.
+  Client* ConnectionOf(Manner manner);
+  absl::Duration DrawPause();
+  // Returns false if told to quit.
+  bool Obey(const Command& command);
+  void DoSomething();
+
+  void Lease();
+  Report DrawLease(Manner manner, LeaseOptions* options);
+  void AttachTo(const Command& command);
+  // What becomes of a request: a holding, or a report why not.
+  Holding* Settle(const Report& asking, absl::StatusOr<Buffer> buffer,
+                  Manner manner, const RandomId& stamper);
+  void Stamp(Holding& holding);
+
+  void Check(const Holding& holding);
+  void Renew(Holding& holding);
+  void Fork(const Holding& holding);
+  void Release(size_t index);
+  void Drop(Holding holding);
+  void ReleaseAll();
+
+  Holding& DrawHolding() { return held_[Below(held_.size())]; }
+  void Tell(Report report);
+  void TellOfLoss(const RandomId& id, const absl::Status& status);
+  uint64_t Below(uint64_t limit) { return random_() % limit; }
+  // With a chance of so many in a hundred.
+  bool Chance(uint64_t percent) { return Below(100) < percent; }
+
+  const std::string target_;
+  const int number_;
+  const int output_;
+  std::mt19937_64 random_;
+  CommandInput input_;
+  std::optional<Client> connections_[kManners];
+  uint64_t last_request_ = 0;
+  std::vector<Holding> held_;
+  std::deque<Command> attaches_;
+};
+
+}  // namespace warmpool::torture
+
+#endif  // WARMPOOL_TESTS_TORTURE_TORTURE_CLIENT_H_

@@ -1,0 +1,188 @@
+// The client library over restarts of a real daemon.
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "client/warmpool.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/core/base/status_matchers.h"
+#include "tests/support/daemon_process.h"
+
+namespace warmpool {
+namespace {
+
+using ::warmpool::testing::DaemonProcess;
+using ::warmpool::testing::Eventually;
+
+constexpr uint64_t kBytes = 256 << 10;
+
+class RestartTest : public ::testing::Test {
+ protected:
+  Client Connect() {
+    absl::StatusOr<Client> client = Client::Connect(daemon_.target());
+    EXPECT_THAT(client, IsOk());
+    return *std::move(client);
+  }
+
+  Buffer Lease(const std::string& name, absl::Duration ttl, char stamp) {
+    absl::StatusOr<Buffer> buffer =
+        client_.Lease(kBytes, {.name = name, .ttl = ttl});
+    EXPECT_THAT(buffer, IsOk());
+    std::memset(buffer->data(), stamp, buffer->size());
+    return *std::move(buffer);
+  }
+
+  static void ExpectStamped(const Buffer& buffer, char stamp) {
+    for (const std::byte byte : buffer.span()) {
+      ASSERT_EQ(static_cast<char>(byte), stamp);
+    }
+  }
+
+  v1::GetStatsResponse Stats() {
+    absl::StatusOr<v1::GetStatsResponse> stats = client_.GetStats();
+    EXPECT_THAT(stats, IsOk());
+    return *std::move(stats);
+  }
+
+  // All that daemons remember of their leases.
+  void DeleteJournal() {
+    ASSERT_TRUE(std::filesystem::exists(daemon_.shm_dir() + "/private"));
+    int deleted = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(
+             daemon_.shm_dir() + "/private")) {
+      const std::string name = entry.path().filename().string();
+      if (entry.path().extension() == ".seg") continue;
+      std::filesystem::remove_all(entry.path());
+      ++deleted;
+    }
+    ASSERT_GT(deleted, 0);
+  }
+
+  bool EventuallyHas(size_t leases) {
+    return Eventually([&] { return Stats().leases().live_leases() == leases; });
+  }
+
+  DaemonProcess daemon_{{"--capacity_bytes=64MiB", "--default_ttl=60s"}};
+  Client client_ = Connect();
+};
+
+TEST_F(RestartTest, LeasesSurviveAKilledDaemon) {
+  Buffer forever = Lease("forever", absl::ZeroDuration(), 'f');
+  Buffer timed = Lease("timed", absl::Seconds(60), 't');
+  daemon_.Restart();
+  ExpectStamped(forever, 'f');
+  EXPECT_THAT(forever.Renew(), IsOk());
+  EXPECT_THAT(timed.Renew(), IsOk());
+  EXPECT_EQ(Stats().leases().live_leases(), 2u);
+  absl::StatusOr<Buffer> attached = Connect().Attach("timed");
+  ASSERT_THAT(attached, IsOk());
+  ExpectStamped(*attached, 't');
+  EXPECT_THAT(attached->Release(), IsOk());
+  EXPECT_THAT(forever.Release(), IsOk());
+  EXPECT_THAT(timed.Release(), IsOk());
+  EXPECT_EQ(Stats().leases().live_leases(), 0u);
+}
+
+TEST_F(RestartTest, LeasesSurviveADaemonThatIsStopped) {
+  Buffer buffer = Lease("b", absl::ZeroDuration(), 'b');
+  EXPECT_EQ(daemon_.Terminate(), 0);
+  daemon_.Restart();
+  EXPECT_THAT(buffer.Renew(), IsOk());
+  ExpectStamped(buffer, 'b');
+  EXPECT_THAT(buffer.Release(), IsOk());
+}
+
+TEST_F(RestartTest, WithoutItsJournalTheDaemonLearnsTheLeasesFromTheClient) {
+  constexpr size_t kBuffers = 120;
+  std::vector<Buffer> buffers;
+  for (size_t i = 0; i < kBuffers; ++i) {
+    buffers.push_back(Lease(absl::StrCat("b/", i),
+                            i % 2 == 0 ? absl::ZeroDuration()
+                                       : absl::Seconds(60),
+                            static_cast<char>(i)));
+  }
+  daemon_.Kill();
+  DeleteJournal();
+  daemon_.Restart();
+  EXPECT_TRUE(EventuallyHas(kBuffers));
+  EXPECT_EQ(Stats().bytes().leased_bytes(), kBuffers * kBytes);
+  for (size_t i = 0; i < kBuffers; ++i) {
+    ExpectStamped(buffers[i], static_cast<char>(i));
+    EXPECT_THAT(buffers[i].Renew(), IsOk());
+  }
+  absl::StatusOr<Buffer> attached = Connect().Attach("b/7");
+  ASSERT_THAT(attached, IsOk());
+  ExpectStamped(*attached, 7);
+  EXPECT_THAT(attached->Release(), IsOk());
+  for (Buffer& buffer : buffers) EXPECT_THAT(buffer.Release(), IsOk());
+  EXPECT_EQ(Stats().leases().live_leases(), 0u);
+  EXPECT_TRUE(
+      Eventually([&] { return Stats().bytes().quarantined_bytes() == 0; }));
+}
+
+TEST_F(RestartTest, AttachedBuffersAreLearntAsWell) {
+  Buffer buffer = Lease("shared", absl::ZeroDuration(), 's');
+  Client other = Connect();
+  absl::StatusOr<Buffer> attached = other.Attach("shared");
+  ASSERT_THAT(attached, IsOk());
+  daemon_.Kill();
+  DeleteJournal();
+  daemon_.Restart();
+  EXPECT_TRUE(EventuallyHas(2));
+  EXPECT_EQ(Stats().bytes().leased_bytes(), kBytes);
+  EXPECT_THAT(buffer.Release(), IsOk());
+  ExpectStamped(*attached, 's');
+  EXPECT_THAT(attached->Renew(), IsOk());
+  EXPECT_THAT(attached->Release(), IsOk());
+}
+
+TEST_F(RestartTest, ShortLeasesGoOnAfterTheRestart) {
+  constexpr absl::Duration kTtl = absl::Seconds(2);
+  Buffer buffer = Lease("short", kTtl, 'x');
+  daemon_.Kill();
+  DeleteJournal();
+  daemon_.Restart();
+  EXPECT_TRUE(EventuallyHas(1));
+  // For longer than its time to live.
+  const uint64_t renewed = Stats().leases().renewed();
+  EXPECT_TRUE(Eventually(
+      [&] { return Stats().leases().renewed() >= renewed + 5; }));
+  EXPECT_EQ(Stats().leases().expired(), 0u);
+  EXPECT_THAT(buffer.Renew(), IsOk());
+  EXPECT_THAT(buffer.Release(), IsOk());
+}
+
+TEST_F(RestartTest, OfALeaseWhoseSegmentIsGoneARenewalTells) {
+  Buffer buffer = Lease("gone", absl::ZeroDuration(), 'g');
+  daemon_.Kill();
+  std::filesystem::remove_all(daemon_.shm_dir());
+  daemon_.Restart();
+  EXPECT_TRUE(
+      Eventually([&] { return absl::IsNotFound(buffer.Renew()); }));
+  ExpectStamped(buffer, 'g');
+  EXPECT_THAT(buffer.Release(), IsOk());
+}
+
+TEST_F(RestartTest, WhatWasReleasedWithoutADaemonEndsWhenItIsBack) {
+  absl::StatusOr<Client> hasty =
+      Client::Connect(daemon_.target(), {.deadline = absl::Milliseconds(100)});
+  ASSERT_THAT(hasty, IsOk());
+  absl::StatusOr<Buffer> buffer =
+      hasty->Lease(kBytes, {.ttl = absl::ZeroDuration()});
+  ASSERT_THAT(buffer, IsOk());
+  daemon_.Kill();
+  EXPECT_THAT(buffer->Release(), StatusIs(absl::StatusCode::kUnavailable));
+  daemon_.Restart();
+  EXPECT_TRUE(EventuallyHas(0));
+}
+
+}  // namespace
+}  // namespace warmpool

@@ -56,10 +56,9 @@ absl::StatusOr<LeaseGrant> Pool::LeaseUncounted(HolderId holder,
     const absl::Status valid = ValidateBufferName(*request.name);
     if (!valid.ok()) return valid;
   }
-  const absl::StatusOr<SizeClass> size_class =
-      segments_.size_classes().For(request.bytes);
-  if (!size_class.ok()) return size_class.status();
-  const size_t segment_bytes = segments_.size_classes().Bytes(*size_class);
+  const SizeClasses& classes = segments_.size_classes();
+  const absl::StatusOr<SizeClass> size_class = classes.For(request.bytes);
+  const size_t segment_bytes = size_class.ok() ? classes.Bytes(*size_class) : 0;
   const std::string name = request.name.value_or(
       absl::StrCat("unnamed-", random_.Next().ToHex()));
   uid_t uid = 0;
@@ -72,7 +71,8 @@ absl::StatusOr<LeaseGrant> Pool::LeaseUncounted(HolderId holder,
     uid = table_.FindHolder(holder)->uid;
     absl::Status reserved = table_.ReserveName(uid, name, clock_.Now());
     if (reserved.ok()) {
-      reserved = quota_.Reserve(uid, segment_bytes);
+      reserved = size_class.status();
+      if (reserved.ok()) reserved = quota_.Reserve(uid, segment_bytes);
       if (!reserved.ok()) table_.AbandonName(uid, name);
     }
     if (!reserved.ok()) {

@@ -73,7 +73,7 @@ TEST(DaemonTest, LeavesNothingBehindWhenNoLeaseIsLeft) {
   EXPECT_FALSE(std::filesystem::exists(daemon.target().substr(5)));
 }
 
-TEST(DaemonTest, LeavesLeasedSegmentsForTheNextDaemonWhichEndsThemWhenUnused) {
+TEST(DaemonTest, ARestartKeepsTheLeasesOfLiveProcesses) {
   DaemonProcess daemon({"--drain_timeout=0", "--default_ttl=0"});
   RawClient client(daemon.target());
   const v1::GrantedLease lease = client.MustLease(RawClient::LeaseOf(kTwoMiB));
@@ -85,16 +85,33 @@ TEST(DaemonTest, LeavesLeasedSegmentsForTheNextDaemonWhichEndsThemWhenUnused) {
 
   daemon.Restart();
   RawClient later(daemon.target());
-  EXPECT_EQ(later.Stats().bytes().quarantined_bytes(), kTwoMiB);
-  // Nobody else is given it while somebody has it open.
+  EXPECT_EQ(later.Stats().bytes().leased_bytes(), kTwoMiB);
+  EXPECT_EQ(later.Stats().leases().live_leases(), 1u);
   EXPECT_NE(later.MustLease(RawClient::LeaseOf(kTwoMiB)).path(), lease.path());
   char bytes[4];
   EXPECT_EQ(pread(fd, bytes, 4, 0), 4);
   EXPECT_EQ(std::string(bytes, 4), "mine");
   close(fd);
-  EXPECT_TRUE(Eventually(
-      [&] { return !std::filesystem::exists(lease.path()); }));
-  EXPECT_EQ(later.Stats().bytes().quarantined_bytes(), 0u);
+  v1::ReleaseRequest release = RawClient::ReleaseOf(lease);
+  release.mutable_leases(0)->set_generation(lease.generation());
+  EXPECT_EQ(later.Release(release).code(), 0);
+  EXPECT_EQ(later.Stats().bytes().retained_bytes(), kTwoMiB);
+}
+
+TEST(DaemonTest, AKilledDaemonsSuccessorKeepsLeasesAndAnswersTheirRequestsAgain) {
+  DaemonProcess daemon;
+  RawClient client(daemon.target());
+  const v1::LeaseRequest request = RawClient::LeaseOf(kTwoMiB);
+  const v1::GrantedLease lease = client.MustLease(request);
+  daemon.Kill();
+  daemon.Restart();
+  RawClient later(daemon.target());
+  // Whose answer was lost gets it from the next daemon.
+  EXPECT_EQ(later.MustLease(request).lease_id(), lease.lease_id());
+  // Generations go on.
+  EXPECT_GT(later.MustLease(RawClient::LeaseOf(1)).generation(),
+            lease.generation());
+  EXPECT_EQ(later.Release(RawClient::ReleaseOf(lease)).code(), 0);
 }
 
 TEST(DaemonTest, WaitsForLeasesToBeReleasedBeforeItGoes) {
@@ -172,16 +189,6 @@ TEST(DaemonTest, ASecondDaemonIsRefusedAndToldWhoHasTheDirectory) {
                          "--listen=" + daemon.target()}),
               HasSubstr("another process listens"));
   EXPECT_FALSE(std::filesystem::exists(daemon.shm_dir() + "-other"));
-}
-
-TEST(DaemonTest, StartsAgainAfterBeingKilled) {
-  DaemonProcess daemon;
-  RawClient client(daemon.target());
-  const v1::GrantedLease lease = client.MustLease(RawClient::LeaseOf(kTwoMiB));
-  daemon.Kill();
-  daemon.Restart();
-  EXPECT_TRUE(Eventually(
-      [&] { return !std::filesystem::exists(lease.path()); }));
 }
 
 TEST(DaemonTest, RefusesMistakesOnItsCommandLineByName) {

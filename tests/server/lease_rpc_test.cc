@@ -158,7 +158,7 @@ TEST_F(LeaseRpcTest, AFullPoolSaysWhatIsFree) {
   for (int i = 0; i < 3; ++i) client_.MustLease(RawClient::LeaseOf(16 << 20));
   const grpc::Status status = LeaseStatus(RawClient::LeaseOf(16 << 20));
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_THAT(status.error_message(), HasSubstr("16773120 bytes free"));
+  EXPECT_THAT(status.error_message(), HasSubstr("14675968 bytes free"));
   EXPECT_EQ(client_.Stats().leases().refused_exhausted(), 1u);
   ExpectAddsUp(client_.Stats().bytes());
   EXPECT_EQ(daemon_.SegmentFiles().size(), 3u);

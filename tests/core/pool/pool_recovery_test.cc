@@ -1,0 +1,223 @@
+// What a daemon takes over from the one before it: by the journal, and by the
+// word of the clients.
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/pool/journal.h"
+#include "core/pool/pool.h"
+#include "tests/core/pool/pool_fixture.h"
+
+namespace warmpool {
+namespace {
+
+class PoolRecoveryTest : public PoolFixture {
+ protected:
+  PoolRecoveryTest() { Start({}); }
+  ~PoolRecoveryTest() override { Stop(); }
+
+  // A daemon that finds these holders alive; nobody else's leases go on.
+  Pool::Recovery Start(std::vector<HolderId> alive) {
+    Journal::Replay replay;
+    journal_ = Journal::Open(directory_->private_directory_fd(), "this boot",
+                             Journal::Options(), &journal_calls_, &replay)
+                   .value();
+    std::vector<std::string> unknown;
+    std::vector<Segment> leftovers =
+        directory_->FindLeftovers(SizeClasses(), &unknown);
+    pool_ = std::make_unique<Pool>(directory_.get(), &calls_, &clock_, &random_,
+                                   InlineOptions(), journal_.get());
+    pool_->AddHolder({kAlice, 101, getuid(), "alice", false, 11});
+    pool_->AddHolder({kBob, 102, getuid(), "bob", false, 12});
+    std::vector<Pool::RecoveredLease> leases;
+    for (const LeaseRecord& record : replay.leases) {
+      HolderId holder = record.holder_pid == 101 ? kAlice : kBob;
+      if (std::find(alive.begin(), alive.end(), holder) == alive.end()) {
+        holder = 0;
+      }
+      leases.push_back({record, holder});
+    }
+    const Pool::Recovery recovery = pool_->Recover(
+        leases, replay.last_generation, std::move(leftovers));
+    pool_->CheckInvariants();
+    return recovery;
+  }
+
+  // Live leases stay as they are. (What was retained is ended, other than by a
+  // daemon that is killed.)
+  void Stop() {
+    pool_.reset();
+    journal_.reset();
+  }
+
+  Pool::Recovery Restart(std::vector<HolderId> alive) {
+    Stop();
+    return Start(std::move(alive));
+  }
+
+  // Without what the journal has.
+  void RestartWithoutJournal() {
+    Stop();
+    for (const char* const name : {"journal", "journal.spare"}) {
+      unlinkat(directory_->private_directory_fd(), name, 0);
+    }
+    EXPECT_EQ(Start({kAlice, kBob}).leases, 0u);
+  }
+
+  static AssertedLease AssertionOf(const LeaseGrant& grant,
+                                   const LeaseRequest& request) {
+    AssertedLease asserted;
+    asserted.id = grant.id;
+    asserted.request_id = request.request_id;
+    asserted.generation = grant.generation;
+    asserted.buffer_name = grant.buffer_name;
+    asserted.file_name = grant.path.substr(grant.path.rfind('/') + 1);
+    asserted.bytes = grant.bytes;
+    asserted.access = grant.access;
+    asserted.ttl = absl::Seconds(5);
+    return asserted;
+  }
+
+  absl::StatusOr<absl::Duration> Assert(HolderId holder,
+                                        const AssertedLease& asserted) {
+    auto ttl = pool_->Assert(holder, asserted);
+    pool_->CheckInvariants();
+    return ttl;
+  }
+
+  LinuxSystemCalls journal_calls_;
+  std::unique_ptr<Journal> journal_;
+};
+
+TEST_F(PoolRecoveryTest, LeasesOfTheLivingGoOnWithAFullTimeToLive) {
+  const LeaseRequest request = Request(100'000, "frame");
+  const LeaseGrant grant = Lease(kAlice, request).value();
+  const LeaseGrant view = AttachOrDie(kBob, "frame");
+  clock_.Advance(absl::Seconds(59));
+  const Pool::Recovery recovery = Restart({kAlice, kBob});
+  EXPECT_EQ(recovery.leases, 2u);
+  EXPECT_EQ(recovery.ended_leases, 0u);
+  EXPECT_EQ(recovery.leftovers, 0u);
+  EXPECT_EQ(In(ByteState::kLeased), grant.segment_bytes);
+  TickAfter(absl::Seconds(59));
+  EXPECT_EQ(pool_->stats().live_leases, 2u);
+
+  // The same answer to a request that is repeated, and the same fence.
+  const LeaseGrant again = Lease(kAlice, request).value();
+  EXPECT_EQ(again.id, grant.id);
+  EXPECT_EQ(again.path, grant.path);
+  EXPECT_EQ(again.generation, grant.generation);
+  EXPECT_THAT(Lease(kBob, Request(1, "frame")).status(),
+              StatusIs(absl::StatusCode::kAlreadyExists));
+  EXPECT_GT(LeaseOrDie(kBob, 1).generation, grant.generation);
+
+  ASSERT_THAT(Release(kBob, view), IsOk());
+  ASSERT_THAT(Release(kAlice, grant), IsOk());
+  EXPECT_EQ(LeaseOrDie(kAlice, 100'000).path, grant.path);
+}
+
+TEST_F(PoolRecoveryTest, LeasesOfTheDeadEndAndTheirSegmentsAreReclaimed) {
+  LeaseOrDie(kAlice, 100'000);
+  const LeaseGrant kept = LeaseOrDie(kBob, 200'000);
+  const Pool::Recovery recovery = Restart({kBob});
+  EXPECT_EQ(recovery.leases, 1u);
+  EXPECT_EQ(recovery.ended_leases, 1u);
+  EXPECT_EQ(recovery.leftovers, 1u);
+  EXPECT_EQ(In(ByteState::kLeased), kept.segment_bytes);
+  TickAfter(absl::Seconds(2));
+  pool_->Drain();
+  EXPECT_EQ(In(ByteState::kQuarantined), 0u);
+  EXPECT_EQ(CountSegmentFiles(path_), 1u);
+  // The journal has heard of the end.
+  EXPECT_EQ(Restart({kAlice, kBob}).leases, 1u);
+}
+
+TEST_F(PoolRecoveryTest, WhatWasReleasedDoesNotComeBack) {
+  const LeaseGrant grant = LeaseOrDie(kAlice, 100'000);
+  ASSERT_THAT(Release(kAlice, grant), IsOk());
+  EXPECT_EQ(In(ByteState::kRetained), grant.segment_bytes);
+  EXPECT_EQ(Restart({kAlice, kBob}).leases, 0u);
+  EXPECT_THAT(Release(kAlice, grant), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(PoolRecoveryTest, ALeaseWhoseFileIsGoneHasEnded) {
+  const LeaseGrant grant = LeaseOrDie(kAlice, 100'000);
+  unlink(grant.path.c_str());
+  const Pool::Recovery recovery = Restart({kAlice});
+  EXPECT_EQ(recovery.leases, 0u);
+  EXPECT_EQ(recovery.ended_leases, 1u);
+}
+
+TEST_F(PoolRecoveryTest, ARenewalWithAnotherTimeToLiveIsKept) {
+  const LeaseGrant grant = LeaseOrDie(kAlice, 4096, "", absl::Seconds(5));
+  ASSERT_THAT(pool_->Renew(kAlice, {grant.id, 0}, absl::Seconds(50)).status(),
+              IsOk());
+  Restart({kAlice});
+  TickAfter(absl::Seconds(49));
+  EXPECT_EQ(pool_->stats().live_leases, 1u);
+  TickAfter(absl::Seconds(2));
+  EXPECT_EQ(pool_->stats().live_leases, 0u);
+}
+
+TEST_F(PoolRecoveryTest, WithoutAJournalAClientsWordIsEnough) {
+  const LeaseRequest request = Request(100'000, "frame");
+  const LeaseGrant grant = Lease(kAlice, request).value();
+  const AttachRequest attach = AttachTo("frame");
+  const LeaseGrant view = pool_->Attach(kBob, attach).value();
+  RestartWithoutJournal();
+  EXPECT_EQ(In(ByteState::kQuarantined), grant.segment_bytes);
+
+  AssertedLease asserted = AssertionOf(grant, request);
+  EXPECT_EQ(Assert(kAlice, asserted).value(), absl::Seconds(5));
+  EXPECT_EQ(In(ByteState::kLeased), grant.segment_bytes);
+  AssertedLease viewed = AssertionOf(view, request);
+  viewed.request_id = attach.request_id;
+  EXPECT_THAT(Assert(kBob, viewed).status(), IsOk());
+  // Again: that is a renewal.
+  EXPECT_THAT(Assert(kAlice, asserted).status(), IsOk());
+  EXPECT_EQ(pool_->stats().live_leases, 2u);
+  EXPECT_EQ(pool_->stats().asserted, 2u);
+  // And journalled.
+  EXPECT_EQ(Restart({kAlice, kBob}).leases, 2u);
+}
+
+TEST_F(PoolRecoveryTest, AnAssertionNobodyCanHaveIsRefused) {
+  const LeaseRequest request = Request(100'000, "frame");
+  const LeaseGrant grant = Lease(kAlice, request).value();
+  const AssertedLease good = AssertionOf(grant, request);
+  EXPECT_THAT(Assert(kBob, good).status(),
+              StatusIs(absl::StatusCode::kPermissionDenied));
+  AssertedLease elsewhere = good;
+  elsewhere.id = random_.Next();
+  elsewhere.request_id = random_.Next();
+  elsewhere.file_name = "../../etc/passwd";
+  EXPECT_THAT(Assert(kBob, elsewhere).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  elsewhere.buffer_name = "another";
+  EXPECT_THAT(Assert(kBob, elsewhere).status(),
+              StatusIs(absl::StatusCode::kNotFound));
+  // A segment that is leased, or retained, is nobody's leftover.
+  elsewhere.file_name = good.file_name;
+  EXPECT_THAT(Assert(kBob, elsewhere).status(),
+              StatusIs(absl::StatusCode::kNotFound));
+  ASSERT_THAT(Release(kAlice, grant), IsOk());
+  EXPECT_THAT(Assert(kBob, elsewhere).status(),
+              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(Assert(kAlice, good).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+
+  const LeaseRequest second = Request(100'000, "frame");
+  AssertedLease larger = AssertionOf(Lease(kAlice, second).value(), second);
+  RestartWithoutJournal();
+  larger.bytes = uint64_t{1} << 40;
+  EXPECT_THAT(Assert(kAlice, larger).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_EQ(pool_->stats().live_leases, 0u);
+}
+
+}  // namespace
+}  // namespace warmpool

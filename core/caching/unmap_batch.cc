@@ -173,8 +173,7 @@ void UnmapBatch::EndFile(const Segment::Parts& parts, bool proven_unused) {
   FileState state;
   const int known =
       RetryOnInterrupt([&] { return calls_.State(parts.fd, &state); });
-  CountFailure(known);
-  if (known < 0 || state.links == 0) return;
+  if (known >= 0 && state.links == 0) return;
   CountFailure(
       RetryOnInterrupt([&] { return calls_.Ending().Truncate(parts.fd); }));
 }

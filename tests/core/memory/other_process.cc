@@ -37,7 +37,8 @@ void OtherProcess::Kill() {
 
 bool BecomeUid(uid_t uid) {
   if (uid == geteuid()) return true;
-  const bool became = setgroups(0, nullptr) == 0 && setresgid(uid, uid, uid) == 0 &&
+  const bool became = setgroups(0, nullptr) == 0 &&
+                      setresgid(uid, uid, uid) == 0 &&
                       setresuid(uid, uid, uid) == 0;
   // Another uid takes it away.
   prctl(PR_SET_PDEATHSIG, SIGKILL);

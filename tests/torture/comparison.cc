@@ -16,7 +16,7 @@ void Model::Comparison::Add(const Parts&... parts) {
 }
 
 std::vector<Model::Problem> Model::Problems(const Snapshot& snapshot,
-                                         absl::Time now) const {
+                                            absl::Time now) const {
   Comparison comparison(*this, snapshot, now);
   comparison.CheckListed();
   comparison.CheckHeld();
@@ -55,9 +55,8 @@ void Model::Comparison::CheckKnown(const Listed& listed, const Lease& lease) {
   if (lease.phase == Phase::kReleasing && !client.Stopped()) {
     Add(name, " is being released by a client that does nothing");
   }
-  const bool unattended =
-      lease.phase == Phase::kUnreleased ||
-      (lease.phase == Phase::kHeld && !lease.renewed);
+  const bool unattended = lease.phase == Phase::kUnreleased ||
+                          (lease.phase == Phase::kHeld && !lease.renewed);
   if (unattended && now_ > model_.MustBeGone(lease.last_sign, lease.ttl)) {
     Add(name, ", which nobody renews, outlives its time to live of ",
         absl::FormatDuration(lease.ttl));
@@ -121,9 +120,8 @@ void Model::Comparison::CheckAccount() {
         snapshot_.listed_bytes);
   }
   // What was taken over may exceed the capacity.
-  const uint64_t free = account.Used() < account.capacity
-                            ? account.capacity - account.Used()
-                            : 0;
+  const uint64_t free =
+      account.Used() < account.capacity ? account.capacity - account.Used() : 0;
   if (account.free != free) {
     Add("of ", account.capacity, " bytes ", account.Used(),
         " are used, and the daemon says that ", account.free, " are free");

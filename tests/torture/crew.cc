@@ -51,8 +51,8 @@ int Crew::Start() {
   arguments.push_back(absl::StrCat("--client=", number));
   Member& member = members_[number];
   member.process = std::make_unique<TiedProcess>(
-      arguments, TiedProcess::Files{.input = commands.ends[0],
-                                    .output = reports.ends[1]});
+      arguments,
+      TiedProcess::Files{.input = commands.ends[0], .output = reports.ends[1]});
   member.commands = commands.ends[1];
   member.reports = reports.ends[0];
   close(commands.ends[0]);
@@ -127,8 +127,8 @@ bool Crew::ReadFrom(int client, Member& member) {
     if (count == 0) return false;
     member.unread.append(bytes, static_cast<size_t>(count));
     size_t begin = 0;
-    for (size_t end; (end = member.unread.find('\n', begin)) !=
-                     std::string::npos;
+    for (size_t end;
+         (end = member.unread.find('\n', begin)) != std::string::npos;
          begin = end + 1) {
       const absl::string_view line(member.unread.data() + begin, end - begin);
       const std::optional<Report> report = Report::FromLine(line);

@@ -32,17 +32,13 @@ std::string DaemonControl::target() const {
 }
 
 std::vector<std::string> DaemonControl::Arguments() const {
-  return {options_.path,
-          absl::StrCat("--listen=", target()),
+  return {options_.path, absl::StrCat("--listen=", target()),
           absl::StrCat("--shm_dir=", options_.shm_dir),
           absl::StrCat("--capacity_bytes=", options_.capacity_bytes),
           "--bigcache_slots=adaptive",
           // Everything happens soon.
-          "--bigcache_decay=500ms",
-          "--batch_max_age=100ms",
-          "--default_ttl=3s",
-          "--drain_timeout=0",
-          "--log_level=info"};
+          "--bigcache_decay=500ms", "--batch_max_age=100ms", "--default_ttl=3s",
+          "--drain_timeout=0", "--log_level=info"};
 }
 
 absl::Status DaemonControl::Start(uint64_t failpoint) {
@@ -52,8 +48,8 @@ absl::Status DaemonControl::Start(uint64_t failpoint) {
     environment.push_back(absl::StrCat("WARMPOOL_FAILPOINT=", failpoint));
   }
   const std::string log_path = options_.directory + "/log";
-  const int log = open(log_path.c_str(),
-                       O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const int log =
+      open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   WARMPOOL_CHECK(log >= 0, "no log file for the daemon");
   const absl::Time begin = Now();
   process_ = std::make_unique<TiedProcess>(
@@ -68,9 +64,9 @@ absl::Status DaemonControl::Start(uint64_t failpoint) {
           absl::StrCat("the daemon ", HowItEnded(), " before it served"));
     }
     if (Now() - begin > kLongestStart) {
-      return absl::AbortedError(
-          absl::StrCat("the daemon does not serve ",
-                       absl::FormatDuration(kLongestStart), " after its start"));
+      return absl::AbortedError(absl::StrCat(
+          "the daemon does not serve ", absl::FormatDuration(kLongestStart),
+          " after its start"));
     }
     meanwhile_();
   }
@@ -96,9 +92,9 @@ absl::Status DaemonControl::Terminate() {
   const absl::Time begin = Now();
   while (running()) {
     if (Now() - begin > kLongestStop) {
-      return absl::AbortedError(
-          absl::StrCat("the daemon runs ", absl::FormatDuration(kLongestStop),
-                       " after SIGTERM"));
+      return absl::AbortedError(absl::StrCat("the daemon runs ",
+                                             absl::FormatDuration(kLongestStop),
+                                             " after SIGTERM"));
     }
     meanwhile_();
   }

@@ -18,16 +18,14 @@ namespace warmpool::torture {
 namespace {
 
 constexpr size_t kEventsKept = 400;
-constexpr int kEventsPerCheck = 8;
+constexpr int kEventsPerCheck = 12;
 constexpr absl::Duration kTurn = absl::Milliseconds(5);
 // Between looks at the leases of the dead.
 constexpr absl::Duration kLookPause = absl::Milliseconds(50);
 
 absl::Time Now() { return MonotonicClock::Get().Now(); }
 
-absl::Status Breach(absl::string_view what) {
-  return absl::AbortedError(what);
-}
+absl::Status Breach(absl::string_view what) { return absl::AbortedError(what); }
 
 std::vector<std::string> ClientArguments(const Driver::Options& options,
                                          const std::string& target) {
@@ -258,9 +256,8 @@ absl::Status Driver::CheckDeaths() {
       counts_.longest_death = std::max(counts_.longest_death, since);
       death = deaths_.erase(death);
     } else if (since > Model::kSlack) {
-      return Breach(absl::StrCat("client ", death->client, " (pid ",
-                                 death->pid, ") died ",
-                                 absl::FormatDuration(since),
+      return Breach(absl::StrCat("client ", death->client, " (pid ", death->pid,
+                                 ") died ", absl::FormatDuration(since),
                                  " ago and still has lease ",
                                  left->id.ToHex()));
     } else {
@@ -293,8 +290,7 @@ absl::Status Driver::JudgeReports() {
 }
 
 void Driver::Note(const std::string& event) {
-  last_events_.push_back(
-      absl::StrCat(absl::ToUnixMicros(Now()), " ", event));
+  last_events_.push_back(absl::StrCat(absl::ToUnixMicros(Now()), " ", event));
   if (last_events_.size() > kEventsKept) last_events_.pop_front();
 }
 

@@ -25,9 +25,7 @@ constexpr absl::Duration kBetweenSnapshots = absl::Milliseconds(20);
 
 absl::Time Now() { return MonotonicClock::Get().Now(); }
 
-absl::Status Breach(absl::string_view what) {
-  return absl::AbortedError(what);
-}
+absl::Status Breach(absl::string_view what) { return absl::AbortedError(what); }
 
 }  // namespace
 
@@ -84,8 +82,8 @@ absl::Status Driver::AwaitConsistency() {
     // Whatever is not as it should be may have begun with the daemon.
     begin = std::max(begin, daemon_up_);
     const absl::Time asked = Now();
-    const absl::StatusOr<Snapshot> snapshot = TakeSnapshot(
-        daemon_.client(), daemon_.pid(), options_.daemon.shm_dir);
+    const absl::StatusOr<Snapshot> snapshot =
+        TakeSnapshot(daemon_.client(), daemon_.pid(), options_.daemon.shm_dir);
     if (!snapshot.ok()) {
       if (Now() - std::max(answered, daemon_up_) > kLongestSilence) {
         return Breach(absl::StrCat("the daemon does not answer: ",
@@ -102,8 +100,8 @@ absl::Status Driver::AwaitConsistency() {
       return Breach(absl::StrCat(
           "for ", absl::FormatDuration(asked - begin), ": ", problem.what,
           problems.size() > 1
-              ? absl::StrCat(" (one of ", problems.size(), " problems, as: ",
-                             problems.back().what, ")")
+              ? absl::StrCat(" (one of ", problems.size(),
+                             " problems, as: ", problems.back().what, ")")
               : ""));
     }
     crew_.Read(kBetweenSnapshots);
@@ -173,8 +171,8 @@ absl::Status Driver::CheckNothingLeft() {
   std::error_code gone;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(
            options_.daemon.shm_dir, gone)) {
-    return Breach(absl::StrCat(entry.path().string(),
-                               " is left though no lease was"));
+    return Breach(
+        absl::StrCat(entry.path().string(), " is left though no lease was"));
   }
   return absl::OkStatus();
 }

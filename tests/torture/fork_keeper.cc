@@ -28,9 +28,8 @@ void KeepInFork(const ForkKeeping& keeping) {
   report.kind = Report::Kind::kForkDone;
   const std::string done = report.ToLine() + "\n";
   report.kind = Report::Kind::kBreach;
-  report.text =
-      absl::StrCat("pages of lease ", keeping.lease.ToHex(),
-                   " changed while a forked child had them mapped");
+  report.text = absl::StrCat("pages of lease ", keeping.lease.ToHex(),
+                             " changed while a forked child had them mapped");
   const std::string breach = report.ToLine() + "\n";
   const int milliseconds =
       static_cast<int>(absl::ToInt64Milliseconds(keeping.keep_for));

@@ -47,9 +47,8 @@ TEST(ReportTest, RefusesWhatIsNone) {
 }
 
 TEST(CommandTest, SurvivesItsLine) {
-  const Command attach{.kind = Command::Kind::kAttach,
-                       .name = "client-1/2",
-                       .stamper = kLease};
+  const Command attach{
+      .kind = Command::Kind::kAttach, .name = "client-1/2", .stamper = kLease};
   const std::optional<Command> read = Command::FromLine(attach.ToLine());
   ASSERT_TRUE(read.has_value());
   EXPECT_EQ(read->kind, attach.kind);

@@ -68,8 +68,12 @@ std::string FindDaemon(const std::string& program) {
   if (!given.empty()) return given;
   const std::string runfiles = "server/warmpoold";
   if (std::filesystem::exists(runfiles)) return runfiles;
-  return (std::filesystem::path(program).parent_path().parent_path()
-              .parent_path() / runfiles).string();
+  return (std::filesystem::path(program)
+              .parent_path()
+              .parent_path()
+              .parent_path() /
+          runfiles)
+      .string();
 }
 
 // What the clients can hold, but not all of it and what is kept warm.
@@ -91,12 +95,11 @@ Driver::Options MakeOptions(const SmallTmpfs& tmpfs) {
                   .fill = absl::GetFlag(FLAGS_enospc),
                   .failpoints = absl::GetFlag(FLAGS_failpoints)};
   const std::filesystem::path root(tmpfs.Join("root"));
-  options.daemon = {
-      .path = FindDaemon(program),
-      // Not on the filesystem that is filled.
-      .directory = root.parent_path().parent_path().string(),
-      .shm_dir = tmpfs.Join("pool"),
-      .capacity_bytes = CapacityFor(options.clients)};
+  options.daemon = {.path = FindDaemon(program),
+                    // Not on the filesystem that is filled.
+                    .directory = root.parent_path().parent_path().string(),
+                    .shm_dir = tmpfs.Join("pool"),
+                    .capacity_bytes = CapacityFor(options.clients)};
   options.filler_path = tmpfs.Join("filler");
   options.program = program;
   return options;
@@ -123,8 +126,9 @@ int Conclude(const Summary& summary, const Driver& driver) {
   const bool json = absl::GetFlag(FLAGS_json);
   std::ostream& text = json ? std::cerr : std::cout;
   if (absl::IsAborted(summary.status)) {
-    text << "--- last events\n" << driver.LastEvents()
-         << "\n--- the daemon's log\n" << driver.DaemonLog() << "---\n";
+    text << "--- last events\n"
+         << driver.LastEvents() << "\n--- the daemon's log\n"
+         << driver.DaemonLog() << "---\n";
   }
   if (json) std::cout << ToJson(summary) << std::endl;
   text << ToText(summary) << std::endl;
@@ -144,9 +148,9 @@ int Conclude(const Summary& summary, const Driver& driver) {
 
 int Drive() {
   WatchSignals();
-  const SmallTmpfs tmpfs(
-      absl::StrCat("size=", CapacityFor(absl::GetFlag(FLAGS_clients)) +
-                                (uint64_t{8} << 20)));
+  const SmallTmpfs tmpfs(absl::StrCat(
+      "size=",
+      CapacityFor(absl::GetFlag(FLAGS_clients)) + (uint64_t{8} << 20)));
   if (absl::GetFlag(FLAGS_enospc) && !tmpfs.problem().empty()) {
     std::cerr << "torture: --enospc: " << tmpfs.problem() << std::endl;
     return 2;

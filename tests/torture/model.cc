@@ -41,12 +41,11 @@ void Model::OnClientDied(int client) {
 std::optional<std::string> Model::Apply(int client, const Report& report) {
   switch (report.kind) {
     case Report::Kind::kAsking:
-      clients_[client].requests[report.request] = {
-          .asked = report.time,
-          .bytes = report.bytes,
-          .ttl = report.ttl,
-          .renewed = report.renewed,
-          .stamper = report.lease};
+      clients_[client].requests[report.request] = {.asked = report.time,
+                                                   .bytes = report.bytes,
+                                                   .ttl = report.ttl,
+                                                   .renewed = report.renewed,
+                                                   .stamper = report.lease};
       return std::nullopt;
     case Report::Kind::kGranted:
       return OnGranted(client, report);
@@ -96,16 +95,15 @@ Model::Verdict Model::OnGranted(int client, const Report& report) {
   if (leases_.contains(report.lease) || released_.contains(report.lease)) {
     return absl::StrCat("lease ", report.lease.ToHex(), " was granted twice");
   }
-  leases_[report.lease] = {
-      .client = client,
-      .stamper = attached ? request.stamper : report.lease,
-      .generation = report.generation,
-      .bytes = report.bytes,
-      .inode = report.inode,
-      .ttl = report.ttl,
-      .renewed = request.renewed,
-      .asked = request.asked,
-      .last_sign = report.time};
+  leases_[report.lease] = {.client = client,
+                           .stamper = attached ? request.stamper : report.lease,
+                           .generation = report.generation,
+                           .bytes = report.bytes,
+                           .inode = report.inode,
+                           .ttl = report.ttl,
+                           .renewed = request.renewed,
+                           .asked = request.asked,
+                           .last_sign = report.time};
   return std::nullopt;
 }
 
@@ -120,10 +118,10 @@ Model::Verdict Model::OnRefused(int client, const Report& report) {
     not_found_.emplace_back(client, request);
     return std::nullopt;
   }
-  return absl::StrCat("client ", client, " (pid ", asker.pid,
-                      ") was refused what it may ask for, a lease of ",
-                      request.bytes, " bytes: ",
-                      absl::StatusCodeToString(report.code), ": ", report.text);
+  return absl::StrCat(
+      "client ", client, " (pid ", asker.pid,
+      ") was refused what it may ask for, a lease of ", request.bytes,
+      " bytes: ", absl::StatusCodeToString(report.code), ": ", report.text);
 }
 
 Model::Verdict Model::OnUnsure(int client, const Report& report) {
@@ -146,8 +144,8 @@ Model::Verdict Model::OnUnsure(int client, const Report& report) {
 Model::Verdict Model::OnEnded(int client, const Report& report) {
   const auto found = leases_.find(report.lease);
   if (found == leases_.end()) {
-    return absl::StrCat("client ", client, " has no lease for: ",
-                        report.ToLine());
+    return absl::StrCat("client ", client,
+                        " has no lease for: ", report.ToLine());
   }
   found->second.last_sign = report.time;
   switch (report.kind) {
@@ -172,8 +170,8 @@ Model::Verdict Model::OnEnded(int client, const Report& report) {
 Model::Verdict Model::OnLost(int client, const Report& report) {
   const auto found = leases_.find(report.lease);
   if (found == leases_.end()) {
-    return absl::StrCat("client ", client, " lost a lease it never had: ",
-                        report.ToLine());
+    return absl::StrCat("client ", client,
+                        " lost a lease it never had: ", report.ToLine());
   }
   Lease& lease = found->second;
   if (!MayHaveExpired(lease, report.time)) {
@@ -218,7 +216,8 @@ Model::Verdict Model::JudgeNotFound(int client, const Request& request) const {
       MayHaveExpired(owner->second, absl::InfiniteFuture())) {
     return std::nullopt;
   }
-  return absl::StrCat("client ", client, " can't attach to the buffer of lease ",
+  return absl::StrCat("client ", client,
+                      " can't attach to the buffer of lease ",
                       request.stamper.ToHex(), ", which client ",
                       owner->second.client, " holds");
 }
@@ -243,8 +242,8 @@ absl::Duration Model::LongestStop(const Client& client, absl::Time from,
     } else {
       joined = stop;
     }
-    longest = std::max(longest, std::min(joined->to, now) -
-                                    std::max(joined->from, from));
+    longest = std::max(
+        longest, std::min(joined->to, now) - std::max(joined->from, from));
   }
   return longest;
 }
@@ -285,10 +284,9 @@ void Model::Prune(absl::Time now) {
 }
 
 size_t Model::held() const {
-  return static_cast<size_t>(
-      std::count_if(leases_.begin(), leases_.end(), [](const auto& item) {
-        return item.second.phase == Phase::kHeld;
-      }));
+  return static_cast<size_t>(std::count_if(
+      leases_.begin(), leases_.end(),
+      [](const auto& item) { return item.second.phase == Phase::kHeld; }));
 }
 
 }  // namespace warmpool::torture

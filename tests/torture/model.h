@@ -74,8 +74,7 @@ class Model {
 
   // What does not fit together at a moment at which no client does anything,
   // but those that are stopped.
-  std::vector<Problem> Problems(const Snapshot& snapshot,
-                                    absl::Time now) const;
+  std::vector<Problem> Problems(const Snapshot& snapshot, absl::Time now) const;
 
   // Forgets what no snapshot can show any more.
   void Prune(absl::Time now);

@@ -60,9 +60,10 @@ class ModelTest : public ::testing::Test {
                             .inode = inode,
                             .ttl = ttl}),
               std::nullopt);
-    snapshot_.leases.push_back(
-        {.id = lease, .pid = 100 + client, .generation = inode,
-         .bytes = kBytes});
+    snapshot_.leases.push_back({.id = lease,
+                                .pid = 100 + client,
+                                .generation = inode,
+                                .bytes = kBytes});
     snapshot_.mappings.push_back({.pid = 100 + client, .inode = inode});
     if (stamper != RandomId()) return;
     snapshot_.files[inode] = kBytes;
@@ -101,11 +102,10 @@ class ModelTest : public ::testing::Test {
   Model model_;
   absl::Time now_ = absl::FromUnixSeconds(1000);
   // Of an idle daemon, whose lock file has the inode 999.
-  Snapshot snapshot_{
-      .account = {.capacity = 1 << 20,
-                  .overhead = kOverhead,
-                  .free = (1 << 20) - kOverhead},
-      .files = {{999, kOverhead}}};
+  Snapshot snapshot_{.account = {.capacity = 1 << 20,
+                                 .overhead = kOverhead,
+                                 .free = (1 << 20) - kOverhead},
+                     .files = {{999, kOverhead}}};
 };
 
 TEST_F(ModelTest, ALeaseThatBothKnowIsRight) {

@@ -11,8 +11,8 @@ struct Weight {
   uint64_t share;
 };
 constexpr Weight kWeights[] = {
-    {Action::kKillClient, 50},     {Action::kStopClient, 20},
-    {Action::kKillServer, 16},     {Action::kTerminateServer, 6},
+    {Action::kKillClient, 50}, {Action::kStopClient, 20},
+    {Action::kKillServer, 16}, {Action::kTerminateServer, 6},
     {Action::kFill, 8},
 };
 constexpr uint64_t kAllShares = 100;

@@ -14,9 +14,9 @@ namespace {
 
 // By Kind.
 constexpr absl::string_view kKindNames[] = {
-    "asking",   "granted",    "refused",   "unsure",   "found", "stamped",
-    "releasing", "released",  "unreleased", "renewed", "lost",  "checked",
-    "fork-holds", "fork-done", "breach",    "paused",
+    "asking",     "granted",   "refused",    "unsure",  "found", "stamped",
+    "releasing",  "released",  "unreleased", "renewed", "lost",  "checked",
+    "fork-holds", "fork-done", "breach",     "paused",
 };
 
 // Pipes are written whole up to 4 KiB (PIPE_BUF).
@@ -31,8 +31,8 @@ std::string Report::ToLine() const {
       request, " ", lease.ToHex(), " ", generation, " ", bytes, " ");
   absl::StrAppend(&line, inode, " ", absl::ToInt64Milliseconds(ttl), " ",
                   renewed ? 1 : 0, " ", static_cast<int>(code), " ");
-  absl::StrAppend(&line, absl::StrReplaceAll(text.substr(0, kLongestText),
-                                             {{"\n", " "}}));
+  absl::StrAppend(
+      &line, absl::StrReplaceAll(text.substr(0, kLongestText), {{"\n", " "}}));
   return line;
 }
 

@@ -45,9 +45,9 @@ void FindFiles(const std::string& directory, Snapshot* snapshot) {
   }
 }
 
-// Of one process: lines such as "7f00-7f10 rw-s 00000000 00:2a 1234  /dev/shm/x".
-void FindMappings(pid_t pid, const std::string& directory,
-                  Snapshot* snapshot) {
+// Of one process: lines such as "7f00-7f10 rw-s 00000000 00:2a 1234
+// /dev/shm/x".
+void FindMappings(pid_t pid, const std::string& directory, Snapshot* snapshot) {
   std::ifstream maps(absl::StrCat("/proc/", pid, "/maps"));
   for (std::string line; std::getline(maps, line);) {
     const size_t path = line.find(directory + "/");

@@ -61,10 +61,9 @@ std::vector<RandomId> StampedLeases(std::span<const std::byte> buffer) {
 
 bool IsZero(std::span<const std::byte> buffer) {
   // Each byte equals its neighbour, and the first is zero.
-  return buffer.empty() ||
-         (buffer[0] == std::byte{0} &&
-          std::memcmp(buffer.data(), buffer.data() + 1, buffer.size() - 1) ==
-              0);
+  return buffer.empty() || (buffer[0] == std::byte{0} &&
+                            std::memcmp(buffer.data(), buffer.data() + 1,
+                                        buffer.size() - 1) == 0);
 }
 
 }  // namespace warmpool::torture

@@ -44,22 +44,20 @@ Figures FiguresOf(const Summary& summary) {
 std::string ToText(const Summary& summary) {
   return absl::StrJoin(
       FiguresOf(summary), ", ", [](std::string* text, const auto& figure) {
-        absl::StrAppend(text,
-                        absl::StrReplaceAll(figure.first, {{"_", " "}}), " ",
-                        figure.second);
+        absl::StrAppend(text, absl::StrReplaceAll(figure.first, {{"_", " "}}),
+                        " ", figure.second);
       });
 }
 
 std::string ToJson(const Summary& summary) {
-  return absl::StrCat(
-      "{\"ok\":", summary.status.ok() ? "true" : "false",
-      ",\"seed\":", summary.seed, ",",
-      absl::StrJoin(FiguresOf(summary), ",",
-                    [](std::string* text, const auto& figure) {
-                      absl::StrAppend(text, "\"", figure.first,
-                                      "\":", figure.second);
-                    }),
-      "}");
+  return absl::StrCat("{\"ok\":", summary.status.ok() ? "true" : "false",
+                      ",\"seed\":", summary.seed, ",",
+                      absl::StrJoin(FiguresOf(summary), ",",
+                                    [](std::string* text, const auto& figure) {
+                                      absl::StrAppend(text, "\"", figure.first,
+                                                      "\":", figure.second);
+                                    }),
+                      "}");
 }
 
 }  // namespace warmpool::torture

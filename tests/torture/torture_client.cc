@@ -143,9 +143,8 @@ void TortureClient::Lease() {
   LeaseOptions options;
   const Report asking = DrawLease(manner, &options);
   Tell(asking);
-  Holding* const holding =
-      Settle(asking, connection->Lease(asking.bytes, options), manner,
-             RandomId());
+  Holding* const holding = Settle(
+      asking, connection->Lease(asking.bytes, options), manner, RandomId());
   if (holding != nullptr) Stamp(*holding);
 }
 
@@ -163,8 +162,8 @@ Report TortureClient::DrawLease(Manner manner, LeaseOptions* options) {
   }
   options->zeroed = Chance(15);
   // As many of 64 to 128 KiB as of 2 to 4 MiB.
-  const uint64_t base =
-      kSmallest << Below(std::bit_width(kLargest / kSmallest) - 1);
+  const uint64_t base = kSmallest
+                        << Below(std::bit_width(kLargest / kSmallest) - 1);
   return {.kind = Report::Kind::kAsking,
           .request = ++last_request_,
           .bytes = base + Below(base + 1),
@@ -208,9 +207,8 @@ TortureClient::Holding* TortureClient::Settle(const Report& asking,
   holding.stamper = stamper == RandomId() ? holding.id : stamper;
   holding.manner = manner;
   // Mostly soon, some so late that what nobody renews has expired.
-  holding.release_at =
-      Now() + absl::Milliseconds(static_cast<int64_t>(
-                  Chance(80) ? Below(300) : Below(5000)));
+  holding.release_at = Now() + absl::Milliseconds(static_cast<int64_t>(
+                                   Chance(92) ? Below(200) : Below(5000)));
   const MappedFile file = FindMappedFile(holding.buffer.data());
   Tell({.kind = Report::Kind::kGranted,
         .request = asking.request,
@@ -227,7 +225,8 @@ void TortureClient::Stamp(Holding& holding) {
   Buffer& buffer = holding.buffer;
   const bool zero = buffer.zeroed();
   if (zero && !IsZero(buffer.span())) {
-    Tell({.text = absl::StrCat("lease ", holding.id.ToHex(), " is not zeroed, "
+    Tell({.text = absl::StrCat("lease ", holding.id.ToHex(),
+                               " is not zeroed, "
                                "though the daemon says so")});
   }
   for (const RandomId& old : StampedLeases(buffer.span())) {

@@ -13,8 +13,9 @@ namespace {
 
 TEST(TortureTest, NoPromiseIsBrokenForAMinute) {
   std::vector<std::string> arguments = {
-      "tests/torture/torture", "--seconds=60",   "--clients=6",
-      "--kill_clients",        "--stop_clients"};
+      "tests/torture/torture", "--seconds=60",  "--clients=6",
+      "--kill_clients",        "--kill_server", "--stop_clients",
+      "--failpoints"};
   // Filling a filesystem needs one that nobody else uses.
   if (SmallTmpfs("size=1m").problem().empty()) arguments.push_back("--enospc");
   testing::ChildProcess torture(arguments);

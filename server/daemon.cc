@@ -134,7 +134,13 @@ absl::Status Daemon::MakeHolders() {
            .on_added = [this](const Holder& holder) {
              pool_->AddHolder(holder);
            },
-           .on_gone = [this](HolderId id) { pool_->RemoveHolder(id); }});
+           .on_gone = [this](HolderId id) { pool_->RemoveHolder(id); },
+           .on_unconnected = [this](HolderId id) {
+             const size_t ended = pool_->EndUnusedLeases(id);
+             if (ended == 0) return;
+             spdlog::info("leases that their holder forgot holder={} leases={}",
+                          id, ended);
+           }});
   if (!holders.ok()) return holders.status();
   holders_ = *std::move(holders);
   return absl::OkStatus();

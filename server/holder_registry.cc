@@ -133,7 +133,7 @@ absl::StatusOr<HolderId> HolderRegistry::Recover(pid_t pid, uid_t uid,
     holder = HolderOfLocked(*std::move(peer));
     if (!holder.ok()) return holder;
     Process& process = processes_.at(*holder);
-    if (process.connections == 0 && EndsWithConnections(process)) {
+    if (process.connections == 0) {
       SetGraceLocked(&process, clock_.Now() + options_.grace);
     }
   }
@@ -159,7 +159,7 @@ void HolderRegistry::EndConnectionLocked(ConnectionTable::Serial serial) {
   const auto it = processes_.find(ended->holder);
   if (it == processes_.end()) return;
   Process& process = it->second;
-  if (--process.connections == 0 && EndsWithConnections(process)) {
+  if (--process.connections == 0) {
     SetGraceLocked(&process, clock_.Now() + options_.grace);
   }
 }
@@ -171,7 +171,9 @@ void HolderRegistry::EndHolder(HolderId id) {
     if (it == processes_.end()) return;
     Process& process = it->second;
     const bool ended = process.pidfd.valid() && HasEnded(process.pidfd);
-    if (!ended && process.ends_at > clock_.Now()) return;
+    const bool overdue =
+        EndsWithConnections(process) && process.ends_at <= clock_.Now();
+    if (!ended && !overdue) return;
     spdlog::debug("holder gone pid={} holder={}", process.holder.pid, id);
     SetGraceLocked(&process, absl::InfiniteFuture());
     by_key_.erase(ProcessKey(process.holder.pid, process.holder.instance,
@@ -185,12 +187,20 @@ void HolderRegistry::EndHolder(HolderId id) {
 void HolderRegistry::EndOverdue() {
   for (;;) {
     HolderId id = 0;
+    bool ends = false;
     {
       MutexLock lock(&mutex_);
       if (graces_.empty() || graces_.begin()->first > clock_.Now()) return;
       id = graces_.begin()->second;
+      Process& process = processes_.at(id);
+      ends = EndsWithConnections(process);
+      if (!ends) SetGraceLocked(&process, absl::InfiniteFuture());
     }
-    EndHolder(id);
+    if (ends) {
+      EndHolder(id);
+    } else if (options_.on_unconnected) {
+      options_.on_unconnected(id);
+    }
   }
 }
 

@@ -43,13 +43,16 @@ class HolderRegistry {
   struct Options {
     Admission admission;
     size_t max_connections_per_uid = 1024;
-    // How long a holder whose end can't be seen outlives its last connection.
+    // How long after its last connection on_unconnected is called for a holder
+    // and, if its end can't be seen, the holder is taken for gone.
     absl::Duration grace = absl::Seconds(60);
     // Called before anything is known under the holder's id; must not call
     // back.
     std::function<void(const Holder&)> on_added;
     // Called under no lock, once nothing is known under it any more.
     std::function<void(HolderId)> on_gone;
+    // Called under no lock.
+    std::function<void(HolderId)> on_unconnected;
   };
 
   // What is pointed to must outlive this. Starts the thread that waits for the
@@ -84,7 +87,7 @@ class HolderRegistry {
     // Invalid: there is none.
     UniqueFd pidfd;
     size_t connections = 0;
-    // When its grace is over.
+    // When its grace without a connection is over.
     absl::Time ends_at = absl::InfiniteFuture();
   };
 

@@ -31,7 +31,11 @@ void FillLeases(const Pool::Stats& stats, v1::LeaseCounts* leases) {
   leases->set_expired(stats.expired);
   leases->set_revoked(stats.revoked);
   leases->set_holder_died(stats.holder_died);
+  leases->set_unused(stats.unused);
   leases->set_renewed(stats.renewed);
+  leases->set_recovered(stats.recovered);
+  leases->set_asserted(stats.asserted);
+  leases->set_failed_journal_writes(stats.failed_journal_writes);
 }
 
 void FillBigCache(const SegmentPool::Stats& stats,

@@ -66,10 +66,14 @@ std::string LeasesText(const v1::LeaseCounts& leases) {
                                 {"other", leases.refused_other()}})});
   table.AddRow({"renewed", FormatCount(leases.renewed())});
   table.AddRow(
+      {"taken over", FormatCounts({{"by the journal", leases.recovered()},
+                                   {"by clients", leases.asserted()}})});
+  table.AddRow(
       {"ended", FormatCounts({{"released", leases.released()},
                               {"expired", leases.expired()},
                               {"revoked", leases.revoked()},
-                              {"holder died", leases.holder_died()}})});
+                              {"holder died", leases.holder_died()},
+                              {"unused", leases.unused()}})});
   return absl::StrCat("leases\n", table.ToString(kIndent));
 }
 

@@ -115,6 +115,8 @@ enum class EndCause {
   kExpired,
   kRevoked,
   kHolderDied,
+  // Its holder had no connection for long, and nobody had the segment.
+  kUnused,
 };
 
 // Tells a holder that a lease of its own ended without its release.

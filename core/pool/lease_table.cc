@@ -12,6 +12,8 @@ const char* Told(EndCause cause) {
     case EndCause::kExpired: return "expired: renew it within its time to live";
     case EndCause::kRevoked: return "was revoked";
     case EndCause::kHolderDied: return "ended with its holder's process";
+    case EndCause::kUnused: return "ended: nobody used it, and its holder had "
+                                   "no connection";
   }
   return "ended";
 }

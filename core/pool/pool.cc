@@ -50,6 +50,23 @@ void Pool::RemoveHolder(HolderId id) {
   Finish(std::move(ended));
 }
 
+size_t Pool::EndUnusedLeases(HolderId id) {
+  std::vector<LeaseTable::Ended> ended;
+  {
+    MutexLock lock(&mutex_);
+    for (const LeaseId& lease : table_.LeasesOf(id)) {
+      // Under the lock, so that the segment stays; the kernel looks at two
+      // counters of the file.
+      const Segment& segment = table_.LeaseOf(lease).buffer->segment;
+      if (directory_.Prove(segment) == Verdict::kInUse) continue;
+      ended.push_back(EndLocked(lease, EndCause::kUnused));
+    }
+  }
+  const size_t count = ended.size();
+  Finish(std::move(ended));
+  return count;
+}
+
 void Pool::NoteRefused(const absl::Status& status) {
   MutexLock lock(&mutex_);
   switch (status.code()) {
@@ -142,6 +159,7 @@ LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause) {
     case EndCause::kExpired: ++counts_.expired; break;
     case EndCause::kRevoked: ++counts_.revoked; break;
     case EndCause::kHolderDied: ++counts_.holder_died; break;
+    case EndCause::kUnused: ++counts_.unused; break;
   }
   if (journal_ != nullptr) NoteJournalledLocked(journal_->AppendEnd(id));
   const uid_t uid = table_.LeaseOf(id).buffer->uid;

@@ -80,6 +80,7 @@ class Pool {
     uint64_t expired = 0;
     uint64_t revoked = 0;
     uint64_t holder_died = 0;
+    uint64_t unused = 0;
     uint64_t renewed = 0;
     // Ends and renewals that could not be written to the journal.
     uint64_t failed_journal_writes = 0;
@@ -98,6 +99,11 @@ class Pool {
   void AddHolder(Holder holder);
   // The holder's process is gone: ends its leases.
   void RemoveHolder(HolderId id);
+
+  // Ends those leases of a holder whose segments nobody has open or mapped. For a
+  // holder that has long been without a connection: it forgot them (it called
+  // exec, or destroyed its client). Returns how many.
+  size_t EndUnusedLeases(HolderId id);
 
   // Errors as the RPC of the same name has them (proto/warmpool/v1).
   absl::StatusOr<LeaseGrant> Lease(HolderId holder,

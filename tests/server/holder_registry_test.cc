@@ -23,6 +23,7 @@
 namespace warmpool {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 using testing::Eventually;
@@ -69,9 +70,19 @@ class HolderRegistryTest : public ::testing::Test {
             [this](HolderId id) {
               MutexLock lock(&mutex_);
               holders_.erase(id);
+            },
+        .on_unconnected =
+            [this](HolderId id) {
+              MutexLock lock(&mutex_);
+              unconnected_.push_back(id);
             }};
     registry_ = *HolderRegistry::Create(&peers_, &MonotonicClock::Get(),
                                         std::move(options));
+  }
+
+  std::vector<HolderId> unconnected() {
+    MutexLock lock(&mutex_);
+    return unconnected_;
   }
 
   std::map<HolderId, Holder> holders() {
@@ -120,6 +131,7 @@ class HolderRegistryTest : public ::testing::Test {
   AlteredPeers peers_;
   Mutex mutex_;
   std::map<HolderId, Holder> holders_ ABSL_GUARDED_BY(mutex_);
+  std::vector<HolderId> unconnected_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<HolderRegistry> registry_;
 };
 
@@ -204,6 +216,20 @@ TEST_F(HolderRegistryTest, LosingItsConnectionsEndsNoHolder) {
   const Pair later = Connect();
   EXPECT_EQ(*Admitted(later), holder);
   EXPECT_THAT(holders(), SizeIs(1));
+}
+
+TEST_F(HolderRegistryTest, AGraceAfterItsLastConnectionAHolderIsReportedOnce) {
+  Start(absl::Milliseconds(20));
+  Pair a = Connect(), b = Connect();
+  const HolderId holder = *Admitted(a);
+  ASSERT_EQ(*Admitted(b), holder);
+  a.client.Reset();
+  b.client.Reset();
+  EXPECT_TRUE(Eventually([&] { return !unconnected().empty(); }));
+  EXPECT_THAT(unconnected(), ElementsAre(holder));
+  EXPECT_THAT(holders(), SizeIs(1));
+  const Pair later = Connect();
+  EXPECT_EQ(*Admitted(later), holder);
 }
 
 TEST_F(HolderRegistryTest, AConnectionThatEndsMakesRoomForAnother) {

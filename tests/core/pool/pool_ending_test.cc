@@ -262,5 +262,23 @@ TEST_F(PoolDueTest, ALeaseRenewedForLessExpiresThoughNothingElseHappens) {
   EXPECT_EQ(next_, clock_.Now() + absl::Seconds(5));
 }
 
+TEST_F(PoolEndingTest, OfAForgetfulHolderOnlyWhatNobodyHasEnds) {
+  const LeaseGrant unused = LeaseOrDie(kAlice, 4096);
+  const LeaseGrant used = LeaseOrDie(kAlice, 8192);
+  const LeaseGrant anothers = LeaseOrDie(kBob, 4096);
+  const int fd = open(used.path.c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_GE(fd, 0);
+  EXPECT_EQ(pool_->EndUnusedLeases(kAlice), 1u);
+  pool_->CheckInvariants();
+  EXPECT_EQ(pool_->stats().unused, 1u);
+  EXPECT_EQ(In(ByteState::kRetained), unused.segment_bytes);
+  EXPECT_THAT(Release(kAlice, unused),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(Release(kBob, anothers), IsOk());
+  close(fd);
+  EXPECT_EQ(pool_->EndUnusedLeases(kAlice), 1u);
+  EXPECT_EQ(pool_->stats().live_leases, 0u);
+}
+
 }  // namespace
 }  // namespace warmpool

@@ -11,8 +11,8 @@ constexpr absl::Duration kProbePause = absl::Seconds(1);
 }  // namespace
 
 template <typename... Parts>
-void Model::Comparison::Add(const Parts&... parts) {
-  problems_.push_back({absl::StrCat(parts...), kSlack});
+void Model::Comparison::Add(const std::string& key, const Parts&... parts) {
+  problems_.push_back({key, absl::StrCat(parts...), kSlack});
 }
 
 std::vector<Model::Problem> Model::Problems(const Snapshot& snapshot,
@@ -31,8 +31,8 @@ void Model::Comparison::CheckListed() {
     if (known != model_.leases_.end()) {
       CheckKnown(listed, known->second);
     } else if (model_.released_.contains(listed.id)) {
-      Add("lease ", listed.id.ToHex(), " of pid ", listed.pid,
-          " was released, and the daemon has it");
+      Add(listed.id.ToHex(), "lease ", listed.id.ToHex(), " of pid ",
+          listed.pid, " was released, and the daemon has it");
     } else {
       CheckUnknown(listed);
     }
@@ -44,21 +44,25 @@ void Model::Comparison::CheckKnown(const Listed& listed, const Lease& lease) {
   const std::string name =
       absl::StrCat("lease ", listed.id.ToHex(), " of client ", lease.client);
   if (listed.pid != client.pid) {
-    Add(name, " (pid ", client.pid, "): the daemon says pid ", listed.pid);
+    Add(listed.id.ToHex(), name, " (pid ", client.pid,
+        "): the daemon says pid ", listed.pid);
   }
   const bool own = lease.stamper == listed.id;
   if (listed.generation != lease.generation ||
       (own && listed.bytes != lease.bytes)) {
-    Add(name, " has generation ", lease.generation, " and ", lease.bytes,
-        " bytes; the daemon says ", listed.generation, " and ", listed.bytes);
+    Add(listed.id.ToHex(), name, " has generation ", lease.generation, " and ",
+        lease.bytes, " bytes; the daemon says ", listed.generation, " and ",
+        listed.bytes);
   }
   if (lease.phase == Phase::kReleasing && !client.Stopped()) {
-    Add(name, " is being released by a client that does nothing");
+    Add(listed.id.ToHex(), name,
+        " is being released by a client that does nothing");
   }
   const bool unattended = lease.phase == Phase::kUnreleased ||
                           (lease.phase == Phase::kHeld && !lease.renewed);
   if (unattended && now_ > model_.MustBeGone(lease.last_sign, lease.ttl)) {
-    Add(name, ", which nobody renews, outlives its time to live of ",
+    Add(listed.id.ToHex(), name,
+        ", which nobody renews, outlives its time to live of ",
         absl::FormatDuration(lease.ttl));
   }
 }
@@ -66,15 +70,15 @@ void Model::Comparison::CheckKnown(const Listed& listed, const Lease& lease) {
 void Model::Comparison::CheckUnknown(const Listed& listed) {
   const auto client = model_.client_of_pid_.find(listed.pid);
   if (client == model_.client_of_pid_.end()) {
-    Add("lease ", listed.id.ToHex(), " of pid ", listed.pid,
+    Add(listed.id.ToHex(), "lease ", listed.id.ToHex(), " of pid ", listed.pid,
         ", which is no client");
   } else if (!model_.clients_.at(client->second).alive) {
-    Add("lease ", listed.id.ToHex(), " of client ", client->second, " (pid ",
-        listed.pid, "), which is dead");
+    Add(listed.id.ToHex(), "lease ", listed.id.ToHex(), " of client ",
+        client->second, " (pid ", listed.pid, "), which is dead");
   } else if (!WasAskedFor(client->second, listed)) {
-    Add("lease ", listed.id.ToHex(), " of client ", client->second, " (pid ",
-        listed.pid, "), which did not ask for these ", listed.bytes,
-        " bytes or has given up waiting for them long ago");
+    Add(listed.id.ToHex(), "lease ", listed.id.ToHex(), " of client ",
+        client->second, " (pid ", listed.pid, "), which did not ask for these ",
+        listed.bytes, " bytes or has given up waiting for them long ago");
   }
 }
 
@@ -101,14 +105,15 @@ void Model::Comparison::CheckHeld() {
     const Client& client = model_.clients_.at(lease.client);
     if (!listed.contains(id)) {
       if (model_.MayHaveExpired(lease, now_)) continue;
-      Add("lease ", id.ToHex(), " of client ", lease.client, " (pid ",
-          client.pid, ", ttl ", absl::FormatDuration(lease.ttl), ", ",
+      Add(id.ToHex(), "lease ", id.ToHex(), " of client ", lease.client,
+          " (pid ", client.pid, ", ttl ", absl::FormatDuration(lease.ttl), ", ",
           lease.renewed ? "" : "not ", "renewed, asked for ",
           absl::FormatDuration(now_ - lease.asked),
           " ago) is not among the daemon's");
     } else if (BytesOf(lease.inode) < lease.bytes) {
-      Add("lease ", id.ToHex(), " of client ", lease.client, ": its file has ",
-          BytesOf(lease.inode), " of ", lease.bytes, " bytes in the directory");
+      Add(id.ToHex(), "lease ", id.ToHex(), " of client ", lease.client,
+          ": its file has ", BytesOf(lease.inode), " of ", lease.bytes,
+          " bytes in the directory");
     }
   }
 }
@@ -116,24 +121,24 @@ void Model::Comparison::CheckHeld() {
 void Model::Comparison::CheckAccount() {
   const Snapshot::Account& account = snapshot_.account;
   if (account.leased != snapshot_.listed_bytes) {
-    Add("the daemon accounts ", account.leased, " bytes as leased and lists ",
-        snapshot_.listed_bytes);
+    Add("leased", "the daemon accounts ", account.leased,
+        " bytes as leased and lists ", snapshot_.listed_bytes);
   }
   // What was taken over may exceed the capacity.
   const uint64_t free =
       account.Used() < account.capacity ? account.capacity - account.Used() : 0;
   if (account.free != free) {
-    Add("of ", account.capacity, " bytes ", account.Used(),
+    Add("free", "of ", account.capacity, " bytes ", account.Used(),
         " are used, and the daemon says that ", account.free, " are free");
   }
   uint64_t directory = 0;
   for (const auto& [inode, bytes] : snapshot_.files) directory += bytes;
   if (directory != account.Used()) {
-    Add("the directory has ", directory, " bytes, the daemon accounts for ",
-        account.Used(), ": leased ", account.leased, ", retained ",
-        account.retained, ", batched ", account.batched, ", stock ",
-        account.stock, ", quarantined ", account.quarantined, ", overhead ",
-        account.overhead);
+    Add("directory", "the directory has ", directory,
+        " bytes, the daemon accounts for ", account.Used(), ": leased ",
+        account.leased, ", retained ", account.retained, ", batched ",
+        account.batched, ", stock ", account.stock, ", quarantined ",
+        account.quarantined, ", overhead ", account.overhead);
   }
 }
 
@@ -152,7 +157,8 @@ void Model::Comparison::CheckQuarantine() {
   absl::flat_hash_map<uint64_t, bool> unleased;
   for (const Snapshot::Mapping& mapping : snapshot_.mappings) {
     if (mapping.deleted) {
-      Add("pid ", mapping.pid, " has a file mapped that was unlinked");
+      Add("unlinked", "pid ", mapping.pid,
+          " has a file mapped that was unlinked");
     }
     if (leased.contains(mapping.inode)) continue;
     unleased[mapping.inode] |= !stopped.contains(mapping.pid);
@@ -165,7 +171,9 @@ void Model::Comparison::CheckQuarantine() {
   }
   const uint64_t quarantined = snapshot_.account.quarantined;
   if (quarantined < at_least || quarantined > at_most) {
-    Add(quarantined, " bytes are quarantined; ", at_least, " to ", at_most,
+    // With the mappings the wait for the next probe begins anew.
+    Add(absl::StrCat("quarantined ", at_least, " ", at_most), quarantined,
+        " bytes are quarantined; ", at_least, " to ", at_most,
         " are mapped without a lease");
     problems_.back().patience = kProbePause + kSlack;
   }

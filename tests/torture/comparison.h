@@ -41,8 +41,9 @@ class Model::Comparison {
   // this. Each can have been granted one lease only.
   bool WasAskedFor(int client, const Listed& listed);
   uint64_t BytesOf(uint64_t inode) const;
+  // `key` is a lease's id or names a check.
   template <typename... Parts>
-  void Add(const Parts&... parts);
+  void Add(const std::string& key, const Parts&... parts);
 
   const Model& model_;
   const Snapshot& snapshot_;

@@ -74,13 +74,12 @@ absl::Status Driver::PauseClients() {
 }
 
 absl::Status Driver::AwaitConsistency() {
-  absl::Time begin = Now();
-  absl::Time answered = begin;
+  // By key: since when each problem has been there without a break.
+  std::map<std::string, absl::Time> since;
+  absl::Time answered = Now();
   for (;;) {
     const absl::Status status = Pass(absl::ZeroDuration());
     if (!status.ok()) return status;
-    // Whatever is not as it should be may have begun with the daemon.
-    begin = std::max(begin, daemon_up_);
     const absl::Time asked = Now();
     const absl::StatusOr<Snapshot> snapshot =
         TakeSnapshot(daemon_.client(), daemon_.pid(), options_.daemon.shm_dir);
@@ -92,18 +91,19 @@ absl::Status Driver::AwaitConsistency() {
       continue;
     }
     answered = asked;
-    const std::vector<Model::Problem> problems =
-        model_.Problems(*snapshot, asked);
-    if (problems.empty()) return absl::OkStatus();
-    for (const Model::Problem& problem : problems) {
-      if (asked - begin <= problem.patience) continue;
-      return Breach(absl::StrCat(
-          "for ", absl::FormatDuration(asked - begin), ": ", problem.what,
-          problems.size() > 1
-              ? absl::StrCat(" (one of ", problems.size(),
-                             " problems, as: ", problems.back().what, ")")
-              : ""));
+    std::map<std::string, absl::Time> since_before = std::exchange(since, {});
+    for (const Model::Problem& problem : model_.Problems(*snapshot, asked)) {
+      const auto before = since_before.find(problem.key);
+      const absl::Time begin =
+          before == since_before.end() ? asked : before->second;
+      since[problem.key] = begin;
+      // What is not as it should be may have begun with the daemon.
+      const absl::Duration lasts = asked - std::max(begin, daemon_up_);
+      if (lasts <= problem.patience) continue;
+      return Breach(absl::StrCat("for ", absl::FormatDuration(lasts), ": ",
+                                 problem.what));
     }
+    if (since.empty()) return absl::OkStatus();
     crew_.Read(kBetweenSnapshots);
   }
 }

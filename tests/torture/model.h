@@ -36,6 +36,8 @@ class Model {
 
   // Something that does not fit together.
   struct Problem {
+    // The same for one problem at different moments.
+    std::string key = {};
     std::string what = {};
     // How long it may last: what happened may not have been noticed yet.
     absl::Duration patience = {};

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -95,6 +96,9 @@ absl::Status Daemon::MakePool() {
 
   Pool::Options pool = options_.pool;
   pool.quota = options_.uid_quota;
+  // Clients of an earlier daemon have one time to live to assert their leases.
+  pool.segments.leftover_grace =
+      std::max(pool.segments.leftover_grace, pool.default_ttl);
   const uint64_t half = (directory_->FreeBytes().value_or(0) + held) / 2;
   pool.segments.capacity_bytes = options_.capacity_bytes.value_or(half);
   pool.segments.bigcache.max_bytes = options_.bigcache_bytes.value_or(

@@ -90,11 +90,17 @@ Pool::Recovery Pool::Recover(const std::vector<RecoveredLease>& leases,
                              uint64_t last_generation,
                              std::vector<Segment> leftovers) {
   absl::flat_hash_map<std::string, Segment> segments;
+  Recovery recovery;
   for (Segment& segment : leftovers) {
+    // Its lease had ended before it was set aside.
+    if (segment.set_aside()) {
+      ++recovery.leftovers;
+      segments_.Adopt(std::move(segment));
+      continue;
+    }
     std::string name = segment.file_name();
     segments.emplace(std::move(name), std::move(segment));
   }
-  Recovery recovery;
   {
     MutexLock lock(&mutex_);
     last_generation_ = std::max(last_generation_, last_generation);
@@ -104,7 +110,7 @@ Pool::Recovery Pool::Recover(const std::vector<RecoveredLease>& leases,
     recovery.leases = table_.lease_count();
     recovery.ended_leases = leases.size() - recovery.leases;
   }
-  recovery.leftovers = segments.size();
+  recovery.leftovers += segments.size();
   for (auto& [name, segment] : segments) segments_.Adopt(std::move(segment));
   return recovery;
 }

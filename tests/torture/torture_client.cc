@@ -276,7 +276,7 @@ void TortureClient::Fork(const Holding& holding) {
   KeepInFork({.bytes = holding.buffer.span(),
               .lease = holding.stamper,
               .generation = holding.buffer.generation(),
-              .keep_for = absl::Milliseconds(static_cast<int64_t>(Below(1500))),
+              .keep_for = absl::Milliseconds(static_cast<int64_t>(Below(800))),
               .lifeline = STDIN_FILENO,
               .output = output_});
 }

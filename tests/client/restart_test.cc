@@ -1,6 +1,4 @@
 // The client library over restarts of a real daemon.
-#include <unistd.h>
-
 #include <cstring>
 #include <filesystem>
 #include <string>
@@ -70,7 +68,8 @@ class RestartTest : public ::testing::Test {
     return Eventually([&] { return Stats().leases().live_leases() == leases; });
   }
 
-  DaemonProcess daemon_{{"--capacity_bytes=64MiB", "--default_ttl=60s"}};
+  DaemonProcess daemon_{{"--capacity_bytes=64MiB", "--default_ttl=60s",
+                         "--drain_timeout=0"}};
   Client client_ = Connect();
 };
 

@@ -54,7 +54,10 @@ Daemon::Daemon(const DaemonOptions& options)
     : options_(options),
       clock_(MonotonicClock::Get()),
       random_(KernelRandom::Get()),
-      calls_(LinuxSystemCalls::Get()),
+      calls_(options.calls != nullptr ? *options.calls
+                                      : LinuxSystemCalls::Get()),
+      journal_calls_(options.journal_calls != nullptr ? *options.journal_calls
+                                                      : own_journal_calls_),
       maintenance_(&clock_) {}
 
 Daemon::~Daemon() {

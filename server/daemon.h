@@ -34,6 +34,9 @@
 namespace warmpool {
 
 struct DaemonOptions {
+  // Those for segments, and those for the journal. Null: the kernel's.
+  SystemCalls* calls = nullptr;
+  SystemCalls* journal_calls = nullptr;
   // "unix:PATH".
   std::string listen;
   std::string shm_dir;
@@ -97,7 +100,8 @@ class Daemon {
   // In the order in which they need each other.
   std::unique_ptr<SegmentDirectory> directory_;
   // The statistics count calls for segments; these are not.
-  LinuxSystemCalls journal_calls_;
+  LinuxSystemCalls own_journal_calls_;
+  SystemCalls& journal_calls_;
   Journal::Replay replay_;
   std::unique_ptr<Journal> journal_;
   SessionHub hub_;

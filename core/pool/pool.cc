@@ -193,7 +193,7 @@ absl::Status Pool::RequireAdmin(HolderId holder, absl::string_view deed) const {
   const Holder* const caller = table_.FindHolder(holder);
   if (caller != nullptr && caller->admin) return absl::OkStatus();
   return absl::PermissionDeniedError(
-      absl::StrCat("only uid 0 and the daemon's own uid may ", deed));
+      absl::StrCat("only uid 0, the daemon's own uid and --admin_uid may ", deed));
 }
 
 absl::Time Pool::Tick() {

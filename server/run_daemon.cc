@@ -1,0 +1,64 @@
+#include "server/run_daemon.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include <cstdio>
+#include <memory>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "server/daemon.h"
+#include "server/daemon_flags.h"
+#include "spdlog/sinks/stdout_sinks.h"
+#include "spdlog/spdlog.h"
+
+namespace warmpool {
+namespace {
+
+// Blocks the signals that stop the daemon, in this thread and all it starts.
+sigset_t BlockStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "warmpoold: %s\n",
+               std::string(status.message()).c_str());
+  return 1;
+}
+
+}  // namespace
+
+int RunDaemon(int argc, char** argv,
+              const std::function<void(DaemonOptions*)>& adjust) {
+  // No other process of this uid may trace the daemon or open its descriptors
+  // through /proc: it has everybody's segments open.
+  prctl(PR_SET_DUMPABLE, 0);
+  // Logs go to stderr, where service managers look for them.
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("warmpoold"));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+  absl::StatusOr<DaemonOptions> options = ParseDaemonFlags(argc, argv);
+  if (!options.ok()) return Fail(options.status());
+  if (adjust) adjust(&*options);
+
+  const sigset_t signals = BlockStopSignals();
+  absl::StatusOr<std::unique_ptr<Daemon>> daemon = Daemon::Create(*options);
+  if (!daemon.ok()) return Fail(daemon.status());
+
+  std::thread([&signals, daemon = daemon->get()] {
+    for (int signal_number; sigwait(&signals, &signal_number) == 0;) {
+      daemon->RequestStop();
+    }
+  }).detach();
+  (*daemon)->Wait();
+  return 0;
+}
+
+}  // namespace warmpool

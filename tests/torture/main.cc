@@ -40,8 +40,10 @@ ABSL_FLAG(bool, failpoints, false,
           "(WARMPOOL_FAILPOINT)");
 ABSL_FLAG(uint64_t, seed, 0,
           "The same seed makes the same decisions; 0: one is drawn");
-ABSL_FLAG(std::string, daemon, "",
-          "The daemon's program. Default: server/warmpoold beside this one");
+ABSL_FLAG(
+    std::string, daemon, "",
+    "The daemon's program. Default: the real one, built with this one, or "
+    "with --failpoints the one that heeds them");
 ABSL_FLAG(bool, json, false, "Print the counts as a JSON object");
 
 // Given by the driver to its clients.
@@ -62,11 +64,14 @@ void WatchSignals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
-// In runfiles, which are the working directory of tests, or in bazel-bin.
+// One that heeds failpoints, if they are wanted. In runfiles, which are the
+// working directory of tests, or in bazel-bin.
 std::string FindDaemon(const std::string& program) {
   const std::string given = absl::GetFlag(FLAGS_daemon);
   if (!given.empty()) return given;
-  const std::string runfiles = "server/warmpoold";
+  const std::string runfiles = absl::GetFlag(FLAGS_failpoints)
+                                   ? "tests/torture/failpoint_daemon"
+                                   : "server/warmpoold";
   if (std::filesystem::exists(runfiles)) return runfiles;
   return (std::filesystem::path(program)
               .parent_path()

@@ -19,7 +19,7 @@ constexpr uint64_t kAllShares = 100;
 
 // A daemon makes some hundred calls while it recovers, and some ten for each
 // lease and release.
-constexpr uint64_t kLastFailpoint = 1500;
+constexpr uint64_t kLastFailpoint = 300;
 
 }  // namespace
 

@@ -14,6 +14,7 @@
 #include "core/base/unix_target.h"
 #include "server/conversion.h"
 #include "server/grpc_server.h"
+#include "server/hard_stop.h"
 #include "server/peer.h"
 #include "server/peer_format.h"
 #include "server/recovery.h"
@@ -26,6 +27,8 @@ namespace {
 constexpr absl::Duration kDrainPoll = absl::Milliseconds(10);
 // Given to calls under way when the server shuts down.
 constexpr absl::Duration kServerShutdownGrace = absl::Seconds(1);
+// After which a shutdown that has not come to its end is cut short.
+constexpr absl::Duration kHardStopAfter = absl::Seconds(10);
 
 // A segment costs a descriptor for as long as it lives.
 void RaiseDescriptorLimit() {
@@ -61,13 +64,7 @@ Daemon::Daemon(const DaemonOptions& options)
       maintenance_(&clock_) {}
 
 Daemon::~Daemon() {
-  if (listener_ != nullptr) listener_->Stop();
-  if (gate_ != nullptr) gate_->Stop();
-  if (server_ != nullptr) {
-    server_->Shutdown(absl::ToChronoTime(absl::Now() + kServerShutdownGrace));
-    server_->Wait();
-  }
-  maintenance_.Stop();
+  StopServing();
   if (pool_ != nullptr && pool_->stats().live_leases == 0) pool_->EndJournal();
 }
 
@@ -204,13 +201,24 @@ size_t Daemon::Wait() {
   }
   BeginDrain();
   AwaitReleases();
-  listener_->Stop();
-  gate_->Stop();
-  server_->Shutdown(absl::ToChronoTime(absl::Now() + kServerShutdownGrace));
-  server_->Wait();
-  maintenance_.Stop();
+  StopServing();
   LogLeasesLeft();
   return pool_->stats().live_leases;
+}
+
+void Daemon::StopServing() {
+  if (listener_ != nullptr) listener_->Stop();
+  if (gate_ != nullptr) gate_->Stop();
+  if (server_ != nullptr) {
+    const HardStop hard_stop(&clock_, kHardStopAfter, [] {
+      spdlog::error("a call does not end: stopping without it; the next daemon "
+                    "takes up what is leased");
+      _exit(1);
+    });
+    server_->Shutdown(absl::ToChronoTime(absl::Now() + kServerShutdownGrace));
+    server_->Wait();
+  }
+  maintenance_.Stop();
 }
 
 void Daemon::BeginDrain() {

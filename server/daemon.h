@@ -85,6 +85,8 @@ class Daemon {
   void BeginDrain();
   v1::ShutdownResponse OnShutdownRpc(bool revoke);
   void AwaitReleases();
+  // Ends all connections and calls. Does nothing the second time.
+  void StopServing();
   void LogLeasesLeft();
 
   const DaemonOptions options_;

@@ -1,12 +1,17 @@
 // Client processes under daemons that are killed and restarted.
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <filesystem>
+#include <iostream>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "core/base/random_id.h"
 #include "gtest/gtest.h"
 #include "tests/server/raw_client.h"
 #include "tests/support/daemon_process.h"
@@ -77,6 +82,30 @@ TEST_F(RestartTest, LeasesOfProcessesThatDiedMeanwhileAreEnded) {
   ASSERT_EQ(viewer->ReadLine(), "attached");
   viewer->WriteLine("check");
   EXPECT_EQ(viewer->ReadLine(), "intact");
+}
+
+TEST_F(RestartTest, TenThousandLeasesGoOn) {
+  constexpr int kLeases = 10'000;
+  rlimit descriptors{};
+  getrlimit(RLIMIT_NOFILE, &descriptors);
+  if (descriptors.rlim_max < kLeases + 1000) {
+    GTEST_SKIP() << "a daemon may have " << descriptors.rlim_max
+                 << " descriptors here, and needs one for each segment";
+  }
+  RawClient client(daemon_.target());
+  v1::LeaseRequest request = RawClient::LeaseOf(1);
+  for (int i = 0; i < kLeases; ++i) {
+    request.set_request_id(KernelRandom::Get().Next().ToBytes());
+    client.MustLease(request);
+  }
+  daemon_.Kill();
+  const absl::Time before = absl::Now();
+  daemon_.Restart();
+  RawClient later(daemon_.target());
+  EXPECT_EQ(later.Stats().leases().live_leases(), uint64_t{kLeases});
+  // Told, not asserted: how long depends on what else the machine does.
+  std::cout << "ready with " << kLeases << " leases after "
+            << absl::FormatDuration(absl::Now() - before) << std::endl;
 }
 
 TEST_F(RestartTest, ARestartInOrderLosesNoLeaseEither) {

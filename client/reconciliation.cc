@@ -61,8 +61,11 @@ absl::Status Reconciliation::AssertKnown() {
     const absl::Status asserted =
         Assert({live.begin() + begin, live.begin() + end});
     if (IsFinal(asserted)) return absl::OkStatus();
-    // Without a daemon there is no use in asking for the rest.
-    if (absl::IsUnavailable(asserted)) return asserted;
+    // Without a daemon, or with one that is silent, there is no use in asking
+    // for the rest.
+    if (absl::IsUnavailable(asserted) || absl::IsDeadlineExceeded(asserted)) {
+      return asserted;
+    }
     undecided.Update(asserted);
   }
   return undecided;

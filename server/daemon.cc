@@ -25,6 +25,9 @@ namespace {
 
 // How often a draining daemon looks whether the last lease is gone.
 constexpr absl::Duration kDrainPoll = absl::Milliseconds(10);
+// How long a holder may be without a connection, where the default time to live
+// is shorter or there is none.
+constexpr absl::Duration kShortestGrace = absl::Minutes(1);
 // Given to calls under way when the server shuts down.
 constexpr absl::Duration kServerShutdownGrace = absl::Seconds(1);
 // After which a shutdown that has not come to its end is cut short.
@@ -65,7 +68,8 @@ Daemon::Daemon(const DaemonOptions& options)
 
 Daemon::~Daemon() {
   StopServing();
-  if (pool_ != nullptr && pool_->stats().live_leases == 0) pool_->EndJournal();
+  // One that did not get as far as to know the leases has none to judge by.
+  if (recovered_ && pool_->stats().live_leases == 0) pool_->EndJournal();
 }
 
 absl::Status Daemon::OpenDirectory() {
@@ -84,9 +88,13 @@ absl::Status Daemon::OpenDirectory() {
 }
 
 absl::Status Daemon::MakePool() {
+  const absl::Status watched = MakeHolders();
+  if (!watched.ok()) return watched;
   std::vector<std::string> unknown;
-  std::vector<Segment> leftovers = directory_->FindLeftovers(
+  absl::StatusOr<std::vector<Segment>> found = directory_->FindLeftovers(
       SizeClasses(options_.pool.segments.max_segment_bytes), &unknown);
+  if (!found.ok()) return found.status();
+  std::vector<Segment> leftovers = *std::move(found);
   uint64_t held = directory_->overhead_bytes();
   for (const Segment& segment : leftovers) held += segment.bytes();
   for (const std::string& name : unknown) {
@@ -114,10 +122,11 @@ absl::Status Daemon::MakePool() {
   };
   pool_ = std::make_unique<Pool>(directory_.get(), &calls_, &clock_, &random_,
                                  pool, journal_.get());
-  const absl::Status holders = MakeHolders();
-  if (!holders.ok()) return holders;
-  RecoverLeases(replay_, std::move(leftovers), holders_.get(), pool_.get());
+  const absl::Status recovered = RecoverLeases(
+      replay_, std::move(leftovers), holders_.get(), pool_.get());
+  if (!recovered.ok()) return recovered;
   replay_ = Journal::Replay();
+  recovered_ = true;
   maintenance_.Start([this] { return pool_->Tick(); });
   spdlog::info("pool ready shm_dir={} capacity={} free={}", directory_->path(),
                FormatByteSize(pool.segments.capacity_bytes),
@@ -134,13 +143,13 @@ absl::Status Daemon::MakeHolders() {
           &KernelPeerSource::Get(), &clock_,
           {.admission = *admission,
            .max_connections_per_uid = options_.max_connections_per_uid,
-           .grace = options_.pool.default_ttl,
+           .grace = std::max(options_.pool.default_ttl, kShortestGrace),
            .on_added = [this](const Holder& holder) {
              pool_->AddHolder(holder);
            },
            .on_gone = [this](HolderId id) { pool_->RemoveHolder(id); },
-           .on_unconnected = [this](HolderId id) {
-             const size_t ended = pool_->EndUnusedLeases(id);
+           .on_unconnected = [this](HolderId id, absl::Time since) {
+             const size_t ended = pool_->EndUnusedLeases(id, since);
              if (ended == 0) return;
              spdlog::info("leases that their holder forgot holder={} leases={}",
                           id, ended);

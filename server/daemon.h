@@ -106,6 +106,8 @@ class Daemon {
   SystemCalls& journal_calls_;
   Journal::Replay replay_;
   std::unique_ptr<Journal> journal_;
+  // The pool has what the journal says.
+  bool recovered_ = false;
   SessionHub hub_;
   Maintenance maintenance_;
   std::unique_ptr<Pool> pool_;

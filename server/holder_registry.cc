@@ -188,10 +188,12 @@ void HolderRegistry::EndOverdue() {
   for (;;) {
     HolderId id = 0;
     bool ends = false;
+    absl::Time since;
     {
       MutexLock lock(&mutex_);
       if (graces_.empty() || graces_.begin()->first > clock_.Now()) return;
       id = graces_.begin()->second;
+      since = graces_.begin()->first - options_.grace;
       Process& process = processes_.at(id);
       ends = EndsWithConnections(process);
       if (!ends) SetGraceLocked(&process, absl::InfiniteFuture());
@@ -199,7 +201,7 @@ void HolderRegistry::EndOverdue() {
     if (ends) {
       EndHolder(id);
     } else if (options_.on_unconnected) {
-      options_.on_unconnected(id);
+      options_.on_unconnected(id, since);
     }
   }
 }

@@ -51,8 +51,9 @@ class HolderRegistry {
     std::function<void(const Holder&)> on_added;
     // Called under no lock, once nothing is known under it any more.
     std::function<void(HolderId)> on_gone;
-    // Called under no lock.
-    std::function<void(HolderId)> on_unconnected;
+    // Called under no lock; the holder was without a connection since then, and
+    // may have one again.
+    std::function<void(HolderId, absl::Time since)> on_unconnected;
   };
 
   // What is pointed to must outlive this. Starts the thread that waits for the

@@ -176,8 +176,13 @@ UniqueFd Listener::Numbered(const UniqueFd& accepted) {
   const int first = std::min(kFirstNumber, std::max(end, 0));
   if (next_number_ < first || next_number_ >= end) next_number_ = first;
   UniqueFd numbered(fcntl(accepted.get(), F_DUPFD_CLOEXEC, next_number_));
-  if (!numbered.valid()) {
+  if (!numbered.valid() || (numbered.get() >= end && first < end)) {
     numbered = UniqueFd(fcntl(accepted.get(), F_DUPFD_CLOEXEC, first));
+  }
+  // The rest is for segments; of a very low limit they get what is left.
+  if (numbered.valid() && numbered.get() >= end && first < end) {
+    numbered.Reset();
+    errno = EMFILE;
   }
   if (numbered.valid()) next_number_ = numbered.get() + 1;
   return numbered;

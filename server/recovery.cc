@@ -12,12 +12,13 @@ namespace {
 
 // 0: the process is gone, or can't be told from others. Its leases end, or
 // their client asserts them.
-HolderId FindHolder(const LeaseRecord& record, HolderRegistry* holders) {
+absl::StatusOr<HolderId> FindHolder(const LeaseRecord& record,
+                                    HolderRegistry* holders) {
   if (record.holder_instance == 0) return 0;
   const absl::StatusOr<HolderId> holder =
       holders->Recover(record.holder_pid, record.holder_uid,
                        record.holder_instance, record.holder_command);
-  if (holder.ok()) return *holder;
+  if (holder.ok() || !absl::IsNotFound(holder.status())) return holder;
   spdlog::info("holder of an earlier daemon is gone pid={} command={}: {}",
                record.holder_pid, record.holder_command,
                std::string(holder.status().message()));
@@ -33,7 +34,7 @@ std::string BootId() {
   return id;
 }
 
-void RecoverLeases(const Journal::Replay& replay,
+absl::Status RecoverLeases(const Journal::Replay& replay,
                    std::vector<Segment> leftovers, HolderRegistry* holders,
                    Pool* pool) {
   if (!replay.damage.empty()) {
@@ -49,16 +50,27 @@ void RecoverLeases(const Journal::Replay& replay,
     const Process process(record.holder_pid, record.holder_uid,
                           record.holder_instance);
     const auto [it, is_new] = known.try_emplace(process, 0);
-    if (is_new) it->second = FindHolder(record, holders);
+    if (is_new) {
+      const absl::StatusOr<HolderId> holder = FindHolder(record, holders);
+      if (!holder.ok()) {
+        // Left as they are.
+        pool->Recover({}, replay.last_generation, std::move(leftovers));
+        return holder.status();
+      }
+      it->second = *holder;
+    }
     leases.push_back({record, it->second});
   }
   const Pool::Recovery recovery =
       pool->Recover(leases, replay.last_generation, std::move(leftovers));
-  if (recovery.leases + recovery.ended_leases + recovery.leftovers == 0) return;
+  if (recovery.leases + recovery.ended_leases + recovery.leftovers == 0) {
+    return absl::OkStatus();
+  }
   spdlog::warn("taken over from an earlier daemon leases={} ended_leases={} "
                "segments_without_lease={} epoch={}",
                recovery.leases, recovery.ended_leases, recovery.leftovers,
                replay.epoch);
+  return absl::OkStatus();
 }
 
 }  // namespace warmpool

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "core/memory/segment.h"
 #include "core/pool/journal.h"
 #include "core/pool/pool.h"
@@ -20,8 +21,10 @@ namespace warmpool {
 std::string BootId();
 
 // Before the first connection. Logs what was found, damage to the journal
-// loudly. `leftovers` are the segments in the directory.
-void RecoverLeases(const Journal::Replay& replay,
+// loudly. `leftovers` are the segments in the directory. If it can't be told
+// whether a holder lives, no lease is ended: the error is returned, and a later
+// daemon may know.
+absl::Status RecoverLeases(const Journal::Replay& replay,
                    std::vector<Segment> leftovers, HolderRegistry* holders,
                    Pool* pool);
 

@@ -32,22 +32,29 @@ bool IsSegmentName(absl::string_view name) {
          RandomId::FromHex(name).has_value();
 }
 
-std::vector<std::string> NamesIn(int directory_fd) {
-  std::vector<std::string> names;
+absl::StatusOr<std::vector<std::string>> NamesIn(int directory_fd,
+                                                 const std::string& path) {
   // A description of its own, which the stream closes and whose position
   // nobody else moves.
   const int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return names;
-  DIR* const directory = fdopendir(fd);
+  DIR* const directory = fd < 0 ? nullptr : fdopendir(fd);
   if (directory == nullptr) {
-    close(fd);
-    return names;
+    const absl::Status status =
+        absl::ErrnoToStatus(errno, absl::StrCat("can't list ", path));
+    if (fd >= 0) close(fd);
+    return status;
   }
+  std::vector<std::string> names;
+  errno = 0;
   while (const dirent* entry = readdir(directory)) {
     const absl::string_view name = entry->d_name;
     if (name != "." && name != "..") names.emplace_back(name);
   }
+  const int error = errno;
   closedir(directory);
+  if (error != 0) {
+    return absl::ErrnoToStatus(error, absl::StrCat("can't list ", path));
+  }
   return names;
 }
 
@@ -217,42 +224,78 @@ std::string SegmentDirectory::PathOf(const Segment& segment) const {
                       segment.file_name());
 }
 
-std::vector<Segment> SegmentDirectory::FindLeftovers(
+absl::StatusOr<std::vector<Segment>> SegmentDirectory::FindLeftovers(
     const SizeClasses& size_classes, std::vector<std::string>* unknown) {
   std::vector<Segment> leftovers;
-  for (const std::string& name : NamesIn(directory_fd_)) {
-    if (name == kLockFileName || name == kPrivateName) continue;
-    std::optional<Segment> found =
-        OpenLeftover(size_classes, directory_fd_, name);
-    if (found.has_value()) {
-      leftovers.push_back(*std::move(found));
-    } else {
-      unknown->push_back(name);
-    }
+  absl::Status status =
+      OpenLeftovers(size_classes, /*set_aside=*/false, &leftovers, unknown);
+  if (status.ok()) {
+    status = OpenLeftovers(size_classes, /*set_aside=*/true, &leftovers, unknown);
   }
-  for (const std::string& name : NamesIn(private_directory_fd_)) {
-    std::optional<Segment> found =
-        OpenLeftover(size_classes, private_directory_fd_, name);
-    if (found.has_value()) {
-      found->parts().set_aside = true;
-      leftovers.push_back(*std::move(found));
-    } else if (IsSegmentName(name)) {
-      unknown->push_back(absl::StrCat(kPrivateName, "/", name));
-    }
+  if (status.ok()) return leftovers;
+  for (Segment& segment : leftovers) {
+    calls_.Close(segment.fd());
+    segment.parts() = Segment::Parts();
   }
-  return leftovers;
+  return status;
 }
 
-std::optional<Segment> SegmentDirectory::OpenLeftover(
+absl::Status SegmentDirectory::OpenLeftovers(
+    const SizeClasses& size_classes, bool set_aside,
+    std::vector<Segment>* leftovers, std::vector<std::string>* unknown) {
+  const int directory_fd = set_aside ? private_directory_fd_ : directory_fd_;
+  const std::string prefix =
+      set_aside ? absl::StrCat(kPrivateName, "/") : std::string();
+  const absl::StatusOr<std::vector<std::string>> names =
+      NamesIn(directory_fd, absl::StrCat(path_, "/", prefix));
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
+    if (!set_aside && (name == kLockFileName || name == kPrivateName)) continue;
+    // Those of the private directory are the daemon's own.
+    if (!IsSegmentName(name)) {
+      if (!set_aside) unknown->push_back(name);
+      continue;
+    }
+    absl::StatusOr<Segment> found =
+        OpenLeftover(size_classes, directory_fd, name);
+    if (found.ok()) {
+      found->parts().set_aside = set_aside;
+      leftovers->push_back(*std::move(found));
+    } else if (absl::IsUnavailable(found.status())) {
+      unknown->push_back(absl::StrCat(prefix, name));
+    } else if (!absl::IsNotFound(found.status())) {
+      return found.status();
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Segment> SegmentDirectory::OpenLeftover(
     const SizeClasses& size_classes, int directory_fd,
     const std::string& name) {
-  if (!IsSegmentName(name)) return std::nullopt;
   // A client may have a lease of the kernel's on it: opening it would wait for
   // him to give it up.
   const int fd = RetryOnInterrupt([&] {
     return calls_.Open(directory_fd, name, O_RDWR | O_NONBLOCK, 0);
   });
-  if (fd < 0) return std::nullopt;
+  switch (-fd) {
+    // No file of ours: a directory, a link, a socket.
+    case EISDIR:
+    case ELOOP:
+    case ENXIO:
+    case EACCES:
+    case EWOULDBLOCK:
+      return absl::UnavailableError(name);
+    case ENOENT:
+      return absl::NotFoundError(name);
+    default:
+      break;
+  }
+  // Taken for absence, a lack of descriptors would end the leases of the living.
+  if (fd < 0) {
+    return absl::ErrnoToStatus(
+        -fd, absl::StrCat("can't open segment ", path_, "/", name));
+  }
   FileState state;
   state.owner = geteuid();
   RetryOnInterrupt([&] { return calls_.State(fd, &state); });

@@ -88,9 +88,10 @@ class SegmentDirectory final : public SegmentSource {
   // Segments whose files an earlier daemon left here; those that it had set
   // aside are set aside. Each owner is its file's. Files that are not segments
   // are named in `*unknown` and left alone, those of the private directory that
-  // are not segments are the daemon's own.
-  std::vector<Segment> FindLeftovers(const SizeClasses& size_classes,
-                                     std::vector<std::string>* unknown);
+  // are not segments are the daemon's own. Any other error than that a file is
+  // gone, such as a lack of descriptors, is returned: nothing was found then.
+  absl::StatusOr<std::vector<Segment>> FindLeftovers(
+      const SizeClasses& size_classes, std::vector<std::string>* unknown);
 
   const std::string& path() const { return path_; }
   // Of the directory for the daemon's own files. It is removed with this object
@@ -108,8 +109,12 @@ class SegmentDirectory final : public SegmentSource {
   uid_t ProverOf(const Segment& segment) const;
   absl::Status GiveAway(const Segment& segment);
   absl::Status AllocateAll(Segment* segment);
-  // nullopt: it is no segment's, or can't be opened.
-  std::optional<Segment> OpenLeftover(const SizeClasses& size_classes,
+  // Those of one of the two directories.
+  absl::Status OpenLeftovers(const SizeClasses& size_classes, bool set_aside,
+                             std::vector<Segment>* leftovers,
+                             std::vector<std::string>* unknown);
+  // NOT_FOUND: it is gone. UNAVAILABLE: it can't be taken for a segment.
+  absl::StatusOr<Segment> OpenLeftover(const SizeClasses& size_classes,
                                       int directory_fd,
                                       const std::string& name);
 

@@ -48,7 +48,7 @@ struct BufferFilter {
   // 0: any.
   pid_t holder_pid = 0;
   std::optional<uid_t> uid;
-  // Only buffers that this client leased or attached to.
+  // Only buffers that this client leased or attached to, with its leases alone.
   std::optional<ClientId> client;
 };
 

@@ -153,6 +153,7 @@ void LeaseTable::Renew(const LeaseId& id, absl::Duration ttl, absl::Time now) {
   Lease& lease = leases_.at(id);
   expiries_.erase(std::make_pair(lease.expires_at, id));
   lease.ttl = ttl;
+  lease.touched_at = now;
   lease.expires_at =
       ttl == absl::ZeroDuration() ? absl::InfiniteFuture() : now + ttl;
   if (lease.expires_at != absl::InfiniteFuture()) {

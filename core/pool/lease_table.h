@@ -59,6 +59,8 @@ class LeaseTable {
     // Zero: as long as the holder lives.
     absl::Duration ttl;
     absl::Time granted_at;
+    // When the holder last asked for it, renewed or asserted it.
+    absl::Time touched_at;
     absl::Time expires_at = absl::InfiniteFuture();
   };
 

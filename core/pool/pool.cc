@@ -1,6 +1,7 @@
 #include "core/pool/pool.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -50,15 +51,16 @@ void Pool::RemoveHolder(HolderId id) {
   Finish(std::move(ended));
 }
 
-size_t Pool::EndUnusedLeases(HolderId id) {
+size_t Pool::EndUnusedLeases(HolderId id, absl::Time since) {
   std::vector<LeaseTable::Ended> ended;
   {
     MutexLock lock(&mutex_);
     for (const LeaseId& lease : table_.LeasesOf(id)) {
       // Under the lock, so that the segment stays; the kernel looks at two
       // counters of the file.
-      const Segment& segment = table_.LeaseOf(lease).buffer->segment;
-      if (directory_.Prove(segment) == Verdict::kInUse) continue;
+      const LeaseTable::Lease& known = table_.LeaseOf(lease);
+      if (known.touched_at >= since) continue;
+      if (directory_.Prove(known.buffer->segment) == Verdict::kInUse) continue;
       ended.push_back(EndLocked(lease, EndCause::kUnused));
     }
   }
@@ -124,6 +126,7 @@ absl::StatusOr<absl::Duration> Pool::Renew(HolderId holder, const LeaseRef& ref,
     }
     RenewLocked(**lease, *ttl, now);
   }
+  AccountJournal();
   // Not earlier: as in AttachUncounted.
   if (*ttl > absl::ZeroDuration()) segments_.NoteDue(now + *ttl);
   return *ttl;
@@ -182,10 +185,16 @@ void Pool::Finish(std::vector<LeaseTable::Ended> ended) {
 std::vector<BufferListing> Pool::ListAll() const {
   Holder everyone;
   everyone.admin = true;
-  MutexLock lock(&mutex_);
-  return ListBuffers(table_, everyone, BufferFilter(), SIZE_MAX,
-                     /*page_token=*/"", clock_.Now())
-      ->buffers;
+  std::vector<BufferListing> all;
+  BufferPage page;
+  do {
+    MutexLock lock(&mutex_);
+    page = *ListBuffers(table_, everyone, BufferFilter(), SIZE_MAX,
+                        page.next_page_token, clock_.Now());
+    std::move(page.buffers.begin(), page.buffers.end(),
+              std::back_inserter(all));
+  } while (!page.next_page_token.empty());
+  return all;
 }
 
 absl::Status Pool::RequireAdmin(HolderId holder, absl::string_view deed) const {
@@ -222,6 +231,7 @@ size_t Pool::RevokeAll() {
   std::vector<LeaseTable::Ended> ended;
   {
     MutexLock lock(&mutex_);
+    revoked_ = true;
     for (const LeaseId& id : table_.AllLeases()) {
       ended.push_back(EndLocked(id, EndCause::kRevoked));
     }

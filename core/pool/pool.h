@@ -100,10 +100,11 @@ class Pool {
   // The holder's process is gone: ends its leases.
   void RemoveHolder(HolderId id);
 
-  // Ends those leases of a holder whose segments nobody has open or mapped. For a
-  // holder that has long been without a connection: it forgot them (it called
-  // exec, or destroyed its client). Returns how many.
-  size_t EndUnusedLeases(HolderId id);
+  // Ends those leases of a holder whose segments nobody has open or mapped and
+  // that the holder has not asked for, renewed or asserted since `since`. For a
+  // holder without a connection from then on: it forgot them (it called exec,
+  // or destroyed its client). Returns how many.
+  size_t EndUnusedLeases(HolderId id, absl::Time since);
 
   // Errors as the RPC of the same name has them (proto/warmpool/v1).
   absl::StatusOr<LeaseGrant> Lease(HolderId holder,
@@ -242,6 +243,8 @@ class Pool {
   UidQuota quota_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_generation_ ABSL_GUARDED_BY(mutex_) = 0;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  // RevokeAll was called.
+  bool revoked_ ABSL_GUARDED_BY(mutex_) = false;
   // Bytes of the journal that the segments' ledger knows.
   uint64_t journal_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // The counters of it only.

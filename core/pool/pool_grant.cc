@@ -192,6 +192,7 @@ LeaseTable::Lease Pool::NewLease(HolderId holder, const RequestId& request_id,
   lease.access = access;
   lease.ttl = ttl;
   lease.granted_at = clock_.Now();
+  lease.touched_at = lease.granted_at;
   if (ttl > absl::ZeroDuration()) lease.expires_at = lease.granted_at + ttl;
   return lease;
 }

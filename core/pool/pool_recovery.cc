@@ -12,6 +12,9 @@
 namespace warmpool {
 namespace {
 
+// A daemon that grants a billion leases a second takes a century to get there.
+constexpr uint64_t kMaxAssertedGeneration = uint64_t{1} << 62;
+
 // The segment as it was leased, whatever its file has become since: the proof
 // sees to that when the lease ends. Its class does not depend on the largest
 // request that this daemon allows.
@@ -124,7 +127,9 @@ void Pool::RecoverLeaseLocked(
   const auto found = segments->find(record.file_name);
   const bool known =
       buffer != nullptr && buffer->segment.file_name() == record.file_name;
-  if (table_.FindHolder(recovered.holder) == nullptr ||
+  // A name on two files was not written by a daemon.
+  const bool taken = buffer != nullptr && !known;
+  if (table_.FindHolder(recovered.holder) == nullptr || taken ||
       (!known && found == segments->end())) {
     NoteJournalledLocked(journal_->AppendEnd(record.id));
     return;
@@ -136,6 +141,7 @@ void Pool::RecoverLeaseLocked(
   lease.warmth = record.warmth;
   lease.zeroed = record.zeroed;
   lease.granted_at = record.granted_at;
+  lease.touched_at = record.granted_at;
   ++counts_.recovered;
   quota_.Force(record.owner, known ? 0 : record.segment_bytes);
   if (known) {
@@ -163,6 +169,11 @@ absl::StatusOr<absl::Duration> Pool::Assert(HolderId holder,
   if (!ttl.ok()) return ttl.status();
   const absl::Status valid = ValidateBufferName(asserted.buffer_name);
   if (!valid.ok()) return valid;
+  // Generations go on from the highest there was, for everybody.
+  if (asserted.generation > kMaxAssertedGeneration) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "generation ", asserted.generation, " is none that was ever given"));
+  }
   uid_t uid = 0;
   bool settled = false;
   {
@@ -177,6 +188,7 @@ absl::StatusOr<absl::Duration> Pool::Assert(HolderId holder,
     const absl::Status taken_up = AssertOnLeftover(holder, uid, asserted, *ttl);
     if (!taken_up.ok()) return taken_up;
   }
+  AccountJournal();
   if (*ttl > absl::ZeroDuration()) segments_.NoteDue(clock_.Now() + *ttl);
   return *ttl;
 }
@@ -221,10 +233,13 @@ absl::StatusOr<bool> Pool::AssertOnLiveLocked(HolderId holder,
                      "\" is another buffer's by now"));
   } else {
     LeaseTable::Lease lease = AssertedToLease(holder, asserted, ttl);
-    status = JournalGrantLocked(lease, *buffer);
+    status = quota_.Reserve(buffer->uid, 0);
+    if (status.ok()) {
+      status = JournalGrantLocked(lease, *buffer);
+      if (!status.ok()) quota_.Release(buffer->uid, 0);
+    }
     if (status.ok()) {
       ++counts_.asserted;
-      quota_.Force(buffer->uid, 0);
       table_.AddLease(buffer, std::move(lease));
       return true;
     }
@@ -267,15 +282,18 @@ absl::Status Pool::AssertOnLeftover(HolderId holder, uid_t uid,
       table_.Abandon(holder, asserted.request_id);
     }
   }
-  if (!buffer.segment.empty()) segments_.Return(std::move(buffer.segment));
-  AccountJournal();
+  if (!buffer.segment.empty()) {
+    // Another may have a better claim to it.
+    segments_.PutBackLeftover(std::move(buffer.segment));
+  }
   return status;
 }
 
 absl::Status Pool::CommitAssertedLocked(LeaseTable::Lease lease,
                                         LeaseTable::Buffer* buffer) {
-  if (table_.FindHolder(lease.holder) == nullptr) {
-    return absl::UnavailableError("the holder's process is gone");
+  if (table_.FindHolder(lease.holder) == nullptr || revoked_) {
+    return absl::UnavailableError(
+        "the holder's process is gone, or every lease was revoked");
   }
   const absl::Status known =
       table_.Find(lease.holder, {lease.id, 0}, /*as_admin=*/true).status();

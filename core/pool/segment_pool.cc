@@ -161,6 +161,9 @@ void SegmentPool::Return(Segment segment) {
 
 void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict) {
   const uint64_t bytes = segment.bytes();
+  if (verdict == Verdict::kFree && !FitsItsClass(segment)) {
+    verdict = Verdict::kUnfit;
+  }
   std::vector<Eviction> evicted;
   absl::Time now;
   absl::Time due;
@@ -190,6 +193,13 @@ void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict) {
   }
   HandOff(std::move(evicted));
   NoteDue(due);
+}
+
+bool SegmentPool::FitsItsClass(const Segment& segment) const {
+  const absl::StatusOr<SizeClass> size_class =
+      size_classes_.For(segment.bytes());
+  return size_class.ok() && *size_class == segment.size_class() &&
+         size_classes_.Bytes(*size_class) == segment.bytes();
 }
 
 void SegmentPool::AdoptLeased(const Segment& segment) {

@@ -121,6 +121,9 @@ class SegmentPool {
   std::optional<Segment> TakeQuarantined(const std::string& file_name,
                                          uid_t owner);
 
+  // Puts back what TakeQuarantined gave: the claim to it was not good.
+  void PutBackLeftover(Segment segment);
+
   // Accounts for more bytes that files of the daemon's own take.
   void AddOverhead(uint64_t bytes);
 
@@ -174,6 +177,9 @@ class SegmentPool {
   void ProbeQuarantined(absl::Time now, bool all);
   void ProbeEntry(Quarantine::Entry entry, absl::Time now);
   void SetAside(Quarantine::Entry* entry);
+  // Whether the segment may serve its class: one that an earlier daemon left may
+  // have any size.
+  bool FitsItsClass(const Segment& segment) const;
   void AccountEvictedLocked(const std::vector<Eviction>& evicted)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -33,6 +33,25 @@ std::optional<Segment> SegmentPool::TakeQuarantined(
   return std::move(entry->segment);
 }
 
+void SegmentPool::PutBackLeftover(Segment segment) {
+  absl::Time due;
+  {
+    MutexLock lock(&mutex_);
+    if (!quarantine_ended_) {
+      ledger_.Move(ByteState::kLeased, ByteState::kQuarantined,
+                   segment.bytes());
+      quarantine_.AddLeftover(std::move(segment), clock_.Now(),
+                              leftover_grace_);
+      due = quarantine_.NextProbe();
+    }
+  }
+  if (segment.empty()) {
+    NoteDue(due);
+  } else {
+    End(std::move(segment));
+  }
+}
+
 bool SegmentPool::QuarantineEvicted(Segment* segment) {
   absl::Time due;
   {

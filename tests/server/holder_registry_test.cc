@@ -72,7 +72,7 @@ class HolderRegistryTest : public ::testing::Test {
               holders_.erase(id);
             },
         .on_unconnected =
-            [this](HolderId id) {
+            [this](HolderId id, absl::Time) {
               MutexLock lock(&mutex_);
               unconnected_.push_back(id);
             }};

@@ -124,7 +124,7 @@ TEST_F(FullFilesystemTest, ADaemonStartsAndFindsWhatToEnd) {
   ASSERT_THAT(directory, IsOk());
   std::vector<std::string> unknown;
   std::vector<Segment> leftovers =
-      (*directory)->FindLeftovers(SizeClasses(), &unknown);
+      (*directory)->FindLeftovers(SizeClasses(), &unknown).value();
   ASSERT_EQ(leftovers.size(), 1u);
   End(std::move(leftovers[0]));
   EXPECT_GE((*directory)->FreeBytes().value(), kMiB);

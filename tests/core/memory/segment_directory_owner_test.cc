@@ -251,7 +251,7 @@ TEST_F(SegmentOwnerTest, ALeftoverIsItsFilesOwners) {
   LetGo(MakeOrDie(*directory_, 64 * kKiB, kBob));
   std::vector<std::string> unknown;
   std::vector<Segment> leftovers =
-      directory_->FindLeftovers(SizeClasses(), &unknown);
+      directory_->FindLeftovers(SizeClasses(), &unknown).value();
   ASSERT_EQ(leftovers.size(), 1u);
   EXPECT_EQ(leftovers[0].owner(), kBob);
   EXPECT_EQ(directory_->Prove(leftovers[0]), Verdict::kFree);

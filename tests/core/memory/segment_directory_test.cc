@@ -35,7 +35,7 @@ class SegmentDirectoryTest : public DirectoryFixture {
 
   // Ends what was found, for tests that are about finding it.
   std::vector<Segment> Leftovers(SegmentDirectory& directory) {
-    return directory.FindLeftovers(SizeClasses(), &unknown_);
+    return directory.FindLeftovers(SizeClasses(), &unknown_).value();
   }
 
   std::vector<std::string> unknown_;
@@ -233,9 +233,21 @@ TEST_F(SegmentDirectoryTest, ALeftoverThatCannotBeOpenedIsNamed) {
   const auto directory = OpenOrDie();
   const std::string name = RandomId{1, 2}.ToHex() + ".seg";
   WriteFile(name, 4096);
-  calls_.FailNext(SystemCalls::Call::kOpen, EMFILE);
+  calls_.FailNext(SystemCalls::Call::kOpen, EACCES);
   EXPECT_EQ(Leftovers(*directory).size(), 0u);
   EXPECT_THAT(unknown_, ElementsAre(name));
+}
+
+TEST_F(SegmentDirectoryTest, ALackOfDescriptorsIsNotTakenForAbsence) {
+  const auto directory = OpenOrDie();
+  for (uint64_t i = 1; i <= 2; ++i) {
+    WriteFile(RandomId{1, i}.ToHex() + ".seg", 4096);
+  }
+  calls_.FailNth(SystemCalls::Call::kOpen, 2, EMFILE);
+  EXPECT_FALSE(directory->FindLeftovers(SizeClasses(), &unknown_).ok());
+  // What was opened before is closed, and still there.
+  EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());
+  EXPECT_EQ(CountSegmentFiles(path_), 2u);
 }
 
 }  // namespace

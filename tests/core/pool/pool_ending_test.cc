@@ -268,7 +268,10 @@ TEST_F(PoolEndingTest, OfAForgetfulHolderOnlyWhatNobodyHasEnds) {
   const LeaseGrant anothers = LeaseOrDie(kBob, 4096);
   const int fd = open(used.path.c_str(), O_RDWR | O_CLOEXEC);
   ASSERT_GE(fd, 0);
-  EXPECT_EQ(pool_->EndUnusedLeases(kAlice), 1u);
+  const absl::Time unconnected = clock_.Now() + absl::Seconds(1);
+  // It was connected when it asked for them.
+  EXPECT_EQ(pool_->EndUnusedLeases(kAlice, clock_.Now()), 0u);
+  EXPECT_EQ(pool_->EndUnusedLeases(kAlice, unconnected), 1u);
   pool_->CheckInvariants();
   EXPECT_EQ(pool_->stats().unused, 1u);
   EXPECT_EQ(In(ByteState::kRetained), unused.segment_bytes);
@@ -276,7 +279,7 @@ TEST_F(PoolEndingTest, OfAForgetfulHolderOnlyWhatNobodyHasEnds) {
               StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_THAT(Release(kBob, anothers), IsOk());
   close(fd);
-  EXPECT_EQ(pool_->EndUnusedLeases(kAlice), 1u);
+  EXPECT_EQ(pool_->EndUnusedLeases(kAlice, unconnected), 1u);
   EXPECT_EQ(pool_->stats().live_leases, 0u);
 }
 

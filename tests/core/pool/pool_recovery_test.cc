@@ -28,9 +28,9 @@ class PoolRecoveryTest : public PoolFixture {
                    .value();
     std::vector<std::string> unknown;
     std::vector<Segment> leftovers =
-        directory_->FindLeftovers(SizeClasses(), &unknown);
+        directory_->FindLeftovers(SizeClasses(), &unknown).value();
     pool_ = std::make_unique<Pool>(directory_.get(), &calls_, &clock_, &random_,
-                                   InlineOptions(), journal_.get());
+                                   options_, journal_.get());
     pool_->AddHolder({kAlice, 101, getuid(), "alice", false, 11});
     pool_->AddHolder({kBob, 102, getuid(), "bob", false, 12});
     std::vector<Pool::RecoveredLease> leases;
@@ -89,6 +89,7 @@ class PoolRecoveryTest : public PoolFixture {
     return ttl;
   }
 
+  Pool::Options options_ = InlineOptions();
   LinuxSystemCalls journal_calls_;
   std::unique_ptr<Journal> journal_;
 };
@@ -217,6 +218,59 @@ TEST_F(PoolRecoveryTest, AnAssertionNobodyCanHaveIsRefused) {
   EXPECT_THAT(Assert(kAlice, larger).status(),
               StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_EQ(pool_->stats().live_leases, 0u);
+}
+
+TEST_F(PoolRecoveryTest, AssertionsAreNoWayAroundAUidsLimit) {
+  options_.quota.max_leases = 2;
+  Restart({});
+  const LeaseRequest request = Request(4096, "frame");
+  AssertedLease more = AssertionOf(Lease(kAlice, request).value(), request);
+  for (const bool fits : {true, false}) {
+    more.id = random_.Next();
+    more.request_id = random_.Next();
+    EXPECT_EQ(Assert(kBob, more).ok(), fits);
+  }
+  EXPECT_EQ(pool_->stats().live_leases, 2u);
+}
+
+TEST_F(PoolRecoveryTest, AGenerationNobodyWasGivenIsRefused) {
+  const LeaseRequest request = Request(4096, "frame");
+  AssertedLease forged = AssertionOf(Lease(kAlice, request).value(), request);
+  RestartWithoutJournal();
+  forged.generation = UINT64_MAX;
+  EXPECT_THAT(Assert(kAlice, forged).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_LT(LeaseOrDie(kBob, 4096).generation, 100u);
+}
+
+TEST_F(PoolRecoveryTest, ASegmentOfAnotherSizeThanItsClassIsNotReused) {
+  const LeaseRequest request = Request(40 * kKiB, "frame");
+  const LeaseGrant grant = Lease(kAlice, request).value();
+  AssertedLease asserted = AssertionOf(grant, request);
+  ASSERT_EQ(truncate(grant.path.c_str(), 36 * kKiB), 0);
+  RestartWithoutJournal();
+  asserted.bytes = 4096;
+  ASSERT_THAT(Assert(kAlice, asserted).status(), IsOk());
+  ASSERT_THAT(Release(kAlice, LeaseRef{asserted.id, asserted.generation}), IsOk());
+  EXPECT_EQ(In(ByteState::kRetained), 0u);
+  const LeaseGrant next = LeaseOrDie(kAlice, 40 * kKiB);
+  EXPECT_NE(next.path, grant.path);
+  EXPECT_EQ(next.segment_bytes, 40 * kKiB);
+}
+
+TEST_F(PoolRecoveryTest, AClaimThatFailsLeavesTheSegmentToABetterOne) {
+  const LeaseRequest request = Request(100'000, "frame");
+  const LeaseGrant grant = Lease(kAlice, request).value();
+  const AssertedLease good = AssertionOf(grant, request);
+  const int fd = open(grant.path.c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_GE(fd, 0);
+  RestartWithoutJournal();
+  AssertedLease bad = good;
+  bad.bytes = uint64_t{1} << 40;
+  EXPECT_FALSE(Assert(kAlice, bad).ok());
+  TickAfter(absl::Seconds(1));
+  EXPECT_THAT(Assert(kAlice, good).status(), IsOk());
+  close(fd);
 }
 
 }  // namespace

@@ -315,9 +315,9 @@ TEST_F(PoolTest, TakesOverWhatAnEarlierDaemonLeft) {
   LetGo(MakeOrDie(*directory_, 64 * kKiB));
   LetGo(MakeOrDie(*directory_, 4096));
   std::vector<std::string> unknown;
-  EXPECT_EQ(pool_->Recover({}, 7, directory_->FindLeftovers(SizeClasses(), &unknown))
-                .leftovers,
-            2u);
+  std::vector<Segment> leftovers =
+      directory_->FindLeftovers(SizeClasses(), &unknown).value();
+  EXPECT_EQ(pool_->Recover({}, 7, std::move(leftovers)).leftovers, 2u);
   EXPECT_EQ(In(ByteState::kQuarantined), 68 * kKiB);
   TickAfter(absl::Milliseconds(1));
   pool_->Drain();

@@ -244,8 +244,9 @@ TEST_F(SegmentPoolQuarantineTest, AtTheEndItIsSetAsideForTheNextDaemon) {
   directory_ = OpenOrDie();
   Make(InlineOptions());
   std::vector<std::string> unknown;
-  for (Segment& segment :
-       directory_->FindLeftovers(SizeClasses(), &unknown)) {
+  std::vector<Segment> leftovers =
+      directory_->FindLeftovers(SizeClasses(), &unknown).value();
+  for (Segment& segment : leftovers) {
     pool_->Adopt(std::move(segment));
   }
   EXPECT_EQ(In(ByteState::kQuarantined), 64 * kKiB);

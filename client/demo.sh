@@ -68,6 +68,8 @@ fi
 
 work_dir="$(mktemp -d /tmp/warmpool-demo-XXXXXX)"
 shm_dir="$(mktemp -d /dev/shm/warmpool-demo-XXXXXX)"
+# The daemon makes its directory itself, with the mode that it needs.
+rmdir "${shm_dir}"
 target="unix:${work_dir}/warmpool.sock"
 warmpool() {
   "${bin_dir}/client/warmpool" "$@" --target="${target}"

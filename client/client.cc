@@ -57,11 +57,10 @@ absl::StatusOr<Buffer> Client::Attach(const std::string& name,
   return Map(connection_->Attach(std::move(request)));
 }
 
-absl::StatusOr<Buffer> Client::Map(
-    absl::StatusOr<v1::GrantedLease> granted) const {
-  if (!granted.ok()) return granted.status();
+absl::StatusOr<Buffer> Client::Map(absl::StatusOr<HeldLease> held) const {
+  if (!held.ok()) return held.status();
   absl::StatusOr<std::unique_ptr<Buffer::Lease>> lease =
-      Buffer::Lease::Map(connection_, *std::move(granted));
+      Buffer::Lease::Map(connection_, std::move(held->granted));
   if (!lease.ok()) return lease.status();
   return Buffer(*std::move(lease));
 }

@@ -22,6 +22,9 @@ constexpr absl::Duration kShortDeadline = absl::Milliseconds(250);
 // takes, but not long, because the connection waits for it when it closes.
 constexpr absl::Duration kReconciliationDeadline = absl::Seconds(3);
 
+// As many as the daemon takes in one request.
+constexpr size_t kMaxLeasesAhead = 64;
+
 LeaseKeeper::Renewal RenewalOf(const v1::GrantedLease& lease) {
   return {lease.lease_id(), lease.generation(), DurationFromWire(lease.ttl())};
 }
@@ -55,7 +58,13 @@ Connection::Connection(const std::string& target,
                        const std::string& socket_path, const Options& options)
     : options_(options),
       client_id_(KernelRandom::Get().Next().ToBytes()),
-      channel_(target, socket_path),
+      channel_(target, socket_path,
+               {.busy_poll = options.busy_poll,
+                .on_notice =
+                    [this](const v1::SessionResponse& notice) {
+                      OnNotice(notice);
+                    },
+                .on_lost = [this] { OnSessionLost(); }}),
       reconciliation_(
           &channel_, &known_,
           {.client_id = client_id_,
@@ -75,9 +84,11 @@ Connection::Connection(const std::string& target,
               }) {}
 
 Connection::~Connection() {
-  // It uses the keeper, and the keeper's calls use it: neither may be destroyed
-  // while the other's thread runs. The keeper's ends with the keeper.
+  // Each of them uses the others: none may be destroyed while a thread of
+  // another runs.
+  keeper_.Stop();
   reconciler_.Stop();
+  channel_.session().Close();
 }
 
 Connection::Effort Connection::SmallEffort() const {
@@ -94,33 +105,50 @@ absl::StatusOr<Response> Connection::Call(Rpc<Request, Response> rpc,
   return response;
 }
 
-template <typename Request, typename Response>
-absl::StatusOr<v1::GrantedLease> Connection::CallForLease(
-    Rpc<Request, Response> rpc, Request* request) {
+absl::StatusOr<v1::SessionReply> Connection::CallInSession(
+    const v1::SessionRequest& request, Effort* effort) {
+  absl::StatusOr<v1::SessionReply> reply =
+      channel_.AskInSession(request, effort);
+  if (effort->lost) reconciler_.NoteLoss();
+  return reply;
+}
+
+template <typename Part>
+absl::StatusOr<HeldLease> Connection::CallForLease(
+    const v1::SessionRequest& request, Part* part) {
   // Before any lock: the fork may have come while it was held.
   const absl::Status process = channel_.CheckProcess();
   if (!process.ok()) return process;
   const std::string request_id = KernelRandom::Get().Next().ToBytes();
-  request->set_request_id(request_id);
-  request->set_client_id(client_id_);
+  part->set_request_id(request_id);
+  part->set_client_id(client_id_);
   known_.Begin(request_id);
   reconciler_.Start();
   const absl::Time asked = MonotonicClock::Get().Now();
   Effort effort = FullEffort();
-  absl::StatusOr<Response> response = Call(rpc, *request, &effort);
-  if (response.ok()) {
-    known_.Granted(request_id, response->lease());
-    KeepRenewed(response->lease(), DurationFromWire(response->lease().ttl()),
-                asked);
-    return std::move(*response->mutable_lease());
+  absl::StatusOr<v1::SessionReply> reply = CallInSession(request, &effort);
+  if (reply.ok()) {
+    v1::GrantedLease& granted = reply->has_lease()
+                                    ? *reply->mutable_lease()->mutable_lease()
+                                    : *reply->mutable_attach()->mutable_lease();
+    return Hold(request_id, std::move(granted), asked);
   }
   if (effort.answered) {
     known_.Refused(request_id);
   } else {
-    known_.GivenUp(request_id);
+    known_.GivenUp(request_id, MonotonicClock::Get().Now());
     reconciler_.NoteForgotten();
   }
-  return response.status();
+  return reply.status();
+}
+
+HeldLease Connection::Hold(const std::string& request_id,
+                           v1::GrantedLease granted, absl::Time asked) {
+  HeldLease held;
+  held.fate = known_.Granted(request_id, granted);
+  KeepRenewed(granted, DurationFromWire(granted.ttl()), asked);
+  held.granted = std::move(granted);
+  return held;
 }
 
 void Connection::KeepRenewed(const v1::GrantedLease& lease, absl::Duration ttl,
@@ -130,12 +158,50 @@ void Connection::KeepRenewed(const v1::GrantedLease& lease, absl::Duration ttl,
   keeper_.Start();
 }
 
-absl::StatusOr<v1::GrantedLease> Connection::Lease(v1::LeaseRequest request) {
-  return CallForLease(&Stub::Lease, &request);
+absl::StatusOr<HeldLease> Connection::Lease(v1::LeaseRequest lease) {
+  v1::SessionRequest request;
+  *request.mutable_lease() = std::move(lease);
+  return CallForLease(request, request.mutable_lease());
 }
 
-absl::StatusOr<v1::GrantedLease> Connection::Attach(v1::AttachRequest request) {
-  return CallForLease(&Stub::Attach, &request);
+absl::StatusOr<HeldLease> Connection::Attach(v1::AttachRequest attach) {
+  v1::SessionRequest request;
+  *request.mutable_attach() = std::move(attach);
+  return CallForLease(request, request.mutable_attach());
+}
+
+std::vector<HeldLease> Connection::LeaseAhead(uint64_t bytes, size_t count) {
+  std::vector<HeldLease> held;
+  if (!channel_.CheckProcess().ok() || channel_.silent()) return held;
+  v1::SessionRequest request;
+  for (size_t i = 0; i < std::min(count, kMaxLeasesAhead); ++i) {
+    v1::LeaseRequest& lease = *request.mutable_lease_many()->add_leases();
+    lease.set_request_id(KernelRandom::Get().Next().ToBytes());
+    lease.set_client_id(client_id_);
+    lease.set_size_bytes(bytes);
+    lease.set_if_ready(true);
+    known_.Begin(lease.request_id());
+  }
+  const absl::Time asked = MonotonicClock::Get().Now();
+  Effort effort = SmallEffort();
+  absl::StatusOr<v1::SessionReply> reply = CallInSession(request, &effort);
+  int i = 0;
+  for (const v1::LeaseRequest& lease : request.lease_many().leases()) {
+    v1::LeaseManyResponse::Outcome* const outcome =
+        reply.ok() && i < reply->lease_many().outcomes_size()
+            ? reply->mutable_lease_many()->mutable_outcomes(i++)
+            : nullptr;
+    if (outcome != nullptr && outcome->has_lease()) {
+      held.push_back(Hold(lease.request_id(),
+                          std::move(*outcome->mutable_lease()), asked));
+    } else if (effort.answered) {
+      known_.Refused(lease.request_id());
+    } else {
+      known_.GivenUp(lease.request_id(), asked);
+    }
+  }
+  if (!effort.answered) reconciler_.NoteForgotten();
+  return held;
 }
 
 absl::Status Connection::Release(const v1::GrantedLease& lease) {
@@ -160,6 +226,43 @@ absl::Status Connection::Release(const v1::GrantedLease& lease) {
   return released;
 }
 
+void Connection::ReleaseLater(const std::vector<v1::LeaseRef>& leases) {
+  // Before any lock: the fork may have come while it was held.
+  if (!channel_.CheckProcess().ok()) return;
+  for (const v1::LeaseRef& lease : leases) {
+    known_.Drop(lease.lease_id());
+    keeper_.Drop(lease.lease_id());
+  }
+  channel_.session().Release(leases);
+}
+
+void Connection::ReportIdle(const v1::IdleReport& idle) {
+  if (!channel_.CheckProcess().ok()) return;
+  channel_.session().Report(idle);
+}
+
+void Connection::OnTrim(TrimFunction trim) {
+  MutexLock lock(&trim_mutex_);
+  trim_ = std::move(trim);
+}
+
+void Connection::OnNotice(const v1::SessionResponse& notice) {
+  if (notice.has_revoked()) {
+    const v1::RevokedNotice& revoked = notice.revoked();
+    const bool expired = revoked.cause() == v1::RevokedNotice::CAUSE_EXPIRED;
+    known_.Lose(revoked.lease_id(),
+                absl::FailedPreconditionError(absl::StrCat(
+                    "the lease on buffer \"", revoked.buffer_name(), "\" ",
+                    expired ? "expired" : "was revoked")));
+    keeper_.Drop(revoked.lease_id());
+  } else if (notice.has_trim()) {
+    MutexLock lock(&trim_mutex_);
+    if (trim_) trim_(notice.trim().wanted_bytes());
+  }
+}
+
+void Connection::OnSessionLost() { reconciler_.NoteLoss(); }
+
 absl::Status Connection::Revoke(const std::string& lease_id) {
   v1::ReleaseRequest request;
   request.add_leases()->set_lease_id(lease_id);
@@ -168,14 +271,16 @@ absl::Status Connection::Revoke(const std::string& lease_id) {
   return ReleaseOne(request, &effort);
 }
 
-absl::Status Connection::ReleaseOne(const v1::ReleaseRequest& request,
+absl::Status Connection::ReleaseOne(v1::ReleaseRequest release,
                                     Effort* effort) {
-  const absl::StatusOr<v1::ReleaseResponse> response =
-      Call(&Stub::Release, request, effort);
-  if (!response.ok()) return response.status();
-  const absl::Status one = CheckOneResult(response->results_size());
+  v1::SessionRequest request;
+  *request.mutable_release() = std::move(release);
+  const absl::StatusOr<v1::SessionReply> reply =
+      CallInSession(request, effort);
+  if (!reply.ok()) return reply.status();
+  const absl::Status one = CheckOneResult(reply->release().results_size());
   if (!one.ok()) return one;
-  const absl::Status result = StatusFromResult(response->results(0));
+  const absl::Status result = StatusFromResult(reply->release().results(0));
   // The daemon died between the first try's release and its answer, and the
   // next daemon does not remember what was released.
   if (absl::IsNotFound(result) && effort->repeated) return absl::OkStatus();
@@ -213,18 +318,19 @@ absl::StatusOr<Connection::Outcomes> Connection::RenewForKeeper(
 
 absl::StatusOr<Connection::Outcomes> Connection::RenewAll(
     const std::vector<LeaseKeeper::Renewal>& renewals, Effort effort) {
-  v1::RenewRequest request;
+  v1::SessionRequest request;
   for (const LeaseKeeper::Renewal& renewal : renewals) {
-    v1::RenewRequest::Renewal* const wire = request.add_renewals();
+    v1::RenewRequest::Renewal* const wire =
+        request.mutable_renew()->add_renewals();
     wire->mutable_lease()->set_lease_id(renewal.lease_id);
     wire->mutable_lease()->set_generation(renewal.generation);
     *wire->mutable_ttl() = DurationToWire(renewal.ttl);
   }
-  const absl::StatusOr<v1::RenewResponse> response =
-      Call(&Stub::Renew, request, &effort);
-  if (!response.ok()) return response.status();
+  const absl::StatusOr<v1::SessionReply> reply =
+      CallInSession(request, &effort);
+  if (!reply.ok()) return reply.status();
   Outcomes outcomes;
-  for (const v1::RenewResponse::Renewed& renewed : response->renewed()) {
+  for (const v1::RenewResponse::Renewed& renewed : reply->renew().renewed()) {
     const absl::Status status = StatusFromResult(renewed.result());
     if (status.ok()) {
       outcomes.emplace_back(DurationFromWire(renewed.ttl()));

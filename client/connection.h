@@ -1,6 +1,6 @@
 // Connection: what the library needs of the daemon, one method for each RPC.
 // Keeps leases renewed, and keeps them over a restart of the daemon: see
-// Reconciliation.
+// Reconciliation. What concerns leases goes over one Session.
 //
 // Every call waits for the daemon, should it be away (starting, restarting),
 // until its deadline. A call that loses the connection is made again, as all
@@ -16,32 +16,43 @@
 #ifndef WARMPOOL_CLIENT_CONNECTION_H_
 #define WARMPOOL_CLIENT_CONNECTION_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/daemon_channel.h"
 #include "client/known_leases.h"
 #include "client/lease_keeper.h"
+#include "client/lease_source.h"
 #include "client/reconciler.h"
 #include "client/reconciliation.h"
+#include "core/base/mutex.h"
 #include "proto/warmpool/v1/warmpool.grpc.pb.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 
 namespace warmpool {
 
-class Connection {
+class Connection final : public LeaseSource {
  public:
   struct Options {
     // Of every call.
     absl::Duration deadline = absl::Seconds(10);
     // Whether leases with a finite time to live are renewed.
     bool renew_leases = true;
+    // See SessionStream::Options.
+    absl::Duration busy_poll = absl::ZeroDuration();
   };
+
+  // What the daemon asks for with TrimNotice. Called on a thread of the library
+  // or one that waits for an answer: must not take long.
+  using TrimFunction = std::function<void(uint64_t wanted_bytes)>;
 
   // Returns once connected. INVALID_ARGUMENT: `target` is not "unix:PATH" or
   // "unix:///PATH". UNAVAILABLE: nobody answered within the deadline; the
@@ -57,19 +68,26 @@ class Connection {
   // The ids of request and client are filled in here, and the lease is kept
   // renewed until its release. Should there be no answer, what the daemon grants
   // is released as soon as it answers again.
-  absl::StatusOr<v1::GrantedLease> Lease(v1::LeaseRequest request);
-  absl::StatusOr<v1::GrantedLease> Attach(v1::AttachRequest request);
+  absl::StatusOr<HeldLease> Lease(v1::LeaseRequest request) override;
+  absl::StatusOr<HeldLease> Attach(v1::AttachRequest request) override;
+  std::vector<HeldLease> LeaseAhead(uint64_t bytes, size_t count) override;
 
   // While the daemon is silent (has not answered the last call), releases do
   // not wait for it: a process that drops a thousand buffers must not wait a
   // thousand deadlines. A release that has no answer is made up for as soon as
   // the daemon answers again. A lease that the daemon does not know any more,
   // because it started anew, counts as released.
-  absl::Status Release(const v1::GrantedLease& lease);
+  absl::Status Release(const v1::GrantedLease& lease) override;
+  void ReleaseLater(const std::vector<v1::LeaseRef>& leases) override;
 
   // Gives the lease the time to live that it was granted, from this moment on.
   // Of a lease that the daemon said has ended: what it said.
-  absl::Status Renew(const v1::GrantedLease& lease);
+  absl::Status Renew(const v1::GrantedLease& lease) override;
+
+  void ReportIdle(const v1::IdleReport& idle) override;
+  // `trim` is called from here on; null: it is not called any more, nor is a
+  // call of it under way.
+  void OnTrim(TrimFunction trim);
 
   absl::Status Revoke(const std::string& lease_id);
   absl::StatusOr<v1::ListBuffersResponse> ListBuffers(
@@ -93,7 +111,7 @@ class Connection {
   Connection(const std::string& target, const std::string& socket_path,
              const Options& options);
   // Waits for what is under way in the background. Private: see Open.
-  ~Connection();
+  ~Connection() override;
 
   Effort FullEffort() const { return {.deadline = options_.deadline}; }
   // For calls that are worth no waiting for a daemon that is not there.
@@ -107,10 +125,19 @@ class Connection {
                                 const Request& request, Effort&& effort) {
     return Call(rpc, request, &effort);
   }
-  template <typename Request, typename Response>
-  absl::StatusOr<v1::GrantedLease> CallForLease(Rpc<Request, Response> rpc,
-                                                Request* request);
-  absl::Status ReleaseOne(const v1::ReleaseRequest& request, Effort* effort);
+  // The same in the Session.
+  absl::StatusOr<v1::SessionReply> CallInSession(
+      const v1::SessionRequest& request, Effort* effort);
+  // `part` is the part of `request` that asks for a lease.
+  template <typename Part>
+  absl::StatusOr<HeldLease> CallForLease(const v1::SessionRequest& request,
+                                         Part* part);
+  // Makes known what was granted, and keeps it renewed.
+  HeldLease Hold(const std::string& request_id, v1::GrantedLease granted,
+                 absl::Time asked);
+  absl::Status ReleaseOne(v1::ReleaseRequest request, Effort* effort);
+  void OnNotice(const v1::SessionResponse& notice);
+  void OnSessionLost();
   absl::StatusOr<Outcomes> RenewAll(
       const std::vector<LeaseKeeper::Renewal>& renewals, Effort effort);
   // What the keeper calls.
@@ -131,8 +158,11 @@ class Connection {
   Reconciliation reconciliation_;
   Reconciler reconciler_;
 
-  // Last: its thread, which the destructor joins, calls RenewForKeeper.
+  // Its thread calls RenewForKeeper.
   LeaseKeeper keeper_;
+
+  Mutex trim_mutex_;
+  TrimFunction trim_ ABSL_GUARDED_BY(trim_mutex_);
 };
 
 }  // namespace warmpool

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <utility>
+
 #include "absl/random/random.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -54,12 +56,14 @@ std::string Within(absl::Duration deadline) {
 }  // namespace
 
 DaemonChannel::DaemonChannel(const std::string& target,
-                             const std::string& socket_path)
+                             const std::string& socket_path,
+                             SessionStream::Options session)
     : target_(target),
       socket_path_(socket_path),
       made_by_(getpid()),
       channel_(MakeLocalChannel(socket_path)),
       stub_(v1::MemoryPool::NewStub(channel_)),
+      session_(stub_.get(), &MonotonicClock::Get(), std::move(session)),
       socket_seen_(IdentityOfSocket(socket_path)) {}
 
 absl::Status DaemonChannel::CheckProcess() const {
@@ -77,16 +81,14 @@ absl::Status DaemonChannel::WaitForDaemon(absl::Duration deadline) {
 }
 
 absl::Status DaemonChannel::Call(
-    Effort* effort, absl::FunctionRef<grpc::Status(grpc::ClientContext*)> rpc) {
+    Effort* effort, absl::FunctionRef<grpc::Status(const Try&)> call) {
   const absl::Status process = CheckProcess();
   if (!process.ok()) return process;
   const Clock& clock = MonotonicClock::Get();
   const absl::Time end = clock.Now() + effort->deadline;
   for (int tries = 1;; ++tries) {
-    grpc::ClientContext context;
-    context.set_wait_for_ready(effort->wait_for_daemon);
-    context.set_deadline(GrpcDeadline(end - clock.Now()));
-    const grpc::Status status = rpc(&context);
+    const grpc::Status status =
+        call({.deadline = end, .wait_for_daemon = effort->wait_for_daemon});
     effort->lost |= ConnectionWasLost(status);
     const absl::Duration backoff = Backoff();
     if (!effort->repeat || !IsWorthRepeating(status) || tries == kMaxTries ||
@@ -101,6 +103,33 @@ absl::Status DaemonChannel::Call(
     absl::SleepFor(backoff);
     effort->repeated = true;
   }
+}
+
+void DaemonChannel::Prepare(const Try& one, grpc::ClientContext* context) {
+  context->set_wait_for_ready(one.wait_for_daemon);
+  context->set_deadline(
+      GrpcDeadline(one.deadline - MonotonicClock::Get().Now()));
+}
+
+absl::StatusOr<v1::SessionReply> DaemonChannel::AskInSession(
+    const v1::SessionRequest& request, Effort* effort) {
+  v1::SessionReply reply;
+  const absl::Status status = Call(effort, [&](const Try& one) {
+    // A Session that is opened without a connection fails at once.
+    if (one.wait_for_daemon &&
+        channel_->GetState(/*try_to_connect=*/true) != GRPC_CHANNEL_READY &&
+        !channel_->WaitForConnected(
+            GrpcDeadline(one.deadline - MonotonicClock::Get().Now()))) {
+      return grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "no connection");
+    }
+    const grpc::Status answered =
+        session_.Ask(request, one.deadline, &reply);
+    if (!answered.ok()) return answered;
+    return grpc::Status(static_cast<grpc::StatusCode>(reply.status().code()),
+                        reply.status().message());
+  });
+  if (!status.ok()) return status;
+  return reply;
 }
 
 bool DaemonChannel::NoticeLoss() {

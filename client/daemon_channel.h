@@ -1,6 +1,6 @@
 // DaemonChannel: a gRPC channel to the daemon that makes calls with a
-// deadline, repeats those that lost the connection, and says in absl::Status
-// what became of them.
+// deadline, as RPCs of their own or over one Session, repeats those that lost
+// the connection, and says in absl::Status what became of them.
 //
 // Thread-safe. In a process forked from the one that opened it, CheckProcess
 // fails, and Call returns its error without touching gRPC, whose threads were
@@ -24,6 +24,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/local_channel.h"
+#include "client/session_stream.h"
 #include "core/base/mutex.h"
 #include "proto/warmpool/v1/warmpool.grpc.pb.h"
 
@@ -58,28 +59,45 @@ class DaemonChannel {
   static constexpr int kMaxTries = 5;
 
   // `socket_path` is that of `target`, which messages name.
-  DaemonChannel(const std::string& target, const std::string& socket_path);
+  DaemonChannel(const std::string& target, const std::string& socket_path,
+                SessionStream::Options session = {});
 
   // UNAVAILABLE: nobody answered in time; the message tells what is there.
   absl::Status WaitForDaemon(absl::Duration deadline);
 
-  // Calls `rpc` with a context until it has an answer. UNAVAILABLE: there is
-  // none (the message tells the target and what is there), or the daemon says
-  // so (draining); DEADLINE_EXCEEDED: the daemon is there but silent.
+  // One try of a call.
+  struct Try {
+    // By the monotonic clock.
+    absl::Time deadline;
+    bool wait_for_daemon;
+  };
+
+  // Tries `call` until it has an answer. UNAVAILABLE: there is none (the
+  // message tells the target and what is there), or the daemon says so
+  // (draining); DEADLINE_EXCEEDED: the daemon is there but silent.
   absl::Status Call(Effort* effort,
-                    absl::FunctionRef<grpc::Status(grpc::ClientContext*)> rpc);
+                    absl::FunctionRef<grpc::Status(const Try&)> call);
 
   // The same for an RPC of the stub.
   template <typename Request, typename Response>
   absl::StatusOr<Response> Ask(Rpc<Request, Response> rpc,
                                const Request& request, Effort* effort) {
     Response response;
-    const absl::Status status = Call(effort, [&](grpc::ClientContext* context) {
-      return (stub().*rpc)(context, request, &response);
+    const absl::Status status = Call(effort, [&](const Try& one) {
+      grpc::ClientContext context;
+      Prepare(one, &context);
+      return (stub().*rpc)(&context, request, &response);
     });
     if (!status.ok()) return status;
     return response;
   }
+
+  // The same for a request over the Session. OK: the daemon carried it out.
+  absl::StatusOr<v1::SessionReply> AskInSession(
+      const v1::SessionRequest& request, Effort* effort);
+
+  // For what is sent in it without waiting for an answer.
+  SessionStream& session() { return session_; }
 
   // Whether the connection is gone, or another socket has come to the path,
   // which only a daemon that started anew makes, since this was asked last or
@@ -101,6 +119,7 @@ class DaemonChannel {
   const std::string& target() const { return target_; }
 
  private:
+  static void Prepare(const Try& one, grpc::ClientContext* context);
   // `cause` follows the target, blank included.
   absl::Status Unreachable(absl::string_view cause) const;
 
@@ -109,6 +128,7 @@ class DaemonChannel {
   const pid_t made_by_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<Stub> stub_;
+  SessionStream session_;
 
   std::atomic<bool> silent_ = false;
 

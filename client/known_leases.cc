@@ -7,11 +7,15 @@ void KnownLeases::Begin(const std::string& request_id) {
   in_flight_.insert(request_id);
 }
 
-void KnownLeases::Granted(const std::string& request_id,
-                          const v1::GrantedLease& granted) {
+std::shared_ptr<const LeaseFate> KnownLeases::Granted(
+    const std::string& request_id, const v1::GrantedLease& granted) {
   MutexLock lock(&mutex_);
   in_flight_.erase(request_id);
-  leases_[granted.lease_id()] = Entry{{granted, request_id}, absl::OkStatus()};
+  Entry& entry = leases_[granted.lease_id()];
+  entry = Entry{{granted, request_id},
+                absl::OkStatus(),
+                std::make_shared<LeaseFate>()};
+  return entry.fate;
 }
 
 void KnownLeases::Refused(const std::string& request_id) {
@@ -19,10 +23,10 @@ void KnownLeases::Refused(const std::string& request_id) {
   in_flight_.erase(request_id);
 }
 
-void KnownLeases::GivenUp(const std::string& request_id) {
+void KnownLeases::GivenUp(const std::string& request_id, absl::Time now) {
   MutexLock lock(&mutex_);
   in_flight_.erase(request_id);
-  in_doubt_[request_id] = kListsInDoubt;
+  in_doubt_[request_id] = now + kDoubtFor;
 }
 
 bool KnownLeases::Drop(const std::string& lease_id) {
@@ -34,7 +38,9 @@ void KnownLeases::Lose(const std::string& lease_id,
                        const absl::Status& verdict) {
   MutexLock lock(&mutex_);
   const auto found = leases_.find(lease_id);
-  if (found != leases_.end()) found->second.verdict = verdict;
+  if (found == leases_.end()) return;
+  found->second.verdict = verdict;
+  found->second.fate->ended = true;
 }
 
 absl::Status KnownLeases::VerdictOn(const std::string& lease_id) const {
@@ -76,10 +82,10 @@ bool KnownLeases::IsForgotten(const std::string& lease_id,
 }
 
 bool KnownLeases::SettleDoubts(
-    const absl::flat_hash_set<std::string>& listed_requests) {
+    const absl::flat_hash_set<std::string>& listed_requests, absl::Time now) {
   MutexLock lock(&mutex_);
-  absl::erase_if(in_doubt_, [&](auto& doubt) {
-    return listed_requests.contains(doubt.first) || --doubt.second == 0;
+  absl::erase_if(in_doubt_, [&](const auto& doubt) {
+    return listed_requests.contains(doubt.first) || doubt.second <= now;
   });
   return in_doubt_.empty();
 }

@@ -11,6 +11,7 @@
 #define WARMPOOL_CLIENT_KNOWN_LEASES_H_
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +20,8 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "client/lease_source.h"
 #include "core/base/mutex.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 
@@ -33,20 +36,22 @@ class KnownLeases {
     std::string request_id;
   };
 
-  // In how many of the daemon's lists a request in doubt has to be missing
+  // For how long a request in doubt has to be missing from the daemon's lists
   // before it is taken for one that was never granted. The first list may come
-  // before the grant: the daemon may still be making the buffer.
-  static constexpr int kListsInDoubt = 10;
+  // before the grant: the daemon may still be making the buffer, and 1 GiB on a
+  // machine under pressure takes a while.
+  static constexpr absl::Duration kDoubtFor = absl::Minutes(1);
 
   // --- Requests ---
   // To be called before the request is sent, and followed by one of the next
   // three.
   void Begin(const std::string& request_id);
-  void Granted(const std::string& request_id, const v1::GrantedLease& granted);
+  std::shared_ptr<const LeaseFate> Granted(const std::string& request_id,
+                                           const v1::GrantedLease& granted);
   // The daemon answered that there is no lease.
   void Refused(const std::string& request_id);
   // There is no answer: a lease may have been granted, or may yet be.
-  void GivenUp(const std::string& request_id);
+  void GivenUp(const std::string& request_id, absl::Time now);
 
   // --- Leases ---
   // Forgets a lease that is about to be released. Returns whether it was known.
@@ -71,7 +76,8 @@ class KnownLeases {
 
   // The daemon's list was read to its end, had these requests, and what was
   // forgotten of it is released. Returns whether no request is left in doubt.
-  bool SettleDoubts(const absl::flat_hash_set<std::string>& listed_requests);
+  bool SettleDoubts(const absl::flat_hash_set<std::string>& listed_requests,
+                    absl::Time now);
 
   // Leases known, lost ones included; requests in flight; requests in doubt.
   size_t size() const;
@@ -83,14 +89,16 @@ class KnownLeases {
     Known known;
     // Not OK: lost.
     absl::Status verdict;
+    std::shared_ptr<LeaseFate> fate;
   };
 
   mutable Mutex mutex_;
   // By lease id.
   absl::flat_hash_map<std::string, Entry> leases_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<std::string> in_flight_ ABSL_GUARDED_BY(mutex_);
-  // How many lists more each may be missing from.
-  absl::flat_hash_map<std::string, int> in_doubt_ ABSL_GUARDED_BY(mutex_);
+  // Until when each may be missing from the lists.
+  absl::flat_hash_map<std::string, absl::Time> in_doubt_
+      ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace warmpool

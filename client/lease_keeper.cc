@@ -30,7 +30,9 @@ constexpr absl::Duration kLongestWait = absl::Hours(1);
 LeaseKeeper::LeaseKeeper(const Clock* clock, RenewFunction renew)
     : clock_(*clock), renew_(std::move(renew)) {}
 
-LeaseKeeper::~LeaseKeeper() {
+LeaseKeeper::~LeaseKeeper() { Stop(); }
+
+void LeaseKeeper::Stop() {
   std::thread thread;
   {
     MutexLock lock(&mutex_);

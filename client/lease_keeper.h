@@ -50,7 +50,7 @@ class LeaseKeeper {
 
   // `clock` must outlive this.
   LeaseKeeper(const Clock* clock, RenewFunction renew);
-  // Waits for a renewal that is under way.
+  // Stops.
   ~LeaseKeeper();
 
   // Renews `lease` until it is dropped or the daemon says that it has ended; of
@@ -69,6 +69,8 @@ class LeaseKeeper {
   // Calls RenewDue() whenever something is due, from a thread that it starts
   // the first time.
   void Start();
+  // Waits for a renewal that is under way; there will be no other.
+  void Stop();
 
   // Number of leases kept.
   size_t size() const;
@@ -99,7 +101,7 @@ class LeaseKeeper {
   // No later than the earliest of kept_.
   absl::Time next_due_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  // Set once; joined by the destructor.
+  // Set once; joined by Stop().
   std::thread thread_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -122,7 +122,7 @@ absl::StatusOr<bool> Reconciliation::ReleaseForgotten() {
   }
   const absl::Status released = Release(listed->forgotten);
   if (!released.ok()) return released;
-  return known_.SettleDoubts(listed->requests);
+  return known_.SettleDoubts(listed->requests, MonotonicClock::Get().Now());
 }
 
 absl::StatusOr<Reconciliation::Listed> Reconciliation::List() {

@@ -44,6 +44,7 @@
 namespace warmpool {
 
 class Connection;
+struct HeldLease;
 
 struct ClientOptions {
   // Of every call, Connect included.
@@ -115,7 +116,7 @@ class Client {
   explicit Client(std::shared_ptr<Connection> connection);
 
   // The lease just granted, as a mapped buffer; released if it can't be mapped.
-  absl::StatusOr<Buffer> Map(absl::StatusOr<v1::GrantedLease> granted) const;
+  absl::StatusOr<Buffer> Map(absl::StatusOr<HeldLease> held) const;
 
   // Synchronised by itself; shared with the buffers.
   std::shared_ptr<Connection> connection_;

@@ -40,9 +40,9 @@ class ConnectionRestartTest : public ::testing::Test {
   static v1::GrantedLease Lease(Connection* connection) {
     v1::LeaseRequest request;
     request.set_size_bytes(4096);
-    absl::StatusOr<v1::GrantedLease> lease = connection->Lease(request);
+    absl::StatusOr<HeldLease> lease = connection->Lease(request);
     EXPECT_THAT(lease, IsOk());
-    return *std::move(lease);
+    return std::move(lease->granted);
   }
 
   ScriptedDaemon daemon_;

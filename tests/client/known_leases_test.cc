@@ -1,9 +1,12 @@
 #include "client/known_leases.h"
 
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/status_matchers.h"
@@ -12,6 +15,8 @@ namespace warmpool {
 namespace {
 
 using ::testing::UnorderedElementsAre;
+
+const absl::Time kNow = absl::UnixEpoch() + absl::Hours(1);
 
 v1::GrantedLease LeaseOf(const std::string& id) {
   v1::GrantedLease lease;
@@ -23,7 +28,7 @@ class KnownLeasesTest : public ::testing::Test {
  protected:
   void Grant(const std::string& id) {
     known_.Begin("request of " + id);
-    known_.Granted("request of " + id, LeaseOf(id));
+    fates_[id] = known_.Granted("request of " + id, LeaseOf(id));
   }
 
   bool IsForgotten(const std::string& id) {
@@ -39,6 +44,7 @@ class KnownLeasesTest : public ::testing::Test {
     return ids;
   }
 
+  std::map<std::string, std::shared_ptr<const LeaseFate>> fates_;
   KnownLeases known_;
 };
 
@@ -69,27 +75,26 @@ TEST_F(KnownLeasesTest, ARequestThatWasRefusedLeavesNothing) {
   known_.Begin("request of a");
   known_.Refused("request of a");
   EXPECT_EQ(known_.in_flight(), 0u);
-  EXPECT_TRUE(known_.SettleDoubts({}));
+  EXPECT_TRUE(known_.SettleDoubts({}, kNow));
 }
 
 TEST_F(KnownLeasesTest, ARequestThatWasGivenUpIsInDoubtUntilItIsListed) {
   known_.Begin("request of a");
-  known_.GivenUp("request of a");
+  known_.GivenUp("request of a", kNow);
   EXPECT_EQ(known_.in_flight(), 0u);
   EXPECT_TRUE(IsForgotten("a"));
-  EXPECT_FALSE(known_.SettleDoubts({"request of b"}));
+  EXPECT_FALSE(known_.SettleDoubts({"request of b"}, kNow));
   EXPECT_EQ(known_.in_doubt(), 1u);
-  EXPECT_TRUE(known_.SettleDoubts({"request of a", "request of b"}));
+  EXPECT_TRUE(known_.SettleDoubts({"request of a", "request of b"}, kNow));
   EXPECT_EQ(known_.in_doubt(), 0u);
 }
 
-TEST_F(KnownLeasesTest, ADoubtEndsWhenTheRequestIsMissingFromManyLists) {
+TEST_F(KnownLeasesTest, ADoubtEndsWhenTheRequestIsMissingForLong) {
   known_.Begin("request of a");
-  known_.GivenUp("request of a");
-  for (int list = 1; list < KnownLeases::kListsInDoubt; ++list) {
-    EXPECT_FALSE(known_.SettleDoubts({}));
-  }
-  EXPECT_TRUE(known_.SettleDoubts({}));
+  known_.GivenUp("request of a", kNow);
+  const absl::Time settled = kNow + KnownLeases::kDoubtFor;
+  EXPECT_FALSE(known_.SettleDoubts({}, settled - absl::Milliseconds(1)));
+  EXPECT_TRUE(known_.SettleDoubts({}, settled));
 }
 
 TEST_F(KnownLeasesTest, ALostLeaseHasAVerdictAndIsLiveNoMore) {
@@ -101,6 +106,8 @@ TEST_F(KnownLeasesTest, ALostLeaseHasAVerdictAndIsLiveNoMore) {
               StatusIs(absl::StatusCode::kNotFound, "gone"));
   EXPECT_FALSE(known_.IsLive("a"));
   EXPECT_FALSE(known_.FindLive("a").has_value());
+  EXPECT_TRUE(fates_["a"]->ended);
+  EXPECT_FALSE(fates_["b"]->ended);
   EXPECT_THAT(LiveIds(), UnorderedElementsAre("b"));
   // Its owner has it still, and will release it.
   EXPECT_FALSE(IsForgotten("a"));

@@ -218,7 +218,7 @@ TEST_F(ReconciliationTest, ManyForgottenLeasesAreReleasedInSeveralCalls) {
 
 TEST_F(ReconciliationTest, ARequestInDoubtIsLookedForUntilItsLeaseShowsUp) {
   known_.Begin("given up");
-  known_.GivenUp("given up");
+  known_.GivenUp("given up", MonotonicClock::Get().Now());
   absl::StatusOr<bool> done = reconciliation_.ReleaseForgotten();
   ASSERT_THAT(done, IsOk());
   EXPECT_FALSE(*done);
@@ -231,7 +231,7 @@ TEST_F(ReconciliationTest, ARequestInDoubtIsLookedForUntilItsLeaseShowsUp) {
 
 TEST_F(ReconciliationTest, ADoubtStaysWhileTheReleaseIsNotAnswered) {
   known_.Begin("given up");
-  known_.GivenUp("given up");
+  known_.GivenUp("given up", MonotonicClock::Get().Now());
   held_.Add("this client", "given up");
   daemon_.on_release = [](const auto&, auto*) {
     return grpc::Status(grpc::StatusCode::UNAVAILABLE, "away");

@@ -8,8 +8,11 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <filesystem>
+#include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/random_id.h"
 
@@ -23,6 +26,138 @@ int OrDie(int result, const char* what) {
 }
 
 }  // namespace
+
+// Answers in the order of the requests. Deletes itself.
+class ScriptedDaemon::Session final
+    : public grpc::ServerBidiReactor<v1::SessionRequest, v1::SessionResponse> {
+ public:
+  explicit Session(ScriptedDaemon* daemon) : daemon_(*daemon) {
+    {
+      MutexLock lock(&daemon_.mutex_);
+      daemon_.sessions_.insert(this);
+    }
+    StartRead(&request_);
+  }
+
+  void Send(v1::SessionResponse response) {
+    MutexLock lock(&mutex_);
+    SendLocked(std::move(response));
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return Update([this] { reads_done_ = true; });
+    if (request_.released_size() > 0) {
+      v1::ReleaseRequest released;
+      *released.mutable_leases() = request_.released();
+      v1::ReleaseResponse unused;
+      Handle(daemon_.on_release, released, &unused);
+    }
+    if (request_.has_idle() && daemon_.on_idle) daemon_.on_idle(request_.idle());
+    if (request_.request_case() != v1::SessionRequest::REQUEST_NOT_SET &&
+        !request_.one_way()) {
+      {
+        MutexLock lock(&mutex_);
+        ++answering_;
+      }
+      // A handler may wait for a later request of the same Session.
+      std::thread([this, request = request_] {
+        v1::SessionResponse response;
+        Answer(request, response.mutable_reply());
+        Update([&] {
+          --answering_;
+          SendLocked(std::move(response));
+        });
+      }).detach();
+    }
+    StartRead(&request_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    Update([&] {
+      outgoing_.pop_front();
+      if (!ok) outgoing_.clear();
+      if (!outgoing_.empty()) StartWrite(&outgoing_.front());
+    });
+  }
+
+  void OnCancel() override {
+    Update([this] { cancelled_ = true; });
+  }
+
+  void OnDone() override {
+    {
+      MutexLock lock(&daemon_.mutex_);
+      daemon_.sessions_.erase(this);
+    }
+    delete this;
+  }
+
+ private:
+  template <typename Request, typename Response>
+  static grpc::Status Handle(const Handler<Request, Response>& handler,
+                             const Request& request, Response* response) {
+    if (handler) return handler(request, response);
+    return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "no handler");
+  }
+
+  void Answer(const v1::SessionRequest& request, v1::SessionReply* reply) {
+    grpc::Status status;
+    if (request.has_lease()) {
+      status =
+          Handle(daemon_.on_lease, request.lease(), reply->mutable_lease());
+    } else if (request.has_attach()) {
+      status =
+          Handle(daemon_.on_attach, request.attach(), reply->mutable_attach());
+    } else if (request.has_release()) {
+      status = Handle(daemon_.on_release, request.release(),
+                      reply->mutable_release());
+    } else if (request.has_renew()) {
+      status =
+          Handle(daemon_.on_renew, request.renew(), reply->mutable_renew());
+    } else if (request.has_lease_many()) {
+      status = Handle(daemon_.on_lease_many, request.lease_many(),
+                      reply->mutable_lease_many());
+    }
+    if (!status.ok()) reply->clear_response();
+    reply->set_tag(request.tag());
+    reply->mutable_status()->set_code(status.error_code());
+    reply->mutable_status()->set_message(status.error_message());
+  }
+
+  void SendLocked(v1::SessionResponse response)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (cancelled_ || finished_) return;
+    outgoing_.push_back(std::move(response));
+    if (outgoing_.size() == 1) StartWrite(&outgoing_.front());
+  }
+
+  // Does `change` and finishes if that was the last of the Session. Nothing may
+  // be touched afterwards.
+  void Update(absl::FunctionRef<void()> change) {
+    bool finish = false;
+    grpc::Status status;
+    {
+      MutexLock lock(&mutex_);
+      change();
+      const bool idle = reads_done_ && outgoing_.empty();
+      if (answering_ == 0 && (idle || cancelled_)) {
+        finish = !std::exchange(finished_, true);
+      }
+      if (cancelled_) status = grpc::Status::CANCELLED;
+    }
+    if (finish) Finish(status);
+  }
+
+  ScriptedDaemon& daemon_;
+  v1::SessionRequest request_;
+
+  Mutex mutex_;
+  std::deque<v1::SessionResponse> outgoing_ ABSL_GUARDED_BY(mutex_);
+  int answering_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool reads_done_ ABSL_GUARDED_BY(mutex_) = false;
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+};
 
 class ScriptedDaemon::Service final : public v1::MemoryPool::CallbackService {
  public:
@@ -62,6 +197,10 @@ class ScriptedDaemon::Service final : public v1::MemoryPool::CallbackService {
   Reactor* Shutdown(Context* context, const v1::ShutdownRequest* request,
                     v1::ShutdownResponse* response) override {
     return Answer(context, daemon_.on_shutdown, *request, response);
+  }
+  grpc::ServerBidiReactor<v1::SessionRequest, v1::SessionResponse>* Session(
+      Context*) override {
+    return new ScriptedDaemon::Session(&daemon_);
   }
 
  private:
@@ -124,6 +263,16 @@ void ScriptedDaemon::AcceptMain() {
     ++connections_;
     grpc::AddInsecureChannelFromFd(server_.get(), accepted);
   }
+}
+
+void ScriptedDaemon::SendNotice(const v1::SessionResponse& notice) {
+  MutexLock lock(&mutex_);
+  for (Session* const session : sessions_) session->Send(notice);
+}
+
+int ScriptedDaemon::sessions() const {
+  MutexLock lock(&mutex_);
+  return static_cast<int>(sessions_.size());
 }
 
 void ScriptedDaemon::LoseConnection() { shutdown(last_accepted_, SHUT_RDWR); }

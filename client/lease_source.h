@@ -1,0 +1,54 @@
+// LeaseSource: where a client's leases come from and go back to: the daemon, as
+// the lease cache and the buffers see it.
+#ifndef WARMPOOL_CLIENT_LEASE_SOURCE_H_
+#define WARMPOOL_CLIENT_LEASE_SOURCE_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proto/warmpool/v1/warmpool.pb.h"
+
+namespace warmpool {
+
+// What became of a lease. Set once, by the library's threads.
+struct LeaseFate {
+  // The daemon said that the lease has ended without its release.
+  std::atomic<bool> ended{false};
+};
+
+struct HeldLease {
+  v1::GrantedLease granted;
+  std::shared_ptr<const LeaseFate> fate;
+};
+
+// Thread-safe. In a process forked from the one that made it, every method
+// returns FAILED_PRECONDITION, or nothing, and does nothing.
+class LeaseSource {
+ public:
+  virtual ~LeaseSource() = default;
+
+  // Errors as the RPCs of the same names have them.
+  virtual absl::StatusOr<HeldLease> Lease(v1::LeaseRequest request) = 0;
+  virtual absl::StatusOr<HeldLease> Attach(v1::AttachRequest request) = 0;
+  // Up to `count` leases of `bytes` bytes, as far as the daemon has them ready.
+  virtual std::vector<HeldLease> LeaseAhead(uint64_t bytes, size_t count) = 0;
+
+  // Waits for the daemon's answer.
+  virtual absl::Status Release(const v1::GrantedLease& lease) = 0;
+  // Does not wait. What does not reach the daemon is made up for later.
+  virtual void ReleaseLater(const std::vector<v1::LeaseRef>& leases) = 0;
+
+  virtual absl::Status Renew(const v1::GrantedLease& lease) = 0;
+
+  // Tells what lies idle in the lease cache. Does not wait.
+  virtual void ReportIdle(const v1::IdleReport& idle) = 0;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CLIENT_LEASE_SOURCE_H_

@@ -141,9 +141,9 @@ void SessionStream::Report(const v1::IdleReport& idle) {
   Pump(/*flush=*/true);
 }
 
-bool SessionStream::TakeNextLocked(bool flush, v1::SessionRequest* request) {
-  const bool gathered = !released_.empty() || idle_.has_value();
-  if (outgoing_.empty() && !(flush && gathered)) return false;
+bool SessionStream::TakeNextLocked(v1::SessionRequest* request) {
+  flush_due_ &= !released_.empty() || idle_.has_value();
+  if (outgoing_.empty() && !flush_due_) return false;
   request->Clear();
   if (!outgoing_.empty()) {
     *request = std::move(outgoing_.front());
@@ -168,10 +168,11 @@ void SessionStream::Pump(bool flush) {
     MutexLock lock(&mutex_);
     link = current_;
     if (link == nullptr) return;
+    flush_due_ |= flush;
     start = !std::exchange(link->started, true);
     if (!start) {
       if (!link->open || link->writing ||
-          !TakeNextLocked(flush, &link->written)) {
+          !TakeNextLocked(&link->written)) {
         return;
       }
       link->writing = true;

@@ -99,10 +99,10 @@ class SessionStream {
 
   void OpenLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Makes the calls into gRPC that are due: opening, and the next write.
-  // `flush`: releases go out though no request is waiting.
+  // `flush`: what is gathered goes out though no request is waiting.
   void Pump(bool flush);
   // Moves into `*request` what is to be written next; false: nothing is.
-  bool TakeNextLocked(bool flush, v1::SessionRequest* request)
+  bool TakeNextLocked(v1::SessionRequest* request)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Waits for one event until `deadline` and does what follows from it. For
   // whoever has the turn.
@@ -147,6 +147,8 @@ class SessionStream {
   std::deque<v1::SessionRequest> outgoing_ ABSL_GUARDED_BY(mutex_);
   std::deque<v1::LeaseRef> released_ ABSL_GUARDED_BY(mutex_);
   std::optional<v1::IdleReport> idle_ ABSL_GUARDED_BY(mutex_);
+  // What is gathered does not wait for a request any more.
+  bool flush_due_ ABSL_GUARDED_BY(mutex_) = false;
 
   // Started with the first link.
   std::thread reader_ ABSL_GUARDED_BY(mutex_);

@@ -6,8 +6,12 @@
 // behind is found by the next of the same shard, or by Sweep, so that nothing
 // has to happen when a thread ends.
 //
-// Thread-safe, without locks. Bounded: kSlots items a shard, none of more than
-// max_item_bytes bytes.
+// Thread-safe, without locks. Bounded: kSlots items a shard, each slot with a
+// limit of its own on the bytes of its item.
+//
+// A tier can be closed, which each slot shows: nothing is put in any more, not
+// even by a thread that was about to when Close looked. So its owner may forget
+// about a closed tier, or destroy it, whatever those threads do.
 #ifndef WARMPOOL_CORE_CACHING_THREAD_TIER_H_
 #define WARMPOOL_CORE_CACHING_THREAD_TIER_H_
 
@@ -17,6 +21,7 @@
 #include <cstdint>
 
 #include "core/base/check.h"
+#include "core/caching/tier_shard.h"
 #include "core/memory/size_class.h"
 
 namespace warmpool {
@@ -30,17 +35,35 @@ inline uint32_t ThreadNumber() {
 }
 
 // Items are borrowed: whoever destroys the tier has swept everything out. An
-// Item has size_class() and bytes(), which do not change while it is here.
+// Item has size_class() and bytes(), which do not change while it is here. Once
+// Put has taken it, another thread may have it, or have ended it.
 template <typename Item>
 class ThreadTier {
  public:
   static constexpr size_t kShards = 16;
   // Of whatever class: a thread that works on many blocks of one class finds
   // as many of them here as one that works on many classes.
-  static constexpr size_t kSlots = 8;
+  static constexpr size_t kSlots = TierShard<Item>::kSlots;
+  // Of a shard's slots.
+  using Limits = typename TierShard<Item>::Limits;
 
+  // Limits by which all shards together hold `total_bytes` at most: a half of a
+  // shard's part for one item, a quarter for the next, and so on.
+  static Limits LimitsWithin(uint64_t total_bytes) {
+    Limits limits;
+    uint64_t part = total_bytes / kShards;
+    for (size_t& limit : limits) limit = part /= 2;
+    return limits;
+  }
+  static Limits EqualLimits(size_t max_item_bytes) {
+    Limits limits;
+    limits.fill(max_item_bytes);
+    return limits;
+  }
+
+  explicit ThreadTier(const Limits& limits) : limits_(limits) {}
   explicit ThreadTier(size_t max_item_bytes)
-      : max_item_bytes_(max_item_bytes) {}
+      : ThreadTier(EqualLimits(max_item_bytes)) {}
 
   ~ThreadTier() {
     WARMPOOL_CHECK(Count([](SizeClass) { return 1; }) == 0,
@@ -48,59 +71,28 @@ class ThreadTier {
   }
 
   // An item of the class, or null.
-  Item* Take(SizeClass size_class) {
-    Shard& shard = ShardOfThread();
-    for (size_t i = 0; i < kSlots; ++i) {
-      Slot& slot = shard.SlotAt(size_class, i);
-      uint64_t word = slot.word.load(std::memory_order_relaxed);
-      if (word == kEmpty || ClassIn(word) != size_class) continue;
-      if (slot.word.compare_exchange_strong(word, kEmpty,
-                                            std::memory_order_acquire,
-                                            std::memory_order_relaxed)) {
-        return ItemIn(word);
-      }
-    }
-    return nullptr;
-  }
+  Item* Take(SizeClass size_class) { return ShardOfThread().Take(size_class); }
 
   // False if there is no room for it: the item stays the caller's.
-  bool Put(Item* item) {
-    if (item->bytes() > max_item_bytes_) return false;
-    const uint64_t put = Word(item);
-    if (ItemIn(put) != item) return false;
-    Shard& shard = ShardOfThread();
-    for (size_t i = 0; i < kSlots; ++i) {
-      Slot& slot = shard.SlotAt(item->size_class(), i);
-      uint64_t word = slot.word.load(std::memory_order_relaxed);
-      if (word != kEmpty) continue;
-      slot.recent.store(true, std::memory_order_relaxed);
-      if (slot.word.compare_exchange_strong(word, put,
-                                            std::memory_order_release,
-                                            std::memory_order_relaxed)) {
-        return true;
-      }
-    }
-    return false;
-  }
+  bool Put(Item* item) { return ShardOfThread().Put(item, limits_); }
 
   // Takes out every item that was here at the last Sweep already, or all, and
   // gives each to `take`. True if any item stays.
   template <typename TakeItem>
   bool Sweep(bool all, TakeItem take) {
     bool left = false;
-    for (Shard& shard : shards_) {
-      for (Slot& slot : shard.slots) {
-        if (slot.word.load(std::memory_order_relaxed) == kEmpty) continue;
-        if (slot.recent.exchange(false, std::memory_order_relaxed) && !all) {
-          left = true;
-          continue;
-        }
-        const uint64_t word =
-            slot.word.exchange(kEmpty, std::memory_order_acquire);
-        if (word != kEmpty) take(ItemIn(word));
-      }
-    }
+    for (TierShard<Item>& shard : shards_) left |= shard.Sweep(all, take);
     return left;
+  }
+
+  // Gives what is in the tier to `take`, and lets nothing in until Open. Not at
+  // the same time as another Close or Open.
+  template <typename TakeItem>
+  void Close(TakeItem take) {
+    for (TierShard<Item>& shard : shards_) shard.Close(take);
+  }
+  void Open() {
+    for (TierShard<Item>& shard : shards_) shard.Open();
   }
 
   // The sum of `weigh(size_class)` over the items here. Exact only while
@@ -108,53 +100,23 @@ class ThreadTier {
   template <typename Weigh>
   uint64_t Count(Weigh weigh) const {
     uint64_t sum = 0;
-    for (const Shard& shard : shards_) {
-      for (const Slot& slot : shard.slots) {
-        const uint64_t word = slot.word.load(std::memory_order_relaxed);
-        if (word != kEmpty) sum += weigh(ClassIn(word));
-      }
-    }
+    for (const TierShard<Item>& shard : shards_) sum += shard.Count(weigh);
+    return sum;
+  }
+
+  // Items that Take has given; a little less where more threads than there are
+  // shards take at once.
+  uint64_t taken() const {
+    uint64_t sum = 0;
+    for (const TierShard<Item>& shard : shards_) sum += shard.taken();
     return sum;
   }
 
  private:
-  // A slot is one word, so that class and item change together: the class in
-  // the upper 16 bits, the pointer below, where user space of x86-64 and arm64
-  // ends at 2^48 unless a process asks for more. Put refuses others.
-  static constexpr uint64_t kEmpty = 0;
-  static constexpr int kClassShift = 48;
+  TierShard<Item>& ShardOfThread() { return shards_[ThreadNumber() % kShards]; }
 
-  struct Slot {
-    std::atomic<uint64_t> word{kEmpty};
-    // Put here since the last sweep.
-    std::atomic<bool> recent{false};
-  };
-  struct alignas(64) Shard {
-    std::array<Slot, kSlots> slots;
-
-    // The slots in the order in which a class looks at them: the first is
-    // another one for each of its neighbours, so that the only item of a class
-    // is found at once.
-    Slot& SlotAt(SizeClass size_class, size_t i) {
-      return slots[(size_class.index + i) % kSlots];
-    }
-  };
-
-  static uint64_t Word(Item* item) {
-    return uint64_t{item->size_class().index} << kClassShift |
-           reinterpret_cast<uintptr_t>(item);
-  }
-  static SizeClass ClassIn(uint64_t word) {
-    return {static_cast<uint32_t>(word >> kClassShift)};
-  }
-  static Item* ItemIn(uint64_t word) {
-    return reinterpret_cast<Item*>(word << (64 - kClassShift) >>
-                                   (64 - kClassShift));
-  }
-  Shard& ShardOfThread() { return shards_[ThreadNumber() % kShards]; }
-
-  const size_t max_item_bytes_;
-  std::array<Shard, kShards> shards_;
+  const Limits limits_;
+  std::array<TierShard<Item>, kShards> shards_;
 };
 
 }  // namespace warmpool

@@ -34,14 +34,13 @@ void UnmapBatch::Add(Segment segment, absl::Time now, bool proven_unused) {
   const uint64_t bytes = segment.bytes();
   segment.proven_unused_ = proven_unused;
   if (bytes < kMinBatchedBytes) {
-    Blocks alone;
-    alone.push_back(std::move(segment));
-    End(std::move(alone));
+    const absl::Span<Segment> alone = absl::MakeSpan(&segment, 1);
+    End(alone);
     {
       MutexLock lock(&mutex_);
       ++counts_.small_blocks_ended;
     }
-    if (on_ended_) on_ended_(bytes);
+    if (on_ended_) on_ended_(alone);
     return;
   }
   bool crossed = false;
@@ -119,30 +118,25 @@ bool UnmapBatch::EndOneBatch() {
     batch = next_batch_++;
     being_ended_.insert(batch);
   }
-  const size_t count = blocks.size();
-  uint64_t bytes = 0;
-  for (const Segment& segment : blocks) bytes += segment.bytes();
-  End(std::move(blocks));
-  if (on_ended_) on_ended_(bytes);
+  End(absl::MakeSpan(blocks));
+  if (on_ended_) on_ended_(blocks);
   {
     MutexLock lock(&mutex_);
     being_ended_.erase(batch);
     ++counts_.flushes;
-    counts_.blocks_flushed += count;
+    counts_.blocks_flushed += blocks.size();
     counts_.largest_flush_blocks =
-        std::max<uint64_t>(counts_.largest_flush_blocks, count);
+        std::max<uint64_t>(counts_.largest_flush_blocks, blocks.size());
   }
   ended_condition_.NotifyAll();
   return true;
 }
 
 void UnmapBatch::LetGo(Segment segment) {
-  Blocks blocks;
-  blocks.push_back(std::move(segment));
-  End(std::move(blocks), /*unlink=*/false);
+  End(absl::MakeSpan(&segment, 1), /*unlink=*/false);
 }
 
-void UnmapBatch::End(Blocks blocks, bool unlink) {
+void UnmapBatch::End(absl::Span<Segment> blocks, bool unlink) {
   std::vector<Range> ranges;
   std::vector<Segment::Parts> all_parts;
   all_parts.reserve(blocks.size());

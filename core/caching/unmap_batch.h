@@ -23,6 +23,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "core/base/mutex.h"
 #include "core/memory/segment.h"
 #include "core/memory/system_calls.h"
@@ -80,9 +81,10 @@ class UnmapBatch {
     uint64_t failed_calls = 0;
   };
 
-  // Called with the bytes of segments that have ended, after the fact, on the
-  // thread that ended them and under no lock of this object.
-  using EndedCallback = std::function<void(uint64_t bytes)>;
+  // Called with the segments that have ended together, empty by then but for
+  // their bytes and tags, on the thread that ended them and under no lock of
+  // this object.
+  using EndedCallback = std::function<void(absl::Span<const Segment> ended)>;
 
   // `calls` must outlive this.
   UnmapBatch(SystemCalls* calls, const Options& options,
@@ -121,8 +123,8 @@ class UnmapBatch {
   // Ends the oldest batch handed over; false if there was none.
   bool EndOneBatch();
   // Makes the system calls that end segments: their mappings together, then
-  // each one's file and descriptor.
-  void End(Blocks blocks, bool unlink = true);
+  // each one's file and descriptor. Leaves the segments empty.
+  void End(absl::Span<Segment> blocks, bool unlink = true);
   void EndMappings(std::vector<Range> ranges);
   void EndFile(const Segment::Parts& parts, bool proven_unused);
   void UnmapEach(const std::vector<Range>& ranges);

@@ -27,6 +27,7 @@ Segment::Segment(Segment&& other) noexcept
       data_(other.data_),
       page_bytes_(other.page_bytes_),
       zeroed_(other.zeroed_),
+      tag_(other.tag_),
       proven_unused_(other.proven_unused_),
       parts_(other.TakeParts()) {}
 
@@ -39,6 +40,7 @@ Segment& Segment::operator=(Segment&& other) noexcept {
   data_ = other.data_;
   page_bytes_ = other.page_bytes_;
   zeroed_ = other.zeroed_;
+  tag_ = other.tag_;
   proven_unused_ = other.proven_unused_;
   parts_ = other.TakeParts();
   return *this;

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "core/memory/size_class.h"
@@ -65,6 +66,10 @@ class Segment {
   bool zeroed() const { return zeroed_; }
   void set_zeroed(bool zeroed) { zeroed_ = zeroed; }
 
+  // Its user's own, to know it by. Goes with the handle, and outlives its end.
+  uint64_t tag() const { return tag_; }
+  void set_tag(uint64_t tag) { tag_ = tag; }
+
   // For those that make segments.
   Parts& parts() { return parts_; }
 
@@ -83,6 +88,7 @@ class Segment {
   std::byte* data_ = nullptr;
   size_t page_bytes_ = kPageSize;
   bool zeroed_ = false;
+  uint64_t tag_ = 0;
   // Whether UnmapBatch may take the pages away whoever else knows the file.
   bool proven_unused_ = false;
   Parts parts_;

@@ -20,7 +20,9 @@ SegmentPool::SegmentPool(SegmentSource* source, SystemCalls* calls,
       leftover_grace_(options.leftover_grace),
       ledger_(options.capacity_bytes),
       bigcache_(options.bigcache),
-      batch_(calls, options.batch, [this](uint64_t bytes) {
+      batch_(calls, options.batch, [this](absl::Span<const Segment> ended) {
+        uint64_t bytes = 0;
+        for (const Segment& segment : ended) bytes += segment.bytes();
         MutexLock lock(&mutex_);
         ledger_.Leave(ByteState::kBatched, bytes);
       }) {
@@ -171,7 +173,10 @@ void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict) {
     MutexLock lock(&mutex_);
     // Read under the lock: BigCache's order is by age.
     now = clock_.Now();
-    if (from == ByteState::kQuarantined) probing_bytes_ -= bytes;
+    if (from == ByteState::kQuarantined) {
+      probing_bytes_ -= bytes;
+      --probing_segments_;
+    }
     if (verdict == Verdict::kInUse && !quarantine_ended_) {
       ledger_.Move(from, ByteState::kQuarantined, bytes);
       quarantine_.Add(std::move(segment), now);
@@ -299,7 +304,7 @@ SegmentPool::Stats SegmentPool::stats() const {
     stats.acquired_fresh = acquired_fresh_;
     stats.misses_zeroed = misses_zeroed_;
     stats.failed_proofs = failed_proofs_;
-    stats.quarantined_segments = quarantine_.size();
+    stats.quarantined_segments = quarantine_.size() + probing_segments_;
     stats.failed_set_asides = failed_set_asides_;
   }
   stats.batch = batch_.counts();

@@ -1,5 +1,6 @@
 #include "core/caching/thread_tier.h"
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <thread>
@@ -112,6 +113,90 @@ TEST(ThreadTierTest, WhatAThreadLeftBehindIsSweptOut) {
   Item* swept = nullptr;
   tier.Sweep(/*all=*/true, [&swept](Item* taken) { swept = taken; });
   EXPECT_EQ(swept, &item);
+}
+
+TEST(ThreadTierTest, LimitsWithinATotalBoundAllShardsTogether) {
+  constexpr size_t kTotal = 1 << 20;
+  const Tier::Limits limits = Tier::LimitsWithin(kTotal);
+  EXPECT_EQ(limits.front(), kTotal / Tier::kShards / 2);
+  uint64_t shard = 0;
+  for (const size_t limit : limits) shard += limit;
+  EXPECT_LE(shard * Tier::kShards, kTotal);
+
+  Tier tier(limits);
+  Item half{{1}, limits[0]}, half_too{{1}, limits[0]}, quarter{{2}, limits[1]},
+      small{{3}, 1}, larger{{4}, limits[0] + 1};
+  EXPECT_FALSE(tier.Put(&larger));
+  EXPECT_TRUE(tier.Put(&small));
+  EXPECT_TRUE(tier.Put(&half));
+  EXPECT_FALSE(tier.Put(&half_too)) << "there is one slot for its like";
+  EXPECT_TRUE(tier.Put(&quarter));
+  Empty(tier);
+}
+
+TEST(ThreadTierTest, SmallItemsLeaveTheSlotsForLargeOnesFree) {
+  Tier tier(Tier::LimitsWithin(1 << 20));
+  std::vector<std::unique_ptr<Item>> items;
+  for (uint32_t i = 0; i < Tier::kSlots - 1; ++i) {
+    items.push_back(std::make_unique<Item>(Item{{i}, 10}));
+    EXPECT_TRUE(tier.Put(items.back().get()));
+  }
+  Item large{{9}, (1 << 20) / Tier::kShards / 2};
+  EXPECT_TRUE(tier.Put(&large));
+  Empty(tier);
+}
+
+TEST(ThreadTierTest, AClosedOneGivesUpWhatItHasAndTakesNothingIn) {
+  Tier tier(100);
+  Item item{{0}, 10}, other{{0}, 10};
+  EXPECT_TRUE(tier.Put(&item));
+  std::vector<Item*> taken;
+  tier.Close([&taken](Item* item) { taken.push_back(item); });
+  EXPECT_EQ(taken, std::vector<Item*>{&item});
+  EXPECT_FALSE(tier.Put(&other));
+  EXPECT_EQ(tier.Take({0}), nullptr);
+  EXPECT_EQ(tier.Take({0xffff}), nullptr);
+  EXPECT_EQ(Items(tier), 0u);
+  EXPECT_FALSE(tier.Sweep(/*all=*/true, [](Item*) { FAIL(); }));
+  EXPECT_FALSE(tier.Put(&other)) << "a sweep opens nothing";
+  tier.Open();
+  EXPECT_TRUE(tier.Put(&other));
+  tier.Open();
+  EXPECT_EQ(tier.Take({0}), &other) << "opening an open one changes nothing";
+}
+
+TEST(ThreadTierTest, NothingIsLeftInAClosedOneHoweverManyPut) {
+  // Each item ends with its thread or with whoever closed.
+  constexpr int kRounds = 500;
+  for (int round = 0; round < kRounds; ++round) {
+    auto tier = std::make_unique<Tier>(100);
+    std::atomic<bool> go = false;
+    std::array<Item, 2> items = {Item{{1}, 10}, Item{{2}, 10}};
+    std::array<bool, 2> kept{};
+    std::vector<std::thread> threads;
+    for (size_t t = 0; t < items.size(); ++t) {
+      threads.emplace_back([&, t] {
+        while (!go) continue;
+        kept[t] = !tier->Put(&items[t]);
+      });
+    }
+    int closed_out = 0;
+    go = true;
+    tier->Close([&closed_out](Item*) { ++closed_out; });
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(kept[0] + kept[1] + closed_out, 2);
+  }
+}
+
+TEST(ThreadTierTest, CountsWhatItGave) {
+  Tier tier(100);
+  Item item{{1}, 10};
+  tier.Take({1});
+  for (int i = 0; i < 3; ++i) {
+    tier.Put(&item);
+    tier.Take({1});
+  }
+  EXPECT_EQ(tier.taken(), 3u);
 }
 
 TEST(ThreadTierTest, NoItemIsEverWithTwo) {

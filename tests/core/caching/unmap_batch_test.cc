@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "core/memory/aligned_map.h"
 #include "core/memory/anonymous_source.h"
 #include "gtest/gtest.h"
@@ -31,7 +32,14 @@ class UnmapBatchTest : public DirectoryFixture,
     options.drain = GetParam();
     batch_.reset();
     batch_ = std::make_unique<UnmapBatch>(
-        &calls_, options, [this](uint64_t bytes) { ended_bytes_ += bytes; });
+        &calls_, options, [this](absl::Span<const Segment> ended) {
+          ++callbacks_;
+          for (const Segment& segment : ended) {
+            EXPECT_TRUE(segment.empty());
+            ended_bytes_ += segment.bytes();
+            ended_tags_ += segment.tag();
+          }
+        });
   }
 
   // Private memory: one munmap ends it.
@@ -104,6 +112,8 @@ class UnmapBatchTest : public DirectoryFixture,
 
   FakeClock clock_;
   std::atomic<uint64_t> ended_bytes_ = 0;
+  std::atomic<uint64_t> ended_tags_ = 0;
+  std::atomic<int> callbacks_ = 0;
   std::unique_ptr<UnmapBatch> batch_;
 };
 
@@ -240,6 +250,25 @@ TEST_P(UnmapBatchTest, EndsAllThreePartsOfASegment) {
   Flushed();
   EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());
   EXPECT_EQ(CountSegmentFiles(path_), 0u);
+}
+
+TEST_P(UnmapBatchTest, TellsOnceWhichSegmentsEndedTogether) {
+  Make();
+  for (const uint64_t tag : {1, 20, 300}) {
+    Segment segment = Mapping(64 * kKiB);
+    segment.set_tag(tag);
+    Add(std::move(segment));
+  }
+  EXPECT_EQ(callbacks_, 0);
+  Flushed();
+  EXPECT_EQ(callbacks_, 1);
+  EXPECT_EQ(ended_tags_, 321u);
+  // A small one ends alone, and at once.
+  Segment small = Mapping(kPageSize);
+  small.set_tag(4000);
+  Add(std::move(small));
+  EXPECT_EQ(callbacks_, 2);
+  EXPECT_EQ(ended_tags_, 4321u);
 }
 
 TEST_P(UnmapBatchTest, ACallThatFailsIsCountedAndTheOthersAreStillMade) {

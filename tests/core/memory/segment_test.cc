@@ -61,6 +61,7 @@ TEST(SegmentTest, MovingLeavesAnEmptyHandleAndTakesEverything) {
   Segment from = SegmentNamed("a.seg");
   from.set_page_bytes(kHugePageSize);
   from.set_zeroed(true);
+  from.set_tag(77);
   std::byte first{};
   from.set_data(&first);
 
@@ -74,11 +75,13 @@ TEST(SegmentTest, MovingLeavesAnEmptyHandleAndTakesEverything) {
   EXPECT_EQ(to.data(), &first);
   EXPECT_EQ(to.page_bytes(), kHugePageSize);
   EXPECT_TRUE(to.zeroed());
+  EXPECT_EQ(to.tag(), 77u);
   EXPECT_EQ(to.file_name(), "a.seg");
 
   Segment assigned;
   assigned = std::move(to);
   EXPECT_TRUE(to.empty());
+  EXPECT_EQ(assigned.tag(), 77u);
   EXPECT_EQ(assigned.file_name(), "a.seg");
   End(std::move(assigned));
 }

@@ -3,13 +3,18 @@
 //
 // Two files of one size, "journal" and "journal.spare", in a directory of the
 // daemon's own on the filesystem of the segments. Records are appended to the
-// first, one write each, into pages that were allocated beforehand. When its
+// first, one write each, into pages that were allocated beforehand. Before its
 // room runs out, a snapshot of the live leases is written to the spare and the
 // two are exchanged (renameat2(2)), which is atomic: at every instant there is
 // one whole journal. A daemon that starts does the same first.
 //
-// Externally synchronised. The live leases are kept in memory too, as what a
-// snapshot is made of: about 500 bytes each, 200 in each file.
+// That, and growth of the files, is upkeep: steps, whose slow part is done
+// while records are appended as ever. An append that finds no room, since
+// upkeep has not kept up, does it by itself and at once, which is counted.
+//
+// Externally synchronised, except for TakeStep. The live leases are kept in
+// memory too, as what a snapshot is made of: about 500 bytes each, 200 in each
+// file.
 // Invariants: a snapshot of the live leases fits into either file, and the end
 // of every one of them after it; behind the last record there is room for these
 // ends too. So a release never waits for room. Unless behind_, the first file
@@ -20,19 +25,24 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "core/base/byte_size.h"
+#include "core/base/mutex.h"
 #include "core/memory/segment.h"
 #include "core/memory/system_calls.h"
 #include "core/pool/journal_file.h"
 #include "core/pool/journal_format.h"
+#include "core/pool/journal_pair.h"
 #include "core/pool/journal_parse.h"
+#include "core/pool/journal_snapshot.h"
 #include "core/pool/lease_record.h"
 
 namespace warmpool {
@@ -57,10 +67,27 @@ class Journal {
     std::string damage;
   };
 
+  // One step of upkeep.
+  struct Step {
+    // Growth: what each file is to have. 0: a write to the spare instead.
+    uint64_t grow_to = 0;
+    JournalFile* file = nullptr;
+    // Number of the snapshot that is written.
+    uint64_t snapshot = 0;
+    uint64_t offset = 0;
+    std::string bytes;
+    // The bytes are zeros, over what an earlier use of the file left.
+    bool wipes = false;
+    // What came of it.
+    int grown_files = 0;
+    absl::Status status;
+  };
+
   // Replays the journal in the directory and goes on with it. Another boot's
   // counts for nothing. What is left in the directory by an Open that failed or
   // was killed is a whole journal still. `calls` and the directory must outlive
-  // this. RESOURCE_EXHAUSTED, naming bytes: no room for the files.
+  // this. RESOURCE_EXHAUSTED, naming bytes: no room for the files, not even a
+  // page for each.
   // REQUIRES: boot_id has at most kMaxBootIdBytes; no other Journal is open in
   // the directory.
   static absl::StatusOr<std::unique_ptr<Journal>> Open(
@@ -87,61 +114,85 @@ class Journal {
   // a renewal or an end would have recorded is recorded with the next append
   // that succeeds.
 
+  // --- Upkeep, by one caller at a time: PlanStep, TakeStep, CommitStep, until
+  // no step is left ---
+  bool UpkeepDue() const { return CompactionDue() || GrowthDue(); }
+  std::optional<Step> PlanStep();
+  // Does it. To be called without what synchronises the other methods.
+  void TakeStep(Step* step);
+  // ABORTED: an append has done meanwhile what it was for; go on. Another error
+  // is the step's own: upkeep is to be tried again after a while.
+  absl::Status CommitStep(const Step& step);
+
   // Of both files.
-  uint64_t bytes() const {
-    return journal_.backed_bytes() + spare_.backed_bytes();
-  }
+  uint64_t bytes() const { return files_.bytes(); }
+  // Appends that made a snapshot by themselves.
+  uint64_t waits() const { return waits_; }
 
   // The files, for UnmapBatch to end: a daemon that leaves no lease behind
   // leaves no journal. Nothing may be called afterwards.
-  std::vector<Segment> TakeFiles();
+  std::vector<Segment> TakeFiles() { return files_.Take(); }
 
   void CheckInvariants() const;
 
  private:
-  Journal(int directory_fd, std::string boot_id, SystemCalls* calls,
-          JournalFile journal, JournalFile spare, ParsedJournal parsed);
+  Journal(std::string boot_id, JournalPair files, ParsedJournal parsed);
 
   absl::Status Start(uint64_t bytes);
 
   // Bytes of a snapshot of the live leases.
   uint64_t SnapshotBytes() const { return kJournalHeaderBytes + grant_bytes_; }
+  // What must be kept free so that so many leases can end.
+  static uint64_t EndBytes(size_t leases) { return leases * kEndRecordBytes; }
+  // What the live leases need at least.
+  uint64_t KeptBytes() const {
+    return SnapshotBytes() + EndBytes(leases_.size());
+  }
   // Whether `bytes` more may be appended where `leases` are live thereafter.
   bool Fits(uint64_t bytes, size_t leases) const;
+  bool CompactionDue() const;
+  bool GrowthDue() const;
   // Doubles both files if `needed` bytes would leave little of them.
   absl::Status GrowIfTight(uint64_t needed);
-  // Writes a snapshot to the spare and makes it the journal.
+  // Writes a snapshot to the spare and makes it the journal, in one go.
   absl::Status Compact();
-  std::string Snapshot(uint64_t number, JournalSeed* seed) const;
+  JournalHeader NextHeader();
+  // What remains of making_ to be written, and then makes it the journal.
+  absl::Status Finish();
+  // Drops making_. Afterwards no step that was planned writes to a file.
+  void Abandon();
+  absl::Status Exchange(const JournalSnapshot& snapshot);
   // Writes a record behind the last one.
   absl::Status Append(absl::string_view record);
 
-  const int directory_fd_;
   const std::string boot_id_;
   const uint64_t epoch_;
-  SystemCalls& calls_;
 
   LeaseRecords leases_;
   uint64_t last_generation_;
   // Bytes of the live leases' grants.
   uint64_t grant_bytes_ = 0;
+  uint64_t waits_ = 0;
 
-  JournalFile journal_;
-  JournalFile spare_;
-  // What may be used of either file.
-  uint64_t capacity_ = 0;
+  JournalPair files_;
   // Number of the last snapshot that was begun.
   uint64_t snapshot_;
-  // Of the journal: what its records' CRCs begin with, and where the next one
-  // goes.
+  // The one that upkeep is at.
+  std::optional<JournalSnapshot> making_;
+  // Of the journal: what its records' CRCs begin with, where the next one goes,
+  // and the length that its header tells.
   JournalSeed seed_;
   uint64_t end_ = 0;
-  // Whatever is not zero in the files lies before these offsets.
-  uint64_t journal_used_;
-  uint64_t spare_used_;
+  uint64_t told_bytes_ = 0;
   // The journal lacks something that leases_ has, or ends in a part of a record:
   // nothing may be appended before a snapshot is made.
   bool behind_ = false;
+
+  // Held for the write of one piece, a copy within memory, by TakeStep alone;
+  // whoever wants the spare for something else waits for it.
+  Mutex spare_mutex_;
+  // The snapshot whose steps may write to the spare.
+  std::optional<uint64_t> writable_ ABSL_GUARDED_BY(spare_mutex_);
 };
 
 }  // namespace warmpool

@@ -75,6 +75,12 @@ absl::Status JournalFile::TakeSizes() {
 
 absl::Status JournalFile::Reserve(uint64_t bytes) {
   if (bytes <= backed_bytes_) return absl::OkStatus();
+  absl::Status allocated = Allocate(bytes);
+  if (allocated.ok()) NoteAllocated(bytes);
+  return allocated;
+}
+
+absl::Status JournalFile::Allocate(uint64_t bytes) const {
   if (bytes > kMaxBytes) {
     return absl::ResourceExhaustedError(
         absl::StrCat("a journal of ", bytes, " bytes is too long, at most ",
@@ -93,9 +99,12 @@ absl::Status JournalFile::Reserve(uint64_t bytes) {
   if (result < 0) {
     return Failed(result, absl::StrCat("allocate ", bytes, " bytes for"));
   }
-  backed_bytes_ = bytes;
-  size_bytes_ = std::max(size_bytes_, bytes);
   return absl::OkStatus();
+}
+
+void JournalFile::NoteAllocated(uint64_t bytes) {
+  backed_bytes_ = std::max(backed_bytes_, bytes);
+  size_bytes_ = std::max(size_bytes_, bytes);
 }
 
 absl::StatusOr<std::string> JournalFile::ReadAll() {
@@ -113,7 +122,8 @@ absl::StatusOr<std::string> JournalFile::ReadAll() {
   return bytes;
 }
 
-absl::Status JournalFile::Write(uint64_t offset, absl::string_view bytes) {
+absl::Status JournalFile::Write(uint64_t offset,
+                                absl::string_view bytes) const {
   while (!bytes.empty()) {
     const int64_t result = RetryOnInterrupt([&] {
       return calls_->Write(fd_, bytes.data(), bytes.size(), offset);
@@ -127,7 +137,7 @@ absl::Status JournalFile::Write(uint64_t offset, absl::string_view bytes) {
   return absl::OkStatus();
 }
 
-absl::Status JournalFile::WriteZeros(uint64_t begin, uint64_t end) {
+absl::Status JournalFile::WriteZeros(uint64_t begin, uint64_t end) const {
   while (begin < end) {
     const uint64_t count = std::min<uint64_t>(end - begin, sizeof(kZeros));
     absl::Status status = Write(begin, absl::string_view(kZeros, count));

@@ -17,7 +17,7 @@
 
 namespace warmpool {
 
-// Move-only. Externally synchronised.
+// Move-only. Externally synchronised, except for Allocate and Write.
 class JournalFile {
  public:
   // No file grows beyond, and of a longer one no more is read.
@@ -41,12 +41,16 @@ class JournalFile {
   // RESOURCE_EXHAUSTED, naming bytes: no room, or above kMaxBytes; the file is
   // then as it was.
   absl::Status Reserve(uint64_t bytes);
+  // The slow part of it, which leaves backed_bytes() to NoteAllocated.
+  // Thread-safe.
+  absl::Status Allocate(uint64_t bytes) const;
+  void NoteAllocated(uint64_t bytes);
 
   absl::StatusOr<std::string> ReadAll();
-  // Part of the bytes may have been written where it fails.
+  // Part of the bytes may have been written where it fails. Thread-safe.
   // REQUIRES: within backed_bytes().
-  absl::Status Write(uint64_t offset, absl::string_view bytes);
-  absl::Status WriteZeros(uint64_t begin, uint64_t end);
+  absl::Status Write(uint64_t offset, absl::string_view bytes) const;
+  absl::Status WriteZeros(uint64_t begin, uint64_t end) const;
 
   // The file under its name `name` of by now, to be ended by UnmapBatch.
   Segment Take(const std::string& name);

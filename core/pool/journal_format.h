@@ -4,7 +4,9 @@
 //            magic "WPLEASES", format version u32, epoch u64,
 //            last generation u64, snapshot number u64, bytes of the file u64,
 //            length of the boot id u8, boot id, zeros, CRC u32
-//   records  marker u8, type u8, length of the payload u16, CRC u32, payload
+//   records  those of a snapshot first, in order of grant, and with them what
+//            changed while it was made; then what was appended. Each:
+//            marker u8, type u8, length of the payload u16, CRC u32, payload
 //   zeros    up to the end of the file
 //
 // CRCs are CRC-32C. That of a record continues the header's, which differs from
@@ -36,11 +38,11 @@ struct JournalHeader {
   std::string boot_id;
   // Number of the daemon that wrote it, counted from 1.
   uint64_t epoch = 0;
-  // The highest generation that a lease had when the header was written.
+  // The highest generation that a lease had when the snapshot was begun.
   uint64_t last_generation = 0;
   // Number of the snapshot that the file began as.
   uint64_t snapshot = 0;
-  // Length that the file had: a shorter one was cut.
+  // Length that the file had then: a shorter one was cut.
   uint64_t file_bytes = 0;
 
   friend bool operator==(const JournalHeader&, const JournalHeader&) = default;

@@ -24,10 +24,12 @@ struct ParsedJournal {
 };
 
 // Reads up to the first record that is not whole. Bytes that are all zero, or
-// none, are a first start. A grant of a lease that is live is damage; a renewal
-// or an end of one that is not live is passed over. What is cut exactly between
-// two records, with zeros in its place, can't be told from what was never
-// written.
+// none, are a first start. Renewals and ends may stand between the grants of a
+// snapshot, which may have been made while leases changed; but each lease is
+// granted before it is renewed or ended, and once only while it is live: a
+// grant of a lease that is live is damage. A renewal or an end of one that is
+// not live is passed over. What is cut exactly between two records, with zeros
+// in its place, can't be told from what was never written.
 ParsedJournal ParseJournal(absl::string_view bytes, const std::string& boot_id);
 
 }  // namespace warmpool

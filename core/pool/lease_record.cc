@@ -1,5 +1,6 @@
 #include "core/pool/lease_record.h"
 
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -80,21 +81,42 @@ absl::Status ValidateLeaseRecord(const LeaseRecord& record) {
 bool LeaseRecords::Insert(LeaseRecord record) {
   const auto [entry, inserted] = index_.try_emplace(record.id);
   if (!inserted) return false;
-  entry->second = in_order_.insert(in_order_.end(), std::move(record));
+  entry->second.record = in_order_.insert(in_order_.end(), std::move(record));
+  if (next_ == nullptr) next_ = &in_order_.back();
   return true;
 }
 
 LeaseRecord* LeaseRecords::Find(const LeaseId& id) {
   const auto entry = index_.find(id);
-  return entry == index_.end() ? nullptr : &*entry->second;
+  return entry == index_.end() ? nullptr : &*entry->second.record;
 }
 
 bool LeaseRecords::Erase(const LeaseId& id) {
   const auto entry = index_.find(id);
   if (entry == index_.end()) return false;
-  in_order_.erase(entry->second);
+  if (next_ == &*entry->second.record) next_ = After(entry->second);
+  in_order_.erase(entry->second.record);
   index_.erase(entry);
   return true;
+}
+
+void LeaseRecords::StartWalk() {
+  ++walk_;
+  next_ = in_order_.empty() ? nullptr : &in_order_.front();
+}
+
+const LeaseRecord* LeaseRecords::Walk() {
+  if (next_ == nullptr) return nullptr;
+  const LeaseRecord* const passed = next_;
+  Place& place = index_.at(passed->id);
+  place.walk = walk_;
+  next_ = After(place);
+  return passed;
+}
+
+const LeaseRecord* LeaseRecords::After(const Place& place) const {
+  const auto after = std::next(place.record);
+  return after == in_order_.end() ? nullptr : &*after;
 }
 
 }  // namespace warmpool

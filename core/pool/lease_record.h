@@ -56,7 +56,8 @@ struct LeaseRecord {
 // that leads elsewhere, a value that its type does not have, a negative TTL.
 absl::Status ValidateLeaseRecord(const LeaseRecord& record);
 
-// The leases that are live, in order of grant. About 500 bytes each.
+// The leases that are live, in order of grant. About 500 bytes each. One walk
+// over them can be under way while they change.
 // Externally synchronised.
 class LeaseRecords {
  public:
@@ -76,13 +77,35 @@ class LeaseRecords {
   // False if it was not live.
   bool Erase(const LeaseId& id);
 
+  // Begins a walk over all of them, in order; one under way ends.
+  void StartWalk();
+  // The next one, which has been passed from then on. Null where all have been;
+  // what is inserted afterwards is walked over, too.
+  const LeaseRecord* Walk();
+  bool walked() const { return next_ == nullptr; }
+  // Whether the walk has passed the lease, which must be live.
+  bool Passed(const LeaseId& id) const { return index_.at(id).walk == walk_; }
+
   size_t size() const { return index_.size(); }
   const_iterator begin() const { return in_order_.begin(); }
   const_iterator end() const { return in_order_.end(); }
 
  private:
+  struct Place {
+    std::list<LeaseRecord>::iterator record;
+    // The last walk that passed it.
+    uint64_t walk = 0;
+  };
+
+  // The record behind it; null if there is none.
+  const LeaseRecord* After(const Place& place) const;
+
   std::list<LeaseRecord> in_order_;
-  absl::flat_hash_map<LeaseId, std::list<LeaseRecord>::iterator> index_;
+  absl::flat_hash_map<LeaseId, Place> index_;
+  // Number of the last walk, counted from 1.
+  uint64_t walk_ = 1;
+  // Where it goes on. A pointer, since an end iterator is good for one list.
+  const LeaseRecord* next_ = nullptr;
 };
 
 }  // namespace warmpool

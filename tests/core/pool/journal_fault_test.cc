@@ -32,8 +32,9 @@ class Daemon {
   Daemon(const JournalDirectory& directory, SystemCalls* calls)
       : directory_(directory), calls_(*calls) {}
 
-  // Restarts, grants, renews and ends; through snapshots and growth. Stops at
-  // the first failure: a dead daemon does nothing.
+  // Restarts, grants, renews and ends; through snapshots and growth, and such
+  // as upkeep makes ahead of need. Stops at the first failure: a dead daemon
+  // does nothing.
   void Run() {
     Restart();
     for (uint64_t number = 0; number < 12; ++number) Grant(number);
@@ -44,6 +45,10 @@ class Daemon {
     for (uint64_t number = 20; number < 45; ++number) End(number);
     Restart();
     Grant(50);
+    for (uint64_t number = 51; number < 71; ++number) {
+      Keep(number);
+      End(number - 1);
+    }
   }
 
   bool failed() const { return failed_; }
@@ -79,6 +84,31 @@ class Daemon {
     after.push_back(MakeLeaseRecord(number));
     Step(std::move(after),
          [&] { return journal_->AppendGrant(MakeLeaseRecord(number)); });
+  }
+
+  // Grants two leases and ends one, within and between the steps of whatever
+  // upkeep is due.
+  void Keep(uint64_t number) {
+    Grant(number);
+    Grant(1000 + number);
+    if (number % 4 != 0) return;
+    std::optional<Journal::Step> step;
+    for (uint64_t between = 0;; ++between) {
+      Step(acknowledged_, [&] {
+        step = journal_->PlanStep();
+        return absl::OkStatus();
+      });
+      if (failed_ || !step.has_value()) return;
+      if (between < 4) Grant(2000 + 10 * number + between);
+      if (failed_) return;
+      Step(acknowledged_, [&] {
+        journal_->TakeStep(&*step);
+        return step->status;
+      });
+      if (between == 0) End(1000 + number);
+      if (failed_) return;
+      Step(acknowledged_, [&] { return journal_->CommitStep(*step); });
+    }
   }
 
   void End(uint64_t number) {

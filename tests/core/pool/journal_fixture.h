@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <sstream>
 #include <string>
@@ -101,6 +102,17 @@ class JournalFixture : public testing::Test {
     if (!opened.ok()) return opened.status();
     journal_ = *std::move(opened);
     journal_->CheckInvariants();
+    return absl::OkStatus();
+  }
+
+  // Does what upkeep is due; the first error ends it.
+  absl::Status Keep() {
+    while (std::optional<Journal::Step> step = journal_->PlanStep()) {
+      journal_->TakeStep(&*step);
+      absl::Status committed = journal_->CommitStep(*step);
+      journal_->CheckInvariants();
+      if (!committed.ok()) return committed;
+    }
     return absl::OkStatus();
   }
 

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 namespace warmpool {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class JournalFullFilesystemTest : public testing::Test {
@@ -90,10 +92,31 @@ TEST_F(JournalFullFilesystemTest, GrowsOnceThereIsRoom) {
   journal_->CheckInvariants();
 }
 
-TEST_F(JournalFullFilesystemTest, AFirstStartIsRefused) {
+TEST_F(JournalFullFilesystemTest, AFirstStartMakesDoWithAPageForEachFile) {
   Fill();
-  EXPECT_THAT(Open(), StatusIs(absl::StatusCode::kResourceExhausted,
-                               HasSubstr("0 bytes free")));
+  const std::string filler = filesystem_.Join("filler");
+  std::filesystem::resize_file(filler,
+                               std::filesystem::file_size(filler) - 2 * 4096);
+  ASSERT_THAT(Open(), IsOk());
+  EXPECT_EQ(journal_->bytes(), 2 * 4096u);
+  journal_->CheckInvariants();
+  ASSERT_THAT(journal_->AppendGrant(MakeLeaseRecord(1)), IsOk());
+  ASSERT_THAT(Open(), IsOk());
+  EXPECT_EQ(replay_.leases, std::vector{MakeLeaseRecord(1)});
+  // Once there is room it is as long as it should have been.
+  std::filesystem::remove(filler);
+  ASSERT_THAT(Open(), IsOk());
+  EXPECT_EQ(journal_->bytes(), 2 * 16 * kKiB);
+}
+
+TEST_F(JournalFullFilesystemTest, AFirstStartWithoutAPageSaysWhatToDo) {
+  Fill();
+  EXPECT_THAT(Open(),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       AllOf(HasSubstr("a journal of 4096 bytes"),
+                             HasSubstr("0 bytes free"),
+                             HasSubstr("remove files there, or mount it "
+                                       "larger"))));
 }
 
 }  // namespace

@@ -1,9 +1,10 @@
-// Random grants, renewals, ends, failing calls and restarts of a journal, beside
-// the plainest model of what it promises.
+// Random grants, renewals, ends, steps of upkeep, failing calls and restarts of
+// a journal, beside the plainest model of what it promises.
 #include <errno.h>
 #include <stdlib.h>
 
 #include <algorithm>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -39,7 +40,11 @@ class JournalModelTest : public JournalFixture {
     const bool fails = Random(20) == 0;
     if (fails) InjectFault();
     const uint64_t what = Random(100);
-    if (what < 2) {
+    // Between the parts of a step anything may happen. Some of the time there
+    // is no upkeep.
+    if (steps_ / 37 % 3 != 0 && Random(2) == 0) {
+      Keep();
+    } else if (what < 2) {
       calls_.StopFailing();
       Restart();
     } else if (what < 20) {
@@ -59,6 +64,11 @@ class JournalModelTest : public JournalFixture {
     EXPECT_EQ(OnFile(), leases_);
   }
 
+  // Compactions and growths that came to their end, of all runs.
+  uint64_t compactions_ = 0;
+  uint64_t growths_ = 0;
+  uint64_t waits_ = 0;
+
  private:
   void InjectFault() {
     using Call = SystemCalls::Call;
@@ -67,12 +77,33 @@ class JournalModelTest : public JournalFixture {
     calls_.FailNth(calls[Random(3)], 1 + Random(2), errors[Random(3)]);
   }
 
+  // One part of a step of upkeep.
+  void Keep() {
+    if (!step_.has_value()) {
+      step_ = journal_->PlanStep();
+      taken_ = false;
+    } else if (!taken_) {
+      journal_->TakeStep(&*step_);
+      taken_ = true;
+    } else {
+      const absl::Status committed = journal_->CommitStep(*step_);
+      if (step_->grow_to > 0 && committed.ok()) ++growths_;
+      if (step_->grow_to == 0 && !journal_->UpkeepDue()) ++compactions_;
+      if (!committed.ok() && !absl::IsAborted(committed)) {
+        EXPECT_GT(calls_.faults(), 0u) << committed;
+      }
+      step_.reset();
+    }
+  }
+
   void Restart() {
     // Of what was not recorded the next daemon knows nothing.
     if (behind_) {
       ASSERT_THAT(journal_->AppendEnd(LeaseId{1, 1}), IsOk());
       behind_ = false;
     }
+    step_.reset();
+    if (journal_ != nullptr) waits_ += journal_->waits();
     ASSERT_THAT(Open(), IsOk());
     EXPECT_EQ(replay_.leases, leases_);
     EXPECT_EQ(replay_.last_generation, generation_);
@@ -115,6 +146,8 @@ class JournalModelTest : public JournalFixture {
 
   std::mt19937_64 random_;
   int steps_ = 0;
+  std::optional<Journal::Step> step_;
+  bool taken_ = false;
   // The model.
   std::vector<LeaseRecord> leases_;
   uint64_t generation_ = 0;
@@ -140,6 +173,9 @@ TEST_F(JournalModelTest, AJournalAndItsModelAgreeAfterEveryStep) {
           << "--test_env=WARMPOOL_MODEL_SEED=" << seed;
     }
   }
+  EXPECT_GT(compactions_, 0u);
+  EXPECT_GT(growths_, 0u);
+  EXPECT_GT(waits_, 0u);
 }
 
 }  // namespace

@@ -84,5 +84,29 @@ TEST(LeaseRecordsTest, AreInOrderOfGrant) {
   EXPECT_EQ(moved.begin()->ttl, absl::Hours(1));
 }
 
+TEST(LeaseRecordsTest, AWalkPassesWhatIsLiveWhenItGetsThere) {
+  LeaseRecords records;
+  for (const uint64_t number : {1, 2, 3, 4}) {
+    records.Insert(MakeLeaseRecord(number));
+  }
+  records.StartWalk();
+  EXPECT_EQ(*records.Walk(), MakeLeaseRecord(1));
+  EXPECT_TRUE(records.Passed(MakeLeaseRecord(1).id));
+  EXPECT_FALSE(records.Passed(MakeLeaseRecord(2).id));
+  // One that it passed, the next one, and one behind it.
+  for (const uint64_t number : {1, 2, 4}) {
+    records.Erase(MakeLeaseRecord(number).id);
+  }
+  EXPECT_EQ(*records.Walk(), MakeLeaseRecord(3));
+  EXPECT_EQ(records.Walk(), nullptr);
+  EXPECT_TRUE(records.walked());
+  records.Insert(MakeLeaseRecord(5));
+  EXPECT_FALSE(records.walked());
+  EXPECT_EQ(*records.Walk(), MakeLeaseRecord(5));
+  records.StartWalk();
+  EXPECT_FALSE(records.Passed(MakeLeaseRecord(5).id));
+  EXPECT_EQ(*records.Walk(), MakeLeaseRecord(3));
+}
+
 }  // namespace
 }  // namespace warmpool

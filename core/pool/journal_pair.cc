@@ -1,0 +1,80 @@
+#include "core/pool/journal_pair.h"
+
+#include <stdio.h>
+
+#include <utility>
+
+#include "core/memory/retry.h"
+
+namespace warmpool {
+namespace {
+
+constexpr char kJournalName[] = "journal";
+constexpr char kSpareName[] = "journal.spare";
+
+}  // namespace
+
+absl::StatusOr<JournalPair> JournalPair::Open(SystemCalls* calls,
+                                              int directory_fd) {
+  absl::StatusOr<JournalFile> journal =
+      JournalFile::Open(calls, directory_fd, kJournalName);
+  if (!journal.ok()) return journal.status();
+  absl::StatusOr<JournalFile> spare =
+      JournalFile::Open(calls, directory_fd, kSpareName);
+  if (!spare.ok()) return spare.status();
+  return JournalPair(calls, directory_fd, *std::move(journal),
+                     *std::move(spare));
+}
+
+JournalPair::JournalPair(SystemCalls* calls, int directory_fd,
+                         JournalFile first, JournalFile second)
+    : calls_(calls),
+      directory_fd_(directory_fd),
+      first_(std::move(first)),
+      second_(std::move(second)),
+      // What is in them is not known.
+      first_used_(first_.size_bytes()),
+      second_used_(second_.size_bytes()) {}
+
+absl::Status JournalPair::Reserve(uint64_t bytes) {
+  absl::Status reserved = first_.Reserve(bytes);
+  if (reserved.ok()) reserved = second_.Reserve(bytes);
+  return reserved;
+}
+
+absl::Status JournalPair::Allocate(uint64_t bytes, int* files) const {
+  *files = 0;
+  for (const JournalFile* const file : {&first_, &second_}) {
+    absl::Status allocated = file->Allocate(bytes);
+    if (!allocated.ok()) return allocated;
+    ++*files;
+  }
+  return absl::OkStatus();
+}
+
+void JournalPair::NoteAllocated(uint64_t bytes, int files) {
+  if (files > 0) first_.NoteAllocated(bytes);
+  if (files > 1) second_.NoteAllocated(bytes);
+}
+
+absl::Status JournalPair::Exchange() {
+  const int exchanged = RetryOnInterrupt([&] {
+    return calls_->Rename(directory_fd_, kSpareName, directory_fd_,
+                          kJournalName, RENAME_EXCHANGE);
+  });
+  if (exchanged < 0) {
+    return absl::ErrnoToStatus(-exchanged,
+                               "can't exchange the journal and its spare");
+  }
+  exchanged_ = !exchanged_;
+  return absl::OkStatus();
+}
+
+std::vector<Segment> JournalPair::Take() {
+  std::vector<Segment> files;
+  files.push_back(journal().Take(kJournalName));
+  files.push_back(spare().Take(kSpareName));
+  return files;
+}
+
+}  // namespace warmpool

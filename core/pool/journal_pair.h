@@ -1,0 +1,82 @@
+// JournalPair: the two files of a journal, "journal" and "journal.spare", which
+// exchange their names.
+#ifndef WARMPOOL_CORE_POOL_JOURNAL_PAIR_H_
+#define WARMPOOL_CORE_POOL_JOURNAL_PAIR_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/memory/segment.h"
+#include "core/memory/system_calls.h"
+#include "core/pool/journal_file.h"
+
+namespace warmpool {
+
+// Move-only. Externally synchronised, except for Allocate.
+class JournalPair {
+ public:
+  // Opens both, made empty where they are missing. `calls` and the directory
+  // must outlive it.
+  static absl::StatusOr<JournalPair> Open(SystemCalls* calls, int directory_fd);
+
+  // A file stays where it is, whichever of the two it becomes.
+  JournalFile& journal() { return exchanged_ ? second_ : first_; }
+  JournalFile& spare() { return exchanged_ ? first_ : second_; }
+
+  // Of both, and of the shorter one, which is what may be used of either.
+  uint64_t bytes() const {
+    return first_.backed_bytes() + second_.backed_bytes();
+  }
+  uint64_t capacity() const {
+    return std::min(first_.backed_bytes(), second_.backed_bytes());
+  }
+  uint64_t longest_bytes() const {
+    return std::max(first_.size_bytes(), second_.size_bytes());
+  }
+
+  // JournalFile::Reserve for both. Where it fails, one may have become longer.
+  absl::Status Reserve(uint64_t bytes);
+  // The slow part of it; `*files` becomes how many have the bytes, which is to
+  // be noted. Thread-safe.
+  absl::Status Allocate(uint64_t bytes, int* files) const;
+  void NoteAllocated(uint64_t bytes, int files);
+
+  // Whatever is not zero lies before these offsets.
+  uint64_t journal_used() const {
+    return exchanged_ ? second_used_ : first_used_;
+  }
+  uint64_t spare_used() const {
+    return exchanged_ ? first_used_ : second_used_;
+  }
+  void set_journal_used(uint64_t bytes) {
+    (exchanged_ ? second_used_ : first_used_) = bytes;
+  }
+  void set_spare_used(uint64_t bytes) {
+    (exchanged_ ? first_used_ : second_used_) = bytes;
+  }
+
+  // Makes the spare the journal and the journal the spare, in one step.
+  absl::Status Exchange();
+
+  // Both, under the names that they have, to be ended by UnmapBatch.
+  std::vector<Segment> Take();
+
+ private:
+  JournalPair(SystemCalls* calls, int directory_fd, JournalFile first,
+              JournalFile second);
+
+  SystemCalls* calls_;
+  int directory_fd_;
+  JournalFile first_;
+  JournalFile second_;
+  uint64_t first_used_;
+  uint64_t second_used_;
+  bool exchanged_ = false;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CORE_POOL_JOURNAL_PAIR_H_

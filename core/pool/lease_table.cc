@@ -191,10 +191,11 @@ void LeaseTable::RememberEnd(const Lease& lease, EndCause cause) {
   ended_order_.pop_front();
 }
 
-std::vector<LeaseId> LeaseTable::Expired(absl::Time now) const {
+std::vector<LeaseId> LeaseTable::Expired(absl::Time now,
+                                         size_t limit) const {
   std::vector<LeaseId> expired;
   for (const auto& [expires_at, id] : expiries_) {
-    if (expires_at > now) break;
+    if (expires_at > now || expired.size() == limit) break;
     expired.push_back(id);
   }
   return expired;

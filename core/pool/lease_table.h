@@ -114,8 +114,9 @@ class LeaseTable {
   void Renew(const LeaseId& id, absl::Duration ttl, absl::Time now);
   Ended End(const LeaseId& id, EndCause cause);
 
-  // Leases whose time to live ran out by `now`.
-  std::vector<LeaseId> Expired(absl::Time now) const;
+  // Leases whose time to live ran out by `now`: the first of them, up to
+  // `limit`.
+  std::vector<LeaseId> Expired(absl::Time now, size_t limit = SIZE_MAX) const;
   // InfiniteFuture if none expires.
   absl::Time NextExpiry() const;
   std::vector<LeaseId> AllLeases() const;

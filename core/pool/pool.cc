@@ -18,7 +18,7 @@ Pool::Pool(SegmentDirectory* directory, SystemCalls* calls, const Clock* clock,
       journal_(journal),
       segments_(directory, calls, clock, options.segments),
       quota_(options.quota) {
-  AccountJournal();
+  (void)AccountJournalGrowth();
 }
 
 Pool::~Pool() {
@@ -37,36 +37,6 @@ Pool::~Pool() {
 void Pool::AddHolder(Holder holder) {
   MutexLock lock(&mutex_);
   table_.AddHolder(std::move(holder));
-}
-
-void Pool::RemoveHolder(HolderId id) {
-  std::vector<LeaseTable::Ended> ended;
-  {
-    MutexLock lock(&mutex_);
-    for (const LeaseId& lease : table_.LeasesOf(id)) {
-      ended.push_back(EndLocked(lease, EndCause::kHolderDied));
-    }
-    table_.RemoveHolder(id);
-  }
-  Finish(std::move(ended));
-}
-
-size_t Pool::EndUnusedLeases(HolderId id, absl::Time since) {
-  std::vector<LeaseTable::Ended> ended;
-  {
-    MutexLock lock(&mutex_);
-    for (const LeaseId& lease : table_.LeasesOf(id)) {
-      // Under the lock, so that the segment stays; the kernel looks at two
-      // counters of the file.
-      const LeaseTable::Lease& known = table_.LeaseOf(lease);
-      if (known.touched_at >= since) continue;
-      if (directory_.Prove(known.buffer->segment) == Verdict::kInUse) continue;
-      ended.push_back(EndLocked(lease, EndCause::kUnused));
-    }
-  }
-  const size_t count = ended.size();
-  Finish(std::move(ended));
-  return count;
 }
 
 void Pool::NoteRefused(const absl::Status& status) {
@@ -156,32 +126,6 @@ void Pool::RenewLocked(const LeaseTable::Lease& lease, absl::Duration ttl,
   ++counts_.renewed;
 }
 
-LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause) {
-  switch (cause) {
-    case EndCause::kReleased: ++counts_.released; break;
-    case EndCause::kExpired: ++counts_.expired; break;
-    case EndCause::kRevoked: ++counts_.revoked; break;
-    case EndCause::kHolderDied: ++counts_.holder_died; break;
-    case EndCause::kUnused: ++counts_.unused; break;
-  }
-  if (journal_ != nullptr) NoteJournalledLocked(journal_->AppendEnd(id));
-  const uid_t uid = table_.LeaseOf(id).buffer->uid;
-  LeaseTable::Ended ended = table_.End(id, cause);
-  quota_.Release(uid, ended.segment.has_value() ? ended.segment->bytes() : 0);
-  return ended;
-}
-
-void Pool::Finish(std::vector<LeaseTable::Ended> ended) {
-  for (LeaseTable::Ended& end : ended) {
-    const EndCause cause = end.lease.cause;
-    if (options_.on_revoked &&
-        (cause == EndCause::kExpired || cause == EndCause::kRevoked)) {
-      options_.on_revoked(end.lease);
-    }
-    if (end.segment.has_value()) segments_.Return(*std::move(end.segment));
-  }
-}
-
 std::vector<BufferListing> Pool::ListAll() const {
   Holder everyone;
   everyone.admin = true;
@@ -206,17 +150,11 @@ absl::Status Pool::RequireAdmin(HolderId holder, absl::string_view deed) const {
 }
 
 absl::Time Pool::Tick() {
-  std::vector<LeaseTable::Ended> ended;
-  {
-    MutexLock lock(&mutex_);
-    for (const LeaseId& id : table_.Expired(clock_.Now())) {
-      ended.push_back(EndLocked(id, EndCause::kExpired));
-    }
-  }
-  Finish(std::move(ended));
+  EndExpired();
+  KeepJournal();
   const absl::Time next = segments_.Tick();
   MutexLock lock(&mutex_);
-  return std::min(next, table_.NextExpiry());
+  return std::min({next, table_.NextExpiry(), JournalDueLocked()});
 }
 
 void Pool::Drain() {
@@ -225,23 +163,6 @@ void Pool::Drain() {
     draining_ = true;
   }
   segments_.Drain();
-}
-
-size_t Pool::RevokeAll() {
-  std::vector<LeaseTable::Ended> ended;
-  {
-    MutexLock lock(&mutex_);
-    revoked_ = true;
-    for (const LeaseId& id : table_.AllLeases()) {
-      ended.push_back(EndLocked(id, EndCause::kRevoked));
-    }
-  }
-  for (LeaseTable::Ended& end : ended) {
-    if (options_.on_revoked) options_.on_revoked(end.lease);
-    if (end.segment.has_value()) segments_.End(*std::move(end.segment));
-  }
-  segments_.EndQuarantined();
-  return ended.size();
 }
 
 Pool::Stats Pool::stats() const {
@@ -254,6 +175,7 @@ Pool::Stats Pool::stats() const {
   stats.live_leases = table_.lease_count();
   stats.live_buffers = table_.buffer_count();
   stats.holders = table_.holder_count();
+  if (journal_ != nullptr) stats.journal_waits = journal_->waits();
   stats.draining = draining_;
   return stats;
 }

@@ -2,8 +2,9 @@
 // SegmentPool, where BigCache retains for warm reuse; on cold eviction, hand
 // off to Batch; only Batch may munmap.
 //
-// Thread-safe. Its lock covers the lease table only; it is never held while a
-// segment is made, proven, returned or ended, nor while a listener is called.
+// Thread-safe. Its lock covers the lease table and records in the journal only;
+// it is never held while a segment is made, returned or ended, nor while a
+// listener is called, nor for more than a few leases at a time.
 #ifndef WARMPOOL_CORE_POOL_POOL_H_
 #define WARMPOOL_CORE_POOL_POOL_H_
 
@@ -84,6 +85,9 @@ class Pool {
     uint64_t renewed = 0;
     // Ends and renewals that could not be written to the journal.
     uint64_t failed_journal_writes = 0;
+    // Grants, renewals and ends for which the journal made room by itself,
+    // while everybody waited: Tick had not come in time, or could not.
+    uint64_t journal_waits = 0;
     bool draining = false;
   };
 
@@ -141,8 +145,8 @@ class Pool {
   // admins may `deed`.
   absl::Status RequireAdmin(HolderId holder, absl::string_view deed) const;
 
-  // Does what time has made due (expiry, and SegmentPool::Tick). Returns when
-  // to come back.
+  // Does what is due: expiry, upkeep of the journal, and SegmentPool::Tick.
+  // Returns when to come back.
   absl::Time Tick();
 
   // Takes over what an earlier daemon left, before the first request. A lease
@@ -192,8 +196,15 @@ class Pool {
   // Counts what the journal did not take.
   void NoteJournalledLocked(const absl::Status& written)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Accounts for a journal that has grown.
+  // Accounts for a journal that has grown. True: Tick should see to it.
+  bool AccountJournalGrowth();
+  // Does that, and has Tick called if need be.
   void AccountJournal();
+  // When to see to the journal: InfiniteFuture if that is not due, or is under
+  // way.
+  absl::Time JournalDueLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Does what is due of it.
+  void KeepJournal();
   void RenewLocked(const LeaseTable::Lease& lease, absl::Duration ttl,
                    absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Makes `lease` live again, and its buffer if this is its first lease.
@@ -223,6 +234,17 @@ class Pool {
   LeaseGrant GrantOf(const LeaseTable::Lease& lease) const;
   LeaseTable::Ended EndLocked(const LeaseId& id, EndCause cause)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends those of the leases that live still and that `ends` says yes to
+  // (called under the lock), a few at a time; `finish` is called for each few,
+  // under no lock.
+  using FinishFunction = std::function<void(std::vector<LeaseTable::Ended>)>;
+  void EndEach(const std::vector<LeaseId>& leases, EndCause cause,
+               const std::function<bool(const LeaseTable::Lease&)>& ends,
+               const FinishFunction& finish);
+  void EndExpired();
+  // Between two holds of the lock: std::mutex is not fair, so whoever waits for
+  // it needs the time that it takes to wake.
+  static void GiveWay();
   // Tells the listener and returns segments, under no lock.
   void Finish(std::vector<LeaseTable::Ended> ended);
 
@@ -231,8 +253,9 @@ class Pool {
   SystemCalls& calls_;
   const Clock& clock_;
   RandomSource& random_;
-  // Null: there is none. Synchronised by mutex_: its records come in the order
-  // in which the table changed. A write to it is a copy within memory.
+  // Null: there is none. Synchronised by mutex_ but for TakeStep: its records
+  // come in the order in which the table changed. A write to it is a copy
+  // within memory.
   Journal* const journal_;
 
   // Synchronised by itself. Calls into it are made under no lock of ours.
@@ -247,6 +270,9 @@ class Pool {
   bool revoked_ ABSL_GUARDED_BY(mutex_) = false;
   // Bytes of the journal that the segments' ledger knows.
   uint64_t journal_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // KeepJournal is at it, and when it may be again after it failed.
+  bool keeping_journal_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Time journal_retry_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   // The counters of it only.
   Stats counts_ ABSL_GUARDED_BY(mutex_);
 };

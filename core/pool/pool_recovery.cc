@@ -66,17 +66,6 @@ void Pool::NoteJournalledLocked(const absl::Status& written) {
   if (!written.ok()) ++counts_.failed_journal_writes;
 }
 
-void Pool::AccountJournal() {
-  if (journal_ == nullptr) return;
-  uint64_t grown = 0;
-  {
-    MutexLock lock(&mutex_);
-    grown = journal_->bytes() - journal_bytes_;
-    journal_bytes_ = journal_->bytes();
-  }
-  if (grown > 0) segments_.AddOverhead(grown);
-}
-
 void Pool::EndJournal() {
   std::vector<Segment> files;
   {

@@ -1,0 +1,113 @@
+// Many leases that end at once: a few in each hold of the lock.
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "core/pool/pool.h"
+#include "gmock/gmock.h"
+#include "tests/core/pool/pool_fixture.h"
+
+namespace warmpool {
+namespace {
+
+using Call = SystemCalls::Call;
+
+class PoolEndingManyTest : public PoolFixture {
+ protected:
+  static constexpr size_t kMany = 200;
+
+  PoolEndingManyTest() {
+    Pool::Options options = InlineOptions();
+    options.default_ttl = absl::Seconds(60);
+    // So that nearly every return ends a segment, under no lock.
+    options.segments.bigcache.slots = 1;
+    options.on_revoked = [this](const RevokedLease&) { NoteOthers(); };
+    pool_ = std::make_unique<Pool>(directory_.get(), &calls_, &clock_, &random_,
+                                   options);
+    pool_->AddHolder({kAlice, 101, getuid(), "alice", false});
+    pool_->AddHolder({kBob, 102, getuid(), "bob", false});
+    LeaseOrDie(kBob, 8192, "", absl::ZeroDuration());
+    for (size_t i = 0; i < kMany; ++i) LeaseOrDie(kAlice, 4096);
+  }
+
+  // What somebody else sees, in the midst of it.
+  void NoteOthers() {
+    std::thread([this] { seen_.push_back(pool_->stats().live_leases); }).join();
+  }
+  void NoteOthersBeforeUnlinks() {
+    calls_.BeforeNext(Call::kUnlink, [this] {
+      NoteOthers();
+      if (seen_.size() < kMany) NoteOthersBeforeUnlinks();
+    });
+  }
+
+  // Others saw it go from many to few.
+  void ExpectInBetween() {
+    ASSERT_FALSE(seen_.empty());
+    EXPECT_GT(seen_.front(), kMany / 2);
+    EXPECT_EQ(seen_.back(), 1u);
+    EXPECT_EQ(pool_->stats().live_leases, 1u);
+    pool_->CheckInvariants();
+  }
+
+  std::vector<size_t> seen_;
+};
+
+TEST_F(PoolEndingManyTest, OfADeadHolder) {
+  NoteOthersBeforeUnlinks();
+  pool_->RemoveHolder(kAlice);
+  ExpectInBetween();
+  EXPECT_EQ(pool_->stats().holder_died, kMany);
+  EXPECT_EQ(pool_->stats().holders, 1u);
+}
+
+TEST_F(PoolEndingManyTest, WhatADyingHolderIsGrantedMeanwhileEndsToo) {
+  calls_.BeforeNext(Call::kUnlink, [this] {
+    EXPECT_THAT(Lease(kAlice, Request(4096, "late")), IsOk());
+  });
+  pool_->RemoveHolder(kAlice);
+  EXPECT_EQ(pool_->stats().live_leases, 1u);
+  EXPECT_EQ(pool_->stats().holders, 1u);
+}
+
+TEST_F(PoolEndingManyTest, OfAForgetfulHolder) {
+  NoteOthersBeforeUnlinks();
+  EXPECT_EQ(pool_->EndUnusedLeases(kAlice, clock_.Now() + absl::Seconds(1)),
+            kMany);
+  ExpectInBetween();
+}
+
+TEST_F(PoolEndingManyTest, WhatAForgetfulHolderAsksForMeanwhileIsItsOwn) {
+  const LeaseRequest request = Request(4096);
+  const LeaseGrant last = Lease(kAlice, request).value();
+  const absl::Time since = clock_.Now() + absl::Seconds(1);
+  calls_.BeforeNext(Call::kUnlink, [&] {
+    clock_.Advance(absl::Seconds(2));
+    // Whichever of them are left.
+    for (const BufferListing& listing : pool_->ListAll()) {
+      for (const auto& lease : listing.leases) {
+        (void)pool_->Renew(kAlice, {lease.id}, absl::Seconds(60));
+      }
+    }
+  });
+  const size_t ended = pool_->EndUnusedLeases(kAlice, since);
+  EXPECT_LT(ended, kMany);
+  EXPECT_EQ(pool_->stats().live_leases, kMany + 2 - ended);
+}
+
+TEST_F(PoolEndingManyTest, OfThoseThatExpire) {
+  TickAfter(absl::Seconds(61));
+  ExpectInBetween();
+  EXPECT_EQ(pool_->stats().expired, kMany);
+}
+
+TEST_F(PoolEndingManyTest, OfAllThatAreRevoked) {
+  EXPECT_EQ(pool_->RevokeAll(), kMany + 1);
+  ASSERT_FALSE(seen_.empty());
+  EXPECT_GT(seen_.front(), kMany / 2);
+  EXPECT_EQ(seen_.back(), 0u);
+  pool_->CheckInvariants();
+}
+
+}  // namespace
+}  // namespace warmpool

@@ -1,0 +1,172 @@
+// The pool and its journal: whose upkeep keeps nobody waiting.
+#include <errno.h>
+#include <unistd.h>
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "core/pool/journal.h"
+#include "core/pool/pool.h"
+#include "gmock/gmock.h"
+#include "tests/core/pool/pool_fixture.h"
+
+namespace warmpool {
+namespace {
+
+using Call = SystemCalls::Call;
+
+class PoolJournalTest : public PoolFixture {
+ protected:
+  // Room for few leases: growth and compaction are frequent.
+  static constexpr uint64_t kSmall = 8 * kKiB;
+
+  PoolJournalTest() {
+    Journal::Replay replay;
+    journal_ = Journal::Open(directory_->private_directory_fd(), kBoot,
+                             {kSmall}, &journal_calls_, &replay)
+                   .value();
+    Pool::Options options = InlineOptions();
+    options.default_ttl = absl::ZeroDuration();
+    options.segments.on_due_earlier = [this] { due_ = true; };
+    pool_ = std::make_unique<Pool>(directory_.get(), &calls_, &clock_, &random_,
+                                   options, journal_.get());
+    pool_->AddHolder({kAlice, 101, getuid(), "alice", false, 11});
+    pool_->AddHolder({kBob, 102, getuid(), "bob", false, 12});
+    pool_->Tick();
+    due_ = false;
+  }
+  ~PoolJournalTest() override {
+    const size_t live = pool_->stats().live_leases;
+    pool_.reset();
+    // What the next daemon would know.
+    journal_.reset();
+    Journal::Replay replay;
+    EXPECT_THAT(Journal::Open(directory_->private_directory_fd(), kBoot,
+                              {kSmall}, &journal_calls_, &replay),
+                IsOk());
+    EXPECT_EQ(replay.leases.size(), live);
+    EXPECT_EQ(replay.damage, "");
+  }
+
+  void LeaseSome(int count) {
+    for (int i = 0; i < count; ++i) leases_.push_back(LeaseOrDie(kAlice, 4096));
+  }
+  void ReleaseSome(size_t count) {
+    while (count-- > 0 && !leases_.empty()) {
+      ASSERT_THAT(Release(kAlice, leases_.back()), IsOk());
+      leases_.pop_back();
+    }
+  }
+  void LeaseUntilDue() {
+    while (!due_) LeaseSome(1);
+  }
+  // Somebody else leases and releases. Does not come back if the lock is held.
+  void OthersGoOn() {
+    std::thread([this] {
+      LeaseRequest request;
+      request.request_id = others_ids_.Next();
+      request.bytes = 4096;
+      const LeaseGrant grant = pool_->Lease(kBob, request).value();
+      const LeaseRef ref{grant.id, grant.generation};
+      EXPECT_THAT(pool_->Release(kBob, {&ref, 1}, false)[0], IsOk());
+      others_++;
+    }).join();
+  }
+  uint64_t waits() const { return pool_->stats().journal_waits; }
+
+  static constexpr char kBoot[] = "this boot";
+  FaultySystemCalls journal_calls_;
+  SeededRandom others_ids_{99};
+  std::unique_ptr<Journal> journal_;
+  std::vector<LeaseGrant> leases_;
+  bool due_ = false;
+  int others_ = 0;
+};
+
+TEST_F(PoolJournalTest, OthersGoOnWhileItGrows) {
+  LeaseUntilDue();
+  const uint64_t bytes = journal_->bytes();
+  for (int i = 0; i < 2; ++i) {
+    journal_calls_.BeforeNext(Call::kFallocate, [this] { OthersGoOn(); });
+  }
+  pool_->Tick();
+  EXPECT_EQ(others_, 2);
+  EXPECT_EQ(journal_->bytes(), 2 * bytes);
+  EXPECT_EQ(In(ByteState::kOverhead), journal_->bytes());
+  EXPECT_EQ(waits(), 0u);
+  pool_->CheckInvariants();
+}
+
+TEST_F(PoolJournalTest, OthersGoOnBetweenThePiecesOfASnapshot) {
+  LeaseSome(300);
+  pool_->Tick();
+  const uint64_t bytes = journal_->bytes();
+  while (!journal_->UpkeepDue()) {
+    LeaseSome(1);
+    ReleaseSome(1);
+  }
+  ASSERT_EQ(journal_->bytes(), bytes);
+  // Just before the first piece is written.
+  journal_calls_.BeforeNext(Call::kWrite, [&] {
+    for (int i = 0; i < 3; ++i) OthersGoOn();
+  });
+  const uint64_t waited = waits();
+  const uint64_t renames = journal_calls_.Count(Call::kRename);
+  pool_->Tick();
+  EXPECT_EQ(others_, 3);
+  EXPECT_EQ(waits(), waited);
+  EXPECT_EQ(journal_calls_.Count(Call::kRename), renames + 1);
+  pool_->CheckInvariants();
+}
+
+TEST_F(PoolJournalTest, NobodyWaitsWhereTickComesWhenItIsDue) {
+  for (int round = 0; round < 20; ++round) {
+    for (int i = 0; i < 40; ++i) {
+      LeaseSome(1);
+      if (round % 2 == 1) ReleaseSome(2);
+      if (!due_) continue;
+      due_ = false;
+      pool_->Tick();
+    }
+  }
+  EXPECT_EQ(waits(), 0u);
+  EXPECT_GT(journal_->bytes(), 2 * kSmall);
+}
+
+TEST_F(PoolJournalTest, WhoeverHadToWaitIsCounted) {
+  LeaseSome(200);
+  EXPECT_GT(waits(), 0u);
+  EXPECT_EQ(In(ByteState::kOverhead), journal_->bytes());
+  ReleaseSome(100);
+}
+
+TEST_F(PoolJournalTest, ATickThatCouldNotMakeRoomComesBackInASecond) {
+  LeaseUntilDue();
+  const uint64_t bytes = journal_->bytes();
+  journal_calls_.FailNext(Call::kFallocate, ENOSPC);
+  EXPECT_EQ(pool_->Tick(), clock_.Now() + absl::Seconds(1));
+  due_ = false;
+  LeaseSome(1);
+  EXPECT_FALSE(due_) << "another attempt would come to nothing";
+  TickAfter(absl::Milliseconds(999));
+  EXPECT_EQ(journal_->bytes(), bytes);
+  TickAfter(absl::Milliseconds(1));
+  EXPECT_EQ(journal_->bytes(), 2 * bytes);
+  EXPECT_EQ(waits(), 0u);
+}
+
+TEST_F(PoolJournalTest, OneTickAtATimeSeesToIt) {
+  LeaseUntilDue();
+  const uint64_t bytes = journal_->bytes();
+  journal_calls_.BeforeNext(Call::kFallocate, [this] {
+    const uint64_t calls = journal_calls_.Count(Call::kFallocate);
+    pool_->Tick();
+    EXPECT_EQ(journal_calls_.Count(Call::kFallocate), calls);
+  });
+  pool_->Tick();
+  EXPECT_EQ(journal_->bytes(), 2 * bytes);
+}
+
+}  // namespace
+}  // namespace warmpool

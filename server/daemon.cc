@@ -73,10 +73,15 @@ Daemon::~Daemon() {
 }
 
 absl::Status Daemon::OpenDirectory() {
+  SegmentDirectory::Options options;
+  // Who is in an allowed group can't be told from a file.
+  options.served_uids = options_.admission.allowed_uids;
+  options.served_uids.insert(options_.admission.admin_uids.begin(),
+                             options_.admission.admin_uids.end());
   absl::StatusOr<std::unique_ptr<SegmentDirectory>> directory =
       SegmentDirectory::Open(options_.shm_dir,
                              absl::StrCat("serving ", options_.listen), &calls_,
-                             &random_);
+                             &random_, options);
   if (!directory.ok()) return directory.status();
   directory_ = *std::move(directory);
   absl::StatusOr<std::unique_ptr<Journal>> journal =
@@ -96,7 +101,12 @@ absl::Status Daemon::MakePool() {
   if (!found.ok()) return found.status();
   std::vector<Segment> leftovers = *std::move(found);
   uint64_t held = directory_->overhead_bytes();
-  for (const Segment& segment : leftovers) held += segment.bytes();
+  for (const Segment& segment : leftovers) {
+    held += segment.bytes();
+    if (!segment.set_aside() || segment.fd() >= 0) continue;
+    spdlog::warn("unknown file, ended once nobody has it file={} bytes={}",
+                 directory_->PathOf(segment), segment.bytes());
+  }
   for (const std::string& name : unknown) {
     spdlog::warn("not a segment, left alone file={}/{}", directory_->path(),
                  name);

@@ -83,7 +83,10 @@ ABSL_FLAG(std::string, listen, "",
           "for others");
 ABSL_FLAG(std::string, shm_dir, "",
           "Directory of the segments, on a tmpfs; its last component is made "
-          "where it is missing. Default: /dev/shm/warmpool-UID");
+          "where it is missing. It is the daemon's own: unknown files in it are "
+          "quarantined and removed once nobody has them open; one that has "
+          "files in it and was never Warmpool's is refused. Default: "
+          "/dev/shm/warmpool-UID");
 ABSL_FLAG(warmpool::CapacityFlag, capacity_bytes, {},
           "Bytes of all segments together (4G, 512MiB, ...); auto: half of "
           "what the filesystem of --shm_dir has free and the directory holds");

@@ -1,6 +1,5 @@
 #include "core/memory/segment_directory.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -11,52 +10,19 @@
 #include <fstream>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
+#include "core/memory/directory_claim.h"
 #include "core/memory/directory_lock.h"
 #include "core/memory/proof_check.h"
 #include "core/memory/retry.h"
+#include "core/memory/segment_name.h"
 
 namespace warmpool {
 namespace {
 
-constexpr absl::string_view kSegmentSuffix = ".seg";
 constexpr mode_t kSegmentMode = 0600;
-constexpr char kPrivateName[] = "private";
 // Nobody's in particular: no process of a healthy system runs as it for long.
 constexpr uid_t kSomeOtherUid = 65534;
-
-bool IsSegmentName(absl::string_view name) {
-  return absl::ConsumeSuffix(&name, kSegmentSuffix) &&
-         RandomId::FromHex(name).has_value();
-}
-
-absl::StatusOr<std::vector<std::string>> NamesIn(int directory_fd,
-                                                 const std::string& path) {
-  // A description of its own, which the stream closes and whose position
-  // nobody else moves.
-  const int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR* const directory = fd < 0 ? nullptr : fdopendir(fd);
-  if (directory == nullptr) {
-    const absl::Status status =
-        absl::ErrnoToStatus(errno, absl::StrCat("can't list ", path));
-    if (fd >= 0) close(fd);
-    return status;
-  }
-  std::vector<std::string> names;
-  errno = 0;
-  while (const dirent* entry = readdir(directory)) {
-    const absl::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
-  }
-  const int error = errno;
-  closedir(directory);
-  if (error != 0) {
-    return absl::ErrnoToStatus(error, absl::StrCat("can't list ", path));
-  }
-  return names;
-}
 
 }  // namespace
 
@@ -88,6 +54,13 @@ absl::StatusOr<std::unique_ptr<SegmentDirectory>> SegmentDirectory::Open(
     UnlockDirectory(*directory_fd, *lock_fd, absolute);
     return private_fd.status();
   }
+  const absl::Status claimed =
+      ClaimDirectory(*directory_fd, *private_fd, absolute);
+  if (!claimed.ok()) {
+    ClosePrivateDirectoryIn(*directory_fd, *private_fd, kPrivateName);
+    UnlockDirectory(*directory_fd, *lock_fd, absolute);
+    return claimed;
+  }
   signal(SIGIO, SIG_IGN);
   // From here on it cleans up behind itself.
   std::unique_ptr<SegmentDirectory> directory(
@@ -109,10 +82,12 @@ SegmentDirectory::SegmentDirectory(std::string path, int directory_fd,
       lock_fd_(lock_fd),
       private_directory_fd_(private_directory_fd),
       serves_other_uids_(options.serves_other_uids),
+      served_uids_(options.served_uids),
       calls_(*calls),
       random_(*random) {}
 
 SegmentDirectory::~SegmentDirectory() {
+  UnclaimDirectory(directory_fd_, private_directory_fd_);
   ClosePrivateDirectoryIn(directory_fd_, private_directory_fd_, kPrivateName);
   UnlockDirectory(directory_fd_, lock_fd_, path_);
 }
@@ -120,7 +95,7 @@ SegmentDirectory::~SegmentDirectory() {
 absl::Status SegmentDirectory::Make(SizeClass size_class, size_t bytes,
                                     uid_t owner, Segment* segment) {
   *segment = Segment(size_class, bytes, owner);
-  const std::string name = absl::StrCat(random_.Next().ToHex(), kSegmentSuffix);
+  const std::string name = SegmentName(random_.Next());
   const int fd = RetryOnInterrupt([&] {
     return calls_.Open(directory_fd_, name, O_RDWR | O_CREAT | O_EXCL,
                        kSegmentMode);
@@ -172,6 +147,7 @@ uid_t SegmentDirectory::ProverOf(const Segment& segment) const {
 }
 
 Verdict SegmentDirectory::Prove(const Segment& segment) {
+  if (segment.fd() < 0) return ProveUnopened(segment);
   const uid_t prover = ProverOf(segment);
   const int taken = RetryOnInterrupt(
       [&] { return calls_.SetLease(segment.fd(), F_WRLCK, prover); });
@@ -187,6 +163,25 @@ Verdict SegmentDirectory::Prove(const Segment& segment) {
                       state.allocated_bytes >= segment.bytes() &&
                       state.mode == kSegmentMode;
   return intact ? Verdict::kFree : Verdict::kUnfit;
+}
+
+Verdict SegmentDirectory::ProveUnopened(const Segment& segment) {
+  const int directory_fd =
+      segment.set_aside() ? private_directory_fd_ : directory_fd_;
+  // For reading, which a file's mode refuses least, and which a program that
+  // runs from it allows.
+  const int fd = RetryOnInterrupt([&] {
+    return calls_.Open(directory_fd, segment.file_name(),
+                       O_RDONLY | O_NONBLOCK, 0);
+  });
+  if (fd == -ENOENT) return Verdict::kUnfit;
+  if (fd < 0) return Verdict::kInUse;
+  const uid_t prover = ProverOf(segment);
+  const int taken = RetryOnInterrupt(
+      [&] { return calls_.SetLease(fd, F_WRLCK, prover); });
+  // Closing it gives the lease back.
+  calls_.Close(fd);
+  return taken < 0 ? Verdict::kInUse : Verdict::kUnfit;
 }
 
 absl::Status SegmentDirectory::SetAside(Segment* segment) {
@@ -222,93 +217,6 @@ absl::StatusOr<uint64_t> SegmentDirectory::FreeBytes() {
 std::string SegmentDirectory::PathOf(const Segment& segment) const {
   return absl::StrCat(path_, "/", segment.set_aside() ? "private/" : "",
                       segment.file_name());
-}
-
-absl::StatusOr<std::vector<Segment>> SegmentDirectory::FindLeftovers(
-    const SizeClasses& size_classes, std::vector<std::string>* unknown) {
-  std::vector<Segment> leftovers;
-  absl::Status status =
-      OpenLeftovers(size_classes, /*set_aside=*/false, &leftovers, unknown);
-  if (status.ok()) {
-    status = OpenLeftovers(size_classes, /*set_aside=*/true, &leftovers, unknown);
-  }
-  if (status.ok()) return leftovers;
-  for (Segment& segment : leftovers) {
-    calls_.Close(segment.fd());
-    segment.parts() = Segment::Parts();
-  }
-  return status;
-}
-
-absl::Status SegmentDirectory::OpenLeftovers(
-    const SizeClasses& size_classes, bool set_aside,
-    std::vector<Segment>* leftovers, std::vector<std::string>* unknown) {
-  const int directory_fd = set_aside ? private_directory_fd_ : directory_fd_;
-  const std::string prefix =
-      set_aside ? absl::StrCat(kPrivateName, "/") : std::string();
-  const absl::StatusOr<std::vector<std::string>> names =
-      NamesIn(directory_fd, absl::StrCat(path_, "/", prefix));
-  if (!names.ok()) return names.status();
-  for (const std::string& name : *names) {
-    if (!set_aside && (name == kLockFileName || name == kPrivateName)) continue;
-    // Those of the private directory are the daemon's own.
-    if (!IsSegmentName(name)) {
-      if (!set_aside) unknown->push_back(name);
-      continue;
-    }
-    absl::StatusOr<Segment> found =
-        OpenLeftover(size_classes, directory_fd, name);
-    if (found.ok()) {
-      found->parts().set_aside = set_aside;
-      leftovers->push_back(*std::move(found));
-    } else if (absl::IsUnavailable(found.status())) {
-      unknown->push_back(absl::StrCat(prefix, name));
-    } else if (!absl::IsNotFound(found.status())) {
-      return found.status();
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<Segment> SegmentDirectory::OpenLeftover(
-    const SizeClasses& size_classes, int directory_fd,
-    const std::string& name) {
-  // A client may have a lease of the kernel's on it: opening it would wait for
-  // him to give it up.
-  const int fd = RetryOnInterrupt([&] {
-    return calls_.Open(directory_fd, name, O_RDWR | O_NONBLOCK, 0);
-  });
-  switch (-fd) {
-    // No file of ours: a directory, a link, a socket.
-    case EISDIR:
-    case ELOOP:
-    case ENXIO:
-    case EACCES:
-    case EWOULDBLOCK:
-      return absl::UnavailableError(name);
-    case ENOENT:
-      return absl::NotFoundError(name);
-    default:
-      break;
-  }
-  // Taken for absence, a lack of descriptors would end the leases of the living.
-  if (fd < 0) {
-    return absl::ErrnoToStatus(
-        -fd, absl::StrCat("can't open segment ", path_, "/", name));
-  }
-  FileState state;
-  state.owner = geteuid();
-  RetryOnInterrupt([&] { return calls_.State(fd, &state); });
-  // A file that was never allocated, or was resized by a client, has the class
-  // of whatever it takes.
-  const uint64_t bytes = state.allocated_bytes;
-  const absl::StatusOr<SizeClass> size_class =
-      size_classes.For(bytes == 0 ? kPageSize : bytes);
-  Segment segment(size_class.value_or(SizeClass()), bytes, state.owner);
-  segment.parts().fd = fd;
-  segment.parts().file_name = name;
-  segment.parts().directory_fd = directory_fd;
-  return segment;
 }
 
 }  // namespace warmpool

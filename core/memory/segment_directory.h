@@ -11,10 +11,12 @@
 // whoever knows a name can open his own file, nobody can list, remove or rename
 // any.
 //
-// Below it lies a directory `private`, 0700, for segments that were set aside
-// and for the daemon's own files.
+// Below it lies a directory `private`, 0700: the quarantine, for segments that
+// were set aside, and the place of the daemon's own files.
 #ifndef WARMPOOL_CORE_MEMORY_SEGMENT_DIRECTORY_H_
 #define WARMPOOL_CORE_MEMORY_SEGMENT_DIRECTORY_H_
+
+#include <sys/types.h>
 
 #include <cstdint>
 #include <memory>
@@ -22,6 +24,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -42,6 +45,8 @@ class SegmentDirectory final : public SegmentSource {
     // Whether each segment's file is given to the uid that it serves, which
     // takes the capabilities of root; else all are the daemon's own uid's.
     bool serves_other_uids = MayServeOtherUids();
+    // Besides the daemon's own: whose stray files it may end.
+    absl::flat_hash_set<uid_t> served_uids = {};
   };
 
   // Opens `path`, creating its last component where it is missing, locks it and
@@ -55,8 +60,9 @@ class SegmentDirectory final : public SegmentSource {
   //
   // NOT_FOUND: the parent directory is missing. FAILED_PRECONDITION: somebody
   // else's directory, one of another mode, one that another daemon has (the
-  // message says who), or one for whose files there is no proof (the message
-  // tells the capability that is missing, or that the filesystem has no leases).
+  // message says who), one that has files in it and was never Warmpool's, or one
+  // for whose files there is no proof (the message tells the capability that is
+  // missing, or that the filesystem has no leases).
   static absl::StatusOr<std::unique_ptr<SegmentDirectory>> Open(
       const std::string& path, absl::string_view tenant, SystemCalls* calls,
       RandomSource* random, const Options& options);
@@ -74,7 +80,8 @@ class SegmentDirectory final : public SegmentSource {
 
   // By fcntl(F_SETLEASE, F_WRLCK), which the kernel grants only to the one
   // opener of a file that nobody else has open or mapped; then by link count,
-  // size, allocated pages and mode.
+  // size, allocated pages and mode. A file that is not open is opened for it, and
+  // never fit for reuse.
   Verdict Prove(const Segment& segment) override;
 
   // Renames the file into the private directory.
@@ -86,10 +93,16 @@ class SegmentDirectory final : public SegmentSource {
   std::string PathOf(const Segment& segment) const;
 
   // Segments whose files an earlier daemon left here; those that it had set
-  // aside are set aside. Each owner is its file's. Files that are not segments
-  // are named in `*unknown` and left alone, those of the private directory that
-  // are not segments are the daemon's own. Any other error than that a file is
-  // gone, such as a lack of descriptors, is returned: nothing was found then.
+  // aside are set aside. Each owner is its file's. One that its client keeps
+  // shut (by a lease of the kernel's, by its mode) is not open.
+  //
+  // A regular file of a served uid that is no segment is a stray: it is set
+  // aside under a name of its own, and comes with the segments, not open.
+  // Whatever else is there is named in `*unknown` and left alone. Other files of
+  // the private directory are the daemon's own.
+  //
+  // Any other error than that a file is gone, such as a lack of descriptors, is
+  // returned: nothing was found then.
   absl::StatusOr<std::vector<Segment>> FindLeftovers(
       const SizeClasses& size_classes, std::vector<std::string>* unknown);
 
@@ -109,20 +122,25 @@ class SegmentDirectory final : public SegmentSource {
   uid_t ProverOf(const Segment& segment) const;
   absl::Status GiveAway(const Segment& segment);
   absl::Status AllocateAll(Segment* segment);
+  Verdict ProveUnopened(const Segment& segment);
+  bool IsServed(uid_t uid) const;
   // Those of one of the two directories.
   absl::Status OpenLeftovers(const SizeClasses& size_classes, bool set_aside,
                              std::vector<Segment>* leftovers,
                              std::vector<std::string>* unknown);
-  // NOT_FOUND: it is gone. UNAVAILABLE: it can't be taken for a segment.
+  // For both: NOT_FOUND: it is gone. UNAVAILABLE: it is to be left alone.
   absl::StatusOr<Segment> OpenLeftover(const SizeClasses& size_classes,
                                       int directory_fd,
                                       const std::string& name);
+  absl::StatusOr<Segment> TakeStray(const SizeClasses& size_classes,
+                                   int directory_fd, const std::string& name);
 
   const std::string path_;
   const int directory_fd_;
   const int lock_fd_;
   const int private_directory_fd_;
   const bool serves_other_uids_;
+  const absl::flat_hash_set<uid_t> served_uids_;
   const uint64_t overhead_bytes_ = kPageSize;
   SystemCalls& calls_;
   RandomSource& random_;

@@ -30,15 +30,26 @@ void Quarantine::Insert(Entry entry, absl::Time due) {
   }
 }
 
-std::vector<Quarantine::Entry> Quarantine::TakeDue(absl::Time now) {
+std::vector<Quarantine::Entry> Quarantine::TakeDue(absl::Time now,
+                                                   size_t most) {
   std::vector<Entry> due;
-  const auto end = by_due_time_.upper_bound(now);
-  for (auto it = by_due_time_.begin(); it != end; ++it) {
+  auto it = by_due_time_.begin();
+  for (; it != by_due_time_.end() && it->first <= now && due.size() < most;
+       ++it) {
     leftovers_.erase(it->second.segment.file_name());
     due.push_back(std::move(it->second));
   }
-  by_due_time_.erase(by_due_time_.begin(), end);
+  by_due_time_.erase(by_due_time_.begin(), it);
   return due;
+}
+
+void Quarantine::MakeAllDue(absl::Time now) {
+  ByDueTime later;
+  later.swap(by_due_time_);
+  leftovers_.clear();
+  for (auto& [due, entry] : later) {
+    Insert(std::move(entry), std::min(due, now));
+  }
 }
 
 void Quarantine::PutBack(Entry entry, absl::Time now) {

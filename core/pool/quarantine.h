@@ -57,8 +57,11 @@ class Quarantine {
   // then, and can't be taken out.
   void AddLeftover(Segment segment, absl::Time now, absl::Duration grace);
 
-  // Takes out those that are due for a probe.
-  std::vector<Entry> TakeDue(absl::Time now);
+  // Takes out those that are due for a probe, the first `most` of them.
+  std::vector<Entry> TakeDue(absl::Time now, size_t most = SIZE_MAX);
+
+  // Makes all of them due.
+  void MakeAllDue(absl::Time now);
 
   // Puts one back whose probe failed, with twice the pause.
   void PutBack(Entry entry, absl::Time now);

@@ -173,7 +173,8 @@ class SegmentPool {
   bool QuarantineEvicted(Segment* segment);
   // Retains or sets aside a segment whose bytes are in the state `from`.
   void Settle(Segment segment, ByteState from, Verdict verdict);
-  // Asks again for quarantined segments: those that are due, or all.
+  // Asks again for quarantined segments, some at a time: those that are due, or
+  // all.
   void ProbeQuarantined(absl::Time now, bool all);
   void ProbeEntry(Quarantine::Entry entry, absl::Time now);
   void SetAside(Quarantine::Entry* entry);
@@ -194,8 +195,9 @@ class SegmentPool {
   ByteLedger ledger_ ABSL_GUARDED_BY(mutex_);
   BigCache bigcache_ ABSL_GUARDED_BY(mutex_);
   Quarantine quarantine_ ABSL_GUARDED_BY(mutex_);
-  // Quarantined segments that are out for a probe: their bytes, and the names of
-  // those that a client may take out.
+  // Quarantined segments that are out for a probe: how many, their bytes, and
+  // the names of those that a client may take out.
+  size_t probing_segments_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t probing_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_set<std::string> probing_leftovers_ ABSL_GUARDED_BY(mutex_);
   CondVar probed_condition_;

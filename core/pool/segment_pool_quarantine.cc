@@ -4,6 +4,13 @@
 #include "core/pool/segment_pool.h"
 
 namespace warmpool {
+namespace {
+
+// A client that claims a leftover waits while it is out for a probe, behind
+// those that went out with it.
+constexpr size_t kProbesAtOnce = 64;
+
+}  // namespace
 
 void SegmentPool::Adopt(Segment segment) {
   absl::Time due;
@@ -71,18 +78,27 @@ bool SegmentPool::QuarantineEvicted(Segment* segment) {
 }
 
 void SegmentPool::ProbeQuarantined(absl::Time now, bool all) {
-  std::vector<Quarantine::Entry> entries;
-  {
+  if (all) {
     MutexLock lock(&mutex_);
-    entries = all ? quarantine_.TakeAll() : quarantine_.TakeDue(now);
-    for (const Quarantine::Entry& entry : entries) {
-      probing_bytes_ += entry.segment.bytes();
-      if (entry.leftover) {
-        probing_leftovers_.insert(entry.segment.file_name());
+    quarantine_.MakeAllDue(now);
+  }
+  for (;;) {
+    std::vector<Quarantine::Entry> entries;
+    {
+      MutexLock lock(&mutex_);
+      // Those that are put back are due later than `now`.
+      entries = quarantine_.TakeDue(now, kProbesAtOnce);
+      probing_segments_ += entries.size();
+      for (const Quarantine::Entry& entry : entries) {
+        probing_bytes_ += entry.segment.bytes();
+        if (entry.leftover) {
+          probing_leftovers_.insert(entry.segment.file_name());
+        }
       }
     }
+    if (entries.empty()) return;
+    for (Quarantine::Entry& entry : entries) ProbeEntry(std::move(entry), now);
   }
-  for (Quarantine::Entry& entry : entries) ProbeEntry(std::move(entry), now);
 }
 
 void SegmentPool::ProbeEntry(Quarantine::Entry entry, absl::Time now) {
@@ -97,6 +113,7 @@ void SegmentPool::ProbeEntry(Quarantine::Entry entry, absl::Time now) {
     MutexLock lock(&mutex_);
     if (verdict == Verdict::kInUse && !quarantine_ended_) {
       probing_bytes_ -= entry.segment.bytes();
+      --probing_segments_;
       quarantine_.PutBack(std::move(entry), now);
       put_back = true;
     }

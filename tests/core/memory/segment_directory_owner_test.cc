@@ -86,7 +86,7 @@ class SegmentOwnerTest : public DirectoryFixture {
 
 TEST_F(ProofCheckTest, LeavesNothingBehind) {
   const auto directory = OpenOrDie();
-  EXPECT_TRUE(fs::is_empty(path_ + "/private"));
+  EXPECT_FALSE(fs::exists(path_ + "/private/proof-check"));
 }
 
 TEST_F(ProofCheckTest, AScratchFileOfAKilledDaemonIsNoHindrance) {
@@ -96,7 +96,7 @@ TEST_F(ProofCheckTest, AScratchFileOfAKilledDaemonIsNoHindrance) {
                  O_WRONLY | O_CREAT, 0600));
   }
   const auto directory = OpenOrDie();
-  EXPECT_TRUE(fs::is_empty(path_ + "/private"));
+  EXPECT_FALSE(fs::exists(path_ + "/private/proof-check"));
 }
 
 TEST_F(ProofCheckTest, AFilesystemWithoutLeasesIsRefused) {
@@ -256,6 +256,25 @@ TEST_F(SegmentOwnerTest, ALeftoverIsItsFilesOwners) {
   EXPECT_EQ(leftovers[0].owner(), kBob);
   EXPECT_EQ(directory_->Prove(leftovers[0]), Verdict::kFree);
   End(std::move(leftovers[0]));
+}
+
+TEST_F(SegmentOwnerTest, StrayFilesOfUidsThatAreNotServedAreLeftAlone) {
+  directory_.reset();
+  directory_ = Open(path_, &calls_, {.served_uids = {kAlice}}).value();
+  for (const uid_t uid : {kAlice, kBob}) {
+    const std::string path = path_ + "/of-" + std::to_string(uid);
+    const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    ASSERT_EQ(fchown(fd, uid, 0), 0);
+    close(fd);
+  }
+  std::vector<std::string> unknown;
+  std::vector<Segment> strays =
+      directory_->FindLeftovers(SizeClasses(), &unknown).value();
+  ASSERT_EQ(strays.size(), 1u);
+  EXPECT_EQ(strays[0].owner(), kAlice);
+  EXPECT_EQ(unknown, std::vector{"of-" + std::to_string(kBob)});
+  EXPECT_EQ(directory_->Prove(strays[0]), Verdict::kUnfit);
+  End(std::move(strays[0]));
 }
 
 TEST_F(SegmentOwnerTest, EitherOfTwoCapabilitiesIsEnoughForTheProof) {

@@ -19,7 +19,6 @@ namespace warmpool {
 namespace {
 
 using Call = SystemCalls::Call;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -103,16 +102,6 @@ TEST_F(SetAsideTest, ALaterDaemonFindsItSetAside) {
   EXPECT_EQ(CountSegmentFiles(path_), 0u);
 }
 
-TEST_F(SetAsideTest, OneThatCannotBeOpenedIsNamedWithItsDirectory) {
-  Segment segment = MakeOrDie(*directory_, 64 * kKiB);
-  const std::string name = segment.file_name();
-  ASSERT_THAT(directory_->SetAside(&segment), IsOk());
-  LetGo(std::move(segment));
-  calls_.FailNext(Call::kOpen, EACCES);
-  EXPECT_THAT(Leftovers(), IsEmpty());
-  EXPECT_THAT(unknown_, ElementsAre("private/" + name));
-}
-
 TEST_F(SetAsideTest, ThePrivateDirectoryIsForTheDaemonsOwnFiles) {
   const int fd = openat(directory_->private_directory_fd(), "journal",
                         O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -127,18 +116,6 @@ TEST_F(SetAsideTest, ThePrivateDirectoryIsForTheDaemonsOwnFiles) {
   fs::remove(path_ + "/private/journal");
   directory_.reset();
   EXPECT_FALSE(fs::exists(path_)) << "it goes when it is empty";
-}
-
-TEST_F(SetAsideTest, ALeftoverThatAClientHasALeaseOnDoesNotHoldTheDaemonUp) {
-  // Opening it would wait for /proc/sys/fs/lease-break-time: 45 seconds.
-  Segment segment = MakeOrDie(*directory_, 64 * kKiB);
-  const std::string path = directory_->PathOf(segment);
-  LetGo(std::move(segment));
-  const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC);
-  ASSERT_EQ(fcntl(fd, F_SETLEASE, F_WRLCK), 0);
-  EXPECT_THAT(Leftovers(), IsEmpty());
-  EXPECT_THAT(unknown_, ElementsAre(fs::path(path).filename()));
-  close(fd);
 }
 
 }  // namespace

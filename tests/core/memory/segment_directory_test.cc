@@ -217,27 +217,6 @@ TEST_F(SegmentDirectoryTest, ALeftoverHasTheBytesThatItTakesWhateverItsSize) {
   EXPECT_THAT(bytes, UnorderedElementsAre(0, 64 * kKiB));
 }
 
-TEST_F(SegmentDirectoryTest, NamesStrangersAndLeavesThemAlone) {
-  const auto directory = OpenOrDie();
-  WriteFile("notes.txt", 10);
-  WriteFile("short.seg", 10);
-  fs::create_symlink("/etc/passwd",
-                     fs::path(path_) / (RandomId{3, 4}.ToHex() + ".seg"));
-  EXPECT_EQ(Leftovers(*directory).size(), 0u);
-  EXPECT_THAT(unknown_, UnorderedElementsAre("notes.txt", "short.seg",
-                                             RandomId{3, 4}.ToHex() + ".seg"));
-  EXPECT_TRUE(fs::exists(fs::path(path_) / "notes.txt"));
-}
-
-TEST_F(SegmentDirectoryTest, ALeftoverThatCannotBeOpenedIsNamed) {
-  const auto directory = OpenOrDie();
-  const std::string name = RandomId{1, 2}.ToHex() + ".seg";
-  WriteFile(name, 4096);
-  calls_.FailNext(SystemCalls::Call::kOpen, EACCES);
-  EXPECT_EQ(Leftovers(*directory).size(), 0u);
-  EXPECT_THAT(unknown_, ElementsAre(name));
-}
-
 TEST_F(SegmentDirectoryTest, ALackOfDescriptorsIsNotTakenForAbsence) {
   const auto directory = OpenOrDie();
   for (uint64_t i = 1; i <= 2; ++i) {

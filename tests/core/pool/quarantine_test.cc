@@ -165,6 +165,29 @@ TEST_F(QuarantineTest, WhatIsSetAsideOrWasNeverALeftoverIsNotTakenOut) {
   }
 }
 
+TEST_F(QuarantineTest, SomeOfThoseThatAreDueCanBeTakenAtATime) {
+  for (int i = 0; i < 5; ++i) Add(4096);
+  clock_.Advance(Quarantine::kFirstPause);
+  for (const size_t taken : {2, 2, 1, 0}) {
+    EXPECT_EQ(quarantine_.TakeDue(clock_.Now(), 2).size(), taken);
+  }
+}
+
+TEST_F(QuarantineTest, AllCanBeMadeDueAndStayWhatTheyAre) {
+  AddLeftover("a.seg");
+  auto due = DueAfter(Quarantine::kFirstPause);
+  for (int probe = 0; probe < 12; ++probe) {
+    quarantine_.PutBack(std::move(due[0]), clock_.Now());
+    due = DueAfter(Quarantine::kLongestPause);
+  }
+  quarantine_.PutBack(std::move(due[0]), clock_.Now());
+  Add(8192);
+  quarantine_.MakeAllDue(clock_.Now());
+  EXPECT_EQ(quarantine_.NextProbe(), clock_.Now());
+  EXPECT_TRUE(TakeLeftover("a.seg"));
+  EXPECT_EQ(DueAfter(absl::ZeroDuration()).size(), 1u);
+}
+
 TEST_F(QuarantineTest, AllCanBeTakenBeforeTheyAreDue) {
   for (const size_t bytes : {4096, 8192, 12288}) Add(bytes);
   EXPECT_EQ(quarantine_.TakeAll().size(), 3u);

@@ -2,6 +2,7 @@
 // claims, and those that nobody does.
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <thread>
@@ -175,6 +176,55 @@ TEST_F(SegmentPoolLeftoverTest, ALeftoverStaysOneForTheDaemonAfterThis) {
   const std::string name = Adopt();
   pool_.reset();
   EXPECT_TRUE(fs::exists(path_ + "/" + name));
+}
+
+TEST_F(SegmentPoolLeftoverTest, AStrayIsEndedOnceNobodyHasIt) {
+  const std::string path = path_ + "/notes.txt";
+  std::ofstream(path) << std::string(10'000, 'x');
+  client_.emplace(path);
+  std::vector<std::string> unknown;
+  std::vector<Segment> found =
+      directory_->FindLeftovers(SizeClasses(), &unknown).value();
+  for (Segment& segment : found) pool_->Adopt(std::move(segment));
+  EXPECT_EQ(pool_->stats().quarantined_segments, 1u);
+  EXPECT_GE(In(ByteState::kQuarantined), 10'000u);
+  ExpectEveryByteAccountedFor();
+  TickFor(absl::Seconds(40));
+  EXPECT_GE(In(ByteState::kQuarantined), 10'000u);
+  client_->Stop();
+  TickFor(absl::Seconds(1));
+  pool_->FlushBatch();
+  EXPECT_EQ(pool_->stats().ledger.used(), 0u);
+  EXPECT_EQ(pool_->stats().quarantined_segments, 0u);
+  EXPECT_EQ(AllocatedBytes(path_), 0u);
+}
+
+TEST_F(SegmentPoolLeftoverTest, AClaimDoesNotWaitForTheProbesOfThousands) {
+  std::vector<Misbehaving> clients;
+  std::string last;
+  for (int i = 0; i < 200; ++i) {
+    Segment segment = MakeOrDie(*directory_, 4096, kOwner);
+    clients.emplace_back(directory_->PathOf(segment));
+    last = segment.file_name();
+    pool_->Adopt(std::move(segment));
+  }
+  std::optional<Segment> taken;
+  // In the midst of the first probe, and on its thread: whoever is out with it
+  // would be waited for in vain.
+  calls_.BeforeNext(Call::kFcntl, [&] {
+    taken = pool_->TakeQuarantined(last, kOwner);
+    EXPECT_EQ(pool_->stats().quarantined_segments, 199u);
+  });
+  const uint64_t before = calls_.Count(Call::kFcntl);
+  TickAfter(absl::Milliseconds(1));
+  EXPECT_EQ(calls_.Count(Call::kFcntl) - before, 199u)
+      << "all that are due are probed";
+  ASSERT_TRUE(taken.has_value());
+  clients.clear();
+  Return(*std::move(taken));
+  pool_->Drain();
+  EXPECT_EQ(pool_->stats().quarantined_segments, 0u);
+  EXPECT_EQ(CountSegmentFiles(path_), 0u);
 }
 
 TEST_F(SegmentPoolLeftoverTest, ALeftoverThatIsOutForAProbeIsWaitedFor) {

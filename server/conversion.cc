@@ -63,6 +63,14 @@ v1::Access ToProto(Access access) {
                                      : v1::ACCESS_SHARED_WRITABLE;
 }
 
+v1::LeaseState ToProto(LeaseState state) {
+  switch (state) {
+    case LeaseState::kLive: return v1::LEASE_STATE_LIVE;
+    case LeaseState::kRecovering: return v1::LEASE_STATE_RECOVERING;
+  }
+  return v1::LEASE_STATE_UNSPECIFIED;
+}
+
 v1::Warmth ToProto(Warmth warmth) {
   switch (warmth) {
     case Warmth::kWarm: return v1::WARMTH_WARM;
@@ -216,6 +224,7 @@ v1::Buffer ToProto(const BufferListing& listing, HolderId viewer,
     *proto->mutable_age() = ToProto(lease.age);
     *proto->mutable_ttl_left() = ToProto(lease.ttl_left);
     proto->set_access(ToProto(lease.access));
+    proto->set_state(ToProto(lease.state));
     if (lease.holder.id != viewer && !viewer_is_admin) continue;
     proto->set_client_id(ToProto(lease.client_id));
     proto->set_request_id(ToProto(lease.request_id));

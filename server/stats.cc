@@ -35,6 +35,7 @@ void FillLeases(const Pool::Stats& stats, v1::LeaseCounts* leases) {
   leases->set_renewed(stats.renewed);
   leases->set_recovered(stats.recovered);
   leases->set_asserted(stats.asserted);
+  leases->set_recovering_leases(stats.recovering_leases);
   leases->set_failed_journal_writes(stats.failed_journal_writes);
 }
 
@@ -58,6 +59,12 @@ void FillBigCache(const SegmentPool::Stats& stats,
   bigcache->set_evicted_drained(evicted(EvictionReason::kDrained));
 }
 
+void FillQuarantine(const SegmentPool::Stats& stats,
+                    v1::QuarantineCounts* quarantine) {
+  quarantine->set_quarantined_segments(stats.quarantined_segments);
+  quarantine->set_failed_set_asides(stats.failed_set_asides);
+}
+
 void FillBatch(const UnmapBatch::Counts& counts, v1::BatchCounts* batch) {
   batch->set_blocks_added(counts.blocks_added);
   batch->set_bytes_added(counts.bytes_added);
@@ -78,6 +85,7 @@ void FillStats(const Pool::Stats& stats, const SystemCalls& calls,
   FillBytes(stats.segments.ledger, response->mutable_bytes());
   FillLeases(stats, response->mutable_leases());
   FillBigCache(stats.segments, response->mutable_bigcache());
+  FillQuarantine(stats.segments, response->mutable_quarantine());
   FillBatch(stats.segments.batch, response->mutable_batch());
   for (size_t i = 0; i < SystemCalls::kCallCount; ++i) {
     const auto call = static_cast<SystemCalls::Call>(i);

@@ -25,6 +25,8 @@ cli::ListedLease MakeLease(const v1::BufferLease& lease) {
   listed.set_ttl_left_seconds(ToSeconds(lease.ttl_left()));
   listed.set_access(lease.access() == v1::ACCESS_READ_ONLY ? "read_only"
                                                            : "writable");
+  listed.set_state(
+      lease.state() == v1::LEASE_STATE_RECOVERING ? "recovering" : "live");
   return listed;
 }
 
@@ -52,9 +54,9 @@ cli::BufferListing MakeListing(const std::vector<v1::Buffer>& buffers) {
 }
 
 std::string ListingText(const cli::BufferListing& listing) {
-  Table table("lrrrlrrll");
+  Table table("lrrrlrrlll");
   table.AddRow({"NAME", "SIZE", "UID", "PID", "COMMAND", "AGE", "TTL LEFT",
-                "ACCESS", "LEASE"});
+                "ACCESS", "STATE", "LEASE"});
   for (const cli::ListedBuffer& buffer : listing.buffers()) {
     for (const cli::ListedLease& lease : buffer.leases()) {
       table.AddRow({buffer.name(), FormatByteSize(buffer.size_bytes()),
@@ -62,7 +64,7 @@ std::string ListingText(const cli::BufferListing& listing) {
                     lease.command().empty() ? "?" : lease.command(),
                     FormatAge(absl::Seconds(lease.age_seconds())),
                     TtlText(lease.ttl_left_seconds()), lease.access(),
-                    lease.lease_id()});
+                    lease.state(), lease.lease_id()});
     }
   }
   return table.ToString();

@@ -49,9 +49,11 @@ std::string BytesText(const v1::ByteAccount& bytes) {
 
 std::string LeasesText(const v1::LeaseCounts& leases) {
   Table table("ll");
-  table.AddRow({"live", FormatCounts({{"leases", leases.live_leases()},
-                                      {"buffers", leases.live_buffers()},
-                                      {"holders", leases.holders()}})});
+  table.AddRow(
+      {"live", FormatCounts({{"leases", leases.live_leases()},
+                             {"recovering", leases.recovering_leases()},
+                             {"buffers", leases.live_buffers()},
+                             {"holders", leases.holders()}})});
   table.AddRow(
       {"granted", FormatCounts({{"warm", leases.granted_warm()},
                                 {"stock", leases.granted_stock()},
@@ -106,6 +108,15 @@ std::string BigCacheText(const v1::BigCacheCounts& counts) {
   return absl::StrCat("BigCache\n", table.ToString(kIndent));
 }
 
+std::string QuarantineText(const v1::QuarantineCounts& counts) {
+  Table table("ll");
+  table.AddRow({"now", FormatCounts({{"segments",
+                                      counts.quarantined_segments()}})});
+  table.AddRow(
+      {"failed", FormatCounts({{"set asides", counts.failed_set_asides()}})});
+  return absl::StrCat("quarantine\n", table.ToString(kIndent));
+}
+
 std::string BatchText(const v1::BatchCounts& counts) {
   Table table("ll");
   table.AddRow(
@@ -137,6 +148,7 @@ std::string StatsText(const v1::GetStatsResponse& stats) {
   return absl::StrCat(DaemonText(stats), "\n", BytesText(stats.bytes()), "\n",
                       LeasesText(stats.leases()), "\n",
                       BigCacheText(stats.bigcache()), "\n",
+                      QuarantineText(stats.quarantine()), "\n",
                       BatchText(stats.batch()), "\n", SystemCallsText(stats));
 }
 

@@ -75,7 +75,7 @@ BufferListing ListingOf(const LeaseTable& table,
          // Past its time but not yet ended: zero would say that it never ends.
          expires ? std::max(lease.expires_at - now, absl::Nanoseconds(1))
                  : absl::ZeroDuration(),
-         lease.access});
+         lease.access, lease.state});
   }
   return listing;
 }

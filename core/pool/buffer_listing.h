@@ -28,6 +28,7 @@ struct BufferListing {
     // Zero: as long as the holder lives.
     absl::Duration ttl_left;
     Access access = Access::kReadOnly;
+    LeaseState state = LeaseState::kLive;
   };
 
   std::string name;

@@ -50,6 +50,14 @@ enum class Access {
   kSharedWritable,
 };
 
+// Whether a holder is known to count on its lease.
+enum class LeaseState {
+  kLive,
+  // Taken over from an earlier daemon by its journal, and its holder has not
+  // shown itself since: it has not renewed, asserted or asked for it again.
+  kRecovering,
+};
+
 // nullopt: the pool's default. Zero: as long as the holder lives.
 using RequestedTtl = std::optional<absl::Duration>;
 

@@ -115,6 +115,7 @@ const LeaseTable::Lease& LeaseTable::AddLease(Buffer* buffer, Lease lease) {
   buffer->leases.insert(lease.id);
   holders_.at(lease.holder).leases.insert(lease.id);
   requests_[RequestKey(lease.holder, lease.request_id)] = lease.id;
+  if (lease.state == LeaseState::kRecovering) ++recovering_count_;
   if (lease.expires_at != absl::InfiniteFuture()) {
     expiries_.emplace(lease.expires_at, lease.id);
   }
@@ -152,12 +153,27 @@ absl::StatusOr<const LeaseTable::Lease*> LeaseTable::Find(
 void LeaseTable::Renew(const LeaseId& id, absl::Duration ttl, absl::Time now) {
   Lease& lease = leases_.at(id);
   expiries_.erase(std::make_pair(lease.expires_at, id));
+  if (lease.state == LeaseState::kRecovering) --recovering_count_;
+  lease.state = LeaseState::kLive;
   lease.ttl = ttl;
   lease.touched_at = now;
   lease.expires_at =
       ttl == absl::ZeroDuration() ? absl::InfiniteFuture() : now + ttl;
   if (lease.expires_at != absl::InfiniteFuture()) {
     expiries_.emplace(lease.expires_at, id);
+  }
+}
+
+void LeaseTable::NoteShown(const Buffer& buffer, HolderId holder,
+                           const ClientId& client, absl::Time now) {
+  if (recovering_count_ == 0) return;
+  for (const LeaseId& id : buffer.leases) {
+    const Lease& lease = leases_.at(id);
+    if (lease.state != LeaseState::kRecovering || lease.holder != holder ||
+        lease.client_id != client) {
+      continue;
+    }
+    Renew(id, lease.ttl, now);
   }
 }
 
@@ -169,6 +185,7 @@ LeaseTable::Ended LeaseTable::End(const LeaseId& id, EndCause cause) {
   Ended ended{{lease.holder, id, buffer.name, cause}, std::nullopt};
 
   RememberEnd(lease, cause);
+  if (lease.state == LeaseState::kRecovering) --recovering_count_;
   expiries_.erase(std::make_pair(lease.expires_at, id));
   holders_.at(lease.holder).leases.erase(id);
   buffer.leases.erase(id);
@@ -217,6 +234,7 @@ void LeaseTable::CheckInvariants() const {
   for (const auto& [id, entry] : holders_) held += entry.leases.size();
   WARMPOOL_CHECK(held == leases_.size(), "holders and leases disagree");
   size_t expiring = 0;
+  size_t recovering = 0;
   for (const auto& [id, lease] : leases_) {
     WARMPOOL_CHECK(holders_.at(lease.holder).leases.contains(id),
                    "a lease that its holder does not know");
@@ -225,12 +243,15 @@ void LeaseTable::CheckInvariants() const {
     WARMPOOL_CHECK(
         requests_.at(RequestKey(lease.holder, lease.request_id)) == id,
         "a lease that its request does not know");
+    if (lease.state == LeaseState::kRecovering) ++recovering;
     if (lease.expires_at == absl::InfiniteFuture()) continue;
     ++expiring;
     WARMPOOL_CHECK(expiries_.contains(std::make_pair(lease.expires_at, id)),
                    "a lease that would not expire");
   }
   WARMPOOL_CHECK(expiring == expiries_.size(), "expiry of no lease");
+  WARMPOOL_CHECK(recovering == recovering_count_,
+                 "recovering leases do not add up");
   size_t buffers = 0;
   size_t leases = 0;
   for (const auto& [key, buffer] : buffers_) {

@@ -4,7 +4,8 @@
 // Externally synchronised; makes no system call.
 // Invariants: every lease has a live holder and a buffer; every buffer has at
 // least one lease and its name leads to it; every live lease is found by its
-// request id and, if it has a time to live, by its expiry.
+// request id and, if it has a time to live, by its expiry; the recovering ones
+// are counted.
 #ifndef WARMPOOL_CORE_POOL_LEASE_TABLE_H_
 #define WARMPOOL_CORE_POOL_LEASE_TABLE_H_
 
@@ -54,6 +55,7 @@ class LeaseTable {
     ClientId client_id;
     Buffer* buffer = nullptr;
     Access access = Access::kSharedWritable;
+    LeaseState state = LeaseState::kLive;
     Warmth warmth = Warmth::kFresh;
     bool zeroed = false;
     // Zero: as long as the holder lives.
@@ -110,8 +112,13 @@ class LeaseTable {
   // generation. A null lease: released before.
   absl::StatusOr<const Lease*> Find(HolderId holder, const LeaseRef& ref,
                                     bool as_admin) const;
-  // REQUIRES: the lease is live.
+  // Its holder has shown itself: a recovering one is live from here on.
+  // REQUIRES: the lease is there.
   void Renew(const LeaseId& id, absl::Duration ttl, absl::Time now);
+  // A client has shown that it knows the buffer: gives its recovering leases on
+  // it a full time to live.
+  void NoteShown(const Buffer& buffer, HolderId holder, const ClientId& client,
+                 absl::Time now);
   Ended End(const LeaseId& id, EndCause cause);
 
   // Leases whose time to live ran out by `now`: the first of them, up to
@@ -122,6 +129,7 @@ class LeaseTable {
   std::vector<LeaseId> AllLeases() const;
 
   size_t lease_count() const { return leases_.size(); }
+  size_t recovering_count() const { return recovering_count_; }
   size_t buffer_count() const { return buffer_count_; }
   size_t holder_count() const { return holders_.size(); }
 
@@ -153,6 +161,7 @@ class LeaseTable {
   absl::flat_hash_map<LeaseId, Lease> leases_;
   BuffersByName buffers_;
   size_t buffer_count_ = 0;
+  size_t recovering_count_ = 0;
   std::set<std::pair<absl::Time, LeaseId>> expiries_;
   // nullopt: under way.
   absl::flat_hash_map<RequestKey, std::optional<LeaseId>> requests_;

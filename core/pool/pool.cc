@@ -173,6 +173,7 @@ Pool::Stats Pool::stats() const {
   Stats stats = counts_;
   stats.segments = std::move(segments);
   stats.live_leases = table_.lease_count();
+  stats.recovering_leases = table_.recovering_count();
   stats.live_buffers = table_.buffer_count();
   stats.holders = table_.holder_count();
   if (journal_ != nullptr) stats.journal_waits = journal_->waits();

@@ -64,6 +64,8 @@ class Pool {
   struct Stats {
     SegmentPool::Stats segments;
     size_t live_leases = 0;
+    // Of these, the ones whose holder has not shown itself to this daemon.
+    size_t recovering_leases = 0;
     size_t live_buffers = 0;
     size_t holders = 0;
     uint64_t granted_attached = 0;

@@ -44,7 +44,13 @@ absl::StatusOr<const LeaseTable::Lease*> Pool::BeginLocked(
     return absl::UnavailableError(
         "the daemon is draining: no further lease is granted");
   }
-  if (begun.ok() && *begun != nullptr) ++counts_.replayed;
+  if (begun.ok() && *begun != nullptr) {
+    ++counts_.replayed;
+    const LeaseTable::Lease& lease = **begun;
+    if (lease.state == LeaseState::kRecovering) {
+      table_.Renew(lease.id, lease.ttl, clock_.Now());
+    }
+  }
   return begun;
 }
 
@@ -163,6 +169,7 @@ absl::StatusOr<LeaseGrant> Pool::AttachUncounted(HolderId holder,
       return absl::NotFoundError(
           absl::StrCat("no buffer is named \"", request.name, "\""));
     }
+    table_.NoteShown(*buffer, holder, request.client_id, lease.granted_at);
     absl::Status kept = quota_.Reserve(buffer->uid, 0);
     if (kept.ok()) {
       kept = JournalGrantLocked(lease, *buffer);

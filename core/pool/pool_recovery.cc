@@ -127,6 +127,7 @@ void Pool::RecoverLeaseLocked(
       NewLease(recovered.holder, record.request_id, record.client_id,
                record.ttl, record.access);
   lease.id = record.id;
+  lease.state = LeaseState::kRecovering;
   lease.warmth = record.warmth;
   lease.zeroed = record.zeroed;
   lease.granted_at = record.granted_at;

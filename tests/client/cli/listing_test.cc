@@ -29,6 +29,7 @@ std::vector<v1::Buffer> SomeBuffers() {
   lease->set_pid(78);
   lease->mutable_ttl_left()->set_seconds(9);
   lease->set_access(v1::ACCESS_READ_ONLY);
+  lease->set_state(v1::LEASE_STATE_RECOVERING);
   return {buffer};
 }
 
@@ -41,6 +42,8 @@ TEST(ListingTest, LeaseIdsAreHexadecimal) {
   EXPECT_EQ(listing.buffers(0).leases(0).age_seconds(), 125);
   EXPECT_EQ(listing.buffers(0).leases(0).access(), "writable");
   EXPECT_EQ(listing.buffers(0).leases(1).access(), "read_only");
+  EXPECT_EQ(listing.buffers(0).leases(0).state(), "live");
+  EXPECT_EQ(listing.buffers(0).leases(1).state(), "recovering");
   EXPECT_EQ(listing.buffers(0).leases(1).ttl_left_seconds(), 9);
 }
 
@@ -48,11 +51,11 @@ TEST(ListingTest, TheTableHasALineForEachLease) {
   EXPECT_EQ(
       ListingText(MakeListing(SomeBuffers())),
       "NAME           SIZE   UID  PID  COMMAND    AGE  TTL LEFT  ACCESS     "
-      "LEASE\n"
+      "STATE       LEASE\n"
       "camera/frame  2 MiB  1000   77  camera   2m05s   process  writable   "
-      "01ab0000000000000000000000000000\n"
+      "live        01ab0000000000000000000000000000\n"
       "camera/frame  2 MiB     0   78  ?           0s        9s  read_only  "
-      "ffffffffffffffffffffffffffffffff\n");
+      "recovering  ffffffffffffffffffffffffffffffff\n");
 }
 
 TEST(ListingTest, WithoutBuffersThereAreOnlyTheNamesOfTheColumns) {

@@ -43,6 +43,18 @@ TEST(StatsTextTest, TellsEvictionsByReason) {
                               "room 0, drained 0)"));
 }
 
+TEST(StatsTextTest, TellsWhatIsNotYetAsItShouldBe) {
+  v1::GetStatsResponse stats;
+  stats.mutable_leases()->set_live_leases(12);
+  stats.mutable_leases()->set_recovering_leases(5);
+  stats.mutable_quarantine()->set_quarantined_segments(3);
+  stats.mutable_quarantine()->set_failed_set_asides(2);
+  const std::string text = StatsText(stats);
+  EXPECT_THAT(text, HasSubstr("leases 12, recovering 5"));
+  EXPECT_THAT(text, HasSubstr("segments 3"));
+  EXPECT_THAT(text, HasSubstr("set asides 2"));
+}
+
 TEST(StatsTextTest, ListsTheSystemCalls) {
   v1::GetStatsResponse stats;
   v1::SystemCallCount* const call = stats.add_system_calls();

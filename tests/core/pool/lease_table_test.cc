@@ -66,6 +66,15 @@ class LeaseTableTest : public testing::Test {
         .id;
   }
 
+  // A lease as a daemon takes it over from the one before it.
+  LeaseId AttachRecovering(HolderId holder, const std::string& name,
+                           const ClientId& client) {
+    LeaseTable::Lease lease = NewLease(holder, random_.Next());
+    lease.state = LeaseState::kRecovering;
+    lease.client_id = client;
+    return table_.AddLease(table_.FindBuffer(1000, name), lease).id;
+  }
+
   FakeClock clock_;
   SeededRandom random_{1};
   LeaseTable table_;
@@ -272,6 +281,63 @@ TEST(LeaseTableDeathTest, AHolderDoesNotLeaveItsLeases) {
         table.RemoveHolder(1);
       },
       "leaves its leases");
+}
+
+TEST_F(LeaseTableTest, ARenewalMakesARecoveringLeaseLive) {
+  const LeaseId id = Grant(1, "frames", absl::Seconds(5));
+  const LeaseId recovering = AttachRecovering(1, "frames", ClientId{7, 7});
+  EXPECT_EQ(table_.recovering_count(), 1u);
+  table_.Renew(id, absl::Seconds(5), clock_.Now());
+  EXPECT_EQ(table_.LeaseOf(recovering).state, LeaseState::kRecovering)
+      << "it was another lease that was renewed";
+  table_.Renew(recovering, absl::Seconds(5), clock_.Now());
+  EXPECT_EQ(table_.LeaseOf(recovering).state, LeaseState::kLive);
+  EXPECT_EQ(table_.recovering_count(), 0u);
+  table_.CheckInvariants();
+}
+
+TEST_F(LeaseTableTest, AClientIsShownByWhatItKnowsOnly) {
+  Grant(1, "frames");
+  Grant(1, "sound");
+  const ClientId client{7, 7};
+  const LeaseId shown = AttachRecovering(1, "frames", client);
+  const std::vector<LeaseId> others = {
+      AttachRecovering(1, "frames", ClientId{8, 8}),
+      AttachRecovering(2, "frames", client),
+      AttachRecovering(1, "sound", client),
+  };
+  table_.NoteShown(*table_.FindBuffer(1000, "frames"), 1, client, clock_.Now());
+  table_.CheckInvariants();
+  EXPECT_EQ(table_.LeaseOf(shown).state, LeaseState::kLive);
+  for (const LeaseId& id : others) {
+    EXPECT_EQ(table_.LeaseOf(id).state, LeaseState::kRecovering);
+  }
+}
+
+TEST_F(LeaseTableTest, RecoveringLeasesAreCountedWhateverHappensToThem) {
+  for (const char* const name : {"a", "b", "c"}) Grant(1, name);
+  std::vector<LeaseId> added;
+  for (int step = 0; step < 2000; ++step) {
+    const std::string name(1, static_cast<char>('a' + step % 3));
+    const uint64_t choice = random_.Next().high % 8;
+    if (choice < 4 || added.empty()) {
+      const HolderId holder = 1 + choice % 2;
+      added.push_back(choice == 0 ? Attach(holder, name)
+                                  : AttachRecovering(holder, name, {7, 7}));
+    } else if (choice < 6) {
+      const absl::Duration ttl = absl::Seconds(choice == 4 ? 0 : 5);
+      table_.Renew(added[step % added.size()], ttl, clock_.Now());
+    } else if (choice == 6) {
+      table_.NoteShown(*table_.FindBuffer(1000, name), 1, {7, 7}, clock_.Now());
+    } else {
+      std::swap(added[step % added.size()], added.back());
+      table_.End(added.back(), EndCause::kReleased);
+      added.pop_back();
+    }
+    table_.CheckInvariants();
+  }
+  for (const LeaseId& id : added) table_.End(id, EndCause::kExpired);
+  EXPECT_EQ(table_.recovering_count(), 0u);
 }
 
 }  // namespace

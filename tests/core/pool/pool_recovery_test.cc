@@ -1,9 +1,11 @@
 // What a daemon takes over from the one before it: by the journal, and by the
 // word of the clients.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -89,6 +91,22 @@ class PoolRecoveryTest : public PoolFixture {
     return ttl;
   }
 
+  // Names of the buffers with a lease that is recovering.
+  std::set<std::string> Recovering() {
+    pool_->CheckInvariants();
+    std::set<std::string> names;
+    size_t leases = 0;
+    for (const BufferListing& buffer : pool_->ListAll()) {
+      for (const BufferListing::Lease& lease : buffer.leases) {
+        if (lease.state != LeaseState::kRecovering) continue;
+        ++leases;
+        names.insert(buffer.name);
+      }
+    }
+    EXPECT_EQ(pool_->stats().recovering_leases, leases);
+    return names;
+  }
+
   Pool::Options options_ = InlineOptions();
   LinuxSystemCalls journal_calls_;
   std::unique_ptr<Journal> journal_;
@@ -119,6 +137,62 @@ TEST_F(PoolRecoveryTest, LeasesOfTheLivingGoOnWithAFullTimeToLive) {
   ASSERT_THAT(Release(kBob, view), IsOk());
   ASSERT_THAT(Release(kAlice, grant), IsOk());
   EXPECT_EQ(LeaseOrDie(kAlice, 100'000).path, grant.path);
+}
+
+TEST_F(PoolRecoveryTest, ALeaseIsRecoveringUntilItsHolderShowsItself) {
+  const LeaseRequest asks = Request(4096, "asks");
+  Lease(kAlice, asks).value();
+  const LeaseGrant renews = LeaseOrDie(kAlice, 4096, "renews");
+  const LeaseRequest told = Request(4096, "asserts");
+  const AssertedLease asserts = AssertionOf(Lease(kAlice, told).value(), told);
+  LeaseOrDie(kAlice, 4096, "attaches");
+  const LeaseGrant releases = LeaseOrDie(kAlice, 4096, "releases");
+  LeaseOrDie(kBob, 4096, "dies");
+  LeaseOrDie(kAlice, 4096, "silent");
+  EXPECT_EQ(Recovering(), std::set<std::string>());
+  Restart({kAlice, kBob});
+  EXPECT_EQ(Recovering().size(), 7u);
+
+  LeaseOrDie(kAlice, 4096, "other");
+  AttachOrDie(kBob, "attaches");
+  EXPECT_EQ(Recovering().size(), 7u) << "nobody has shown himself";
+
+  ASSERT_THAT(Lease(kAlice, asks).status(), IsOk());
+  EXPECT_FALSE(Recovering().contains("asks"));
+  ASSERT_THAT(pool_->Renew(kAlice, {renews.id, 0}, std::nullopt).status(),
+              IsOk());
+  EXPECT_FALSE(Recovering().contains("renews"));
+  ASSERT_THAT(Assert(kAlice, asserts).status(), IsOk());
+  EXPECT_FALSE(Recovering().contains("asserts"));
+  AttachOrDie(kAlice, "attaches");
+  EXPECT_FALSE(Recovering().contains("attaches"));
+  ASSERT_THAT(Release(kAlice, releases), IsOk());
+  EXPECT_FALSE(Recovering().contains("releases"));
+  pool_->RemoveHolder(kBob);
+  EXPECT_EQ(Recovering(), std::set<std::string>{"silent"});
+}
+
+TEST_F(PoolRecoveryTest, ARecoveringLeaseExpiresLikeAnyOther) {
+  LeaseOrDie(kAlice, 4096, "short", absl::Seconds(5));
+  LeaseOrDie(kAlice, 4096, "forever", absl::ZeroDuration());
+  Restart({kAlice});
+  TickAfter(absl::Seconds(6));
+  EXPECT_EQ(Recovering(), std::set<std::string>{"forever"})
+      << "its holder's process is known to live";
+  TickAfter(absl::Hours(24));
+  EXPECT_EQ(Recovering(), std::set<std::string>{"forever"});
+}
+
+TEST_F(PoolRecoveryTest, WhoAsksForItsRecoveringLeaseAgainHasAFullTimeToLive) {
+  const LeaseRequest request = Request(4096, "frame");
+  Lease(kAlice, request).value();
+  Restart({kAlice});
+  TickAfter(absl::Seconds(59));
+  ASSERT_THAT(Lease(kAlice, request).status(), IsOk());
+  TickAfter(absl::Seconds(59));
+  EXPECT_EQ(pool_->stats().live_leases, 1u);
+  TickAfter(absl::Seconds(1));
+  EXPECT_EQ(pool_->stats().live_leases, 0u);
 }
 
 TEST_F(PoolRecoveryTest, LeasesOfTheDeadEndAndTheirSegmentsAreReclaimed) {
@@ -162,6 +236,26 @@ TEST_F(PoolRecoveryTest, ARenewalWithAnotherTimeToLiveIsKept) {
   EXPECT_EQ(pool_->stats().live_leases, 1u);
   TickAfter(absl::Seconds(2));
   EXPECT_EQ(pool_->stats().live_leases, 0u);
+}
+
+TEST_F(PoolRecoveryTest, ALeaseGoesOnThoughItsClientKeepsTheSegmentShut) {
+  const LeaseGrant grant = LeaseOrDie(kAlice, 100'000, "frame");
+  const int fd = open(grant.path.c_str(), O_RDWR | O_CLOEXEC);
+  Stop();
+  ASSERT_EQ(fcntl(fd, F_SETLEASE, F_WRLCK), 0);
+  const Pool::Recovery recovery = Start({kAlice});
+  EXPECT_EQ(recovery.leases, 1u);
+  EXPECT_EQ(recovery.leftovers, 0u);
+  EXPECT_EQ(In(ByteState::kLeased), grant.segment_bytes);
+  EXPECT_EQ(AttachOrDie(kBob, "frame").path, grant.path);
+  pool_->RemoveHolder(kBob);
+  ASSERT_THAT(Release(kAlice, grant), IsOk());
+  TickAfter(absl::Seconds(1));
+  EXPECT_EQ(In(ByteState::kQuarantined), grant.segment_bytes);
+  close(fd);
+  TickAfter(absl::Seconds(1));
+  EXPECT_EQ(In(ByteState::kQuarantined), 0u);
+  EXPECT_EQ(In(ByteState::kRetained), 0u);
 }
 
 TEST_F(PoolRecoveryTest, WithoutAJournalAClientsWordIsEnough) {

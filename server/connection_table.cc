@@ -29,11 +29,19 @@ absl::Status ConnectionTable::CheckRoom(uid_t uid) const {
       " that one uid may have (--max_connections_per_uid)"));
 }
 
+std::optional<ConnectionTable::Serial> ConnectionTable::OpenAt(
+    int number) const {
+  const auto it = connections_.find(number);
+  if (it == connections_.end() || !open_.contains(it->second.serial)) {
+    return std::nullopt;
+  }
+  return it->second.serial;
+}
+
 ConnectionTable::Serial ConnectionTable::Add(int number, HolderId holder,
                                              uid_t uid, UniqueFd watch) {
-  const auto former = connections_.find(number);
-  // Its number was free, so it is over, whether that was seen or not.
-  if (former != connections_.end()) End(former->second.serial);
+  WARMPOOL_CHECK(!OpenAt(number).has_value(),
+                 "a number is another connection's that was not ended");
   const Serial serial = ++last_serial_;
   connections_[number] =
       Connection{serial, holder, uid, std::move(watch), InodeOf(number)};

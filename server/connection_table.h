@@ -37,7 +37,12 @@ class ConnectionTable {
   // RESOURCE_EXHAUSTED, naming uid and limit: it may not have one more.
   absl::Status CheckRoom(uid_t uid) const;
 
+  // The connection of that number, if it is not known to be over.
+  std::optional<Serial> OpenAt(int number) const;
+
   // Adds the connection whose descriptor is `number`, to be closed by gRPC.
+  // REQUIRES: OpenAt has none there. A number that comes back was free, so its
+  // former connection is over, and whoever counts on it must hear of that.
   // `watch` is a duplicate of it, kept until the connection is over.
   Serial Add(int number, HolderId holder, uid_t uid, UniqueFd watch);
 

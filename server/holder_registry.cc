@@ -46,19 +46,26 @@ HolderRegistry::~HolderRegistry() {
 }
 
 absl::Status HolderRegistry::Admit(int connection_fd) {
+  // Who is not served costs no descriptor and no look into /proc.
+  const absl::StatusOr<Credentials> credentials =
+      peers_.CredentialsOf(connection_fd);
+  if (!credentials.ok()) return credentials.status();
+  const absl::Status admitted = options_.admission.Check(*credentials);
+  if (!admitted.ok()) return admitted;
+  const uid_t uid = credentials->uid;
   absl::StatusOr<Peer> peer = peers_.PeerOf(connection_fd);
   if (!peer.ok()) return peer.status();
-  const absl::Status admitted = options_.admission.Check(peer->credentials);
-  if (!admitted.ok()) return admitted;
   UniqueFd watch(fcntl(connection_fd, F_DUPFD_CLOEXEC, 0));
   if (!watch.valid()) {
     return absl::ErrnoToStatus(errno, "can't watch a connection");
   }
-  const uid_t uid = peer->credentials.uid;
   const int watch_number = watch.get();
 
   MutexLock lock(&mutex_);
   connections_.ForgetClosed();
+  if (const auto former = connections_.OpenAt(connection_fd)) {
+    EndConnectionLocked(*former);
+  }
   const absl::Status room = connections_.CheckRoom(uid);
   if (!room.ok()) return room;
   const absl::StatusOr<HolderId> holder = HolderOfLocked(*std::move(peer));

@@ -56,7 +56,24 @@ absl::StatusOr<UniqueFd> PeerPidfd(int connection_fd, pid_t pid) {
   if (getsockopt(connection_fd, SOL_SOCKET, kSoPeerPidfd, &pidfd, &size) == 0) {
     return UniqueFd(pidfd);
   }
-  return OpenPidfd(pid);
+  // By number only where the kernel can't do better: any other error is of a
+  // peer that has ended, and its number may be another's.
+  if (errno == ENOPROTOOPT) return OpenPidfd(pid);
+  if (OutOfDescriptors(errno)) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("out of descriptors: pid ", pid, " can't be watched"));
+  }
+  return absl::NotFoundError(absl::StrCat("pid ", pid, " has ended"));
+}
+
+absl::StatusOr<ucred> PeerCredentials(int connection_fd) {
+  ucred credentials{};
+  socklen_t size = sizeof(credentials);
+  if (getsockopt(connection_fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) <
+      0) {
+    return absl::ErrnoToStatus(errno, "can't tell who connected");
+  }
+  return credentials;
 }
 
 std::vector<gid_t> GroupsOf(int connection_fd, gid_t primary) {
@@ -109,23 +126,27 @@ KernelPeerSource& KernelPeerSource::Get() {
   return source;
 }
 
+absl::StatusOr<Credentials> KernelPeerSource::CredentialsOf(
+    int connection_fd) {
+  const absl::StatusOr<ucred> credentials = PeerCredentials(connection_fd);
+  if (!credentials.ok()) return credentials.status();
+  return Credentials{.uid = credentials->uid,
+                     .gids = GroupsOf(connection_fd, credentials->gid)};
+}
+
 absl::StatusOr<Peer> KernelPeerSource::PeerOf(int connection_fd) {
-  ucred credentials{};
-  socklen_t size = sizeof(credentials);
-  if (getsockopt(connection_fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) <
-      0) {
-    return absl::ErrnoToStatus(errno, "can't tell who connected");
-  }
-  absl::StatusOr<UniqueFd> pidfd = PeerPidfd(connection_fd, credentials.pid);
+  const absl::StatusOr<ucred> credentials = PeerCredentials(connection_fd);
+  if (!credentials.ok()) return credentials.status();
+  absl::StatusOr<UniqueFd> pidfd = PeerPidfd(connection_fd, credentials->pid);
   if (absl::IsResourceExhausted(pidfd.status())) return pidfd.status();
   Peer peer;
-  peer.pid = credentials.pid;
-  peer.credentials.uid = credentials.uid;
-  peer.credentials.gids = GroupsOf(connection_fd, credentials.gid);
+  peer.pid = credentials->pid;
+  peer.credentials.uid = credentials->uid;
+  peer.credentials.gids = GroupsOf(connection_fd, credentials->gid);
   if (pidfd.ok()) peer.pidfd = *std::move(pidfd);
   if (!pidfd.ok() || !Describe(&peer)) {
     return absl::UnavailableError(
-        absl::StrCat("pid ", credentials.pid, " connected and has ended"));
+        absl::StrCat("pid ", credentials->pid, " connected and has ended"));
   }
   return peer;
 }
@@ -164,12 +185,9 @@ uint64_t StartTimeIn(absl::string_view stat) {
 }
 
 std::string DescribePeer(int connection_fd) {
-  ucred peer{};
-  socklen_t size = sizeof(peer);
-  if (getsockopt(connection_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
-    return "an unknown process";
-  }
-  return absl::StrCat("pid ", peer.pid, " uid ", peer.uid);
+  const absl::StatusOr<ucred> peer = PeerCredentials(connection_fd);
+  if (!peer.ok()) return "an unknown process";
+  return absl::StrCat("pid ", peer->pid, " uid ", peer->uid);
 }
 
 }  // namespace warmpool

@@ -31,8 +31,12 @@ class PeerSource {
  public:
   virtual ~PeerSource() = default;
 
-  // Who is at the other end of a connected Unix socket. UNAVAILABLE: the
-  // process has ended. RESOURCE_EXHAUSTED: out of descriptors.
+  // As whom the other end of a Unix socket connected. Opens nothing, so it can
+  // be asked for anybody.
+  virtual absl::StatusOr<Credentials> CredentialsOf(int connection_fd) = 0;
+  // Who is at the other end of a connected Unix socket. Opens a pidfd and looks
+  // into /proc: for those who are served only. UNAVAILABLE: the process has
+  // ended. RESOURCE_EXHAUSTED: out of descriptors.
   virtual absl::StatusOr<Peer> PeerOf(int connection_fd) = 0;
   // The process of that number, without its credentials. NOT_FOUND: there is
   // none. RESOURCE_EXHAUSTED: out of descriptors.
@@ -45,6 +49,7 @@ class KernelPeerSource final : public PeerSource {
  public:
   static KernelPeerSource& Get();
 
+  absl::StatusOr<Credentials> CredentialsOf(int connection_fd) override;
   absl::StatusOr<Peer> PeerOf(int connection_fd) override;
   absl::StatusOr<Peer> ProcessOf(pid_t pid) override;
 };

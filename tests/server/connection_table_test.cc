@@ -64,6 +64,9 @@ TEST(ConnectionTableTest, ANumberThatComesBackIsTheLaterConnections) {
   fd.Reset();
   UniqueFd later = Open();
   ASSERT_EQ(later.get(), number);
+  EXPECT_THAT(table.OpenAt(number), Optional(former));
+  ASSERT_TRUE(table.End(former).has_value());
+  EXPECT_EQ(table.OpenAt(number), std::nullopt);
   const auto serial = table.Add(number, 8, kBob, DuplicateOf(later));
   EXPECT_THAT(table.Find(number), Optional(8));
   // What is heard of the former late does not end the later one.

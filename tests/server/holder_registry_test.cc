@@ -36,13 +36,22 @@ class AlteredPeers final : public PeerSource {
  public:
   using Alteration = std::function<void(Peer*)>;
 
+  absl::StatusOr<Credentials> CredentialsOf(int connection_fd) override {
+    Peer peer;
+    peer.credentials = *KernelPeerSource::Get().CredentialsOf(connection_fd);
+    alteration(&peer);
+    return peer.credentials;
+  }
   absl::StatusOr<Peer> PeerOf(int connection_fd) override {
+    ++opened;
     return Altered(KernelPeerSource::Get().PeerOf(connection_fd));
   }
   absl::StatusOr<Peer> ProcessOf(pid_t pid) override {
     return Altered(KernelPeerSource::Get().ProcessOf(pid));
   }
   Alteration alteration = [](Peer*) {};
+  // How often a process was looked at that connected.
+  int opened = 0;
 
  private:
   absl::StatusOr<Peer> Altered(absl::StatusOr<Peer> peer) const {
@@ -158,6 +167,8 @@ TEST_F(HolderRegistryTest, RefusesWhoIsNotServedAndAddsNobody) {
               StatusIs(absl::StatusCode::kPermissionDenied,
                        HasSubstr("uid 4321")));
   EXPECT_THAT(holders(), SizeIs(0));
+  // Anybody can be refused: it must not cost a descriptor.
+  EXPECT_EQ(peers_.opened, 0);
 }
 
 TEST_F(HolderRegistryTest, OnlyAdminsAreMarkedAsSuch) {
@@ -230,6 +241,17 @@ TEST_F(HolderRegistryTest, AGraceAfterItsLastConnectionAHolderIsReportedOnce) {
   EXPECT_THAT(holders(), SizeIs(1));
   const Pair later = Connect();
   EXPECT_EQ(*Admitted(later), holder);
+}
+
+// gRPC may close a connection before its end is seen.
+TEST_F(HolderRegistryTest, AConnectionWhoseNumberComesBackCountsNoMore) {
+  Start(absl::Milliseconds(20), /*max_connections=*/1);
+  Pair a = Connect(), b = Connect();
+  const HolderId holder = *Admitted(a);
+  ASSERT_GE(dup2(b.served.get(), a.served.get()), 0);
+  ASSERT_EQ(*Admitted(a), holder);
+  b.client.Reset();
+  EXPECT_TRUE(Eventually([&] { return !unconnected().empty(); }));
 }
 
 TEST_F(HolderRegistryTest, AConnectionThatEndsMakesRoomForAnother) {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,6 +55,32 @@ TEST(PeerTest, AProcessThatHasEndedIsSeenToHaveAndIsFoundNoMore) {
   EXPECT_TRUE(HasEnded(peer->pidfd));
   EXPECT_THAT(KernelPeerSource::Get().ProcessOf(child),
               StatusIs(absl::StatusCode::kNotFound));
+}
+
+// Its number may be another process's by the time that it is looked at.
+TEST(PeerTest, WhoConnectedAndEndedIsRefused) {
+  const UniqueFd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  // An abstract address of the kernel's choice.
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  socklen_t size = sizeof(sa_family_t);
+  auto* const name = reinterpret_cast<sockaddr*>(&address);
+  ASSERT_EQ(bind(listener.get(), name, size), 0);
+  ASSERT_EQ(listen(listener.get(), 1), 0);
+  size = sizeof(address);
+  ASSERT_EQ(getsockname(listener.get(), name, &size), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const int client = socket(AF_UNIX, SOCK_STREAM, 0);
+    _exit(connect(client, name, size) == 0 ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  const UniqueFd accepted(accept(listener.get(), nullptr, nullptr));
+  ASSERT_TRUE(accepted.valid());
+  EXPECT_THAT(KernelPeerSource::Get().PeerOf(accepted.get()),
+              StatusIs(absl::StatusCode::kUnavailable));
 }
 
 TEST(PeerTest, WhatIsNoConnectionHasNoPeer) {

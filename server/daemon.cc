@@ -64,7 +64,8 @@ Daemon::Daemon(const DaemonOptions& options)
                                       : LinuxSystemCalls::Get()),
       journal_calls_(options.journal_calls != nullptr ? *options.journal_calls
                                                       : own_journal_calls_),
-      maintenance_(&clock_) {}
+      maintenance_(&clock_),
+      refusals_(&clock_) {}
 
 Daemon::~Daemon() {
   StopServing();
@@ -196,7 +197,11 @@ absl::Status Daemon::StartServing() {
   listener_->Start([this](UniqueFd connection) {
     const absl::Status admitted = holders_->Admit(connection.get());
     if (!admitted.ok()) {
-      spdlog::warn("connection refused: {}", admitted.ToString());
+      const std::optional<std::string> more =
+          refusals_.Pass(absl::StatusCodeToString(admitted.code()));
+      if (more.has_value()) {
+        spdlog::warn("connection refused: {}{}", admitted.ToString(), *more);
+      }
       return;
     }
     gate_->Hold(std::move(connection));

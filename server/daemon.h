@@ -26,6 +26,7 @@
 #include "server/handlers.h"
 #include "server/holder_registry.h"
 #include "server/listener.h"
+#include "server/log_limit.h"
 #include "server/maintenance.h"
 #include "server/preface_gate.h"
 #include "server/service.h"
@@ -47,8 +48,9 @@ struct DaemonOptions {
   std::optional<uint64_t> bigcache_bytes;
   // The daemon sets its capacity, byte cap, overhead and callbacks.
   Pool::Options pool;
-  // How long a stopping daemon waits for leases to be released.
-  absl::Duration drain_timeout = absl::Seconds(5);
+  // How long a stopping daemon waits for leases to be released. None is lost
+  // without it: the next daemon takes them up.
+  absl::Duration drain_timeout = absl::ZeroDuration();
   GrpcServerOptions grpc;
   // Who is served besides root and the daemon's own uid, and who commands.
   Admission::Options admission;
@@ -115,6 +117,7 @@ class Daemon {
   std::unique_ptr<Handlers> handlers_;
   std::unique_ptr<MemoryPoolService> service_;
   std::unique_ptr<grpc::Server> server_;
+  LogLimit refusals_;
   std::unique_ptr<PrefaceGate> gate_;
   std::unique_ptr<Listener> listener_;
 };

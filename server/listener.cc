@@ -1,7 +1,6 @@
 #include "server/listener.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -16,14 +15,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/clock.h"
 #include "spdlog/spdlog.h"
 
 namespace warmpool {
 namespace {
 
-// Descriptors of connections are numbered from here up, in turn, so that a
-// number comes back only long after its last call is over: gRPC names peers by
-// descriptor number.
+// Descriptors of connections are numbered from here up.
 constexpr int kFirstNumber = 256;
 // Descriptors kept for segments and the rest, at least.
 constexpr int kReservedNumbers = 128;
@@ -116,7 +114,8 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(
 Listener::Listener(std::string path, UniqueFd socket, UniqueFd stop_fd)
     : path_(std::move(path)),
       socket_(std::move(socket)),
-      stop_fd_(std::move(stop_fd)) {}
+      stop_fd_(std::move(stop_fd)),
+      numbers_(&MonotonicClock::Get()) {}
 
 Listener::~Listener() {
   Stop();
@@ -173,19 +172,12 @@ UniqueFd Listener::Numbered(const UniqueFd& accepted) {
   getrlimit(RLIMIT_NOFILE, &limit);
   const int end = static_cast<int>(std::min<rlim_t>(limit.rlim_cur, 1 << 20)) -
                   kReservedNumbers;
-  const int first = std::min(kFirstNumber, std::max(end, 0));
-  if (next_number_ < first || next_number_ >= end) next_number_ = first;
-  UniqueFd numbered(fcntl(accepted.get(), F_DUPFD_CLOEXEC, next_number_));
-  if (!numbered.valid() || (numbered.get() >= end && first < end)) {
-    numbered = UniqueFd(fcntl(accepted.get(), F_DUPFD_CLOEXEC, first));
-  }
   // The rest is for segments; of a very low limit they get what is left.
-  if (numbered.valid() && numbered.get() >= end && first < end) {
-    numbered.Reset();
-    errno = EMFILE;
+  if (end <= kFirstNumber) {
+    return numbers_.Renumber(
+        accepted, {std::max(end, 0), static_cast<int>(limit.rlim_cur)});
   }
-  if (numbered.valid()) next_number_ = numbered.get() + 1;
-  return numbered;
+  return numbers_.Renumber(accepted, {kFirstNumber, end});
 }
 
 void Listener::Complain(const char* what) {

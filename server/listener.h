@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/descriptor_numbers.h"
 #include "server/unique_fd.h"
 
 namespace warmpool {
@@ -46,8 +47,8 @@ class Listener {
   void AcceptMain();
   // Accepts one connection; false after an error that needs a pause.
   bool AcceptOne();
-  // A duplicate of a connection's descriptor with the next number in turn;
-  // invalid when there is none to be had.
+  // A duplicate of a connection's descriptor with a number that calls of other
+  // connections can't be taken for; invalid when there is none to be had.
   UniqueFd Numbered(const UniqueFd& accepted);
   // Tells of trouble, and only once for as long as it lasts.
   void Complain(const char* what);
@@ -56,8 +57,7 @@ class Listener {
   const UniqueFd socket_;
   const UniqueFd stop_fd_;
   OnConnection on_connection_;
-  // Where the next connection's descriptor number is looked for.
-  int next_number_ = 0;
+  DescriptorNumbers numbers_;
   bool complained_ = false;
   std::thread acceptor_;
 };

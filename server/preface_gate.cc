@@ -1,6 +1,7 @@
 #include "server/preface_gate.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -27,20 +28,24 @@ constexpr size_t kMaxSettingsBytes = 64 * kSettingBytes;
 constexpr size_t kMaxPrefaceBytes =
     kMagic.size() + kFrameHeaderBytes + kMaxSettingsBytes;
 
-// shutdown as well, because a duplicate may keep the connection open.
-void Cut(const UniqueFd& connection, const char* reason) {
-  spdlog::warn("connection cut: {} {}", DescribePeer(connection.get()), reason);
-  shutdown(connection.get(), SHUT_RDWR);
+// Whether the client has gone, or has said all that it will.
+bool HasHungUp(const UniqueFd& connection) {
+  pollfd poll_fd{connection.get(), POLLRDHUP, 0};
+  return poll(&poll_fd, 1, 0) > 0;
 }
 
 // Judges what has come so far, without taking it. nullopt: the client has gone.
 std::optional<Preface> Peek(const UniqueFd& connection) {
   std::array<char, kMaxPrefaceBytes> bytes;
+  // Asked first: what has come by then is all there will be.
+  const bool hung_up = HasHungUp(connection);
   const ssize_t got = recv(connection.get(), bytes.data(), bytes.size(),
                            MSG_PEEK | MSG_DONTWAIT);
   if (got > 0) {
-    return JudgePreface(
-        absl::string_view(bytes.data(), static_cast<size_t>(got)));
+    const Preface preface =
+        JudgePreface(absl::string_view(bytes.data(), static_cast<size_t>(got)));
+    if (preface == Preface::kIncomplete && hung_up) return std::nullopt;
+    return preface;
   }
   if (got < 0 && errno == EAGAIN) return Preface::kIncomplete;
   return std::nullopt;
@@ -125,6 +130,15 @@ UniqueFd PrefaceGate::Take(Ticket ticket) {
   // It goes on living, in gRPC's own epoll set.
   waiting_.Remove(connection.get());
   return connection;
+}
+
+// shutdown as well, because a duplicate may keep the connection open.
+void PrefaceGate::Cut(const UniqueFd& connection, const char* reason) {
+  if (const std::optional<std::string> more = log_limit_.Pass(reason)) {
+    spdlog::warn("connection cut: {} {}{}", DescribePeer(connection.get()),
+                 reason, *more);
+  }
+  shutdown(connection.get(), SHUT_RDWR);
 }
 
 void PrefaceGate::CutOverdue() {

@@ -23,6 +23,7 @@
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "server/epoll_set.h"
+#include "server/log_limit.h"
 #include "server/unique_fd.h"
 
 namespace warmpool {
@@ -67,12 +68,14 @@ class PrefaceGate {
         on_ready_(std::move(on_ready)),
         time_limit_(time_limit),
         waiting_(std::move(waiting)),
+        log_limit_(clock),
         thread_([this] { WaitMain(); }) {}
 
   // Passes on or cuts a connection, unless it has to wait on.
   void Look(Ticket ticket);
   // Takes a connection out; an invalid one is not there any more.
   UniqueFd Take(Ticket ticket);
+  void Cut(const UniqueFd& connection, const char* reason);
   void CutOverdue();
   absl::Duration TimeLeft();
   void WaitMain();
@@ -81,6 +84,7 @@ class PrefaceGate {
   const OnReady on_ready_;
   const absl::Duration time_limit_;
   EpollSet waiting_;
+  LogLimit log_limit_;
 
   Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
+#include <atomic>
 #include <cstdio>
 #include <memory>
 #include <thread>
@@ -27,6 +28,29 @@ sigset_t BlockStopSignals() {
   signal(SIGPIPE, SIG_IGN);
   return signals;
 }
+
+// Passes the signals on to a daemon, which must outlive this.
+class SignalThread {
+ public:
+  SignalThread(const sigset_t& signals, Daemon* daemon)
+      : signals_(signals),
+        thread_([this, daemon] {
+          for (int number; sigwait(&signals_, &number) == 0 && !ended_;) {
+            daemon->RequestStop();
+          }
+        }) {}
+  // Signals that come later stay blocked.
+  ~SignalThread() {
+    ended_ = true;
+    pthread_kill(thread_.native_handle(), SIGTERM);
+    thread_.join();
+  }
+
+ private:
+  const sigset_t signals_;
+  std::atomic<bool> ended_ = false;
+  std::thread thread_;
+};
 
 int Fail(const absl::Status& status) {
   std::fprintf(stderr, "warmpoold: %s\n",
@@ -52,11 +76,7 @@ int RunDaemon(int argc, char** argv,
   absl::StatusOr<std::unique_ptr<Daemon>> daemon = Daemon::Create(*options);
   if (!daemon.ok()) return Fail(daemon.status());
 
-  std::thread([&signals, daemon = daemon->get()] {
-    for (int signal_number; sigwait(&signals, &signal_number) == 0;) {
-      daemon->RequestStop();
-    }
-  }).detach();
+  const SignalThread signal_thread(signals, daemon->get());
   (*daemon)->Wait();
   return 0;
 }

@@ -150,6 +150,17 @@ TEST_F(PrefaceGateTest, WhoHangsHoldsUpNobody) {
   EXPECT_EQ(HearOut(client), "passed 33");
 }
 
+TEST_F(PrefaceGateTest, CutsAtOnceWhoWillSayNoMore) {
+  Start(absl::InfiniteDuration());
+  const UniqueFd silent = Connect();
+  shutdown(silent.get(), SHUT_WR);
+  EXPECT_EQ(HearOut(silent), "");
+  const UniqueFd half = Connect();
+  Say(half, kMagic);
+  shutdown(half.get(), SHUT_WR);
+  EXPECT_EQ(HearOut(half), "");
+}
+
 TEST_F(PrefaceGateTest, StopCutsThoseThatWait) {
   Start(absl::InfiniteDuration());
   const UniqueFd waiting = Connect();

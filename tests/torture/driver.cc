@@ -191,6 +191,7 @@ absl::Status Driver::Pass(absl::Duration span) {
     crew_.Read(std::min(kTurn, span));
     const absl::Status status = DoWhatIsDue();
     if (!status.ok()) return status;
+    if (options_.on_turn) options_.on_turn(*this);
   } while (Now() < end);
   return absl::OkStatus();
 }

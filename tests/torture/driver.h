@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <random>
@@ -39,6 +40,8 @@ class Driver {
     std::string filler_path = {};
     // This program.
     std::string program = {};
+    // Called again and again during the run, on the same thread.
+    std::function<void(const Driver&)> on_turn = nullptr;
   };
 
   struct Counts {

@@ -86,6 +86,28 @@ uint64_t CapacityFor(int clients) {
   return (uint64_t{16} << 20) + static_cast<uint64_t>(clients) * (8 << 20);
 }
 
+// Says every now and then how far a driver is: long runs are watched.
+class Progress {
+ public:
+  void operator()(const Driver& driver) {
+    const absl::Time now = MonotonicClock::Get().Now();
+    if (now < next_) return;
+    next_ += kEvery;
+    const Driver::Counts& counts = driver.counts();
+    const Model::Counts& model = driver.model_counts();
+    std::cerr << "torture: " << absl::ToInt64Seconds(now - begin_) << " s, kills "
+              << counts.daemon_kills << " of daemons and "
+              << counts.client_kills << " of clients, leases " << model.leases
+              << ", bytes checked " << model.bytes_checked << std::endl;
+  }
+
+ private:
+  static constexpr absl::Duration kEvery = absl::Seconds(10);
+
+  const absl::Time begin_ = MonotonicClock::Get().Now();
+  absl::Time next_ = begin_ + kEvery;
+};
+
 Driver::Options MakeOptions(const SmallTmpfs& tmpfs) {
   const std::string program =
       std::filesystem::read_symlink("/proc/self/exe").string();
@@ -107,6 +129,7 @@ Driver::Options MakeOptions(const SmallTmpfs& tmpfs) {
                     .capacity_bytes = CapacityFor(options.clients)};
   options.filler_path = tmpfs.Join("filler");
   options.program = program;
+  options.on_turn = Progress();
   return options;
 }
 

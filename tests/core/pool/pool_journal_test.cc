@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -80,7 +81,7 @@ class PoolJournalTest : public PoolFixture {
   SeededRandom others_ids_{99};
   std::unique_ptr<Journal> journal_;
   std::vector<LeaseGrant> leases_;
-  bool due_ = false;
+  std::atomic<bool> due_ = false;
   int others_ = 0;
 };
 
@@ -166,6 +167,35 @@ TEST_F(PoolJournalTest, OneTickAtATimeSeesToIt) {
   });
   pool_->Tick();
   EXPECT_EQ(journal_->bytes(), 2 * bytes);
+}
+
+// Most telling under ThreadSanitizer.
+TEST_F(PoolJournalTest, ManyLeaseWhileTicksSeeToIt) {
+  std::atomic<bool> stop = false;
+  std::thread maintenance([&] {
+    while (!stop) pool_->Tick();
+  });
+  std::vector<std::thread> clients;
+  for (const HolderId holder : {kAlice, kBob}) {
+    clients.emplace_back([this, holder] {
+      SeededRandom ids{holder};
+      for (int i = 0; i < 200; ++i) {
+        LeaseRequest request;
+        request.request_id = ids.Next();
+        request.bytes = 4096;
+        const LeaseGrant grant = pool_->Lease(holder, request).value();
+        if (i % 3 == 0) continue;
+        const LeaseRef ref{grant.id, grant.generation};
+        EXPECT_THAT(pool_->Release(holder, {&ref, 1}, false)[0], IsOk());
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  pool_->RemoveHolder(kBob);
+  stop = true;
+  maintenance.join();
+  EXPECT_EQ(pool_->stats().live_leases, 67u);
+  pool_->CheckInvariants();
 }
 
 }  // namespace

@@ -79,6 +79,20 @@ void BigCache::EvictForRoom(uint64_t bytes, std::vector<Eviction>* evicted) {
   }
 }
 
+void BigCache::EvictIf(absl::FunctionRef<bool(const Segment&)> unfit,
+                       std::vector<Eviction>* evicted) {
+  for (auto& [key, ring] : rings_) {
+    for (size_t i = 0; i < ring.slots.size();) {
+      if (unfit(ring.slots[i]->segment)) {
+        Evict(ring, ring.slots.begin() + static_cast<ptrdiff_t>(i),
+              EvictionReason::kUnfit, evicted);
+      } else {
+        ++i;
+      }
+    }
+  }
+}
+
 void BigCache::EvictAll(std::vector<Eviction>* evicted) {
   while (!order_.empty()) EvictColdest(EvictionReason::kDrained, evicted);
 }
@@ -104,14 +118,19 @@ BigCache::Ring& BigCache::RingOf(uid_t owner, SizeClass size_class,
       .first->second;
 }
 
+void BigCache::Evict(Ring& ring, std::deque<Order::iterator>::iterator slot,
+                     EvictionReason reason, std::vector<Eviction>* evicted) {
+  const Order::iterator entry = *slot;
+  ring.slots.erase(slot);
+  retained_bytes_ -= entry->segment.bytes();
+  ++counts_.evictions[static_cast<size_t>(reason)];
+  evicted->push_back(Eviction{std::move(entry->segment), reason});
+  order_.erase(entry);
+}
+
 void BigCache::EvictFrom(Ring& ring, EvictionReason reason,
                          std::vector<Eviction>* evicted) {
-  const Order::iterator oldest = ring.slots.front();
-  ring.slots.pop_front();
-  retained_bytes_ -= oldest->segment.bytes();
-  ++counts_.evictions[static_cast<size_t>(reason)];
-  evicted->push_back(Eviction{std::move(oldest->segment), reason});
-  order_.erase(oldest);
+  Evict(ring, ring.slots.begin(), reason, evicted);
 }
 
 void BigCache::EvictColdest(EvictionReason reason,

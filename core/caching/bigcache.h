@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "core/caching/demand.h"
 #include "core/memory/segment.h"
@@ -42,8 +43,10 @@ enum class EvictionReason {
   kForRoom,
   // The pool is draining.
   kDrained,
+  // It is not fit for another lease any more.
+  kUnfit,
 };
-inline constexpr size_t kEvictionReasonCount = 5;
+inline constexpr size_t kEvictionReasonCount = 6;
 
 struct Eviction {
   Segment segment;
@@ -100,6 +103,10 @@ class BigCache {
   // left.
   void EvictForRoom(uint64_t bytes, std::vector<Eviction>* evicted);
 
+  // Evicts every segment that is `unfit`. Looks at them all.
+  void EvictIf(absl::FunctionRef<bool(const Segment&)> unfit,
+               std::vector<Eviction>* evicted);
+
   // Evicts everything.
   void EvictAll(std::vector<Eviction>* evicted);
 
@@ -128,6 +135,9 @@ class BigCache {
 
   size_t LimitOf(const Ring& ring) const;
   Ring& RingOf(uid_t owner, SizeClass size_class, absl::Time now);
+  // Evicts one entry of `ring`.
+  void Evict(Ring& ring, std::deque<Order::iterator>::iterator slot,
+             EvictionReason reason, std::vector<Eviction>* evicted);
   // Evicts the coldest entry of `ring`.
   void EvictFrom(Ring& ring, EvictionReason reason,
                  std::vector<Eviction>* evicted);

@@ -210,6 +210,23 @@ TEST_F(BigCacheTest, RoomIsMadeFromTheColdestAndNoMoreThanAsked) {
   EXPECT_EQ(cache_->retained_bytes(), 0u);
 }
 
+TEST_F(BigCacheTest, WhatIsUnfitGoesWhereverItIs) {
+  Make({.slots = 8});
+  for (const uintptr_t id : {1, 2, 3, 4}) Retain(id);
+  Retain(Handle(5, 2000));
+  Retain(Handle(6, 1000, 64 * kKiB));
+  std::vector<Eviction> evicted;
+  cache_->EvictIf([](const Segment& segment) { return IdOf(segment) % 2 == 0; },
+                  &evicted);
+  cache_->CheckInvariants();
+  EXPECT_THAT(IdsOf(evicted), testing::UnorderedElementsAre(2, 4, 6));
+  EXPECT_EQ(evicted[0].reason, EvictionReason::kUnfit);
+  EXPECT_EQ(cache_->counts().evictions_total(), 3u);
+  EXPECT_EQ(Take(), 3u);
+  EXPECT_EQ(Take(), 1u);
+  EXPECT_EQ(Take(2000), 5u);
+}
+
 TEST_F(BigCacheTest, EvictAllLeavesNothing) {
   Make({});
   Retain(1);

@@ -4,14 +4,16 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 
 namespace warmpool {
+
+struct MappedLease;
 
 // How much was already paid for a buffer's pages.
 enum class BufferWarmth {
@@ -20,16 +22,24 @@ enum class BufferWarmth {
   kFresh,
 };
 
-// Move-only. Destroying it releases the lease; data() is invalid from then on.
-// Not thread-safe, but its bytes are whosever the owner says. In a forked child
-// destroying it only unmaps: the lease is the parent's.
+// Move-only. Destroying it gives the lease back; data() is invalid from then on.
+// The client's lease cache keeps it for this process's next Lease, unless the
+// lease has a name of its own, a ttl of its own, was attached, or somebody asked
+// for its name(): then the daemon has it back. Not thread-safe, but its bytes are
+// whosever the owner says. In a forked child destroying it only unmaps: the
+// lease is the parent's.
 class Buffer {
  public:
   // Holds nothing; only destroying and assigning it make sense.
-  Buffer();
-  ~Buffer();
-  Buffer(Buffer&&) noexcept;
-  Buffer& operator=(Buffer&&) noexcept;
+  Buffer() = default;
+  ~Buffer() {
+    if (valid()) Drop();
+  }
+  Buffer(Buffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
+        lease_(std::exchange(other.lease_, nullptr)) {}
+  Buffer& operator=(Buffer&& other) noexcept;
 
   // The bytes asked for. From 2 MiB up, data() is 2 MiB-aligned.
   std::byte* data() { return data_; }
@@ -38,15 +48,18 @@ class Buffer {
   std::span<std::byte> span() { return {data_, size_}; }
   std::span<const std::byte> span() const { return {data_, size_}; }
 
-  // For others to attach by.
+  // For others to attach by. Whose name was asked for is taken to be shared: the
+  // lease cache does not keep it, since others may still read or write it.
   const std::string& name() const;
-  // 16 raw bytes.
+  // 16 raw bytes. A buffer that the lease cache kept has the lease that it had
+  // before.
   const std::string& lease_id() const;
   uint64_t generation() const;
   // False for one attached read-only: writing to it is a SIGSEGV.
   bool writable() const;
   BufferWarmth warmth() const;
-  // Every byte read as zero when the buffer was leased.
+  // Every byte read as zero when the buffer was leased. Never of one that the
+  // lease cache kept.
   bool zeroed() const;
   // Bytes of one page, and bytes mapped.
   size_t page_size() const;
@@ -63,8 +76,10 @@ class Buffer {
   // stays until the release.
   absl::Status Renew();
 
-  // Unmaps, then releases; the destructor does the same and drops the status.
-  // Waits for a daemon that is away, until the client's deadline, unless that
+  // Gives the buffer to the lease cache, which is OK at once; or, if that must not
+  // keep it (see above), unmaps, then releases. The destructor does the same,
+  // but does not wait for the daemon's answer.
+  // Release waits for a daemon that is away, until the client's deadline, unless that
   // daemon has been silent before. FAILED_PRECONDITION: the lease had ended
   // before, expired or revoked. The buffer holds nothing afterwards, whatever
   // the status: if the release did not reach the daemon, the library repeats it
@@ -74,12 +89,17 @@ class Buffer {
 
  private:
   friend class Client;
-  struct Lease;
-  explicit Buffer(std::unique_ptr<Lease> lease);
+  // Owns `lease`. `size` is what was asked for.
+  Buffer(MappedLease* lease, std::byte* data, size_t size)
+      : data_(data), size_(size), lease_(lease) {}
+
+  // Gives the lease back, if there is one.
+  void Drop();
 
   std::byte* data_ = nullptr;
   size_t size_ = 0;
-  std::unique_ptr<Lease> lease_;
+  // Owned; not by a unique_ptr, so that users need not know what it is.
+  MappedLease* lease_ = nullptr;
 };
 
 }  // namespace warmpool

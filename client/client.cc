@@ -6,10 +6,15 @@
 #include <utility>
 #include <vector>
 
-#include "client/buffer_lease.h"
+#include "absl/status/status.h"
 #include "client/connection.h"
 #include "client/conversion.h"
+#include "client/lease_cache.h"
+#include "client/lease_source.h"
+#include "client/mapped_lease.h"
 #include "client/warmpool.h"
+#include "core/base/clock.h"
+#include "core/memory/system_calls.h"
 
 namespace warmpool {
 namespace {
@@ -17,13 +22,30 @@ namespace {
 // The most that the daemon gives; it keeps answers under 1 MiB by itself.
 constexpr uint32_t kBuffersPerPage = 1000;
 
+// Whether any buffer of the size will do, as those of the lease cache.
+bool IsAnyBuffer(const LeaseOptions& options) {
+  return !options.name.has_value() && !options.ttl.has_value() &&
+         !options.zeroed;
+}
+
 }  // namespace
 
-Client::Client(std::shared_ptr<Connection> connection)
-    : connection_(std::move(connection)) {}
-Client::~Client() = default;
+Client::Client(std::shared_ptr<Connection> connection,
+               std::shared_ptr<LeaseCache> lease_cache)
+    : connection_(std::move(connection)),
+      lease_cache_(std::move(lease_cache)) {}
+
+Client::~Client() { Close(); }
+
 Client::Client(Client&&) noexcept = default;
-Client& Client::operator=(Client&&) noexcept = default;
+
+Client& Client::operator=(Client&& other) noexcept {
+  if (this == &other) return *this;
+  Close();
+  connection_ = std::move(other.connection_);
+  lease_cache_ = std::move(other.lease_cache_);
+  return *this;
+}
 
 absl::StatusOr<Client> Client::Connect(const std::string& target,
                                        ClientOptions options) {
@@ -31,10 +53,37 @@ absl::StatusOr<Client> Client::Connect(const std::string& target,
       target,
       {.deadline = options.deadline, .renew_leases = options.renew_leases});
   if (!connection.ok()) return connection.status();
-  return Client(*std::move(connection));
+  std::shared_ptr<LeaseCache> cache;
+  if (options.lease_cache_bytes > 0) {
+    cache = LeaseCache::Make(*connection, &LinuxSystemCalls::Get(),
+                             &MonotonicClock::Get(),
+                             {.max_bytes = options.lease_cache_bytes,
+                              .idle = options.lease_cache_idle,
+                              .renewed = options.renew_leases});
+    (*connection)->OnTrim([cache = cache.get()](uint64_t wanted_bytes) {
+      cache->TrimSoon(wanted_bytes);
+    });
+  }
+  return Client(*std::move(connection), std::move(cache));
+}
+
+void Client::Close() {
+  if (lease_cache_ == nullptr || lease_cache_->forked()) return;
+  connection_->OnTrim(nullptr);
+  lease_cache_->Shut();
 }
 
 absl::StatusOr<Buffer> Client::Lease(uint64_t bytes, LeaseOptions options) {
+  if (lease_cache_ != nullptr && IsAnyBuffer(options)) {
+    if (MappedLease* const lease = lease_cache_->Take(bytes)) {
+      return Buffer(lease, lease->segment.data(), bytes);
+    }
+  }
+  return LeaseFromDaemon(bytes, options);
+}
+
+absl::StatusOr<Buffer> Client::LeaseFromDaemon(uint64_t bytes,
+                                               const LeaseOptions& options) {
   v1::LeaseRequest request;
   request.set_size_bytes(bytes);
   if (options.name.has_value()) request.set_name(*options.name);
@@ -42,7 +91,23 @@ absl::StatusOr<Buffer> Client::Lease(uint64_t bytes, LeaseOptions options) {
     *request.mutable_ttl() = DurationToWire(*options.ttl);
   }
   request.set_require_zeroed(options.zeroed);
-  return Map(connection_->Lease(std::move(request)));
+  absl::StatusOr<HeldLease> held = connection_->Lease(request);
+  // What is missing may be what lies idle here.
+  if (absl::IsResourceExhausted(held.status()) && lease_cache_ != nullptr &&
+      lease_cache_->ReleaseAll()) {
+    held = connection_->Lease(request);
+  }
+  const absl::StatusOr<MappedLease*> lease = Map(std::move(held));
+  if (lease_cache_ != nullptr && IsAnyBuffer(options)) {
+    if (lease.ok()) {
+      lease_cache_->Adopt(*lease);
+    } else {
+      lease_cache_->Failed(bytes);
+    }
+  }
+  if (!lease.ok()) return lease.status();
+  return Buffer(*lease, (*lease)->segment.data(),
+                (*lease)->granted.size_bytes());
 }
 
 absl::StatusOr<Buffer> Client::Attach(const std::string& name,
@@ -54,15 +119,23 @@ absl::StatusOr<Buffer> Client::Attach(const std::string& name,
   }
   request.set_access(options.writable ? v1::ACCESS_SHARED_WRITABLE
                                       : v1::ACCESS_READ_ONLY);
-  return Map(connection_->Attach(std::move(request)));
+  const absl::StatusOr<MappedLease*> lease = Map(connection_->Attach(request));
+  if (!lease.ok()) return lease.status();
+  return Buffer(*lease, (*lease)->segment.data(),
+                (*lease)->granted.size_bytes());
 }
 
-absl::StatusOr<Buffer> Client::Map(absl::StatusOr<HeldLease> held) const {
+absl::StatusOr<MappedLease*> Client::Map(
+    absl::StatusOr<HeldLease> held) const {
   if (!held.ok()) return held.status();
-  absl::StatusOr<std::unique_ptr<Buffer::Lease>> lease =
-      Buffer::Lease::Map(connection_, std::move(held->granted));
+  absl::StatusOr<std::unique_ptr<MappedLease>> lease = MappedLease::Map(
+      &LinuxSystemCalls::Get(), connection_, *std::move(held));
   if (!lease.ok()) return lease.status();
-  return Buffer(*std::move(lease));
+  return lease->release();
+}
+
+LeaseCacheStats Client::lease_cache_stats() const {
+  return lease_cache_ == nullptr ? LeaseCacheStats() : lease_cache_->stats();
 }
 
 absl::StatusOr<v1::GetStatsResponse> Client::GetStats() {

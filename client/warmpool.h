@@ -18,6 +18,11 @@
 // Buffer::Renew tells; the bytes stay mapped, but the name is gone, and others
 // can't attach any more.
 //
+// A buffer that is given back stays with the process for a while, leased, mapped
+// and warm, and the next Lease of its size takes it without asking the daemon:
+// see ClientOptions::lease_cache_bytes. So Lease without a name, a ttl and
+// zeroed is what is fast, where the same sizes are leased again and again.
+//
 // A Client may be shared by threads. A Buffer belongs to one thread at a time,
 // and may outlive the Client that leased it.
 //
@@ -39,11 +44,13 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/buffer.h"
+#include "client/lease_cache_stats.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 
 namespace warmpool {
 
 class Connection;
+class LeaseCache;
 struct HeldLease;
 
 struct ClientOptions {
@@ -52,6 +59,16 @@ struct ClientOptions {
   // Leases with a finite time to live are renewed by a thread of the library
   // while the process runs; off, their owner calls Renew.
   bool renew_leases = true;
+  // Bytes of released buffers that the client keeps for its next leases; 0: none,
+  // and every release goes to the daemon. A thread has a 1/32 of them to itself,
+  // without a lock (a buffer of up to a 1/64, two of the half of that; by default
+  // 4 MiB and 2 MiB); a half serves all threads. Other processes can't use what
+  // is kept: those that seldom lease the same size again should keep nothing.
+  // The daemon asks for it back when memory is short. Kept only while leases are
+  // renewed or have no finite time to live.
+  uint64_t lease_cache_bytes = uint64_t{256} << 20;
+  // What nobody leased for so long goes back to the daemon. 40 ms at least.
+  absl::Duration lease_cache_idle = absl::Seconds(2);
 };
 
 struct LeaseOptions {
@@ -81,7 +98,9 @@ class Client {
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
 
-  // A writable buffer of at least `bytes` bytes, mapped. INVALID_ARGUMENT: the
+  // A writable buffer of at least `bytes` bytes, mapped. One from the lease cache
+  // has old bytes, kWarm as warmth() and its old lease_id(); a name, a ttl or
+  // zeroed come from the daemon always. INVALID_ARGUMENT: the
   // size, name or ttl. ALREADY_EXISTS: the name is taken. RESOURCE_EXHAUSTED:
   // the machine is full; the message tells the bytes free.
   absl::StatusOr<Buffer> Lease(uint64_t bytes, LeaseOptions options = {});
@@ -90,6 +109,8 @@ class Client {
   // NOT_FOUND: no buffer has that name.
   absl::StatusOr<Buffer> Attach(const std::string& name,
                                 AttachOptions options = {});
+
+  LeaseCacheStats lease_cache_stats() const;
 
   absl::StatusOr<v1::GetStatsResponse> GetStats();
 
@@ -113,13 +134,20 @@ class Client {
   absl::StatusOr<v1::ShutdownResponse> Shutdown(bool revoke);
 
  private:
-  explicit Client(std::shared_ptr<Connection> connection);
+  Client(std::shared_ptr<Connection> connection,
+         std::shared_ptr<LeaseCache> lease_cache);
 
-  // The lease just granted, as a mapped buffer; released if it can't be mapped.
-  absl::StatusOr<Buffer> Map(absl::StatusOr<HeldLease> held) const;
+  absl::StatusOr<Buffer> LeaseFromDaemon(uint64_t bytes,
+                                         const LeaseOptions& options);
+  // The lease just granted, mapped; released if it can't be mapped.
+  absl::StatusOr<MappedLease*> Map(absl::StatusOr<HeldLease> held) const;
+  // Gives back what is cached.
+  void Close();
 
-  // Synchronised by itself; shared with the buffers.
+  // Both synchronised by themselves, and shared with the buffers.
   std::shared_ptr<Connection> connection_;
+  // Null: nothing is cached.
+  std::shared_ptr<LeaseCache> lease_cache_;
 };
 
 }  // namespace warmpool

@@ -23,7 +23,9 @@ LoadClient::LoadClient(const LoadOptions& options, int index,
       scenario_(options.scenario,
                 options.seed + static_cast<uint64_t>(index) * kSeedStep) {
   absl::StatusOr<Client> client =
-      Client::Connect(options.target, {.deadline = options.deadline});
+      // What is measured is the daemon.
+      Client::Connect(options.target, {.deadline = options.deadline,
+                                       .lease_cache_bytes = 0});
   if (client.ok()) {
     target_.emplace(*std::move(client), options.touch, scenario_.slots());
   } else {

@@ -58,8 +58,10 @@ class BufferTest : public ::testing::Test {
     daemon_.Listen();
   }
 
+  // The daemon sees every lease and release.
   Client Connect() {
-    absl::StatusOr<Client> client = Client::Connect(daemon_.target());
+    absl::StatusOr<Client> client =
+        Client::Connect(daemon_.target(), {.lease_cache_bytes = 0});
     EXPECT_THAT(client, IsOk());
     return *std::move(client);
   }
@@ -116,6 +118,7 @@ TEST_F(BufferTest, OutlivesItsClientAndUnmapsBeforeItReleases) {
     EXPECT_TRUE(IsMapped(granted_.path()));
     EXPECT_EQ(releases_, 0);
   }
+  // The last that had the connection has said all.
   EXPECT_EQ(releases_, 1);
 }
 
@@ -257,6 +260,97 @@ TEST_F(BufferTest, OptionsReachTheDaemon) {
       IsOk());
   EXPECT_EQ(attach.access(), v1::ACCESS_SHARED_WRITABLE);
   EXPECT_EQ(attach.ttl().seconds(), 5);
+}
+
+TEST_F(BufferTest, OneThatTheLeaseCacheKeptIsWarmAndAsLargeAsAskedFor) {
+  granted_.set_warmth(v1::WARMTH_FRESH);
+  granted_.set_zeroed(true);
+  {
+    absl::StatusOr<Client> client = Client::Connect(daemon_.target());
+    ASSERT_THAT(client, IsOk());
+    absl::StatusOr<Buffer> first = client->Lease(kTwoMiB);
+    ASSERT_THAT(first, IsOk());
+    EXPECT_EQ(first->warmth(), BufferWarmth::kFresh);
+    EXPECT_TRUE(first->zeroed());
+    std::byte* const data = first->data();
+    EXPECT_THAT(first->Release(), IsOk());
+    EXPECT_FALSE(first->valid());
+    absl::StatusOr<Buffer> again = client->Lease(kTwoMiB - 5);
+    ASSERT_THAT(again, IsOk());
+    EXPECT_EQ(again->data(), data);
+    EXPECT_EQ(again->size(), kTwoMiB - 5);
+    EXPECT_EQ(again->mapped_size(), kTwoMiB);
+    EXPECT_EQ(again->warmth(), BufferWarmth::kWarm);
+    EXPECT_FALSE(again->zeroed());
+    EXPECT_EQ(again->lease_id(), granted_.lease_id());
+    EXPECT_EQ(client->lease_cache_stats().hits, 1u);
+    EXPECT_EQ(client->lease_cache_stats().misses, 1u);
+    *again = Buffer();
+    EXPECT_EQ(client->lease_cache_stats().idle_bytes, kTwoMiB);
+    EXPECT_EQ(releases_, 0);
+  }
+  EXPECT_EQ(releases_, 1) << "with its client";
+}
+
+TEST_F(BufferTest, OneWhoseNameWasAskedForIsReleasedToTheDaemon) {
+  absl::StatusOr<Client> client = Client::Connect(daemon_.target());
+  ASSERT_THAT(client, IsOk());
+  absl::StatusOr<Buffer> buffer = client->Lease(kTwoMiB);
+  ASSERT_THAT(buffer, IsOk());
+  EXPECT_EQ(buffer->name(), granted_.buffer_name());
+  EXPECT_THAT(buffer->Release(), IsOk());
+  EXPECT_EQ(releases_, 1);
+  EXPECT_EQ(client->lease_cache_stats().idle_leases, 0u);
+}
+
+TEST_F(BufferTest, RequestsThatNotAnyBufferServesGoToTheDaemon) {
+  int leases = 0;
+  daemon_.on_lease = [&](const auto&, v1::LeaseResponse* response) {
+    // Each has a segment of its own.
+    granted_ = daemon_.MakeLease(kTwoMiB);
+    *response->mutable_lease() = granted_;
+    ++leases;
+    return grpc::Status::OK;
+  };
+  daemon_.on_release = [](const auto&, v1::ReleaseResponse* response) {
+    response->add_results();
+    return grpc::Status::OK;
+  };
+  absl::StatusOr<Client> client = Client::Connect(daemon_.target());
+  ASSERT_THAT(client, IsOk());
+  EXPECT_THAT(client->Lease(kTwoMiB), IsOk());
+  EXPECT_EQ(client->lease_cache_stats().idle_leases, 1u);
+  EXPECT_THAT(client->Lease(kTwoMiB, {.name = "n"}), IsOk());
+  EXPECT_THAT(client->Lease(kTwoMiB, {.ttl = absl::ZeroDuration()}), IsOk());
+  EXPECT_THAT(client->Lease(kTwoMiB, {.zeroed = true}), IsOk());
+  EXPECT_EQ(leases, 4);
+  EXPECT_EQ(client->lease_cache_stats().idle_leases, 1u) << "nor are they kept";
+  EXPECT_THAT(client->Lease(kTwoMiB), IsOk());
+  EXPECT_EQ(leases, 4);
+}
+
+TEST_F(BufferTest, AForkedChildHasNothingOfTheLeaseCache) {
+  absl::StatusOr<Client> client = Client::Connect(daemon_.target());
+  ASSERT_THAT(client, IsOk());
+  EXPECT_THAT(client->Lease(kTwoMiB), IsOk());
+  absl::StatusOr<Buffer> held = client->Lease(kTwoMiB);
+  ASSERT_THAT(held, IsOk());
+  EXPECT_THAT(held->Release(), IsOk());
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(30);
+    const bool refused = absl::IsFailedPrecondition(
+        client->Lease(kTwoMiB).status());
+    {
+      const Client inherited = *std::move(client);
+    }
+    _exit(refused ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(client->lease_cache_stats().idle_leases, 1u);
+  EXPECT_EQ(releases_, 0);
 }
 
 TEST_F(BufferTest, ListsAreAskedForPageByPage) {

@@ -1,7 +1,7 @@
 // A client process for end-to-end tests. It fills buffers with patterns that
 // only it could have written, and checks that they stay.
 //
-//   pattern_client churn TARGET SEED ITERATIONS
+//   pattern_client churn TARGET SEED ITERATIONS [LEASE_CACHE_BYTES]
 //   pattern_client hold TARGET NAME BYTES        (until killed)
 //   pattern_client view TARGET NAME              (checks at each line of input)
 //   pattern_client scribble TARGET NAME          (writes where it may not)
@@ -120,12 +120,18 @@ int Scribble(warmpool::Client& client, const std::string& name) {
 
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
-  warmpool::Client client = Must(warmpool::Client::Connect(arguments.at(1)));
   const std::string& mode = arguments.at(0);
   uint64_t number = 0;
   if (arguments.size() > 3 && !absl::SimpleAtoi(arguments[3], &number)) {
     return 2;
   }
+  warmpool::ClientOptions options;
+  if (arguments.size() > 4 &&
+      !absl::SimpleAtoi(arguments[4], &options.lease_cache_bytes)) {
+    return 2;
+  }
+  warmpool::Client client =
+      Must(warmpool::Client::Connect(arguments.at(1), options));
   if (mode == "churn") {
     return Churn(client, std::stoull(arguments.at(2)),
                  static_cast<int>(number));

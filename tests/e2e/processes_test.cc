@@ -45,7 +45,8 @@ class ProcessesTest : public ::testing::Test {
 TEST_F(ProcessesTest, NobodySeesAnothersBytesUnderLoad) {
   std::vector<std::unique_ptr<ChildProcess>> clients;
   for (int i = 0; i < 4; ++i) {
-    clients.push_back(Run({"churn", absl::StrCat(i), "1500"}));
+    // Without lease caches, so that the daemon does it all.
+    clients.push_back(Run({"churn", absl::StrCat(i), "1500", "0"}));
   }
   for (const auto& client : clients) {
     EXPECT_EQ(client->ReadLine(), "ok");
@@ -59,6 +60,24 @@ TEST_F(ProcessesTest, NobodySeesAnothersBytesUnderLoad) {
   EXPECT_EQ(stats.batch().failed_calls(), 0u);
   EXPECT_EQ(daemon_.Terminate(), 0);
   EXPECT_TRUE(daemon_.SegmentFiles().empty());
+}
+
+TEST_F(ProcessesTest, NobodySeesAnothersBytesWhereClientsKeepTheirLeases) {
+  std::vector<std::unique_ptr<ChildProcess>> clients;
+  for (int i = 0; i < 4; ++i) {
+    // Little enough that much goes back and forth.
+    clients.push_back(Run({"churn", absl::StrCat(i), "1500", "4194304"}));
+  }
+  for (const auto& client : clients) {
+    EXPECT_EQ(client->ReadLine(), "ok");
+    EXPECT_EQ(client->Wait(), 0);
+  }
+  EXPECT_TRUE(Eventually([&] { return Bytes().leased_bytes() == 0; }));
+  EXPECT_EQ(Bytes().quarantined_bytes(), 0u);
+  const v1::GetStatsResponse stats = client_.Stats();
+  EXPECT_LT(stats.leases().granted_warm() + stats.leases().granted_fresh(),
+            6000u);
+  EXPECT_EQ(stats.bigcache().failed_proofs(), 0u);
 }
 
 TEST_F(ProcessesTest, WhatAKilledClientHeldIsBackWithinASecond) {

@@ -100,7 +100,9 @@ Client* TortureClient::ConnectionOf(Manner manner) {
   std::optional<Client>& connection = connections_[static_cast<size_t>(manner)];
   if (connection.has_value()) return &*connection;
   ClientOptions options{.deadline = kPatience,
-                        .renew_leases = manner == Manner::kKeeping};
+                        .renew_leases = manner == Manner::kKeeping,
+                        // What this reports as released the daemon has back.
+                        .lease_cache_bytes = 0};
   if (manner == Manner::kHasty) {
     options.deadline = absl::Milliseconds(1 + static_cast<int64_t>(Below(4)));
   }

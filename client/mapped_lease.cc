@@ -1,0 +1,104 @@
+#include "client/mapped_lease.h"
+
+#include <cstdint>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/clock.h"
+#include "core/caching/unmap_batch.h"
+#include "core/memory/attach_segment.h"
+
+namespace warmpool {
+namespace {
+
+absl::Status CheckGrant(const v1::GrantedLease& granted) {
+  if (granted.size_bytes() > 0 &&
+      granted.size_bytes() <= granted.mapped_bytes() &&
+      granted.mapped_bytes() <= MappedLease::Classes().max_bytes()) {
+    return absl::OkStatus();
+  }
+  return absl::InternalError(
+      absl::StrCat("the daemon granted ", granted.size_bytes(),
+                   " bytes in a segment of ", granted.mapped_bytes()));
+}
+
+}  // namespace
+
+const SizeClasses& MappedLease::Classes() {
+  // Half of what a process can map: the daemon's own maximum is below.
+  static const SizeClasses& classes =
+      *new SizeClasses(SizeClasses::kMaxMaxBytes);
+  return classes;
+}
+
+absl::StatusOr<std::unique_ptr<MappedLease>> MappedLease::Map(
+    SystemCalls* calls, std::shared_ptr<LeaseSource> source, HeldLease held) {
+  auto lease = std::make_unique<MappedLease>(calls, std::move(source),
+                                             std::move(held), Segment());
+  absl::Status mapped = CheckGrant(lease->granted);
+  if (mapped.ok()) {
+    const size_t bytes = lease->granted.mapped_bytes();
+    lease->segment = Segment(*Classes().For(bytes), bytes, kOwner);
+    mapped = AttachSegment(*calls, lease->granted.path(), lease->writable(),
+                           &lease->segment);
+  }
+  if (mapped.ok()) return lease;
+  lease->End().IgnoreError();
+  return mapped;
+}
+
+MappedLease::MappedLease(SystemCalls* calls,
+                         std::shared_ptr<LeaseSource> source, HeldLease held,
+                         Segment segment)
+    : fate(std::move(held.fate)),
+      segment(std::move(segment)),
+      granted(std::move(held.granted)),
+      source(std::move(source)),
+      calls(calls) {}
+
+absl::Status MappedLease::End() {
+  const absl::Status unmapped = Unmap();
+  const absl::Status released = source->Release(granted);
+  return released.ok() ? unmapped : released;
+}
+
+void MappedLease::EndLater() {
+  Unmap().IgnoreError();
+  source->ReleaseLater({ref()});
+}
+
+Segment MappedLease::TakeSegment() {
+  Segment taken = std::move(segment);
+  taken.set_tag(reinterpret_cast<uintptr_t>(this));
+  return taken;
+}
+
+MappedLease* MappedLease::Of(const Segment& taken) {
+  return reinterpret_cast<MappedLease*>(taken.tag());
+}
+
+v1::LeaseRef MappedLease::ref() const {
+  v1::LeaseRef ref;
+  ref.set_lease_id(granted.lease_id());
+  ref.set_generation(granted.generation());
+  return ref;
+}
+
+bool MappedLease::writable() const {
+  return granted.access() == v1::ACCESS_SHARED_WRITABLE;
+}
+
+// In a batch of its own: several adders to one batch that ends inline may end
+// each other's segments, and then Add returns before its own has ended. A forked
+// child may not take a lock that its parent shares, either.
+absl::Status MappedLease::Unmap() {
+  UnmapBatch batch(calls,
+                   {.drain = UnmapBatch::Drain::kInline, .threshold_bytes = 0});
+  const size_t bytes = segment.bytes();
+  batch.Add(std::move(segment), MonotonicClock::Get().Now());
+  if (batch.counts().failed_calls == 0) return absl::OkStatus();
+  return absl::InternalError(
+      absl::StrCat("the kernel refused to unmap ", bytes, " bytes"));
+}
+
+}  // namespace warmpool

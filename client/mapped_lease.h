@@ -1,0 +1,84 @@
+// MappedLease: a lease and its mapping in this process: what a Buffer holds, and
+// what the lease cache keeps for the next one.
+//
+// Not thread-safe; whoever has it owns it. Invariant: a lease whose mapping ends
+// is released next, in this order, or the daemon would find the segment still in
+// use.
+#ifndef WARMPOOL_CLIENT_MAPPED_LEASE_H_
+#define WARMPOOL_CLIENT_MAPPED_LEASE_H_
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/lease_source.h"
+#include "core/memory/segment.h"
+#include "core/memory/size_class.h"
+#include "core/memory/system_calls.h"
+#include "proto/warmpool/v1/warmpool.pb.h"
+
+namespace warmpool {
+
+class LeaseCache;
+
+// Aligned so that what one thread leases shares no cache line with another's.
+struct alignas(64) MappedLease {
+  // Maps the segment of `held`; if it can't, releases the lease.
+  static absl::StatusOr<std::unique_ptr<MappedLease>> Map(
+      SystemCalls* calls, std::shared_ptr<LeaseSource> source, HeldLease held);
+
+  // The classes by which segments are mapped and cached, and their owner: to a
+  // process all of its segments are one owner's.
+  static const SizeClasses& Classes();
+  static constexpr uid_t kOwner = 0;
+
+  // `segment` is its mapping.
+  MappedLease(SystemCalls* calls, std::shared_ptr<LeaseSource> source,
+              HeldLease held, Segment segment);
+
+  // Unmaps, releases and waits for the daemon's answer. In a forked child it
+  // only unmaps, and returns FAILED_PRECONDITION: the lease is the parent's.
+  // This or EndLater is to be called once before the lease is destroyed, unless
+  // its segment was taken and ended.
+  absl::Status End();
+  // The same, but does not wait for the daemon.
+  void EndLater();
+
+  v1::LeaseRef ref() const;
+  bool writable() const;
+  bool has_ended() const {
+    return fate->ended.load(std::memory_order_relaxed);
+  }
+
+  // Takes the segment, to be cached or ended by itself, and finds the lease that
+  // a segment was taken from.
+  Segment TakeSegment();
+  static MappedLease* Of(const Segment& taken);
+
+  // The item of a ThreadTier.
+  SizeClass size_class() const { return segment.size_class(); }
+  size_t bytes() const { return segment.bytes(); }
+
+  // The cache that may keep it. Null: none may.
+  std::shared_ptr<LeaseCache> cache;
+  std::shared_ptr<const LeaseFate> fate;
+  // Its name was asked for, so that others may attach to it.
+  std::atomic<bool> shared{false};
+  // It was in use before, and what the grant says of its bytes is history.
+  bool reused = false;
+  Segment segment;
+  v1::GrantedLease granted;
+  std::shared_ptr<LeaseSource> source;
+  SystemCalls* calls;
+
+ private:
+  absl::Status Unmap();
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CLIENT_MAPPED_LEASE_H_

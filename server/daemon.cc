@@ -161,9 +161,12 @@ absl::Status Daemon::MakeHolders() {
            .on_gone = [this](HolderId id) { pool_->RemoveHolder(id); },
            .on_unconnected = [this](HolderId id, absl::Time since) {
              const size_t ended = pool_->EndUnusedLeases(id, since);
-             if (ended == 0) return;
-             spdlog::info("leases that their holder forgot holder={} leases={}",
-                          id, ended);
+             if (ended > 0) {
+               spdlog::info(
+                   "leases that their holder forgot holder={} leases={}", id,
+                   ended);
+             }
+             return pool_->HasLeases(id);
            }});
   if (!holders.ok()) return holders.status();
   holders_ = *std::move(holders);

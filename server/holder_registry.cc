@@ -171,7 +171,7 @@ void HolderRegistry::EndConnectionLocked(ConnectionTable::Serial serial) {
   }
 }
 
-void HolderRegistry::EndHolder(HolderId id) {
+void HolderRegistry::EndHolder(HolderId id, bool unneeded) {
   {
     MutexLock lock(&mutex_);
     const auto it = processes_.find(id);
@@ -180,7 +180,8 @@ void HolderRegistry::EndHolder(HolderId id) {
     const bool ended = process.pidfd.valid() && HasEnded(process.pidfd);
     const bool overdue =
         EndsWithConnections(process) && process.ends_at <= clock_.Now();
-    if (!ended && !overdue) return;
+    const bool forgotten = unneeded && process.connections == 0;
+    if (!ended && !overdue && !forgotten) return;
     spdlog::debug("holder gone pid={} holder={}", process.holder.pid, id);
     SetGraceLocked(&process, absl::InfiniteFuture());
     by_key_.erase(ProcessKey(process.holder.pid, process.holder.instance,
@@ -207,8 +208,8 @@ void HolderRegistry::EndOverdue() {
     }
     if (ends) {
       EndHolder(id);
-    } else if (options_.on_unconnected) {
-      options_.on_unconnected(id, since);
+    } else if (options_.on_unconnected && !options_.on_unconnected(id, since)) {
+      EndHolder(id, /*unneeded=*/true);
     }
   }
 }

@@ -52,8 +52,9 @@ class HolderRegistry {
     // Called under no lock, once nothing is known under it any more.
     std::function<void(HolderId)> on_gone;
     // Called under no lock; the holder was without a connection since then, and
-    // may have one again.
-    std::function<void(HolderId, absl::Time since)> on_unconnected;
+    // may have one again. Returns whether it has leases: one that has neither
+    // is forgotten, as if its process were gone, and costs nothing any more.
+    std::function<bool(HolderId, absl::Time since)> on_unconnected;
   };
 
   // What is pointed to must outlive this. Starts the thread that waits for the
@@ -105,8 +106,9 @@ class HolderRegistry {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndConnectionLocked(ConnectionTable::Serial serial)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Ends a holder, if its process or its grace is over.
-  void EndHolder(HolderId id);
+  // Ends a holder, if its process or its grace is over, or if it is `unneeded`
+  // and has no connection.
+  void EndHolder(HolderId id, bool unneeded = false);
   void EndOverdue();
   absl::Duration LeftOfGrace();
   void WatchMain();

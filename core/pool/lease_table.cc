@@ -42,6 +42,11 @@ std::vector<LeaseId> LeaseTable::LeasesOf(HolderId id) const {
   return {it->second.leases.begin(), it->second.leases.end()};
 }
 
+bool LeaseTable::HasLeases(HolderId id) const {
+  const auto it = holders_.find(id);
+  return it != holders_.end() && !it->second.leases.empty();
+}
+
 void LeaseTable::RemoveHolder(HolderId id) {
   const auto it = holders_.find(id);
   if (it == holders_.end()) return;

@@ -82,6 +82,7 @@ class LeaseTable {
   const Holder* FindHolder(HolderId id) const;
   // Leases of a holder.
   std::vector<LeaseId> LeasesOf(HolderId id) const;
+  bool HasLeases(HolderId id) const;
   // REQUIRES: it has no leases.
   void RemoveHolder(HolderId id);
 

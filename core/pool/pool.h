@@ -112,6 +112,8 @@ class Pool {
   // or destroyed its client). Returns how many.
   size_t EndUnusedLeases(HolderId id, absl::Time since);
 
+  bool HasLeases(HolderId id) const;
+
   // Errors as the RPC of the same name has them (proto/warmpool/v1).
   absl::StatusOr<LeaseGrant> Lease(HolderId holder,
                                    const LeaseRequest& request);

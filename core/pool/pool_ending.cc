@@ -65,6 +65,11 @@ void Pool::RemoveHolder(HolderId id) {
   Finish(std::move(ended));
 }
 
+bool Pool::HasLeases(HolderId id) const {
+  MutexLock lock(&mutex_);
+  return table_.HasLeases(id);
+}
+
 size_t Pool::EndUnusedLeases(HolderId id, absl::Time since) {
   std::vector<LeaseId> leases;
   {

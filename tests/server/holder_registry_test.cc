@@ -84,6 +84,7 @@ class HolderRegistryTest : public ::testing::Test {
             [this](HolderId id, absl::Time) {
               MutexLock lock(&mutex_);
               unconnected_.push_back(id);
+              return has_leases_;
             }};
     registry_ = *HolderRegistry::Create(&peers_, &MonotonicClock::Get(),
                                         std::move(options));
@@ -141,6 +142,7 @@ class HolderRegistryTest : public ::testing::Test {
   Mutex mutex_;
   std::map<HolderId, Holder> holders_ ABSL_GUARDED_BY(mutex_);
   std::vector<HolderId> unconnected_ ABSL_GUARDED_BY(mutex_);
+  bool has_leases_ ABSL_GUARDED_BY(mutex_) = true;
   std::unique_ptr<HolderRegistry> registry_;
 };
 
@@ -241,6 +243,22 @@ TEST_F(HolderRegistryTest, AGraceAfterItsLastConnectionAHolderIsReportedOnce) {
   EXPECT_THAT(holders(), SizeIs(1));
   const Pair later = Connect();
   EXPECT_EQ(*Admitted(later), holder);
+}
+
+TEST_F(HolderRegistryTest, WhoeverHasNoConnectionAndNoLeaseIsForgotten) {
+  {
+    MutexLock lock(&mutex_);
+    has_leases_ = false;
+  }
+  Start(absl::Milliseconds(1));
+  const Pair other = Connect();
+  Pair a = Connect();
+  const HolderId holder = *Admitted(a);
+  a.client.Reset();
+  EXPECT_TRUE(Eventually([&] { return holders().empty(); }));
+  // It may come back, as another holder.
+  EXPECT_NE(*Admitted(other), holder);
+  EXPECT_THAT(holders(), SizeIs(1));
 }
 
 // gRPC may close a connection before its end is seen.

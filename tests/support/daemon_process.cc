@@ -36,8 +36,9 @@ bool Accepts(const std::string& socket_path) {
 
 }  // namespace
 
-DaemonProcess::DaemonProcess(const std::vector<std::string>& flags)
-    : flags_(flags) {
+DaemonProcess::DaemonProcess(const std::vector<std::string>& flags,
+                             const std::string& program)
+    : flags_(flags), program_(program) {
   // Socket paths must be short, so not Bazel's test directory.
   char directory[] = "/tmp/warmpool-test-XXXXXX";
   if (mkdtemp(directory) == nullptr) Die("mkdtemp");
@@ -54,7 +55,7 @@ DaemonProcess::~DaemonProcess() {
 }
 
 void DaemonProcess::Start() {
-  std::vector<std::string> arguments = {"server/warmpoold",
+  std::vector<std::string> arguments = {program_,
                                         absl::StrCat("--listen=", target()),
                                         absl::StrCat("--shm_dir=", shm_dir_),
                                         "--log_level=warn"};

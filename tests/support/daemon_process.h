@@ -18,8 +18,9 @@ namespace warmpool::testing {
 class DaemonProcess {
  public:
   // Starts a daemon with these flags besides socket and directory, and waits
-  // until it accepts connections.
-  explicit DaemonProcess(const std::vector<std::string>& flags = {});
+  // until it accepts connections. `program` is its path in the runfiles.
+  explicit DaemonProcess(const std::vector<std::string>& flags = {},
+                         const std::string& program = "server/warmpoold");
   // Kills it if it runs, and removes its files.
   ~DaemonProcess();
 
@@ -41,6 +42,7 @@ class DaemonProcess {
   void Start();
 
   const std::vector<std::string> flags_;
+  const std::string program_;
   std::string directory_;
   std::string shm_dir_;
   std::unique_ptr<ChildProcess> process_;

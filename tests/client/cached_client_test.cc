@@ -138,19 +138,5 @@ TEST_F(CachedClientTest, WhatNobodyLeasesGoesBackByItself) {
   EXPECT_EQ(forgetful.lease_cache_stats().released_surplus, 1u);
 }
 
-TEST_F(CachedClientTest, ARevokedLeaseIsNotServedAgain) {
-  std::string revoked;
-  {
-    absl::StatusOr<Buffer> buffer = client_.Lease(kTwoMiB);
-    ASSERT_THAT(buffer, IsOk());
-    revoked = buffer->lease_id();
-  }
-  EXPECT_THAT(observer_.Revoke(revoked), IsOk());
-  EXPECT_TRUE(Eventually([&] {
-    absl::StatusOr<Buffer> buffer = client_.Lease(kTwoMiB);
-    return buffer.ok() && buffer->lease_id() != revoked;
-  }));
-}
-
 }  // namespace
 }  // namespace warmpool

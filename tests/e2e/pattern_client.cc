@@ -4,6 +4,7 @@
 //   pattern_client churn TARGET SEED ITERATIONS [LEASE_CACHE_BYTES]
 //   pattern_client hold TARGET NAME BYTES        (until killed)
 //   pattern_client view TARGET NAME              (checks at each line of input)
+//   pattern_client cling TARGET   (leases the same buffer while it can)
 //   pattern_client scribble TARGET NAME          (writes where it may not)
 #include <signal.h>
 #include <unistd.h>
@@ -108,6 +109,19 @@ int View(warmpool::Client& client, const std::string& name) {
   return 0;
 }
 
+int Cling(warmpool::Client& client) {
+  constexpr uint64_t kBytes = 2 << 20;
+  const std::string lease_id = Must(client.Lease(kBytes)).lease_id();
+  if (Must(client.Lease(kBytes)).lease_id() != lease_id) return 1;
+  std::cout << absl::BytesToHexString(lease_id) << std::endl;
+  std::string line;
+  std::getline(std::cin, line);
+  // Bad news is not here at once.
+  while (Must(client.Lease(kBytes)).lease_id() == lease_id) usleep(100);
+  std::cout << "another" << std::endl;
+  return 0;
+}
+
 int Scribble(warmpool::Client& client, const std::string& name) {
   warmpool::Buffer buffer = Must(client.Attach(name));
   // AddressSanitizer would make a report and an exit code of the signal.
@@ -138,6 +152,7 @@ int main(int argc, char** argv) {
   }
   if (mode == "hold") return Hold(client, arguments.at(2), number);
   if (mode == "view") return View(client, arguments.at(2));
+  if (mode == "cling") return Cling(client);
   if (mode == "scribble") return Scribble(client, arguments.at(2));
   return 2;
 }

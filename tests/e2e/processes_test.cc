@@ -140,6 +140,21 @@ TEST_F(ProcessesTest, AForeignLeaseIsRefusedAndOnlyRevokedByName) {
   EXPECT_TRUE(Eventually([&] { return Bytes().quarantined_bytes() == 0; }));
 }
 
+TEST_F(ProcessesTest, ARevokedLeaseLeavesTheLeaseCache) {
+  const auto client = Run({"cling"});
+  v1::ReleaseRequest release;
+  release.add_leases()->set_lease_id(
+      absl::HexStringToBytes(client->ReadLine()));
+  release.set_revoke(true);
+  EXPECT_EQ(client_.Release(release).code(), 0);
+  client->WriteLine("go on");
+  EXPECT_EQ(client->ReadLine(), "another");
+  EXPECT_EQ(client->Wait(), 0);
+  EXPECT_TRUE(Eventually([&] {
+    return Bytes().leased_bytes() == 0 && Bytes().quarantined_bytes() == 0;
+  }));
+}
+
 TEST_F(ProcessesTest, AClientThatIsKilledAgainAndAgainLeaksNothing) {
   for (int i = 0; i < 20; ++i) {
     const auto churning = Run({"churn", absl::StrCat(i), "1000000"});

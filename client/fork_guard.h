@@ -38,7 +38,7 @@ class ForkGuard {
   // Of the whole process; never destroyed.
   static ForkGuard& Get();
 
-  // The page stays as long as the process, and so must this object.
+  // The page is never given back, since marks may outlive this object.
   explicit ForkGuard(SystemCalls* calls);
   ForkGuard(const ForkGuard&) = delete;
   ForkGuard& operator=(const ForkGuard&) = delete;

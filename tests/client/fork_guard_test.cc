@@ -45,7 +45,7 @@ void ExpectTellsChildrenApart(ForkGuard& guard) {
 
 TEST(ForkGuardTest, TellsAChildFromItsParent) {
   FaultySystemCalls calls;
-  ForkGuard& guard = *new ForkGuard(&calls);
+  ForkGuard guard(&calls);
   EXPECT_TRUE(guard.has_page());
   ExpectTellsChildrenApart(guard);
 }
@@ -54,7 +54,7 @@ TEST(ForkGuardTest, DoesWithoutThePageWhereTheKernelRefusesIt) {
   for (const Call call : {Call::kMmap, Call::kMadvise}) {
     FaultySystemCalls calls;
     calls.FailNext(call, EINVAL);
-    ForkGuard& guard = *new ForkGuard(&calls);
+    ForkGuard guard(&calls);
     EXPECT_FALSE(guard.has_page());
     ExpectTellsChildrenApart(guard);
   }

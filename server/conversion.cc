@@ -124,6 +124,7 @@ absl::StatusOr<LeaseRequest> FromProto(const v1::LeaseRequest& request) {
   if (request.has_name()) converted.name = request.name();
   converted.ttl = *ttl;
   converted.require_zeroed = request.require_zeroed();
+  converted.if_ready = request.if_ready();
   return converted;
 }
 

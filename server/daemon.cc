@@ -1,7 +1,5 @@
 #include "server/daemon.h"
 
-#include <grpcpp/health_check_service_interface.h>
-#include <grpcpp/server_posix.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -11,12 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/byte_size.h"
-#include "core/base/unix_target.h"
 #include "server/conversion.h"
-#include "server/grpc_server.h"
-#include "server/hard_stop.h"
 #include "server/peer.h"
-#include "server/peer_format.h"
 #include "server/recovery.h"
 #include "spdlog/spdlog.h"
 
@@ -28,10 +22,6 @@ constexpr absl::Duration kDrainPoll = absl::Milliseconds(10);
 // How long a holder may be without a connection, where the default time to live
 // is shorter or there is none.
 constexpr absl::Duration kShortestGrace = absl::Minutes(1);
-// Given to calls under way when the server shuts down.
-constexpr absl::Duration kServerShutdownGrace = absl::Seconds(1);
-// After which a shutdown that has not come to its end is cut short.
-constexpr absl::Duration kHardStopAfter = absl::Seconds(10);
 
 // A segment costs a descriptor for as long as it lives.
 void RaiseDescriptorLimit() {
@@ -64,8 +54,7 @@ Daemon::Daemon(const DaemonOptions& options)
                                       : LinuxSystemCalls::Get()),
       journal_calls_(options.journal_calls != nullptr ? *options.journal_calls
                                                       : own_journal_calls_),
-      maintenance_(&clock_),
-      refusals_(&clock_) {}
+      maintenance_(&clock_) {}
 
 Daemon::~Daemon() {
   StopServing();
@@ -174,41 +163,17 @@ absl::Status Daemon::MakeHolders() {
 }
 
 absl::Status Daemon::StartServing() {
-  const absl::Status peers_can_be_told = CheckPeerFormat();
-  if (!peers_can_be_told.ok()) return peers_can_be_told;
-  const absl::StatusOr<std::string> path = SocketPathOf(options_.listen);
-  if (!path.ok()) return path.status();
-  absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Bind(
-      *path, holders_->admission().SocketMode());
-  if (!listener.ok()) return listener.status();
-  listener_ = *std::move(listener);
-
-  handlers_ = std::make_unique<Handlers>(
+  handlers_ = std::make_unique<PoolHandlers>(
       pool_.get(), directory_.get(), &calls_, &clock_,
-      [this](bool revoke) { return OnShutdownRpc(revoke); });
-  service_ = std::make_unique<MemoryPoolService>(holders_.get(),
-                                                 handlers_.get(), &hub_);
-  server_ = StartGrpcServer(service_.get(), options_.grpc);
-  if (server_ == nullptr) return absl::InternalError("gRPC server can't start");
-  server_->GetHealthCheckService()->SetServingStatus(true);
-  absl::StatusOr<std::unique_ptr<PrefaceGate>> gate =
-      PrefaceGate::Create(&clock_, [this](UniqueFd connection) {
-        grpc::AddInsecureChannelFromFd(server_.get(), connection.Release());
-      });
-  if (!gate.ok()) return gate.status();
-  gate_ = *std::move(gate);
-  listener_->Start([this](UniqueFd connection) {
-    const absl::Status admitted = holders_->Admit(connection.get());
-    if (!admitted.ok()) {
-      const std::optional<std::string> more =
-          refusals_.Pass(absl::StatusCodeToString(admitted.code()));
-      if (more.has_value()) {
-        spdlog::warn("connection refused: {}{}", admitted.ToString(), *more);
-      }
-      return;
-    }
-    gate_->Hold(std::move(connection));
-  });
+      PoolHandlers::Hooks{
+          .stop = [this](bool revoke) { return OnShutdownRpc(revoke); },
+          .idle_in_clients = [this] { return hub_.idle_bytes(); },
+          .trim_clients = [this](uint64_t bytes) { TrimClients(bytes); }});
+  transport_ = std::make_unique<Transport>(&clock_, holders_.get(),
+                                           handlers_.get(), &hub_);
+  const absl::Status started =
+      transport_->Start(options_.listen, options_.grpc);
+  if (!started.ok()) return started;
   spdlog::info("serving listen={} pid={}", options_.listen, getpid());
   return absl::OkStatus();
 }
@@ -234,17 +199,7 @@ size_t Daemon::Wait() {
 }
 
 void Daemon::StopServing() {
-  if (listener_ != nullptr) listener_->Stop();
-  if (gate_ != nullptr) gate_->Stop();
-  if (server_ != nullptr) {
-    const HardStop hard_stop(&clock_, kHardStopAfter, [] {
-      spdlog::error("a call does not end: stopping without it; the next daemon "
-                    "takes up what is leased");
-      _exit(1);
-    });
-    server_->Shutdown(absl::ToChronoTime(absl::Now() + kServerShutdownGrace));
-    server_->Wait();
-  }
+  if (transport_ != nullptr) transport_->Stop();
   maintenance_.Stop();
 }
 
@@ -254,10 +209,17 @@ void Daemon::BeginDrain() {
     if (std::exchange(draining_, true)) return;
   }
   spdlog::info("draining");
-  server_->GetHealthCheckService()->SetServingStatus(false);
+  transport_->SetServing(false);
   pool_->Drain();
   v1::SessionResponse notice;
   notice.mutable_draining();
+  hub_.NotifyAll(notice);
+}
+
+void Daemon::TrimClients(uint64_t wanted_bytes) {
+  spdlog::debug("asking clients for idle memory bytes={}", wanted_bytes);
+  v1::SessionResponse notice;
+  notice.mutable_trim()->set_wanted_bytes(wanted_bytes);
   hub_.NotifyAll(notice);
 }
 

@@ -19,18 +19,14 @@
 #include "core/pool/journal.h"
 #include "core/pool/pool.h"
 #include "core/pool/uid_quota.h"
-#include "grpcpp/grpcpp.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 #include "server/admission.h"
 #include "server/grpc_server.h"
-#include "server/handlers.h"
 #include "server/holder_registry.h"
-#include "server/listener.h"
-#include "server/log_limit.h"
 #include "server/maintenance.h"
-#include "server/preface_gate.h"
-#include "server/service.h"
-#include "server/session.h"
+#include "server/pool_handlers.h"
+#include "server/session_hub.h"
+#include "server/transport.h"
 
 namespace warmpool {
 
@@ -87,6 +83,8 @@ class Daemon {
   void BeginDrain();
   v1::ShutdownResponse OnShutdownRpc(bool revoke);
   void AwaitReleases();
+  // Asks clients for what they keep idle.
+  void TrimClients(uint64_t wanted_bytes);
   // Ends all connections and calls. Does nothing the second time.
   void StopServing();
   void LogLeasesLeft();
@@ -114,12 +112,8 @@ class Daemon {
   Maintenance maintenance_;
   std::unique_ptr<Pool> pool_;
   std::unique_ptr<HolderRegistry> holders_;
-  std::unique_ptr<Handlers> handlers_;
-  std::unique_ptr<MemoryPoolService> service_;
-  std::unique_ptr<grpc::Server> server_;
-  LogLimit refusals_;
-  std::unique_ptr<PrefaceGate> gate_;
-  std::unique_ptr<Listener> listener_;
+  std::unique_ptr<PoolHandlers> handlers_;
+  std::unique_ptr<Transport> transport_;
 };
 
 }  // namespace warmpool

@@ -139,6 +139,11 @@ ABSL_FLAG(absl::Duration, ping_timeout,
           warmpool::GrpcServerOptions().ping_timeout,
           "Its connection is cut when a ping is unanswered for this long; its "
           "leases stay");
+ABSL_FLAG(absl::Duration, busy_poll, warmpool::GrpcServerOptions().busy_poll,
+          "After a request, ask for the next one again and again for so long "
+          "before sleeping: halves the latency of clients that do the same, "
+          "for a core that is busy while they ask. 50us is plenty; 0: off");
+
 ABSL_FLAG(bool, reflection, false,
           "Serve gRPC reflection, for grpcurl and the like");
 ABSL_FLAG(std::string, log_level, "info",
@@ -272,6 +277,7 @@ absl::StatusOr<DaemonOptions> ParseDaemonFlags(int argc, char** argv) {
   options.pool.max_ttl = absl::GetFlag(FLAGS_max_ttl);
   options.drain_timeout = absl::GetFlag(FLAGS_drain_timeout);
   options.grpc.reflection = absl::GetFlag(FLAGS_reflection);
+  options.grpc.busy_poll = absl::GetFlag(FLAGS_busy_poll);
   options.grpc.ping_interval = absl::GetFlag(FLAGS_ping_interval);
   options.grpc.ping_timeout = absl::GetFlag(FLAGS_ping_timeout);
   status = SetAdmission(&options.admission);

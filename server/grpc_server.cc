@@ -46,7 +46,8 @@ class WithoutReflection final : public grpc::ServerBuilderOption {
 }  // namespace
 
 std::unique_ptr<grpc::Server> StartGrpcServer(
-    grpc::Service* service, const GrpcServerOptions& options) {
+    grpc::Service* service, const GrpcServerOptions& options,
+    std::unique_ptr<grpc::ServerCompletionQueue>* queue) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
 
@@ -67,6 +68,7 @@ std::unique_ptr<grpc::Server> StartGrpcServer(
   // A blocking client with no call under way does not answer pings.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 0);
   builder.RegisterService(service);
+  *queue = builder.AddCompletionQueue();
   return builder.BuildAndStart();
 }
 

@@ -19,12 +19,16 @@ struct GrpcServerOptions {
   absl::Duration ping_interval = absl::Seconds(20);
   // ... and cut when a ping has gone unanswered for this long.
   absl::Duration ping_timeout = absl::Seconds(20);
+  // See ServingQueue.
+  absl::Duration busy_poll = absl::ZeroDuration();
 };
 
 // Starts a server for `service` with the standard health service, bounded in
-// memory, message size and calls of a connection. Null if gRPC can't start.
-std::unique_ptr<grpc::Server> StartGrpcServer(grpc::Service* service,
-                                              const GrpcServerOptions& options);
+// memory, message size and calls of a connection. `*queue` is where the calls
+// come. Null if gRPC can't start.
+std::unique_ptr<grpc::Server> StartGrpcServer(
+    grpc::Service* service, const GrpcServerOptions& options,
+    std::unique_ptr<grpc::ServerCompletionQueue>* queue);
 
 }  // namespace warmpool
 

@@ -1,106 +1,77 @@
 #include "server/service.h"
 
-#include "server/conversion.h"
-#include "server/grpc_status.h"
+#include "server/session.h"
+#include "server/unary_call.h"
 #include "server/watch_stats.h"
 
 namespace warmpool {
 namespace {
 
-// Ends a stream at once with an error.
-template <typename Reactor>
-class RefusedStream final : public Reactor {
- public:
-  explicit RefusedStream(const absl::Status& status) {
-    this->Finish(ToGrpcStatus(status));
-  }
-  void OnDone() override { delete this; }
-};
+using Service = v1::MemoryPool::AsyncService;
+
+template <typename Request, typename Response>
+void Await(const Serving& serving,
+           const UnaryMethod<Request, Response>& method) {
+  UnaryCall<Request, Response>::Await(serving, method);
+}
+
+const UnaryMethod<v1::LeaseRequest, v1::LeaseResponse> kLease = {
+    .await = &Service::RequestLease,
+    .handle_at_once = &Handlers::LeaseIfReady,
+    .handle = &Handlers::Lease,
+    .handle_quickly = nullptr};
+
+// An RPC that the serving thread answers.
+template <typename Request, typename Response>
+UnaryMethod<Request, Response> Quick(
+    decltype(UnaryMethod<Request, Response>::await) await,
+    absl::Status (Handlers::*handle)(HolderId, const Request&, Response*)) {
+  return {.await = await,
+          .handle_at_once = nullptr,
+          .handle = nullptr,
+          .handle_quickly = handle};
+}
+
+// One that a worker answers.
+template <typename Request, typename Response>
+UnaryMethod<Request, Response> Slow(
+    decltype(UnaryMethod<Request, Response>::await) await,
+    absl::Status (Handlers::*handle)(HolderId, const Request&, Response*)) {
+  return {.await = await,
+          .handle_at_once = nullptr,
+          .handle = handle,
+          .handle_quickly = nullptr};
+}
+
+const auto kAttach = Quick<v1::AttachRequest, v1::AttachResponse>(
+    &Service::RequestAttach, &Handlers::Attach);
+const auto kRelease = Quick<v1::ReleaseRequest, v1::ReleaseResponse>(
+    &Service::RequestRelease, &Handlers::Release);
+const auto kRenew = Quick<v1::RenewRequest, v1::RenewResponse>(
+    &Service::RequestRenew, &Handlers::Renew);
+const auto kGetStats = Quick<v1::GetStatsRequest, v1::GetStatsResponse>(
+    &Service::RequestGetStats, &Handlers::GetStats);
+const auto kAssert = Slow<v1::AssertRequest, v1::AssertResponse>(
+    &Service::RequestAssert, &Handlers::Assert);
+const auto kListBuffers =
+    Slow<v1::ListBuffersRequest, v1::ListBuffersResponse>(
+        &Service::RequestListBuffers, &Handlers::ListBuffers);
+const auto kShutdown = Slow<v1::ShutdownRequest, v1::ShutdownResponse>(
+    &Service::RequestShutdown, &Handlers::Shutdown);
 
 }  // namespace
 
-template <typename Request, typename Response>
-grpc::ServerUnaryReactor* MemoryPoolService::Answer(
-    grpc::CallbackServerContext* context,
-    absl::Status (Handlers::*handle)(HolderId, const Request&, Response*),
-    const Request& request, Response* response) {
-  const absl::StatusOr<HolderId> holder = holders_.Resolve(context->peer());
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  reactor->Finish(ToGrpcStatus(
-      holder.ok() ? (handlers_.*handle)(*holder, request, response)
-                  : holder.status()));
-  return reactor;
-}
-
-grpc::ServerUnaryReactor* MemoryPoolService::Lease(
-    grpc::CallbackServerContext* context, const v1::LeaseRequest* request,
-    v1::LeaseResponse* response) {
-  return Answer(context, &Handlers::Lease, *request, response);
-}
-
-grpc::ServerUnaryReactor* MemoryPoolService::Attach(
-    grpc::CallbackServerContext* context, const v1::AttachRequest* request,
-    v1::AttachResponse* response) {
-  return Answer(context, &Handlers::Attach, *request, response);
-}
-
-grpc::ServerUnaryReactor* MemoryPoolService::Release(
-    grpc::CallbackServerContext* context, const v1::ReleaseRequest* request,
-    v1::ReleaseResponse* response) {
-  return Answer(context, &Handlers::Release, *request, response);
-}
-
-grpc::ServerUnaryReactor* MemoryPoolService::Renew(
-    grpc::CallbackServerContext* context, const v1::RenewRequest* request,
-    v1::RenewResponse* response) {
-  return Answer(context, &Handlers::Renew, *request, response);
-}
-
-grpc::ServerUnaryReactor* MemoryPoolService::Assert(
-    grpc::CallbackServerContext* context, const v1::AssertRequest* request,
-    v1::AssertResponse* response) {
-  return Answer(context, &Handlers::Assert, *request, response);
-}
-
-grpc::ServerUnaryReactor* MemoryPoolService::ListBuffers(
-    grpc::CallbackServerContext* context,
-    const v1::ListBuffersRequest* request,
-    v1::ListBuffersResponse* response) {
-  return Answer(context, &Handlers::ListBuffers, *request, response);
-}
-
-grpc::ServerUnaryReactor* MemoryPoolService::GetStats(
-    grpc::CallbackServerContext* context, const v1::GetStatsRequest* request,
-    v1::GetStatsResponse* response) {
-  return Answer(context, &Handlers::GetStats, *request, response);
-}
-
-grpc::ServerUnaryReactor* MemoryPoolService::Shutdown(
-    grpc::CallbackServerContext* context, const v1::ShutdownRequest* request,
-    v1::ShutdownResponse* response) {
-  return Answer(context, &Handlers::Shutdown, *request, response);
-}
-
-grpc::ServerWriteReactor<v1::GetStatsResponse>* MemoryPoolService::WatchStats(
-    grpc::CallbackServerContext* context,
-    const v1::WatchStatsRequest* request) {
-  using Refused = RefusedStream<grpc::ServerWriteReactor<v1::GetStatsResponse>>;
-  const absl::StatusOr<HolderId> holder = holders_.Resolve(context->peer());
-  if (!holder.ok()) return new Refused(holder.status());
-  const absl::StatusOr<absl::Duration> interval = WatchIntervalOf(*request);
-  if (!interval.ok()) return new Refused(interval.status());
-  return ServeWatchStats(*holder, *interval, &handlers_);
-}
-
-grpc::ServerBidiReactor<v1::SessionRequest, v1::SessionResponse>*
-MemoryPoolService::Session(grpc::CallbackServerContext* context) {
-  const absl::StatusOr<HolderId> holder = holders_.Resolve(context->peer());
-  if (!holder.ok()) {
-    return new RefusedStream<
-        grpc::ServerBidiReactor<v1::SessionRequest, v1::SessionResponse>>(
-        holder.status());
-  }
-  return ServeSession(*holder, &hub_, &handlers_);
+void ServeMemoryPool(const Serving& serving) {
+  Await(serving, kLease);
+  Await(serving, kAttach);
+  Await(serving, kRelease);
+  Await(serving, kRenew);
+  Await(serving, kGetStats);
+  Await(serving, kAssert);
+  Await(serving, kListBuffers);
+  Await(serving, kShutdown);
+  AwaitWatchStats(serving);
+  AwaitSession(serving);
 }
 
 }  // namespace warmpool

@@ -1,12 +1,11 @@
 #include "server/watch_stats.h"
 
 #include <grpcpp/alarm.h>
+#include <grpcpp/grpcpp.h>
 
-#include <memory>
-
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "core/base/mutex.h"
+#include "absl/time/clock.h"
+#include "core/pool/lease.h"
 #include "server/conversion.h"
 #include "server/grpc_status.h"
 
@@ -17,76 +16,100 @@ constexpr absl::Duration kDefaultInterval = absl::Seconds(1);
 constexpr absl::Duration kShortestInterval = absl::Milliseconds(100);
 constexpr absl::Duration kLongestInterval = absl::Hours(1);
 
-// Writes, then sleeps on an alarm, then writes again, until cancelled. Either a
-// write or an alarm is always under way, and whichever it is finishes the call:
-// so neither is left when OnDone comes.
-class WatchStatsReactor final
-    : public grpc::ServerWriteReactor<v1::GetStatsResponse> {
+// Writes, then sleeps on an alarm, then writes again, until cancelled. One of
+// these is always under way, and whichever it is finishes the call. Everything
+// happens on the serving thread. Deletes itself.
+class WatchStatsCall final {
  public:
-  WatchStatsReactor(HolderId holder, absl::Duration interval,
-                    Handlers* handlers)
-      : holder_(holder), interval_(interval), handlers_(*handlers) {
-    Write();
+  explicit WatchStatsCall(const Serving& serving) : serving_(serving) {
+    context_.AsyncNotifyWhenDone(&over_);
+    grpc::ServerCompletionQueue* const queue = serving.queue->queue();
+    serving.service->RequestWatchStats(&context_, &request_, &writer_, queue,
+                                       queue, &begun_);
   }
-
-  void OnWriteDone(bool ok) override {
-    MutexLock lock(&mutex_);
-    if (!ok) cancelled_ = true;
-    if (cancelled_) {
-      Finish(grpc::Status::CANCELLED);
-      return;
-    }
-    sleeping_ = true;
-    // One alarm a sleep: the callback of the last may still be running.
-    alarm_ = std::make_unique<grpc::Alarm>();
-    alarm_->Set(absl::ToChronoTime(absl::Now() + interval_),
-                [this](bool) { OnAlarm(); });
-  }
-
-  void OnCancel() override {
-    MutexLock lock(&mutex_);
-    cancelled_ = true;
-    if (sleeping_) alarm_->Cancel();
-  }
-
-  void OnDone() override { delete this; }
 
  private:
-  void OnAlarm() {
-    bool cancelled;
-    {
-      MutexLock lock(&mutex_);
-      sleeping_ = false;
-      cancelled = cancelled_;
+  struct Step final : ServingQueue::Event {
+    Step(WatchStatsCall* call, void (WatchStatsCall::*happened)(bool))
+        : call(call), happened(happened) {}
+    void Happened(bool ok) override { (call->*happened)(ok); }
+    WatchStatsCall* const call;
+    void (WatchStatsCall::*const happened)(bool ok);
+  };
+
+  void OnBegun(bool ok) {
+    // The server shuts down; nothing else was asked for.
+    if (!ok) {
+      delete this;
+      return;
     }
-    if (cancelled) {
-      Finish(grpc::Status::CANCELLED);
-    } else {
-      Write();
-    }
+    AwaitWatchStats(serving_);
+    const absl::StatusOr<HolderId> holder =
+        serving_.holders->Resolve(context_.peer());
+    if (!holder.ok()) return Finish(ToGrpcStatus(holder.status()));
+    const absl::StatusOr<absl::Duration> interval = WatchIntervalOf(request_);
+    if (!interval.ok()) return Finish(ToGrpcStatus(interval.status()));
+    holder_ = *holder;
+    interval_ = *interval;
+    Write();
   }
 
   void Write() {
     response_.Clear();
-    const absl::Status status =
-        handlers_.GetStats(holder_, v1::GetStatsRequest(), &response_);
-    if (status.ok()) {
-      StartWrite(&response_);
-    } else {
-      Finish(ToGrpcStatus(status));
-    }
+    const absl::Status status = serving_.handlers->GetStats(
+        holder_, v1::GetStatsRequest(), &response_);
+    if (!status.ok()) return Finish(ToGrpcStatus(status));
+    writer_.Write(response_, &written_);
   }
 
-  const HolderId holder_;
-  const absl::Duration interval_;
-  Handlers& handlers_;
+  void OnWritten(bool ok) {
+    if (!ok || is_over_) return Finish(grpc::Status::CANCELLED);
+    sleeping_ = true;
+    alarm_.Set(serving_.queue->queue(),
+               absl::ToChronoTime(absl::Now() + interval_), &woken_);
+  }
+
+  void OnWoken(bool) {
+    sleeping_ = false;
+    if (is_over_) return Finish(grpc::Status::CANCELLED);
+    Write();
+  }
+
+  void Finish(const grpc::Status& status) { writer_.Finish(status, &finished_); }
+
+  void OnOver(bool) {
+    is_over_ = true;
+    if (sleeping_) alarm_.Cancel();
+    DeleteIfDone();
+  }
+
+  void OnFinished(bool) {
+    is_finished_ = true;
+    DeleteIfDone();
+  }
+
+  void DeleteIfDone() {
+    if (is_over_ && is_finished_) delete this;
+  }
+
+  const Serving& serving_;
+  HolderId holder_ = 0;
+  absl::Duration interval_;
+  grpc::ServerContext context_;
+  v1::WatchStatsRequest request_;
   // Belongs to the write under way.
   v1::GetStatsResponse response_;
+  grpc::ServerAsyncWriter<v1::GetStatsResponse> writer_{&context_};
+  grpc::Alarm alarm_;
+  bool sleeping_ = false;
+  bool is_over_ = false;
+  bool is_finished_ = false;
 
-  Mutex mutex_;
-  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
-  bool sleeping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::unique_ptr<grpc::Alarm> alarm_ ABSL_GUARDED_BY(mutex_);
+  Step begun_{this, &WatchStatsCall::OnBegun};
+  Step written_{this, &WatchStatsCall::OnWritten};
+  Step woken_{this, &WatchStatsCall::OnWoken};
+  Step finished_{this, &WatchStatsCall::OnFinished};
+  Step over_{this, &WatchStatsCall::OnOver};
 };
 
 }  // namespace
@@ -106,9 +129,6 @@ absl::StatusOr<absl::Duration> WatchIntervalOf(
   return *interval;
 }
 
-grpc::ServerWriteReactor<v1::GetStatsResponse>* ServeWatchStats(
-    HolderId holder, absl::Duration interval, Handlers* handlers) {
-  return new WatchStatsReactor(holder, interval, handlers);
-}
+void AwaitWatchStats(const Serving& serving) { new WatchStatsCall(serving); }
 
 }  // namespace warmpool

@@ -2,13 +2,10 @@
 #ifndef WARMPOOL_SERVER_WATCH_STATS_H_
 #define WARMPOOL_SERVER_WATCH_STATS_H_
 
-#include <grpcpp/grpcpp.h>
-
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "core/pool/lease.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
-#include "server/handlers.h"
+#include "server/serving.h"
 
 namespace warmpool {
 
@@ -16,10 +13,8 @@ namespace warmpool {
 absl::StatusOr<absl::Duration> WatchIntervalOf(
     const v1::WatchStatsRequest& request);
 
-// A reactor that serves one watcher; it deletes itself when gRPC is done with
-// it. `handlers` must outlive it.
-grpc::ServerWriteReactor<v1::GetStatsResponse>* ServeWatchStats(
-    HolderId holder, absl::Duration interval, Handlers* handlers);
+// Begins to wait for a call, and then for the next.
+void AwaitWatchStats(const Serving& serving);
 
 }  // namespace warmpool
 

@@ -83,9 +83,10 @@ Command ShutdownCommand() {
           .arguments = "",
           .summary = "stops the daemon",
           .help =
-              "Makes the daemon drain: it grants no further lease, waits a "
-              "while for those live,\nand stops. Only for root and the "
-              "daemon's user.\n\n"
+              "Makes the daemon drain: it grants no further lease, waits for "
+              "those live if its\n--drain_timeout says so, and stops; the next "
+              "daemon takes up what is left. Only\nfor root, the daemon's user "
+              "and its administrators.\n\n"
               "  warmpool shutdown\n",
           .flags = {"revoke"},
           .run = RunShutdown};

@@ -13,6 +13,14 @@ namespace {
 // number without pattern: 2^64 over the golden ratio.)
 constexpr uint64_t kSeedStep = 0x9e3779b97f4a7c15;
 
+ClientOptions OptionsOf(const LoadOptions& load) {
+  ClientOptions options;
+  options.deadline = load.deadline;
+  options.busy_poll = load.busy_poll;
+  if (!load.lease_cache) options.lease_cache_bytes = 0;
+  return options;
+}
+
 }  // namespace
 
 LoadClient::LoadClient(const LoadOptions& options, int index,
@@ -23,9 +31,7 @@ LoadClient::LoadClient(const LoadOptions& options, int index,
       scenario_(options.scenario,
                 options.seed + static_cast<uint64_t>(index) * kSeedStep) {
   absl::StatusOr<Client> client =
-      // What is measured is the daemon.
-      Client::Connect(options.target, {.deadline = options.deadline,
-                                       .lease_cache_bytes = 0});
+      Client::Connect(options.target, OptionsOf(options));
   if (client.ok()) {
     target_.emplace(*std::move(client), options.touch, scenario_.slots());
   } else {

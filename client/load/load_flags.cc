@@ -44,6 +44,12 @@ ABSL_FLAG(warmpool::TouchMode, touch, warmpool::TouchMode::kPages,
 ABSL_FLAG(uint64_t, seed, 1, "The same seed makes the same steps");
 ABSL_FLAG(absl::Duration, deadline, absl::Seconds(10),
           "Longest wait for the answer to a call");
+ABSL_FLAG(bool, lease_cache, false,
+          "Clients keep what they release, as the library does by default, and "
+          "lease it again without a call. Off, the daemon is what is measured");
+ABSL_FLAG(absl::Duration, busy_poll, absl::ZeroDuration(),
+          "How long a client that waits for an answer asks the kernel again and "
+          "again before it sleeps. 0: not at all");
 ABSL_FLAG(std::string, json, "",
           "File for the report as JSON; -: to stdout, in place of the table");
 ABSL_FLAG(std::optional<int>, client_process, std::nullopt,
@@ -79,9 +85,9 @@ Flags:
 )";
 
 constexpr absl::string_view kFlags[] = {
-    "target", "scenario",   "clients",  "processes", "size",
-    "live",   "iterations", "duration", "rate",      "touch",
-    "seed",   "deadline",   "json"};
+    "target",     "scenario", "clients", "processes", "size",
+    "live",       "iterations", "duration", "rate", "touch",
+    "seed",       "lease_cache", "busy_poll", "deadline", "json"};
 
 absl::Status Invalid(absl::string_view flag, absl::string_view value,
                      absl::string_view why) {
@@ -174,6 +180,8 @@ absl::StatusOr<LoadFlags> ParseLoadFlags(int argc, char** argv) {
   options.target = absl::GetFlag(FLAGS_target);
   if (options.target.empty()) options.target = DefaultTarget();
   options.deadline = absl::GetFlag(FLAGS_deadline);
+  options.lease_cache = absl::GetFlag(FLAGS_lease_cache);
+  options.busy_poll = absl::GetFlag(FLAGS_busy_poll);
   options.leases_per_second = absl::GetFlag(FLAGS_rate);
   options.touch = absl::GetFlag(FLAGS_touch);
   options.seed = absl::GetFlag(FLAGS_seed);

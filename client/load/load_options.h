@@ -16,6 +16,11 @@ struct LoadOptions {
   std::string target;
   // Of every call.
   absl::Duration deadline = absl::Seconds(10);
+  // Buffers stay with their clients: what is measured is the library. Otherwise
+  // the daemon is.
+  bool lease_cache = false;
+  // See ClientOptions.
+  absl::Duration busy_poll = absl::ZeroDuration();
   // Of each client.
   ScenarioOptions scenario;
   absl::Duration duration = absl::InfiniteDuration();

@@ -40,6 +40,11 @@ std::optional<Segment> BigCache::Take(uid_t owner, SizeClass size_class,
   return segment;
 }
 
+bool BigCache::Holds(uid_t owner, SizeClass size_class) const {
+  const auto it = rings_.find(Key(owner, size_class));
+  return it != rings_.end() && !it->second.slots.empty();
+}
+
 void BigCache::NoteAcquired(uid_t owner, SizeClass size_class,
                             absl::Time now) {
   RingOf(owner, size_class, now).demand.Acquired(now);

@@ -86,6 +86,9 @@ class BigCache {
   std::optional<Segment> Take(uid_t owner, SizeClass size_class,
                               absl::Time now);
 
+  // Whether Take would find one.
+  bool Holds(uid_t owner, SizeClass size_class) const;
+
   // Tells that a demand was met without Take, or that a segment in use was not
   // retained in the end: adaptive rings count what is in use.
   void NoteAcquired(uid_t owner, SizeClass size_class, absl::Time now);

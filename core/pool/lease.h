@@ -69,6 +69,10 @@ struct LeaseRequest {
   std::optional<std::string> name;
   RequestedTtl ttl;
   bool require_zeroed = false;
+  // Only what is ready: no memory is made, and no room. NOT_FOUND otherwise.
+  bool if_ready = false;
+  // The caller does not try again: a refusal is counted.
+  bool is_last_try = true;
 };
 
 struct AttachRequest {

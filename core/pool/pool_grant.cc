@@ -10,7 +10,10 @@ namespace warmpool {
 absl::StatusOr<LeaseGrant> Pool::Lease(HolderId holder,
                                        const LeaseRequest& request) {
   absl::StatusOr<LeaseGrant> grant = LeaseUncounted(holder, request);
-  if (!grant.ok()) NoteRefused(grant.status());
+  const bool tried_again =
+      (request.if_ready && absl::IsNotFound(grant.status())) ||
+      (!request.is_last_try && absl::IsResourceExhausted(grant.status()));
+  if (!grant.ok() && !tried_again) NoteRefused(grant.status());
   return grant;
 }
 
@@ -87,7 +90,7 @@ absl::StatusOr<LeaseGrant> Pool::LeaseUncounted(HolderId holder,
     }
   }
   absl::StatusOr<SegmentPool::Acquired> acquired =
-      segments_.Acquire({uid, request.bytes, request.require_zeroed});
+      segments_.Acquire({uid, request.bytes, request.require_zeroed, request.if_ready});
   if (acquired.ok()) {
     return CommitLease(holder, uid, request, name, *ttl, *std::move(acquired));
   }

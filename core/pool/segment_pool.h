@@ -67,6 +67,9 @@ class SegmentPool {
     uint64_t bytes = 0;
     // Old bytes are not acceptable.
     bool require_zeroed = false;
+    // No memory is to be made, and no room. NOT_FOUND otherwise; such a miss is
+    // not counted, as the same request is expected again without this.
+    bool if_ready = false;
   };
 
   struct Acquired {
@@ -99,6 +102,7 @@ class SegmentPool {
   ~SegmentPool();
 
   // A segment of the request's size class. INVALID_ARGUMENT: the size.
+  // NOT_FOUND: none is ready, and only such was asked for.
   // RESOURCE_EXHAUSTED, telling the bytes free: beyond the capacity or what
   // the machine has, even after everything retained was ended.
   absl::StatusOr<Acquired> Acquire(const AcquireRequest& request);
@@ -158,6 +162,8 @@ class SegmentPool {
   void CheckInvariants() const;
 
  private:
+  // Whether BigCache has a segment for the request at this moment.
+  bool MayBeWarm(const AcquireRequest& request, SizeClass size_class) const;
   // A warm segment that passed the proof, or nullopt.
   std::optional<Segment> TakeWarm(const AcquireRequest& request,
                                   SizeClass size_class);

@@ -42,7 +42,8 @@ class ClientTest : public ::testing::Test {
   }
 
   DaemonProcess daemon_{
-      {"--capacity_bytes=64MiB", "--default_ttl=0", "--bigcache_decay=inf"}};
+      {"--capacity_bytes=64MiB", "--default_ttl=0", "--bigcache_decay=inf",
+       "--drain_timeout=30s"}};
   // What is released goes back to the daemon.
   Client client_ = Connect({.lease_cache_bytes = 0});
 };

@@ -1,37 +1,78 @@
-#include "server/handlers.h"
+#include "server/pool_handlers.h"
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "server/conversion.h"
 #include "server/stats.h"
 
 namespace warmpool {
 
-Handlers::Handlers(Pool* pool, SegmentDirectory* directory,
-                   const SystemCalls* calls, const Clock* clock,
-                   StopFunction stop)
+PoolHandlers::PoolHandlers(Pool* pool, SegmentDirectory* directory,
+                           const SystemCalls* calls, const Clock* clock,
+                           Hooks hooks)
     : pool_(*pool),
       directory_(*directory),
       calls_(*calls),
       clock_(*clock),
       started_at_(clock->Now()),
-      stop_(std::move(stop)) {}
+      hooks_(std::move(hooks)) {}
 
-absl::Status Handlers::Lease(HolderId holder, const v1::LeaseRequest& request,
-                             v1::LeaseResponse* response) {
-  const absl::StatusOr<LeaseRequest> converted = FromProto(request);
+std::optional<absl::Status> PoolHandlers::LeaseIfReady(
+    HolderId holder, const v1::LeaseRequest& request,
+    v1::LeaseResponse* response) {
+  absl::StatusOr<LeaseRequest> converted = FromProto(request);
   if (!converted.ok()) return Refused(converted.status());
+  converted->if_ready = true;
   const absl::StatusOr<LeaseGrant> grant = pool_.Lease(holder, *converted);
+  if (!grant.ok()) {
+    const bool is_last_word =
+        request.if_ready() || !absl::IsNotFound(grant.status());
+    if (is_last_word) return grant.status();
+    return std::nullopt;
+  }
+  *response->mutable_lease() = ToProto(*grant);
+  return absl::OkStatus();
+}
+
+absl::Status PoolHandlers::Lease(HolderId holder,
+                                 const v1::LeaseRequest& request,
+                                 v1::LeaseResponse* response) {
+  absl::StatusOr<LeaseRequest> converted = FromProto(request);
+  if (!converted.ok()) return Refused(converted.status());
+  const absl::StatusOr<LeaseGrant> grant =
+      LeaseWithTrim(holder, *std::move(converted));
   if (!grant.ok()) return grant.status();
   *response->mutable_lease() = ToProto(*grant);
   return absl::OkStatus();
 }
 
-absl::Status Handlers::Attach(HolderId holder,
+absl::StatusOr<LeaseGrant> PoolHandlers::LeaseWithTrim(HolderId holder,
+                                                       LeaseRequest request) {
+  // Between two looks whether there is room by now.
+  constexpr absl::Duration kLookEvery = absl::Milliseconds(5);
+  request.is_last_try = hooks_.idle_in_clients() == 0;
+  absl::StatusOr<LeaseGrant> grant = pool_.Lease(holder, request);
+  if (request.is_last_try || !absl::IsResourceExhausted(grant.status())) {
+    return grant;
+  }
+  hooks_.trim_clients(request.bytes);
+  const absl::Time until = clock_.Now() + kTrimWithin;
+  while (!request.is_last_try) {
+    absl::SleepFor(kLookEvery);
+    request.is_last_try = clock_.Now() >= until;
+    grant = pool_.Lease(holder, request);
+    if (!absl::IsResourceExhausted(grant.status())) break;
+  }
+  return grant;
+}
+
+absl::Status PoolHandlers::Attach(HolderId holder,
                               const v1::AttachRequest& request,
                               v1::AttachResponse* response) {
   const absl::StatusOr<AttachRequest> converted = FromProto(request);
@@ -42,12 +83,12 @@ absl::Status Handlers::Attach(HolderId holder,
   return absl::OkStatus();
 }
 
-absl::Status Handlers::Refused(const absl::Status& status) {
+absl::Status PoolHandlers::Refused(const absl::Status& status) {
   pool_.NoteRefused(status);
   return status;
 }
 
-absl::Status Handlers::Release(HolderId holder,
+absl::Status PoolHandlers::Release(HolderId holder,
                                const v1::ReleaseRequest& request,
                                v1::ReleaseResponse* response) {
   // One malformed id must not keep the others from being released.
@@ -74,7 +115,19 @@ absl::Status Handlers::Release(HolderId holder,
   return absl::OkStatus();
 }
 
-absl::Status Handlers::Renew(HolderId holder, const v1::RenewRequest& request,
+void PoolHandlers::ReleaseQuietly(
+    HolderId holder,
+    const google::protobuf::RepeatedPtrField<v1::LeaseRef>& leases) {
+  std::vector<LeaseRef> refs;
+  refs.reserve(leases.size());
+  for (const v1::LeaseRef& lease : leases) {
+    const absl::StatusOr<LeaseRef> ref = FromProto(lease);
+    if (ref.ok()) refs.push_back(*ref);
+  }
+  pool_.Release(holder, refs, /*revoke=*/false);
+}
+
+absl::Status PoolHandlers::Renew(HolderId holder, const v1::RenewRequest& request,
                              v1::RenewResponse* response) {
   for (const v1::RenewRequest::Renewal& renewal : request.renewals()) {
     const absl::StatusOr<absl::Duration> ttl =
@@ -92,7 +145,7 @@ absl::Status Handlers::Renew(HolderId holder, const v1::RenewRequest& request,
   return absl::OkStatus();
 }
 
-absl::Status Handlers::Assert(HolderId holder,
+absl::Status PoolHandlers::Assert(HolderId holder,
                               const v1::AssertRequest& request,
                               v1::AssertResponse* response) {
   const absl::StatusOr<ClientId> client =
@@ -112,7 +165,7 @@ absl::Status Handlers::Assert(HolderId holder,
   return absl::OkStatus();
 }
 
-absl::Status Handlers::ListBuffers(HolderId holder,
+absl::Status PoolHandlers::ListBuffers(HolderId holder,
                                    const v1::ListBuffersRequest& request,
                                    v1::ListBuffersResponse* response) {
   if (request.page_size() > kMaxPageSize) {
@@ -141,55 +194,27 @@ absl::Status Handlers::ListBuffers(HolderId holder,
   return absl::OkStatus();
 }
 
-absl::Status Handlers::GetStats(HolderId, const v1::GetStatsRequest&,
+absl::Status PoolHandlers::GetStats(HolderId, const v1::GetStatsRequest&,
                                 v1::GetStatsResponse* response) {
   FillStats(pool_.stats(), calls_, response);
   response->set_pid(getpid());
   *response->mutable_uptime() = ToProto(clock_.Now() - started_at_);
   response->set_shm_dir(directory_.path());
-  response->mutable_bytes()->set_filesystem_free_bytes(
-      directory_.FreeBytes().value_or(0));
+  v1::ByteAccount& bytes = *response->mutable_bytes();
+  bytes.set_filesystem_free_bytes(directory_.FreeBytes().value_or(0));
+  // A report may be older than the release of what it tells of.
+  bytes.set_idle_in_clients_bytes(
+      std::min<uint64_t>(hooks_.idle_in_clients(), bytes.leased_bytes()));
   return absl::OkStatus();
 }
 
-absl::Status Handlers::Shutdown(HolderId holder,
+absl::Status PoolHandlers::Shutdown(HolderId holder,
                                 const v1::ShutdownRequest& request,
                                 v1::ShutdownResponse* response) {
   const absl::Status permitted = pool_.RequireAdmin(holder, "stop the daemon");
   if (!permitted.ok()) return permitted;
-  *response = stop_(request.revoke());
+  *response = hooks_.stop(request.revoke());
   return absl::OkStatus();
-}
-
-v1::SessionReply Handlers::Answer(HolderId holder,
-                                  const v1::SessionRequest& request) {
-  v1::SessionReply reply;
-  reply.set_tag(request.tag());
-  absl::Status status;
-  switch (request.request_case()) {
-    case v1::SessionRequest::kLease:
-      status = Lease(holder, request.lease(), reply.mutable_lease());
-      break;
-    case v1::SessionRequest::kAttach:
-      status = Attach(holder, request.attach(), reply.mutable_attach());
-      break;
-    case v1::SessionRequest::kRelease:
-      status = Release(holder, request.release(), reply.mutable_release());
-      break;
-    case v1::SessionRequest::kRenew:
-      status = Renew(holder, request.renew(), reply.mutable_renew());
-      break;
-    case v1::SessionRequest::kAssertion:
-      status = Assert(holder, request.assertion(), reply.mutable_assertion());
-      break;
-    default:
-      status = absl::InvalidArgumentError(
-          absl::StrCat("session request ", request.tag(),
-                       " asks for nothing that this daemon knows"));
-  }
-  if (!status.ok()) reply.clear_response();
-  *reply.mutable_status() = ToProto(status);
-  return reply;
 }
 
 }  // namespace warmpool

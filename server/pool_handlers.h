@@ -1,0 +1,86 @@
+// PoolHandlers: the RPCs, done with the pool. One shape: validate, look up,
+// act, answer.
+#ifndef WARMPOOL_SERVER_POOL_HANDLERS_H_
+#define WARMPOOL_SERVER_POOL_HANDLERS_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "core/base/clock.h"
+#include "core/memory/segment_directory.h"
+#include "core/memory/system_calls.h"
+#include "core/pool/pool.h"
+#include "proto/warmpool/v1/warmpool.pb.h"
+#include "server/handlers.h"
+
+namespace warmpool {
+
+// Thread-safe.
+class PoolHandlers final : public Handlers {
+ public:
+  // Bounds one answer to about 256 KiB, well below what clients accept.
+  static constexpr uint32_t kMaxPageSize = 1000;
+  static constexpr uint32_t kDefaultPageSize = 100;
+  // How long a lease that finds no room waits for what clients, asked to, give
+  // back of their lease caches. They have 100 ms.
+  static constexpr absl::Duration kTrimWithin = absl::Milliseconds(250);
+
+  struct Hooks {
+    // Stops the daemon; returns once no lease is granted any more and, with
+    // `revoke`, every lease has ended.
+    std::function<v1::ShutdownResponse(bool revoke)> stop;
+    // Bytes that lie idle in clients, as they reported.
+    std::function<uint64_t()> idle_in_clients;
+    // Asks clients for so many of them.
+    std::function<void(uint64_t wanted_bytes)> trim_clients;
+  };
+
+  // What is pointed to must outlive this.
+  PoolHandlers(Pool* pool, SegmentDirectory* directory,
+               const SystemCalls* calls, const Clock* clock, Hooks hooks);
+
+  std::optional<absl::Status> LeaseIfReady(
+      HolderId holder, const v1::LeaseRequest& request,
+      v1::LeaseResponse* response) override;
+  absl::Status Lease(HolderId holder, const v1::LeaseRequest& request,
+                     v1::LeaseResponse* response) override;
+  absl::Status Attach(HolderId holder, const v1::AttachRequest& request,
+                      v1::AttachResponse* response) override;
+  absl::Status Release(HolderId holder, const v1::ReleaseRequest& request,
+                       v1::ReleaseResponse* response) override;
+  void ReleaseQuietly(HolderId holder,
+                      const google::protobuf::RepeatedPtrField<v1::LeaseRef>&
+                          leases) override;
+  absl::Status Renew(HolderId holder, const v1::RenewRequest& request,
+                     v1::RenewResponse* response) override;
+  absl::Status Assert(HolderId holder, const v1::AssertRequest& request,
+                      v1::AssertResponse* response) override;
+  absl::Status ListBuffers(HolderId holder,
+                           const v1::ListBuffersRequest& request,
+                           v1::ListBuffersResponse* response) override;
+  absl::Status GetStats(HolderId holder, const v1::GetStatsRequest& request,
+                        v1::GetStatsResponse* response) override;
+  absl::Status Shutdown(HolderId holder, const v1::ShutdownRequest& request,
+                        v1::ShutdownResponse* response) override;
+
+ private:
+  // Counts a malformed request for a lease; returns its status.
+  absl::Status Refused(const absl::Status& status);
+  // A lease, after clients were asked for memory if there was no room.
+  absl::StatusOr<LeaseGrant> LeaseWithTrim(HolderId holder,
+                                           LeaseRequest request);
+
+  Pool& pool_;
+  SegmentDirectory& directory_;
+  const SystemCalls& calls_;
+  const Clock& clock_;
+  const absl::Time started_at_;
+  const Hooks hooks_;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_SERVER_POOL_HANDLERS_H_

@@ -1,0 +1,26 @@
+// Serving: what every call needs of the daemon.
+#ifndef WARMPOOL_SERVER_SERVING_H_
+#define WARMPOOL_SERVER_SERVING_H_
+
+#include "proto/warmpool/v1/warmpool.grpc.pb.h"
+#include "server/handlers.h"
+#include "server/holder_registry.h"
+#include "server/serving_queue.h"
+#include "server/session_hub.h"
+#include "server/workers.h"
+
+namespace warmpool {
+
+// What is pointed to outlives all calls.
+struct Serving {
+  v1::MemoryPool::AsyncService* service;
+  ServingQueue* queue;
+  Workers* workers;
+  HolderRegistry* holders;
+  Handlers* handlers;
+  SessionHub* sessions;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_SERVER_SERVING_H_

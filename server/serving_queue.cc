@@ -1,0 +1,49 @@
+#include "server/serving_queue.h"
+
+#include <grpc/support/time.h>
+
+#include <utility>
+
+namespace warmpool {
+
+ServingQueue::ServingQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue,
+                           absl::Duration busy_poll, const Clock* clock)
+    : queue_(std::move(queue)), busy_poll_(busy_poll), clock_(*clock) {}
+
+ServingQueue::~ServingQueue() { Stop(); }
+
+void ServingQueue::Start() {
+  thread_ = std::thread([this] { Main(); });
+}
+
+void ServingQueue::Stop() {
+  if (std::exchange(stopped_, true)) return;
+  queue_->Shutdown();
+  if (thread_.joinable()) {
+    thread_.join();
+  } else {
+    // A queue must be empty when it is destroyed.
+    Main();
+  }
+}
+
+void ServingQueue::Main() {
+  void* tag = nullptr;
+  bool ok = false;
+  for (;;) {
+    auto next = grpc::CompletionQueue::TIMEOUT;
+    if (busy_poll_ > absl::ZeroDuration()) {
+      const absl::Time until = clock_.Now() + busy_poll_;
+      do {
+        next = queue_->AsyncNext(&tag, &ok, gpr_time_0(GPR_CLOCK_MONOTONIC));
+      } while (next == grpc::CompletionQueue::TIMEOUT && clock_.Now() < until);
+    }
+    if (next == grpc::CompletionQueue::SHUTDOWN) return;
+    if (next == grpc::CompletionQueue::TIMEOUT && !queue_->Next(&tag, &ok)) {
+      return;
+    }
+    static_cast<Event*>(tag)->Happened(ok);
+  }
+}
+
+}  // namespace warmpool

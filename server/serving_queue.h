@@ -1,0 +1,59 @@
+// ServingQueue: gRPC's completion queue of the daemon and the one thread that
+// serves it. One thread, and this style, because that measured best: a second
+// thread or queue costs a wake-up for every call, and the callback API more
+// still (server/DESIGN.md).
+//
+// Nothing that takes long may run on the thread: see Workers.
+#ifndef WARMPOOL_SERVER_SERVING_QUEUE_H_
+#define WARMPOOL_SERVER_SERVING_QUEUE_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <thread>
+
+#include "absl/time/time.h"
+#include "core/base/clock.h"
+
+namespace warmpool {
+
+class ServingQueue {
+ public:
+  // Something that gRPC was asked for, under the tag of its address.
+  class Event {
+   public:
+    // Runs on the serving thread. `ok`: as gRPC says of the operation.
+    virtual void Happened(bool ok) = 0;
+
+   protected:
+    ~Event() = default;
+  };
+
+  // `busy_poll`: for so long after an event the thread asks for the next again
+  // and again before it sleeps. Zero: it does not. `clock` must outlive this.
+  ServingQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue,
+               absl::Duration busy_poll, const Clock* clock);
+  // Stops.
+  ~ServingQueue();
+
+  grpc::ServerCompletionQueue* queue() { return queue_.get(); }
+
+  void Start();
+  // Serves what is under way to its end. Does nothing the second time.
+  // REQUIRES: the server was shut down, and no operation begins any more but
+  // those that follow from events.
+  void Stop();
+
+ private:
+  void Main();
+
+  const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  const absl::Duration busy_poll_;
+  const Clock& clock_;
+  bool stopped_ = false;
+  std::thread thread_;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_SERVER_SERVING_QUEUE_H_

@@ -1,0 +1,114 @@
+#include "server/session_answers.h"
+
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "server/conversion.h"
+
+namespace warmpool {
+namespace {
+
+void Settle(const v1::SessionRequest& request, const absl::Status& status,
+            v1::SessionReply* reply) {
+  reply->set_tag(request.tag());
+  if (!status.ok()) reply->clear_response();
+  *reply->mutable_status() = ToProto(status);
+}
+
+absl::Status CheckCount(const v1::LeaseManyRequest& request) {
+  if (request.leases_size() <= kMaxLeasesInRequest) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("lease_many asks for ", request.leases_size(),
+                   " leases, at most ", kMaxLeasesInRequest,
+                   " go in one request"));
+}
+
+// One at a time by `lease`, which returns nullopt to give up; false: it did.
+template <typename LeaseFunction>
+bool LeaseEach(const v1::LeaseManyRequest& request, LeaseFunction lease,
+               v1::LeaseManyResponse* response) {
+  for (const v1::LeaseRequest& one : request.leases()) {
+    v1::LeaseResponse granted;
+    const std::optional<absl::Status> status = lease(one, &granted);
+    if (!status.has_value()) return false;
+    v1::LeaseManyResponse::Outcome& outcome = *response->add_outcomes();
+    *outcome.mutable_result() = ToProto(*status);
+    if (status->ok()) outcome.mutable_lease()->Swap(granted.mutable_lease());
+  }
+  return true;
+}
+
+}  // namespace
+
+bool AnswerAtOnce(Handlers& handlers, HolderId holder,
+                  const v1::SessionRequest& request, v1::SessionReply* reply) {
+  absl::Status status;
+  switch (request.request_case()) {
+    case v1::SessionRequest::kLease: {
+      const std::optional<absl::Status> leased =
+          handlers.LeaseIfReady(holder, request.lease(),
+                                reply->mutable_lease());
+      if (!leased.has_value()) return false;
+      status = *leased;
+      break;
+    }
+    case v1::SessionRequest::kLeaseMany: {
+      status = CheckCount(request.lease_many());
+      if (!status.ok()) break;
+      const auto lease = [&](const v1::LeaseRequest& one,
+                             v1::LeaseResponse* granted) {
+        return handlers.LeaseIfReady(holder, one, granted);
+      };
+      if (!LeaseEach(request.lease_many(), lease,
+                     reply->mutable_lease_many())) {
+        // What was granted will be again, to the same request ids.
+        return false;
+      }
+      break;
+    }
+    case v1::SessionRequest::kAttach:
+      status =
+          handlers.Attach(holder, request.attach(), reply->mutable_attach());
+      break;
+    case v1::SessionRequest::kRelease:
+      status =
+          handlers.Release(holder, request.release(), reply->mutable_release());
+      break;
+    case v1::SessionRequest::kRenew:
+      status = handlers.Renew(holder, request.renew(), reply->mutable_renew());
+      break;
+    case v1::SessionRequest::kAssertion:
+      return false;
+    case v1::SessionRequest::kIdle:
+      // The Session itself keeps it.
+      reply->mutable_idle();
+      break;
+    default:
+      status = absl::InvalidArgumentError(
+          absl::StrCat("session request ", request.tag(),
+                       " asks for nothing that this daemon knows"));
+  }
+  Settle(request, status, reply);
+  return true;
+}
+
+void AnswerInFull(Handlers& handlers, HolderId holder,
+                  const v1::SessionRequest& request, v1::SessionReply* reply) {
+  absl::Status status;
+  reply->clear_response();
+  if (request.has_lease()) {
+    status = handlers.Lease(holder, request.lease(), reply->mutable_lease());
+  } else if (request.has_assertion()) {
+    status =
+        handlers.Assert(holder, request.assertion(), reply->mutable_assertion());
+  } else if (request.has_lease_many()) {
+    const auto lease = [&](const v1::LeaseRequest& one,
+                           v1::LeaseResponse* granted) {
+      return std::optional(handlers.Lease(holder, one, granted));
+    };
+    LeaseEach(request.lease_many(), lease, reply->mutable_lease_many());
+  }
+  Settle(request, status, reply);
+}
+
+}  // namespace warmpool

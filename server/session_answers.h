@@ -1,0 +1,25 @@
+// What a request of a Session is answered: the same as the unary calls', each
+// status within the reply.
+#ifndef WARMPOOL_SERVER_SESSION_ANSWERS_H_
+#define WARMPOOL_SERVER_SESSION_ANSWERS_H_
+
+#include "core/pool/lease.h"
+#include "proto/warmpool/v1/warmpool.pb.h"
+#include "server/handlers.h"
+
+namespace warmpool {
+
+// Of one LeaseMany.
+inline constexpr int kMaxLeasesInRequest = 64;
+
+// Does what is quick of `request`; false: AnswerInFull has to be called, as the
+// rest may take long.
+bool AnswerAtOnce(Handlers& handlers, HolderId holder,
+                  const v1::SessionRequest& request, v1::SessionReply* reply);
+
+void AnswerInFull(Handlers& handlers, HolderId holder,
+                  const v1::SessionRequest& request, v1::SessionReply* reply);
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_SERVER_SESSION_ANSWERS_H_

@@ -1,0 +1,53 @@
+// SessionHub: knows the open Sessions, so that notices find their holder, and
+// what their clients keep idle.
+#ifndef WARMPOOL_SERVER_SESSION_HUB_H_
+#define WARMPOOL_SERVER_SESSION_HUB_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "core/base/mutex.h"
+#include "core/pool/lease.h"
+#include "proto/warmpool/v1/warmpool.pb.h"
+
+namespace warmpool {
+
+// Thread-safe.
+class SessionHub {
+ public:
+  class Session {
+   public:
+    // Does not wait. Called under the hub's lock.
+    virtual void SendNotice(const v1::SessionResponse& notice) = 0;
+
+   protected:
+    ~Session() = default;
+  };
+
+  void Add(HolderId holder, Session* session);
+  // No notice is sent to it any more.
+  void Remove(HolderId holder, Session* session);
+
+  // Sends to all Sessions of a holder. One that has none is not told.
+  void Notify(HolderId holder, const v1::SessionResponse& notice);
+  void NotifyAll(const v1::SessionResponse& notice);
+
+  // A Session's client keeps `to` bytes idle, instead of `from`.
+  void ChangeIdle(uint64_t from, uint64_t to);
+  // Of all Sessions together.
+  uint64_t idle_bytes() const { return idle_bytes_; }
+
+ private:
+  std::atomic<uint64_t> idle_bytes_ = 0;
+
+  Mutex mutex_;
+  absl::flat_hash_map<HolderId, absl::flat_hash_set<Session*>> sessions_
+      ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_SERVER_SESSION_HUB_H_

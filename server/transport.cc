@@ -1,0 +1,112 @@
+#include "server/transport.h"
+
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/server_posix.h>
+#include <unistd.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "core/base/unix_target.h"
+#include "server/hard_stop.h"
+#include "server/peer_format.h"
+#include "server/service.h"
+#include "spdlog/spdlog.h"
+
+namespace warmpool {
+namespace {
+
+// Given to calls under way when the server shuts down.
+constexpr absl::Duration kShutdownGrace = absl::Seconds(1);
+// After which a shutdown that has not come to its end is cut short.
+constexpr absl::Duration kHardStopAfter = absl::Seconds(10);
+
+}  // namespace
+
+Transport::Transport(const Clock* clock, HolderRegistry* holders,
+                     Handlers* handlers, SessionHub* sessions)
+    : clock_(*clock),
+      holders_(*holders),
+      serving_{.service = &service_,
+               .queue = nullptr,
+               .workers = &workers_,
+               .holders = holders,
+               .handlers = handlers,
+               .sessions = sessions},
+      refusals_(clock) {}
+
+Transport::~Transport() { Stop(); }
+
+absl::Status Transport::Start(const std::string& listen,
+                              const GrpcServerOptions& options) {
+  absl::Status status = CheckPeerFormat();
+  if (status.ok()) status = StartServer(options);
+  if (status.ok()) status = Listen(listen);
+  return status;
+}
+
+absl::Status Transport::StartServer(const GrpcServerOptions& options) {
+  std::unique_ptr<grpc::ServerCompletionQueue> queue;
+  server_ = StartGrpcServer(&service_, options, &queue);
+  queue_ = std::make_unique<ServingQueue>(std::move(queue), options.busy_poll,
+                                          &clock_);
+  if (server_ == nullptr) return absl::InternalError("gRPC server can't start");
+  serving_.queue = queue_.get();
+  ServeMemoryPool(serving_);
+  queue_->Start();
+  SetServing(true);
+  return absl::OkStatus();
+}
+
+absl::Status Transport::Listen(const std::string& listen) {
+  const absl::StatusOr<std::string> path = SocketPathOf(listen);
+  if (!path.ok()) return path.status();
+  absl::StatusOr<std::unique_ptr<Listener>> listener =
+      Listener::Bind(*path, holders_.admission().SocketMode());
+  if (!listener.ok()) return listener.status();
+  listener_ = *std::move(listener);
+  absl::StatusOr<std::unique_ptr<PrefaceGate>> gate =
+      PrefaceGate::Create(&clock_, [this](UniqueFd connection) {
+        grpc::AddInsecureChannelFromFd(server_.get(), connection.Release());
+      });
+  if (!gate.ok()) return gate.status();
+  gate_ = *std::move(gate);
+  listener_->Start(
+      [this](UniqueFd connection) { Admit(std::move(connection)); });
+  return absl::OkStatus();
+}
+
+void Transport::Admit(UniqueFd connection) {
+  const absl::Status admitted = holders_.Admit(connection.get());
+  if (admitted.ok()) return gate_->Hold(std::move(connection));
+  const std::optional<std::string> more =
+      refusals_.Pass(absl::StatusCodeToString(admitted.code()));
+  if (more.has_value()) {
+    spdlog::warn("connection refused: {}{}", admitted.ToString(), *more);
+  }
+}
+
+void Transport::SetServing(bool serving) {
+  server_->GetHealthCheckService()->SetServingStatus(serving);
+}
+
+void Transport::Stop() {
+  if (listener_ != nullptr) listener_->Stop();
+  if (gate_ != nullptr) gate_->Stop();
+  if (server_ == nullptr) return;
+  const HardStop hard_stop(&clock_, kHardStopAfter, [] {
+    spdlog::error("a call does not end: stopping without it; the next daemon "
+                  "takes up what is leased");
+    _exit(1);
+  });
+  server_->Shutdown(absl::ToChronoTime(absl::Now() + kShutdownGrace));
+  server_->Wait();
+  workers_.Stop();
+  queue_->Stop();
+}
+
+}  // namespace warmpool

@@ -1,0 +1,69 @@
+// Transport: how calls reach the handlers: the daemon's socket, its
+// connections, gRPC, and the threads that serve.
+#ifndef WARMPOOL_SERVER_TRANSPORT_H_
+#define WARMPOOL_SERVER_TRANSPORT_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "core/base/clock.h"
+#include "proto/warmpool/v1/warmpool.grpc.pb.h"
+#include "server/grpc_server.h"
+#include "server/handlers.h"
+#include "server/holder_registry.h"
+#include "server/listener.h"
+#include "server/log_limit.h"
+#include "server/preface_gate.h"
+#include "server/serving.h"
+#include "server/serving_queue.h"
+#include "server/session_hub.h"
+#include "server/unique_fd.h"
+#include "server/workers.h"
+
+namespace warmpool {
+
+class Transport {
+ public:
+  // What is pointed to must outlive this.
+  Transport(const Clock* clock, HolderRegistry* holders, Handlers* handlers,
+            SessionHub* sessions);
+  // Stops.
+  ~Transport();
+
+  // Serves whom `holders` admits, on the socket `listen` ("unix:PATH"), from
+  // before this returns. Errors name the target or path.
+  absl::Status Start(const std::string& listen,
+                     const GrpcServerOptions& options);
+
+  // What the health service says.
+  void SetServing(bool serving);
+
+  // Ends all connections and calls; one that does not end is cut short, with
+  // the process. Does nothing the second time.
+  void Stop();
+
+ private:
+  absl::Status StartServer(const GrpcServerOptions& options);
+  absl::Status Listen(const std::string& listen);
+  void Admit(UniqueFd connection);
+
+  const Clock& clock_;
+  HolderRegistry& holders_;
+
+  // In the order in which they need each other.
+  v1::MemoryPool::AsyncService service_;
+  std::unique_ptr<ServingQueue> queue_;
+  std::unique_ptr<grpc::Server> server_;
+  Workers workers_;
+  Serving serving_;
+  LogLimit refusals_;
+  std::unique_ptr<PrefaceGate> gate_;
+  std::unique_ptr<Listener> listener_;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_SERVER_TRANSPORT_H_

@@ -1,0 +1,109 @@
+// UnaryCall: one call of an RPC with one request and one answer, from before it
+// comes until gRPC is done with it.
+#ifndef WARMPOOL_SERVER_UNARY_CALL_H_
+#define WARMPOOL_SERVER_UNARY_CALL_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <optional>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/pool/lease.h"
+#include "server/grpc_status.h"
+#include "server/serving.h"
+
+namespace warmpool {
+
+template <typename Request, typename Response>
+struct UnaryMethod {
+  using Service = v1::MemoryPool::AsyncService;
+  // Service::RequestX.
+  void (Service::*await)(grpc::ServerContext*, Request*,
+                         grpc::ServerAsyncResponseWriter<Response>*,
+                         grpc::CompletionQueue*, grpc::ServerCompletionQueue*,
+                         void*);
+  // On the serving thread; nullopt: it takes longer. Null: it always does.
+  std::optional<absl::Status> (Handlers::*handle_at_once)(HolderId,
+                                                          const Request&,
+                                                          Response*);
+  // By a worker. Null: it never takes longer.
+  absl::Status (Handlers::*handle)(HolderId, const Request&, Response*);
+  // On the serving thread, instead of both.
+  absl::Status (Handlers::*handle_quickly)(HolderId, const Request&,
+                                           Response*);
+};
+
+// Deletes itself. There is always one that waits for its call: it makes the
+// next when it has one.
+template <typename Request, typename Response>
+class UnaryCall final : public ServingQueue::Event {
+ public:
+  using Method = UnaryMethod<Request, Response>;
+
+  // `method` must outlive the service.
+  static void Await(const Serving& serving, const Method& method) {
+    auto* const call = new UnaryCall(serving, method);
+    (serving.service->*method.await)(
+        &call->context_, &call->request_, &call->writer_,
+        serving.queue->queue(), serving.queue->queue(), call);
+  }
+
+  void Happened(bool ok) override {
+    // Answered, or the server shuts down before a call has come.
+    if (answered_ || !ok) {
+      delete this;
+      return;
+    }
+    answered_ = true;
+    Await(serving_, method_);
+    Answer();
+  }
+
+ private:
+  UnaryCall(const Serving& serving, const Method& method)
+      : serving_(serving), method_(method) {}
+  ~UnaryCall() = default;
+
+  void Answer() {
+    // While the call is new its connection is sure to be there.
+    const absl::StatusOr<HolderId> holder =
+        serving_.holders->Resolve(context_.peer());
+    if (!holder.ok()) return Finish(holder.status());
+    Handlers& handlers = *serving_.handlers;
+    if (method_.handle_quickly != nullptr) {
+      return Finish(
+          (handlers.*method_.handle_quickly)(*holder, request_, &response_));
+    }
+    if (method_.handle_at_once != nullptr) {
+      const std::optional<absl::Status> status =
+          (handlers.*method_.handle_at_once)(*holder, request_, &response_);
+      if (status.has_value()) return Finish(*status);
+    }
+    serving_.workers->Run([this, holder = *holder] {
+      Finish((serving_.handlers->*method_.handle)(holder, request_,
+                                                  &response_));
+    });
+  }
+
+  // Afterwards the serving thread may delete this.
+  void Finish(const absl::Status& status) {
+    if (status.ok()) {
+      writer_.Finish(response_, grpc::Status::OK, this);
+    } else {
+      writer_.FinishWithError(ToGrpcStatus(status), this);
+    }
+  }
+
+  const Serving& serving_;
+  const Method& method_;
+  grpc::ServerContext context_;
+  Request request_;
+  Response response_;
+  grpc::ServerAsyncResponseWriter<Response> writer_{&context_};
+  bool answered_ = false;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_SERVER_UNARY_CALL_H_

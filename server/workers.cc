@@ -1,0 +1,49 @@
+#include "server/workers.h"
+
+#include <utility>
+
+namespace warmpool {
+
+Workers::Workers() {
+  for (int i = 0; i < kThreads; ++i) threads_.emplace_back([this] { Main(); });
+}
+
+Workers::~Workers() { Stop(); }
+
+void Workers::Run(std::function<void()> work) {
+  {
+    MutexLock lock(&mutex_);
+    if (!stopping_) {
+      waiting_.push_back(std::move(work));
+      changed_.NotifyOne();
+      return;
+    }
+  }
+  work();
+}
+
+void Workers::Stop() {
+  {
+    MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  changed_.NotifyAll();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+void Workers::Main() {
+  for (;;) {
+    std::function<void()> work;
+    {
+      MutexLock lock(&mutex_);
+      while (waiting_.empty() && !stopping_) changed_.Wait(&mutex_);
+      if (waiting_.empty()) return;
+      work = std::move(waiting_.front());
+      waiting_.pop_front();
+    }
+    work();
+  }
+}
+
+}  // namespace warmpool

@@ -1,0 +1,123 @@
+// echo_daemon: a twin of warmpoold, with the same transport and settings, that
+// has no pool: every call is answered with an empty message. What a call takes
+// here is what gRPC and the kernel take.
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "core/base/clock.h"
+#include "server/admission.h"
+#include "server/grpc_server.h"
+#include "server/handlers.h"
+#include "server/holder_registry.h"
+#include "server/peer.h"
+#include "server/session_hub.h"
+#include "server/transport.h"
+
+ABSL_FLAG(std::string, listen, "", "Where to listen, unix:PATH");
+ABSL_FLAG(absl::Duration, busy_poll, absl::ZeroDuration(), "As warmpoold's");
+// Of the daemon's; nothing here depends on them.
+ABSL_FLAG(std::string, shm_dir, "", "Ignored");
+ABSL_FLAG(std::string, log_level, "", "Ignored");
+ABSL_FLAG(absl::Duration, default_ttl, absl::ZeroDuration(), "Ignored");
+
+namespace warmpool {
+namespace {
+
+class EchoHandlers final : public Handlers {
+ public:
+  std::optional<absl::Status> LeaseIfReady(HolderId, const v1::LeaseRequest&,
+                                           v1::LeaseResponse*) override {
+    return absl::OkStatus();
+  }
+  absl::Status Attach(HolderId, const v1::AttachRequest&,
+                      v1::AttachResponse*) override {
+    return absl::OkStatus();
+  }
+  absl::Status Release(HolderId, const v1::ReleaseRequest&,
+                       v1::ReleaseResponse*) override {
+    return absl::OkStatus();
+  }
+  void ReleaseQuietly(
+      HolderId,
+      const google::protobuf::RepeatedPtrField<v1::LeaseRef>&) override {}
+  absl::Status Renew(HolderId, const v1::RenewRequest&,
+                     v1::RenewResponse*) override {
+    return absl::OkStatus();
+  }
+  absl::Status GetStats(HolderId, const v1::GetStatsRequest&,
+                        v1::GetStatsResponse*) override {
+    return absl::OkStatus();
+  }
+  absl::Status Lease(HolderId, const v1::LeaseRequest&,
+                     v1::LeaseResponse*) override {
+    return absl::OkStatus();
+  }
+  absl::Status Assert(HolderId, const v1::AssertRequest&,
+                      v1::AssertResponse*) override {
+    return absl::OkStatus();
+  }
+  absl::Status ListBuffers(HolderId, const v1::ListBuffersRequest&,
+                           v1::ListBuffersResponse*) override {
+    return absl::OkStatus();
+  }
+  absl::Status Shutdown(HolderId, const v1::ShutdownRequest&,
+                        v1::ShutdownResponse*) override {
+    return absl::OkStatus();
+  }
+};
+
+GrpcServerOptions GrpcOptions() {
+  GrpcServerOptions options;
+  options.busy_poll = absl::GetFlag(FLAGS_busy_poll);
+  return options;
+}
+
+absl::Status Serve(const sigset_t& until) {
+  const Clock& clock = MonotonicClock::Get();
+  const absl::StatusOr<Admission> admission =
+      Admission::Create(geteuid(), Admission::Options());
+  if (!admission.ok()) return admission.status();
+  absl::StatusOr<std::unique_ptr<HolderRegistry>> holders =
+      HolderRegistry::Create(&KernelPeerSource::Get(), &clock,
+                             {.admission = *admission,
+                              .on_added = nullptr,
+                              .on_gone = nullptr,
+                              .on_unconnected = nullptr});
+  if (!holders.ok()) return holders.status();
+  EchoHandlers handlers;
+  SessionHub sessions;
+  Transport transport(&clock, holders->get(), &handlers, &sessions);
+  const absl::Status started =
+      transport.Start(absl::GetFlag(FLAGS_listen), GrpcOptions());
+  if (!started.ok()) return started;
+  int signal_number = 0;
+  sigwait(&until, &signal_number);
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace warmpool
+
+int main(int argc, char** argv) {
+  absl::ParseCommandLine(argc, argv);
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  const absl::Status served = warmpool::Serve(signals);
+  if (served.ok()) return 0;
+  std::fprintf(stderr, "echo_daemon: %s\n", served.ToString().c_str());
+  return 1;
+}

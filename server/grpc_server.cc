@@ -1,7 +1,6 @@
 #include "server/grpc_server.h"
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/impl/server_builder_option.h>
 #include <grpcpp/impl/server_builder_plugin.h>
 #include <grpcpp/resource_quota.h>
@@ -46,9 +45,11 @@ class WithoutReflection final : public grpc::ServerBuilderOption {
 }  // namespace
 
 std::unique_ptr<grpc::Server> StartGrpcServer(
-    grpc::Service* service, const GrpcServerOptions& options,
+    const std::vector<grpc::Service*>& services,
+    const GrpcServerOptions& options,
     std::unique_ptr<grpc::ServerCompletionQueue>* queue) {
-  grpc::EnableDefaultHealthCheckService(true);
+  // See HealthService.
+  grpc::EnableDefaultHealthCheckService(false);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
 
   grpc::ResourceQuota quota("warmpoold");
@@ -67,7 +68,9 @@ std::unique_ptr<grpc::Server> StartGrpcServer(
                              MillisecondsOf(options.ping_timeout));
   // A blocking client with no call under way does not answer pings.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 0);
-  builder.RegisterService(service);
+  for (grpc::Service* const service : services) {
+    builder.RegisterService(service);
+  }
   *queue = builder.AddCompletionQueue();
   return builder.BuildAndStart();
 }

@@ -6,13 +6,15 @@
 #include <grpcpp/grpcpp.h>
 
 #include <memory>
+#include <vector>
 
 #include "absl/time/time.h"
 
 namespace warmpool {
 
 struct GrpcServerOptions {
-  // Serve gRPC reflection.
+  // Serve gRPC reflection. It has a thread of its own, which costs every call a
+  // wake-up.
   bool reflection = false;
   // A connection with calls under way, and with no other, is pinged after this
   // long without a word from its client ...
@@ -23,11 +25,11 @@ struct GrpcServerOptions {
   absl::Duration busy_poll = absl::ZeroDuration();
 };
 
-// Starts a server for `service` with the standard health service, bounded in
-// memory, message size and calls of a connection. `*queue` is where the calls
-// come. Null if gRPC can't start.
+// Starts a server for `services`, bounded in memory, message size and calls of
+// a connection. `*queue` is where the calls come. Null if gRPC can't start.
 std::unique_ptr<grpc::Server> StartGrpcServer(
-    grpc::Service* service, const GrpcServerOptions& options,
+    const std::vector<grpc::Service*>& services,
+    const GrpcServerOptions& options,
     std::unique_ptr<grpc::ServerCompletionQueue>* queue);
 
 }  // namespace warmpool

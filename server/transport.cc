@@ -1,6 +1,5 @@
 #include "server/transport.h"
 
-#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server_posix.h>
 #include <unistd.h>
 
@@ -51,12 +50,13 @@ absl::Status Transport::Start(const std::string& listen,
 
 absl::Status Transport::StartServer(const GrpcServerOptions& options) {
   std::unique_ptr<grpc::ServerCompletionQueue> queue;
-  server_ = StartGrpcServer(&service_, options, &queue);
+  server_ = StartGrpcServer({&service_, health_.service()}, options, &queue);
   queue_ = std::make_unique<ServingQueue>(std::move(queue), options.busy_poll,
                                           &clock_);
   if (server_ == nullptr) return absl::InternalError("gRPC server can't start");
   serving_.queue = queue_.get();
   ServeMemoryPool(serving_);
+  health_.Serve(queue_.get());
   queue_->Start();
   SetServing(true);
   return absl::OkStatus();
@@ -90,9 +90,7 @@ void Transport::Admit(UniqueFd connection) {
   }
 }
 
-void Transport::SetServing(bool serving) {
-  server_->GetHealthCheckService()->SetServingStatus(serving);
-}
+void Transport::SetServing(bool serving) { health_.SetServing(serving); }
 
 void Transport::Stop() {
   if (listener_ != nullptr) listener_->Stop();

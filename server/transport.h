@@ -13,6 +13,7 @@
 #include "proto/warmpool/v1/warmpool.grpc.pb.h"
 #include "server/grpc_server.h"
 #include "server/handlers.h"
+#include "server/health.h"
 #include "server/holder_registry.h"
 #include "server/listener.h"
 #include "server/log_limit.h"
@@ -55,6 +56,7 @@ class Transport {
 
   // In the order in which they need each other.
   v1::MemoryPool::AsyncService service_;
+  HealthService health_;
   std::unique_ptr<ServingQueue> queue_;
   std::unique_ptr<grpc::Server> server_;
   Workers workers_;

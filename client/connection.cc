@@ -119,7 +119,7 @@ absl::StatusOr<HeldLease> Connection::CallForLease(
   // Before any lock: the fork may have come while it was held.
   const absl::Status process = channel_.CheckProcess();
   if (!process.ok()) return process;
-  const std::string request_id = KernelRandom::Get().Next().ToBytes();
+  const std::string request_id = random_.Next().ToBytes();
   part->set_request_id(request_id);
   part->set_client_id(client_id_);
   known_.Begin(request_id);
@@ -176,7 +176,7 @@ std::vector<HeldLease> Connection::LeaseAhead(uint64_t bytes, size_t count) {
   v1::SessionRequest request;
   for (size_t i = 0; i < std::min(count, kMaxLeasesAhead); ++i) {
     v1::LeaseRequest& lease = *request.mutable_lease_many()->add_leases();
-    lease.set_request_id(KernelRandom::Get().Next().ToBytes());
+    lease.set_request_id(random_.Next().ToBytes());
     lease.set_client_id(client_id_);
     lease.set_size_bytes(bytes);
     lease.set_if_ready(true);

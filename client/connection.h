@@ -34,6 +34,7 @@
 #include "client/reconciler.h"
 #include "client/reconciliation.h"
 #include "core/base/mutex.h"
+#include "core/base/random_id.h"
 #include "proto/warmpool/v1/warmpool.grpc.pb.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 
@@ -151,6 +152,8 @@ class Connection final : public LeaseSource {
                    absl::Time asked);
 
   const Options options_;
+  // Of requests. Not used in a forked child.
+  BatchedRandom random_;
   // 16 raw bytes.
   const std::string client_id_;
   DaemonChannel channel_;

@@ -61,13 +61,14 @@ DaemonChannel::DaemonChannel(const std::string& target,
     : target_(target),
       socket_path_(socket_path),
       made_by_(getpid()),
+      mark_(ForkGuard::Get().Mark()),
       channel_(MakeLocalChannel(socket_path)),
       stub_(v1::MemoryPool::NewStub(channel_)),
       session_(stub_.get(), &MonotonicClock::Get(), std::move(session)),
       socket_seen_(IdentityOfSocket(socket_path)) {}
 
 absl::Status DaemonChannel::CheckProcess() const {
-  if (getpid() == made_by_) return absl::OkStatus();
+  if (!mark_.Forked()) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
       "the connection to ", target_, " belongs to process ", made_by_,
       ", which forked this one; fork before connecting"));

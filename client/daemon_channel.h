@@ -23,6 +23,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "client/fork_guard.h"
 #include "client/local_channel.h"
 #include "client/session_stream.h"
 #include "core/base/mutex.h"
@@ -126,6 +127,7 @@ class DaemonChannel {
   const std::string target_;
   const std::string socket_path_;
   const pid_t made_by_;
+  const ForkMark mark_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<Stub> stub_;
   SessionStream session_;

@@ -80,7 +80,7 @@ loadgen() {
 
 # Half of what is free becomes the capacity, and the demo has up to 100 buffers.
 size=2MiB
-if (("$(df --output=avail --block-size=1M "${shm_dir}" | tail -n 1)" < 1024)); then
+if (("$(df --output=avail --block-size=1M /dev/shm | tail -n 1)" < 1024)); then
   size=64KiB
   say "/dev/shm is small here, so the buffers are of 64 KiB instead of 2 MiB."
 fi

@@ -15,7 +15,7 @@ namespace {
 // For so long after the last call others are likely to follow, and their
 // threads will read the stream: taking the turn from a thread that sleeps in it
 // would cost each of them a wake-up.
-constexpr absl::Duration kActiveFor = absl::Milliseconds(50);
+constexpr absl::Duration kActiveFor = absl::Milliseconds(20);
 
 }  // namespace
 
@@ -47,6 +47,10 @@ struct SessionStream::Link {
   bool started = false;
   bool open = false;
   bool writing = false;
+  // The next read was put off until there is something to write: it makes gRPC
+  // tell the daemon how much more it may send, and a message of its own for
+  // that would wake the daemon once more for every call.
+  bool read_due = false;
   bool finished = false;
 };
 
@@ -87,6 +91,7 @@ grpc::Status SessionStream::Ask(v1::SessionRequest request,
     outgoing_.push_back(std::move(request));
   }
   Pump(/*flush=*/false);
+  ReadIfDue();
   MutexLock lock(&mutex_);
   while (!call.done && clock_.Now() < deadline) {
     if (polling_) {
@@ -266,8 +271,21 @@ void SessionStream::OnRead(Link* link, bool ok) {
       call.changed.NotifyOne();
       calls_.erase(it);
     }
+    link->read_due = calls_.empty();
+    if (link->read_due) return;
   }
   Read(link);
+}
+
+void SessionStream::ReadIfDue() {
+  Link* link = nullptr;
+  {
+    MutexLock lock(&mutex_);
+    link = current_;
+    if (link == nullptr || !std::exchange(link->read_due, false)) return;
+    ++link->steps;
+  }
+  link->stream->Read(&link->incoming, &link->read);
 }
 
 void SessionStream::OnWritten(Link* link, bool ok) {
@@ -288,9 +306,11 @@ void SessionStream::OnFinished(Link* link) {
     MutexLock lock(&mutex_);
     link->finished = true;
     if (current_ == link) current_ = nullptr;
-    std::erase_if(outgoing_, [this, link](const v1::SessionRequest& request) {
-      return calls_.at(request.tag())->link == link;
-    });
+    std::erase_if(outgoing_,
+                  [&](const v1::SessionRequest& request)
+                      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+                        return calls_.at(request.tag())->link == link;
+                      });
     // The daemon is asked what it still has for this client.
     if (current_ == nullptr) released_.clear();
     absl::erase_if(calls_, [&](const auto& entry) {
@@ -327,6 +347,10 @@ void SessionStream::ReaderMain() {
       if (released_.empty()) continue;
       mutex_.Unlock();
       Pump(/*flush=*/true);
+      mutex_.Lock();
+    } else if (current_ != nullptr && current_->read_due) {
+      mutex_.Unlock();
+      ReadIfDue();
       mutex_.Lock();
     } else if (polling_ || links_.empty()) {
       reader_rests_ = true;
@@ -371,6 +395,7 @@ void SessionStream::EndLinks() {
   bool cancelled = false;
   for (;;) {
     Pump(/*flush=*/true);
+    ReadIfDue();
     Link* link = nullptr;
     {
       MutexLock lock(&mutex_);

@@ -114,6 +114,8 @@ class SessionStream {
   void OnWritten(Link* link, bool ok);
   void OnFinished(Link* link);
   void Read(Link* link);
+  // Reads, if that was put off.
+  void ReadIfDue();
   void Finish(Link* link);
   // A step of the link came back; the link goes with its last.
   void EndStep(Link* link);

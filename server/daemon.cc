@@ -49,7 +49,6 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Create(
 Daemon::Daemon(const DaemonOptions& options)
     : options_(options),
       clock_(MonotonicClock::Get()),
-      random_(KernelRandom::Get()),
       calls_(options.calls != nullptr ? *options.calls
                                       : LinuxSystemCalls::Get()),
       journal_calls_(options.journal_calls != nullptr ? *options.journal_calls

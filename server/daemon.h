@@ -91,7 +91,7 @@ class Daemon {
 
   const DaemonOptions options_;
   const Clock& clock_;
-  RandomSource& random_;
+  BatchedRandom random_;
   SystemCalls& calls_;
 
   Mutex mutex_;

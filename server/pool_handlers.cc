@@ -29,12 +29,13 @@ std::optional<absl::Status> PoolHandlers::LeaseIfReady(
   absl::StatusOr<LeaseRequest> converted = FromProto(request);
   if (!converted.ok()) return Refused(converted.status());
   converted->if_ready = true;
+  converted->is_last_try = request.if_ready();
   const absl::StatusOr<LeaseGrant> grant = pool_.Lease(holder, *converted);
   if (!grant.ok()) {
-    const bool is_last_word =
-        request.if_ready() || !absl::IsNotFound(grant.status());
-    if (is_last_word) return grant.status();
-    return std::nullopt;
+    const bool may_be_had = absl::IsNotFound(grant.status()) ||
+                            absl::IsResourceExhausted(grant.status());
+    if (may_be_had && !request.if_ready()) return std::nullopt;
+    return grant.status();
   }
   *response->mutable_lease() = ToProto(*grant);
   return absl::OkStatus();

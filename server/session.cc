@@ -2,10 +2,12 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <deque>
 #include <memory>
+#include <set>
 #include <utility>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -19,10 +21,12 @@ namespace {
 
 // Answers that wait for their client to read: with more no request is read.
 constexpr size_t kMaxWaitingAnswers = 64;
-// With more in the way, notices included, the stream is ended.
+// With more answers or notices in the way the stream is ended.
 constexpr size_t kMaxOutgoing = 4096;
+// More than any machine has: the sum over all Sessions does not overflow.
+constexpr uint64_t kMaxIdleBytes = uint64_t{1} << 46;
 // Requests of one Session that workers have or wait for.
-constexpr int kMaxSlow = 16;
+constexpr size_t kMaxSlow = 16;
 
 // Deletes itself once gRPC and the workers are done with it.
 class SessionCall final : public SessionHub::Session {
@@ -38,10 +42,12 @@ class SessionCall final : public SessionHub::Session {
     MutexLock lock(&mutex_);
     // A lease may end before its grant is on the way, and its holder must not
     // hear of the end first.
-    if (notice.has_revoked() && (answering_ || slow_ > 0)) {
-      held_notices_.push_back(notice);
-    } else {
+    if (!notice.has_revoked() || under_way_.empty()) {
       SendLocked(notice);
+    } else if (held_notices_.size() < kMaxOutgoing) {
+      held_notices_.push_back({last_request_, notice});
+    } else {
+      context_.TryCancel();
     }
   }
 
@@ -97,21 +103,35 @@ class SessionCall final : public SessionHub::Session {
   }
 
   void HandleRequest() {
-    if (request_.released_size() > 0) {
-      serving_.handlers->ReleaseQuietly(holder_, request_.released());
+    {
+      MutexLock lock(&mutex_);
+      // The client reconciles what of this it still needs.
+      if (finished_) return;
+    }
+    // Whoever waits for a lease that is ready does not wait for the releases
+    // that came along too. A name, though, may be one that these give back.
+    const bool leases_first =
+        request_.has_lease() && !request_.lease().has_name();
+    const google::protobuf::RepeatedPtrField<v1::LeaseRef> released =
+        std::move(*request_.mutable_released());
+    const bool answered = leases_first && AnswerIfReady();
+    if (!released.empty()) {
+      serving_.handlers->ReleaseQuietly(holder_, released);
     }
     if (request_.has_idle()) {
-      serving_.sessions->ChangeIdle(idle_bytes_, request_.idle().idle_bytes());
-      idle_bytes_ = request_.idle().idle_bytes();
+      const uint64_t idle =
+          std::min<uint64_t>(request_.idle().idle_bytes(), kMaxIdleBytes);
+      serving_.sessions->ChangeIdle(std::exchange(idle_bytes_, idle), idle);
     }
     const bool asks =
         request_.request_case() != v1::SessionRequest::REQUEST_NOT_SET ||
         request_.tag() != 0;
-    if (asks && !request_.one_way()) Answer();
+    if (asks && !answered) Answer();
     {
       MutexLock lock(&mutex_);
       if (finished_) return;
-      if (outgoing_.size() >= kMaxWaitingAnswers || slow_ >= kMaxSlow) {
+      if (outgoing_.size() >= kMaxWaitingAnswers ||
+          under_way_.size() >= kMaxSlow) {
         read_deferred_ = true;
         return;
       }
@@ -119,44 +139,71 @@ class SessionCall final : public SessionHub::Session {
     Read();
   }
 
-  void Answer() {
-    {
-      MutexLock lock(&mutex_);
-      answering_ = true;
-    }
+  uint64_t BeginRequest() {
+    MutexLock lock(&mutex_);
+    under_way_.insert(++last_request_);
+    return last_request_;
+  }
+
+  bool AnswerIfReady() {
+    const uint64_t number = BeginRequest();
     v1::SessionResponse response;
     const bool answered = AnswerAtOnce(*serving_.handlers, holder_, request_,
                                        response.mutable_reply());
     MutexLock lock(&mutex_);
-    answering_ = false;
-    if (answered) {
-      SendLocked(std::move(response));
-      SendHeldNoticesLocked();
-      return;
+    EndRequestLocked(number, request_.one_way() || !answered,
+                     std::move(response));
+    return answered;
+  }
+
+  void Answer() {
+    const uint64_t number = BeginRequest();
+    v1::SessionResponse response;
+    const bool answered = AnswerAtOnce(*serving_.handlers, holder_, request_,
+                                       response.mutable_reply());
+    {
+      MutexLock lock(&mutex_);
+      if (answered) {
+        EndRequestLocked(number, request_.one_way(), std::move(response));
+        return;
+      }
+      ++steps_;
     }
-    ++slow_;
-    ++steps_;
     serving_.workers->Run(
-        [this, request = std::make_shared<v1::SessionRequest>(
-                   std::move(request_))] { AnswerSlowly(*request); });
+        [this, number, request = std::make_shared<v1::SessionRequest>(
+                           std::move(request_))] {
+          AnswerSlowly(number, *request);
+        });
   }
 
   // Runs on a worker.
-  void AnswerSlowly(const v1::SessionRequest& request) {
+  void AnswerSlowly(uint64_t number, const v1::SessionRequest& request) {
     v1::SessionResponse response;
     AnswerInFull(*serving_.handlers, holder_, request,
                  response.mutable_reply());
     bool read = false;
     {
       MutexLock lock(&mutex_);
-      --slow_;
-      SendLocked(std::move(response));
-      SendHeldNoticesLocked();
+      EndRequestLocked(number, request.one_way(), std::move(response));
       FinishIfIdleLocked();
       read = TakeDeferredReadLocked();
     }
     if (read) Read();
     EndStep();
+  }
+
+  // Sends the answer, if one is wanted, and the notices that waited for it.
+  void EndRequestLocked(uint64_t number, bool silently,
+                        v1::SessionResponse response)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!silently) SendLocked(std::move(response));
+    under_way_.erase(number);
+    while (!held_notices_.empty() &&
+           (under_way_.empty() ||
+            *under_way_.begin() > held_notices_.front().after)) {
+      SendLocked(std::move(held_notices_.front().notice));
+      held_notices_.pop_front();
+    }
   }
 
   void OnWritten(bool ok) {
@@ -188,24 +235,16 @@ class SessionCall final : public SessionHub::Session {
 
   bool TakeDeferredReadLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (finished_ || outgoing_.size() >= kMaxWaitingAnswers ||
-        slow_ >= kMaxSlow) {
+        under_way_.size() >= kMaxSlow) {
       return false;
     }
     return std::exchange(read_deferred_, false);
   }
 
-  void SendHeldNoticesLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (slow_ > 0) return;
-    for (v1::SessionResponse& notice : held_notices_) {
-      SendLocked(std::move(notice));
-    }
-    held_notices_.clear();
-  }
-
   void SendLocked(v1::SessionResponse response)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (finished_) return;
-    if (outgoing_.size() + held_notices_.size() >= kMaxOutgoing) {
+    if (outgoing_.size() >= kMaxOutgoing) {
       context_.TryCancel();
       return;
     }
@@ -221,7 +260,7 @@ class SessionCall final : public SessionHub::Session {
 
   // The client has said its last and has all its answers.
   void FinishIfIdleLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (reads_done_ && outgoing_.empty() && slow_ == 0) {
+    if (reads_done_ && outgoing_.empty() && under_way_.empty()) {
       FinishLocked(grpc::Status::OK);
     }
   }
@@ -257,10 +296,15 @@ class SessionCall final : public SessionHub::Session {
   int steps_ ABSL_GUARDED_BY(mutex_) = 0;
   // The front belongs to the write under way.
   std::deque<v1::SessionResponse> outgoing_ ABSL_GUARDED_BY(mutex_);
-  // A request is with the handlers, on the serving thread; and with workers.
-  bool answering_ ABSL_GUARDED_BY(mutex_) = false;
-  int slow_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::vector<v1::SessionResponse> held_notices_ ABSL_GUARDED_BY(mutex_);
+  // Requests are numbered as they come; those whose answers are being made.
+  uint64_t last_request_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::set<uint64_t> under_way_ ABSL_GUARDED_BY(mutex_);
+  struct HeldNotice {
+    // Goes out once all requests up to this have their answers.
+    uint64_t after;
+    v1::SessionResponse notice;
+  };
+  std::deque<HeldNotice> held_notices_ ABSL_GUARDED_BY(mutex_);
   bool read_deferred_ ABSL_GUARDED_BY(mutex_) = false;
   bool reads_done_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;

@@ -18,6 +18,17 @@ int HexDigit(char c) {
   return -1;
 }
 
+// Up to 256 bytes.
+void Fill(void* bytes, size_t count) {
+  ssize_t got;
+  do {
+    got = getrandom(bytes, count, 0);
+  } while (got < 0 && errno == EINTR);
+  // Requests of up to 256 bytes are never cut short once the pool is seeded
+  // (getrandom(2)); without random ids nothing here is safe.
+  if (got != static_cast<ssize_t>(count)) std::abort();
+}
+
 }  // namespace
 
 std::optional<RandomId> RandomId::FromBytes(absl::string_view bytes) {
@@ -62,14 +73,17 @@ KernelRandom& KernelRandom::Get() {
 
 RandomId KernelRandom::Next() {
   RandomId id;
-  ssize_t got;
-  do {
-    got = getrandom(&id, sizeof(id), 0);
-  } while (got < 0 && errno == EINTR);
-  // Requests of up to 256 bytes are never cut short once the pool is seeded
-  // (getrandom(2)); without random ids nothing here is safe.
-  if (got != static_cast<ssize_t>(sizeof(id))) std::abort();
+  Fill(&id, sizeof(id));
   return id;
+}
+
+RandomId BatchedRandom::Next() {
+  MutexLock lock(&mutex_);
+  if (left_ == 0) {
+    Fill(ids_.data(), sizeof(ids_));
+    left_ = kBatch;
+  }
+  return ids_[--left_];
 }
 
 }  // namespace warmpool

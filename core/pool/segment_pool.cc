@@ -48,8 +48,13 @@ absl::StatusOr<SegmentPool::Acquired> SegmentPool::Acquire(
   const absl::StatusOr<SizeClass> size_class =
       size_classes_.For(request.bytes);
   if (!size_class.ok()) return size_class.status();
-  if (request.if_ready && !MayBeWarm(request, *size_class)) {
-    return absl::NotFoundError("no such memory is ready");
+  if (request.if_ready) {
+    std::optional<Segment> ready;
+    if (!request.require_zeroed) ready = TakeWarm(request, *size_class);
+    if (!ready.has_value()) {
+      return absl::NotFoundError("no such memory is ready");
+    }
+    return Acquired{*std::move(ready), Warmth::kWarm};
   }
   if (request.require_zeroed) {
     MutexLock lock(&mutex_);
@@ -58,9 +63,7 @@ absl::StatusOr<SegmentPool::Acquired> SegmentPool::Acquire(
   } else if (std::optional<Segment> warm = TakeWarm(request, *size_class)) {
     return Acquired{std::move(*warm), Warmth::kWarm};
   }
-  absl::StatusOr<Segment> fresh =
-      absl::NotFoundError("what was ready was in use after all");
-  if (!request.if_ready) fresh = MakeFresh(request, *size_class);
+  absl::StatusOr<Segment> fresh = MakeFresh(request, *size_class);
   MutexLock lock(&mutex_);
   if (!fresh.ok()) {
     bigcache_.NoteDropped(request.owner, *size_class, clock_.Now());
@@ -70,19 +73,15 @@ absl::StatusOr<SegmentPool::Acquired> SegmentPool::Acquire(
   return Acquired{*std::move(fresh), Warmth::kFresh};
 }
 
-bool SegmentPool::MayBeWarm(const AcquireRequest& request,
-                            SizeClass size_class) const {
-  if (request.require_zeroed) return false;
-  MutexLock lock(&mutex_);
-  return bigcache_.Holds(request.owner, size_class);
-}
-
 std::optional<Segment> SegmentPool::TakeWarm(const AcquireRequest& request,
                                              SizeClass size_class) {
   for (;;) {
     std::optional<Segment> segment;
     {
       MutexLock lock(&mutex_);
+      if (request.if_ready && !bigcache_.Holds(request.owner, size_class)) {
+        return std::nullopt;
+      }
       segment = bigcache_.Take(request.owner, size_class, clock_.Now());
       if (!segment.has_value()) return std::nullopt;
       ledger_.Move(ByteState::kRetained, ByteState::kLeased, segment->bytes());

@@ -162,8 +162,6 @@ class SegmentPool {
   void CheckInvariants() const;
 
  private:
-  // Whether BigCache has a segment for the request at this moment.
-  bool MayBeWarm(const AcquireRequest& request, SizeClass size_class) const;
   // A warm segment that passed the proof, or nullopt.
   std::optional<Segment> TakeWarm(const AcquireRequest& request,
                                   SizeClass size_class);

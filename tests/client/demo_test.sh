@@ -36,7 +36,9 @@ if grep --quiet $'\r' "${output}"; then
 fi
 expect_nothing_left
 
-# Stopped in the middle, it leaves nothing either.
+# Stopped in the middle, it leaves nothing either. (What the first printed must
+# not be taken for its words.)
+: >"${output}"
 WARMPOOL_BIN_DIR=. client/demo.sh >"${output}" 2>&1 &
 demo=$!
 until grep --quiet "replace their buffers" "${output}"; do

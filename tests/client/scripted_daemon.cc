@@ -45,7 +45,11 @@ class ScriptedDaemon::Session final
   }
 
   void OnReadDone(bool ok) override {
-    if (!ok) return Update([this] { reads_done_ = true; });
+    if (!ok) {
+      return Update([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        reads_done_ = true;
+      });
+    }
     if (request_.released_size() > 0) {
       v1::ReleaseRequest released;
       *released.mutable_leases() = request_.released();
@@ -63,7 +67,7 @@ class ScriptedDaemon::Session final
       std::thread([this, request = request_] {
         v1::SessionResponse response;
         Answer(request, response.mutable_reply());
-        Update([&] {
+        Update([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
           --answering_;
           SendLocked(std::move(response));
         });
@@ -73,7 +77,7 @@ class ScriptedDaemon::Session final
   }
 
   void OnWriteDone(bool ok) override {
-    Update([&] {
+    Update([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       outgoing_.pop_front();
       if (!ok) outgoing_.clear();
       if (!outgoing_.empty()) StartWrite(&outgoing_.front());
@@ -81,7 +85,9 @@ class ScriptedDaemon::Session final
   }
 
   void OnCancel() override {
-    Update([this] { cancelled_ = true; });
+    Update([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      cancelled_ = true;
+    });
   }
 
   void OnDone() override {

@@ -75,7 +75,13 @@ Connection::Connection(const std::string& target,
       reconciler_(
           &MonotonicClock::Get(),
           {.notice_loss = [this] { return channel_.NoticeLoss(); },
-           .assert_known = [this] { return reconciliation_.AssertKnown(); },
+           .assert_known =
+               [this] {
+                 const absl::Status asserted = reconciliation_.AssertKnown();
+                 // So that notices reach a client that makes no calls.
+                 if (asserted.ok()) channel_.session().Open();
+                 return asserted;
+               },
            .release_forgotten =
                [this] { return reconciliation_.ReleaseForgotten(); }}),
       keeper_(&MonotonicClock::Get(),

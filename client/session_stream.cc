@@ -141,7 +141,7 @@ void SessionStream::Release(std::vector<v1::LeaseRef> leases) {
 void SessionStream::Report(const v1::IdleReport& idle) {
   {
     MutexLock lock(&mutex_);
-    idle_ = idle;
+    idle_ = last_idle_ = idle;
   }
   Pump(/*flush=*/true);
 }
@@ -233,6 +233,8 @@ void SessionStream::OnStarted(Link* link, bool ok) {
   {
     MutexLock lock(&mutex_);
     link->open = true;
+    // A daemon knows of what it was told in this stream.
+    if (last_idle_.idle_bytes() > 0) idle_ = last_idle_;
   }
   Pump(/*flush=*/true);
 }

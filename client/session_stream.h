@@ -75,7 +75,8 @@ class SessionStream {
   // Ends leases, some time soon. Should the stream be lost before, on_lost is
   // called after this.
   void Release(std::vector<v1::LeaseRef> leases);
-  // Tells what the lease cache holds. Only the last report counts.
+  // Tells what the lease cache holds. Only the last report counts; the next
+  // stream begins with it.
   void Report(const v1::IdleReport& idle);
 
   // Opens the stream unless it is open.
@@ -149,6 +150,7 @@ class SessionStream {
   std::deque<v1::SessionRequest> outgoing_ ABSL_GUARDED_BY(mutex_);
   std::deque<v1::LeaseRef> released_ ABSL_GUARDED_BY(mutex_);
   std::optional<v1::IdleReport> idle_ ABSL_GUARDED_BY(mutex_);
+  v1::IdleReport last_idle_ ABSL_GUARDED_BY(mutex_);
   // What is gathered does not wait for a request any more.
   bool flush_due_ ABSL_GUARDED_BY(mutex_) = false;
 

@@ -151,6 +151,19 @@ TEST_F(SessionStreamTest, ALostStreamFailsWhatIsUnderWayAndIsOpenedAgain) {
   EXPECT_TRUE(Eventually([&] { return Ask("a") == "a"; }));
 }
 
+TEST_F(SessionStreamTest, TheNextStreamBeginsWithTheLastReport) {
+  v1::IdleReport idle;
+  idle.set_idle_bytes(5);
+  stream_->Report(idle);
+  EXPECT_EQ(Ask("a"), "a");
+  EXPECT_TRUE(Eventually([&] { return idle_bytes_ == 5; }));
+  idle_bytes_ = 0;
+  daemon_.LoseConnection();
+  EXPECT_TRUE(Eventually([&] { return losses_ == 1; }));
+  EXPECT_TRUE(Eventually([&] { return Ask("b") == "b"; }));
+  EXPECT_TRUE(Eventually([&] { return idle_bytes_ == 5; }));
+}
+
 TEST_F(SessionStreamTest, WithoutADaemonItFailsAtOnce) {
   const std::unique_ptr<v1::MemoryPool::Stub> stub =
       v1::MemoryPool::NewStub(MakeLocalChannel(daemon_.directory() + "/none"));

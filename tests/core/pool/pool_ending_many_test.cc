@@ -30,6 +30,11 @@ class PoolEndingManyTest : public PoolFixture {
     for (size_t i = 0; i < kMany; ++i) LeaseOrDie(kAlice, 4096);
   }
 
+  // What ends with the pool is nobody's business, and seen_ is gone by then.
+  void TearDown() override {
+    calls_.BeforeNext(Call::kUnlink, [] {});
+  }
+
   // What somebody else sees, in the midst of it.
   void NoteOthers() {
     std::thread([this] { seen_.push_back(pool_->stats().live_leases); }).join();

@@ -74,8 +74,8 @@ absl::StatusOr<LeaseGrant> PoolHandlers::LeaseWithTrim(HolderId holder,
 }
 
 absl::Status PoolHandlers::Attach(HolderId holder,
-                              const v1::AttachRequest& request,
-                              v1::AttachResponse* response) {
+                                  const v1::AttachRequest& request,
+                                  v1::AttachResponse* response) {
   const absl::StatusOr<AttachRequest> converted = FromProto(request);
   if (!converted.ok()) return Refused(converted.status());
   const absl::StatusOr<LeaseGrant> grant = pool_.Attach(holder, *converted);
@@ -90,8 +90,8 @@ absl::Status PoolHandlers::Refused(const absl::Status& status) {
 }
 
 absl::Status PoolHandlers::Release(HolderId holder,
-                               const v1::ReleaseRequest& request,
-                               v1::ReleaseResponse* response) {
+                                   const v1::ReleaseRequest& request,
+                                   v1::ReleaseResponse* response) {
   // One malformed id must not keep the others from being released.
   std::vector<absl::Status> statuses(request.leases_size());
   std::vector<LeaseRef> refs;
@@ -129,7 +129,7 @@ void PoolHandlers::ReleaseQuietly(
 }
 
 absl::Status PoolHandlers::Renew(HolderId holder, const v1::RenewRequest& request,
-                             v1::RenewResponse* response) {
+                                 v1::RenewResponse* response) {
   for (const v1::RenewRequest::Renewal& renewal : request.renewals()) {
     const absl::StatusOr<absl::Duration> ttl =
         [&]() -> absl::StatusOr<absl::Duration> {
@@ -147,8 +147,8 @@ absl::Status PoolHandlers::Renew(HolderId holder, const v1::RenewRequest& reques
 }
 
 absl::Status PoolHandlers::Assert(HolderId holder,
-                              const v1::AssertRequest& request,
-                              v1::AssertResponse* response) {
+                                  const v1::AssertRequest& request,
+                                  v1::AssertResponse* response) {
   const absl::StatusOr<ClientId> client =
       ClientIdFromProto(request.client_id());
   if (!client.ok()) return client.status();
@@ -167,8 +167,8 @@ absl::Status PoolHandlers::Assert(HolderId holder,
 }
 
 absl::Status PoolHandlers::ListBuffers(HolderId holder,
-                                   const v1::ListBuffersRequest& request,
-                                   v1::ListBuffersResponse* response) {
+                                       const v1::ListBuffersRequest& request,
+                                       v1::ListBuffersResponse* response) {
   if (request.page_size() > kMaxPageSize) {
     return absl::InvalidArgumentError(
         absl::StrCat("page_size ", request.page_size(), " is above ",
@@ -196,7 +196,7 @@ absl::Status PoolHandlers::ListBuffers(HolderId holder,
 }
 
 absl::Status PoolHandlers::GetStats(HolderId, const v1::GetStatsRequest&,
-                                v1::GetStatsResponse* response) {
+                                    v1::GetStatsResponse* response) {
   FillStats(pool_.stats(), calls_, response);
   response->set_pid(getpid());
   *response->mutable_uptime() = ToProto(clock_.Now() - started_at_);
@@ -210,8 +210,8 @@ absl::Status PoolHandlers::GetStats(HolderId, const v1::GetStatsRequest&,
 }
 
 absl::Status PoolHandlers::Shutdown(HolderId holder,
-                                const v1::ShutdownRequest& request,
-                                v1::ShutdownResponse* response) {
+                                    const v1::ShutdownRequest& request,
+                                    v1::ShutdownResponse* response) {
   const absl::Status permitted = pool_.RequireAdmin(holder, "stop the daemon");
   if (!permitted.ok()) return permitted;
   *response = hooks_.stop(request.revoke());

@@ -128,7 +128,8 @@ void PoolHandlers::ReleaseQuietly(
   pool_.Release(holder, refs, /*revoke=*/false);
 }
 
-absl::Status PoolHandlers::Renew(HolderId holder, const v1::RenewRequest& request,
+absl::Status PoolHandlers::Renew(HolderId holder,
+                                 const v1::RenewRequest& request,
                                  v1::RenewResponse* response) {
   for (const v1::RenewRequest::Renewal& renewal : request.renewals()) {
     const absl::StatusOr<absl::Duration> ttl =

@@ -12,6 +12,9 @@ namespace warmpool {
 // The checksum of the bytes that `crc` is the checksum of, followed by `bytes`.
 // Different values of `crc` give different results for the same bytes.
 uint32_t ExtendCrc32c(uint32_t crc, absl::string_view bytes);
+// The same, without the processor's instruction for it: what those that lack it
+// use.
+uint32_t ExtendCrc32cPortably(uint32_t crc, absl::string_view bytes);
 
 inline uint32_t Crc32c(absl::string_view bytes) {
   return ExtendCrc32c(0, bytes);

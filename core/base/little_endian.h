@@ -14,12 +14,12 @@ namespace warmpool {
 // Appends the sizeof(Integer) bytes of `value`.
 template <typename Integer>
 void PutLittleEndian(Integer value, std::string* out) {
-  auto rest = static_cast<std::make_unsigned_t<Integer>>(value);
+  const auto bits = static_cast<std::make_unsigned_t<Integer>>(value);
+  char bytes[sizeof(Integer)];
   for (size_t i = 0; i < sizeof(Integer); ++i) {
-    out->push_back(static_cast<char>(rest & 0xff));
-    // Twice by half a byte: a shift by the whole width is undefined.
-    rest = static_cast<decltype(rest)>(rest >> 4 >> 4);
+    bytes[i] = static_cast<char>(bits >> 8 * i & 0xff);
   }
+  out->append(bytes, sizeof(bytes));
 }
 
 // Reads bytes from front to back. A read of more than is left fails, reads

@@ -6,8 +6,6 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "absl/strings/str_format.h"
-
 namespace warmpool {
 namespace {
 
@@ -63,7 +61,13 @@ std::optional<RandomId> RandomId::FromHex(absl::string_view hex) {
 }
 
 std::string RandomId::ToHex() const {
-  return absl::StrFormat("%016x%016x", high, low);
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string hex(2 * kBytes, '0');
+  for (size_t i = 0; i < hex.size(); ++i) {
+    const uint64_t half = i < kBytes ? high : low;
+    hex[i] = kDigits[half >> (60 - 4 * (i % kBytes)) & 0xf];
+  }
+  return hex;
 }
 
 KernelRandom& KernelRandom::Get() {

@@ -125,7 +125,7 @@ absl::Status Journal::Append(absl::string_view record) {
   return written;
 }
 
-absl::Status Journal::AppendGrant(const LeaseRecord& record) {
+absl::Status Journal::AppendGrant(LeaseRecord record) {
   if (absl::Status valid = ValidateLeaseRecord(record); !valid.ok()) {
     return valid;
   }
@@ -145,9 +145,9 @@ absl::Status Journal::AppendGrant(const LeaseRecord& record) {
   }
   absl::Status written = Append(EncodeGrant(seed_, record));
   if (!written.ok()) return written;
-  leases_.Insert(record);
-  grant_bytes_ += bytes;
   last_generation_ = std::max(last_generation_, record.generation);
+  leases_.Insert(std::move(record));
+  grant_bytes_ += bytes;
   return absl::OkStatus();
 }
 

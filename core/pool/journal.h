@@ -101,7 +101,7 @@ class Journal {
   // To be called before the grant is acknowledged. If it fails nothing was
   // recorded. RESOURCE_EXHAUSTED, naming bytes: no room, and none to be had.
   // INVALID_ARGUMENT: ValidateLeaseRecord. ALREADY_EXISTS: the lease is live.
-  absl::Status AppendGrant(const LeaseRecord& record);
+  absl::Status AppendGrant(LeaseRecord record);
 
   // To be called where the time to live of a lease has changed. NOT_FOUND: it is
   // not live.

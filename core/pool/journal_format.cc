@@ -1,6 +1,7 @@
 #include "core/pool/journal_format.h"
 
 #include <limits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/check.h"
@@ -112,42 +113,53 @@ bool GetBool(LittleEndianReader& reader, bool* value) {
   return true;
 }
 
-std::string Frame(JournalSeed seed, RecordType type,
-                  absl::string_view payload) {
+// A record's frame, its length and checksum left out, and room for its payload.
+std::string BeginRecord(RecordType type, size_t payload_bytes) {
   std::string record;
-  record.reserve(kRecordFrameBytes + payload.size());
+  record.reserve(kRecordFrameBytes + payload_bytes);
   PutByte(kMarker, &record);
   PutByte(type, &record);
-  PutLittleEndian(static_cast<uint16_t>(payload.size()), &record);
-  PutLittleEndian(ExtendCrc32c(ExtendCrc32c(seed.crc, record), payload),
-                  &record);
-  record.append(payload.data(), payload.size());
+  record.resize(kRecordFrameBytes);
   return record;
 }
 
-std::string GrantPayload(const LeaseRecord& record) {
-  std::string payload;
-  PutId(record.id, &payload);
-  PutId(record.request_id, &payload);
-  PutId(record.client_id, &payload);
-  PutLittleEndian(static_cast<int32_t>(record.holder_pid), &payload);
-  PutLittleEndian(static_cast<uint32_t>(record.holder_uid), &payload);
-  PutLittleEndian(record.holder_instance, &payload);
-  PutLittleEndian(static_cast<uint32_t>(record.owner), &payload);
-  PutLittleEndian(record.bytes, &payload);
-  PutLittleEndian(record.segment_bytes, &payload);
-  PutLittleEndian(static_cast<uint64_t>(record.page_bytes), &payload);
-  PutLittleEndian(record.generation, &payload);
-  PutByte(record.access, &payload);
-  PutByte(record.warmth, &payload);
-  PutByte(record.zeroed, &payload);
-  PutTtl(record.ttl, &payload);
-  PutLittleEndian(absl::ToUnixNanos(record.granted_at), &payload);
-  PutString(record.holder_command, &payload);
-  PutString(record.buffer_name, &payload);
+// Fills in what BeginRecord left out, once the payload is there.
+std::string EndRecord(JournalSeed seed, std::string record) {
+  std::string field;
+  PutLittleEndian(static_cast<uint16_t>(record.size() - kRecordFrameBytes),
+                  &field);
+  record.replace(kCheckedFrameBytes - field.size(), field.size(), field);
+  const absl::string_view written = record;
+  const uint32_t crc =
+      ExtendCrc32c(ExtendCrc32c(seed.crc, written.substr(0, kCheckedFrameBytes)),
+                   written.substr(kRecordFrameBytes));
+  field.clear();
+  PutLittleEndian(crc, &field);
+  record.replace(kCheckedFrameBytes, field.size(), field);
+  return record;
+}
+
+void PutGrant(const LeaseRecord& record, std::string* out) {
+  PutId(record.id, out);
+  PutId(record.request_id, out);
+  PutId(record.client_id, out);
+  PutLittleEndian(static_cast<int32_t>(record.holder_pid), out);
+  PutLittleEndian(static_cast<uint32_t>(record.holder_uid), out);
+  PutLittleEndian(record.holder_instance, out);
+  PutLittleEndian(static_cast<uint32_t>(record.owner), out);
+  PutLittleEndian(record.bytes, out);
+  PutLittleEndian(record.segment_bytes, out);
+  PutLittleEndian(static_cast<uint64_t>(record.page_bytes), out);
+  PutLittleEndian(record.generation, out);
+  PutByte(record.access, out);
+  PutByte(record.warmth, out);
+  PutByte(record.zeroed, out);
+  PutTtl(record.ttl, out);
+  PutLittleEndian(absl::ToUnixNanos(record.granted_at), out);
+  PutString(record.holder_command, out);
+  PutString(record.buffer_name, out);
   // Last, since it never ends in a zero.
-  PutString(record.file_name, &payload);
-  return payload;
+  PutString(record.file_name, out);
 }
 
 // Of a grant's payload, without its strings' characters: three ids, four
@@ -199,22 +211,27 @@ size_t GrantRecordBytes(const LeaseRecord& record) {
          record.buffer_name.size() + record.file_name.size();
 }
 
-std::string EncodeGrant(JournalSeed seed, const LeaseRecord& record) {
-  return Frame(seed, RecordType::kGrant, GrantPayload(record));
+std::string EncodeGrant(JournalSeed seed, const LeaseRecord& lease) {
+  std::string record = BeginRecord(
+      RecordType::kGrant, GrantRecordBytes(lease) - kRecordFrameBytes);
+  PutGrant(lease, &record);
+  return EndRecord(seed, std::move(record));
 }
 
 std::string EncodeRenewal(JournalSeed seed, const LeaseId& id,
                           absl::Duration ttl) {
-  std::string payload;
-  PutId(id, &payload);
-  PutTtl(ttl, &payload);
-  return Frame(seed, RecordType::kRenewal, payload);
+  std::string record = BeginRecord(RecordType::kRenewal,
+                                   kRenewalRecordBytes - kRecordFrameBytes);
+  PutId(id, &record);
+  PutTtl(ttl, &record);
+  return EndRecord(seed, std::move(record));
 }
 
 std::string EncodeEnd(JournalSeed seed, const LeaseId& id) {
-  std::string payload;
-  PutId(id, &payload);
-  return Frame(seed, RecordType::kEnd, payload);
+  std::string record =
+      BeginRecord(RecordType::kEnd, kEndRecordBytes - kRecordFrameBytes);
+  PutId(id, &record);
+  return EndRecord(seed, std::move(record));
 }
 
 std::optional<DecodedFrame> DecodeFrame(JournalSeed seed,

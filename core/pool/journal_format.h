@@ -77,7 +77,7 @@ enum class RecordType : uint8_t {
 
 // One record. A grant's length does not depend on its times and numbers.
 // REQUIRES: ValidateLeaseRecord(record) is OK.
-std::string EncodeGrant(JournalSeed seed, const LeaseRecord& record);
+std::string EncodeGrant(JournalSeed seed, const LeaseRecord& lease);
 std::string EncodeRenewal(JournalSeed seed, const LeaseId& id,
                           absl::Duration ttl);
 std::string EncodeEnd(JournalSeed seed, const LeaseId& id);

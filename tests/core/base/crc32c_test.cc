@@ -23,6 +23,17 @@ TEST(Crc32cTest, GoesOnWhereItStopped) {
   }
 }
 
+TEST(Crc32cTest, IsTheSameWithoutTheProcessorsHelp) {
+  std::string bytes;
+  for (int i = 0; i < 64; ++i) bytes.push_back(static_cast<char>(i * 37));
+  for (size_t begin = 0; begin < 9; ++begin) {
+    for (size_t count = 0; begin + count <= bytes.size(); ++count) {
+      const std::string part = bytes.substr(begin, count);
+      EXPECT_EQ(ExtendCrc32c(7, part), ExtendCrc32cPortably(7, part));
+    }
+  }
+}
+
 TEST(Crc32cTest, TheSameBytesAfterAnotherBeginningDiffer) {
   EXPECT_NE(ExtendCrc32c(1, "record"), ExtendCrc32c(2, "record"));
 }

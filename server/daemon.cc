@@ -62,7 +62,12 @@ Daemon::~Daemon() {
 }
 
 absl::Status Daemon::OpenDirectory() {
+  const absl::StatusOr<Admission> admission =
+      Admission::Create(geteuid(), options_.admission);
+  if (!admission.ok()) return admission.status();
   SegmentDirectory::Options options;
+  // A directory that only root's processes use is root's alone.
+  options.serves_other_uids &= admission->ServesOthers();
   // Who is in an allowed group can't be told from a file.
   options.served_uids = options_.admission.allowed_uids;
   options.served_uids.insert(options_.admission.admin_uids.begin(),

@@ -37,6 +37,7 @@ void FillLeases(const Pool::Stats& stats, v1::LeaseCounts* leases) {
   leases->set_asserted(stats.asserted);
   leases->set_recovering_leases(stats.recovering_leases);
   leases->set_failed_journal_writes(stats.failed_journal_writes);
+  leases->set_journal_waits(stats.journal_waits);
 }
 
 void FillBigCache(const SegmentPool::Stats& stats,

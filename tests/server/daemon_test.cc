@@ -73,6 +73,18 @@ TEST(DaemonTest, LeavesNothingBehindWhenNoLeaseIsLeft) {
   EXPECT_FALSE(std::filesystem::exists(daemon.target().substr(5)));
 }
 
+TEST(DaemonTest, ADirectoryThatNobodyElseNeedsIsPrivateWhoeverRunsIt) {
+  DaemonProcess daemon({"--default_ttl=0"});
+  RawClient client(daemon.target());
+  client.MustLease(RawClient::LeaseOf(kTwoMiB));
+  EXPECT_EQ(daemon.Terminate(), 0);
+  struct stat directory;
+  ASSERT_EQ(stat(daemon.shm_dir().c_str(), &directory), 0);
+  EXPECT_EQ(directory.st_mode & 07777, 0700u);
+  // It is there already for the next daemon.
+  daemon.Restart();
+}
+
 TEST(DaemonTest, ARestartKeepsTheLeasesOfLiveProcesses) {
   DaemonProcess daemon({"--drain_timeout=0", "--default_ttl=0"});
   RawClient client(daemon.target());

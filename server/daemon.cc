@@ -22,6 +22,8 @@ constexpr absl::Duration kDrainPoll = absl::Milliseconds(10);
 // How long a holder may be without a connection, where the default time to live
 // is shorter or there is none.
 constexpr absl::Duration kShortestGrace = absl::Minutes(1);
+// What comes back is mostly leased again within less.
+constexpr absl::Duration kProveWithin = absl::Milliseconds(20);
 
 // A segment costs a descriptor for as long as it lives.
 void RaiseDescriptorLimit() {
@@ -116,6 +118,7 @@ absl::Status Daemon::MakePool() {
   pool.segments.bigcache.max_bytes = options_.bigcache_bytes.value_or(
       pool.segments.capacity_bytes / 2);
   pool.segments.overhead_bytes = directory_->overhead_bytes();
+  pool.segments.prove_within = kProveWithin;
   pool.segments.on_due_earlier = [this] { maintenance_.Poke(); };
   pool.on_revoked = [this](const RevokedLease& revoked) {
     spdlog::info("lease ended by the daemon lease={} buffer={} holder={}",

@@ -45,6 +45,12 @@ bool BigCache::Holds(uid_t owner, SizeClass size_class) const {
   return it != rings_.end() && !it->second.slots.empty();
 }
 
+size_t BigCache::SlotsLeft(uid_t owner, SizeClass size_class,
+                           absl::Time now) {
+  const Ring& ring = RingOf(owner, size_class, now);
+  return LimitOf(ring) - std::min(LimitOf(ring), ring.slots.size());
+}
+
 void BigCache::NoteAcquired(uid_t owner, SizeClass size_class,
                             absl::Time now) {
   RingOf(owner, size_class, now).demand.Acquired(now);

@@ -86,6 +86,13 @@ class BigCache {
   std::optional<Segment> Take(uid_t owner, SizeClass size_class,
                               absl::Time now);
 
+  // Segments of theirs that could be retained before one is evicted for want of
+  // a slot.
+  size_t SlotsLeft(uid_t owner, SizeClass size_class, absl::Time now);
+
+  // Counts a demand that was met by what was about to be retained.
+  void NoteHit() { ++counts_.hits; }
+
   // Whether Take would find one.
   bool Holds(uid_t owner, SizeClass size_class) const;
 

@@ -151,7 +151,12 @@ void Pool::Finish(std::vector<LeaseTable::Ended> ended) {
         (cause == EndCause::kExpired || cause == EndCause::kRevoked)) {
       options_.on_revoked(end.lease);
     }
-    if (end.segment.has_value()) segments_.Return(*std::move(end.segment));
+    if (!end.segment.has_value()) continue;
+    if (cause == EndCause::kReleased) {
+      segments_.ReturnReleased(*std::move(end.segment));
+    } else {
+      segments_.Return(*std::move(end.segment));
+    }
   }
 }
 

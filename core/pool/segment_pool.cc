@@ -1,5 +1,6 @@
-// What segments go through in order; what happens to those that somebody still
-// has is in segment_pool_quarantine.cc.
+// How segments are acquired and ended; how they come back is in
+// segment_pool_return.cc, what happens to those that somebody still has in
+// segment_pool_quarantine.cc.
 #include "core/pool/segment_pool.h"
 
 #include <algorithm>
@@ -18,8 +19,11 @@ SegmentPool::SegmentPool(SegmentSource* source, SystemCalls* calls,
       on_due_earlier_(options.on_due_earlier),
       batch_max_age_(options.batch.max_age),
       leftover_grace_(options.leftover_grace),
+      max_retained_bytes_(options.bigcache.max_bytes),
       ledger_(options.capacity_bytes),
       bigcache_(options.bigcache),
+      unproven_(options.bigcache.slots == 0 ? absl::ZeroDuration()
+                                            : options.prove_within),
       batch_(calls, options.batch, [this](absl::Span<const Segment> ended) {
         uint64_t bytes = 0;
         for (const Segment& segment : ended) bytes += segment.bytes();
@@ -77,13 +81,18 @@ std::optional<Segment> SegmentPool::TakeWarm(const AcquireRequest& request,
                                              SizeClass size_class) {
   for (;;) {
     std::optional<Segment> segment;
+    bool from_bigcache = false;
     {
       MutexLock lock(&mutex_);
-      if (request.if_ready && !bigcache_.Holds(request.owner, size_class)) {
-        return std::nullopt;
+      segment = unproven_.Take(request.owner, size_class);
+      from_bigcache = !segment.has_value();
+      if (from_bigcache) {
+        if (request.if_ready && !bigcache_.Holds(request.owner, size_class)) {
+          return std::nullopt;
+        }
+        segment = bigcache_.Take(request.owner, size_class, clock_.Now());
+        if (!segment.has_value()) return std::nullopt;
       }
-      segment = bigcache_.Take(request.owner, size_class, clock_.Now());
-      if (!segment.has_value()) return std::nullopt;
       ledger_.Move(ByteState::kRetained, ByteState::kLeased, segment->bytes());
     }
     const Verdict verdict = source_.Prove(*segment);
@@ -91,9 +100,11 @@ std::optional<Segment> SegmentPool::TakeWarm(const AcquireRequest& request,
       MutexLock lock(&mutex_);
       if (verdict == Verdict::kFree) {
         ++acquired_warm_;
+        // It was not given up as yet, so demand is what it was.
+        if (!from_bigcache) bigcache_.NoteHit();
         return segment;
       }
-      ++failed_proofs_;
+      failed_proofs_ += from_bigcache;
     }
     Settle(*std::move(segment), ByteState::kLeased, verdict);
   }
@@ -156,6 +167,7 @@ absl::Status SegmentPool::Reserve(uint64_t bytes) {
 }
 
 void SegmentPool::MakeRoom(uint64_t bytes) {
+  ProveUnproven(absl::InfiniteFuture());
   std::vector<Eviction> evicted;
   {
     MutexLock lock(&mutex_);
@@ -164,58 +176,6 @@ void SegmentPool::MakeRoom(uint64_t bytes) {
   }
   HandOff(std::move(evicted));
   batch_.Flush();
-}
-
-void SegmentPool::Return(Segment segment) {
-  segment.set_zeroed(false);
-  const Verdict verdict = source_.Prove(segment);
-  Settle(std::move(segment), ByteState::kLeased, verdict);
-}
-
-void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict) {
-  const uint64_t bytes = segment.bytes();
-  if (verdict == Verdict::kFree && !FitsItsClass(segment)) {
-    verdict = Verdict::kUnfit;
-  }
-  std::vector<Eviction> evicted;
-  absl::Time now;
-  absl::Time due;
-  {
-    MutexLock lock(&mutex_);
-    // Read under the lock: BigCache's order is by age.
-    now = clock_.Now();
-    if (from == ByteState::kQuarantined) {
-      probing_bytes_ -= bytes;
-      --probing_segments_;
-    }
-    if (verdict == Verdict::kInUse && !quarantine_ended_) {
-      ledger_.Move(from, ByteState::kQuarantined, bytes);
-      quarantine_.Add(std::move(segment), now);
-      due = quarantine_.NextProbe();
-    } else if (verdict == Verdict::kFree && !draining_) {
-      ledger_.Move(from, ByteState::kRetained, bytes);
-      bigcache_.Retain(std::move(segment), now, &evicted);
-      AccountEvictedLocked(evicted);
-      due = bigcache_.NextDecay();
-    } else {
-      ledger_.Move(from, ByteState::kBatched, bytes);
-      bigcache_.NoteDropped(segment.owner(), segment.size_class(), now);
-    }
-  }
-  if (!segment.empty()) {
-    batch_.Add(std::move(segment), now,
-               /*proven_unused=*/verdict != Verdict::kInUse);
-    due = now + batch_max_age_;
-  }
-  HandOff(std::move(evicted));
-  NoteDue(due);
-}
-
-bool SegmentPool::FitsItsClass(const Segment& segment) const {
-  const absl::StatusOr<SizeClass> size_class =
-      size_classes_.For(segment.bytes());
-  return size_class.ok() && *size_class == segment.size_class() &&
-         size_classes_.Bytes(*size_class) == segment.bytes();
 }
 
 void SegmentPool::AdoptLeased(const Segment& segment) {
@@ -253,10 +213,11 @@ absl::Time SegmentPool::Tick() {
   }
   HandOff(std::move(evicted));
   ProbeQuarantined(now, /*all=*/false);
+  ProveUnproven(now);
   const absl::Time next_batch = batch_.HandOverAged(now);
   MutexLock lock(&mutex_);
   next_tick_ = std::min({next_tick_, next_batch, bigcache_.NextDecay(),
-                         quarantine_.NextProbe()});
+                         unproven_.NextDue(), quarantine_.NextProbe()});
   return next_tick_;
 }
 
@@ -265,6 +226,10 @@ void SegmentPool::Drain() {
   {
     MutexLock lock(&mutex_);
     draining_ = true;
+  }
+  ProveUnproven(absl::InfiniteFuture());
+  {
+    MutexLock lock(&mutex_);
     bigcache_.EvictAll(&evicted);
     AccountEvictedLocked(evicted);
   }
@@ -310,7 +275,8 @@ SegmentPool::Stats SegmentPool::stats() const {
     MutexLock lock(&mutex_);
     stats.ledger = ledger_;
     stats.bigcache = bigcache_.counts();
-    stats.retained_segments = bigcache_.retained_segments();
+    stats.retained_segments = bigcache_.retained_segments() +
+                              unproven_.size() + proving_segments_;
     stats.acquired_warm = acquired_warm_;
     stats.acquired_fresh = acquired_fresh_;
     stats.misses_zeroed = misses_zeroed_;
@@ -327,7 +293,8 @@ void SegmentPool::CheckInvariants() const {
     MutexLock lock(&mutex_);
     bigcache_.CheckInvariants();
     WARMPOOL_CHECK(
-        ledger_.in(ByteState::kRetained) == bigcache_.retained_bytes(),
+        ledger_.in(ByteState::kRetained) ==
+            bigcache_.retained_bytes() + unproven_.bytes() + proving_bytes_,
         "the ledger and BigCache disagree");
     WARMPOOL_CHECK(ledger_.in(ByteState::kQuarantined) ==
                        quarantine_.bytes() + probing_bytes_,

@@ -8,8 +8,8 @@
 // Thread-safe. Its lock covers book-keeping only: segments are made, proven and
 // ended outside of it (plan under the lock, act outside, commit under the
 // lock).
-// Invariants: those of ByteLedger, BigCache and UnmapBatch; retained and
-// quarantined bytes are those that BigCache and Quarantine hold.
+// Invariants: those of ByteLedger, BigCache and UnmapBatch; retained bytes are
+// those of BigCache and Unproven, quarantined ones those of Quarantine.
 #ifndef WARMPOOL_CORE_POOL_SEGMENT_POOL_H_
 #define WARMPOOL_CORE_POOL_SEGMENT_POOL_H_
 
@@ -34,6 +34,7 @@
 #include "core/memory/size_class.h"
 #include "core/pool/byte_ledger.h"
 #include "core/pool/quarantine.h"
+#include "core/pool/unproven.h"
 
 namespace warmpool {
 
@@ -55,6 +56,10 @@ class SegmentPool {
     uint64_t overhead_bytes = 0;
     // For how long a client may take a leftover out of quarantine.
     absl::Duration leftover_grace = absl::Seconds(60);
+    // For how long the proof of a released segment may be put off, unless it is
+    // leased again. Zero: it is proven as it comes back. Until then one that
+    // somebody still has counts as retained, though nobody gets it.
+    absl::Duration prove_within = absl::ZeroDuration();
     BigCache::Options bigcache;
     UnmapBatch::Options batch;
     // Called, under no lock, when Tick has something to do earlier than the
@@ -110,6 +115,8 @@ class SegmentPool {
   // Takes back a segment that its holder should no longer have open or mapped.
   // It is retained if the proof holds, quarantined if not.
   void Return(Segment segment);
+  // The same where its holder says so: then the proof may be put off.
+  void ReturnReleased(Segment segment);
 
   // Takes over a segment that an earlier daemon left: quarantined, so ended
   // once nobody has it.
@@ -139,8 +146,8 @@ class SegmentPool {
   // daemon. Its bytes stay leased.
   void LetGo(Segment segment);
 
-  // Does what time has made due: decay, aged batches, probes of quarantined
-  // segments. Returns when to come back, InfiniteFuture if nothing waits.
+  // Does what time has made due: decay, aged batches, proofs that were put off,
+  // probes of quarantined segments. Returns when to come back, InfiniteFuture if nothing waits.
   absl::Time Tick();
 
   // Tells whoever calls Tick to come by `due` at the latest.
@@ -177,6 +184,11 @@ class SegmentPool {
   bool QuarantineEvicted(Segment* segment);
   // Retains or sets aside a segment whose bytes are in the state `from`.
   void Settle(Segment segment, ByteState from, Verdict verdict);
+  // Whether something would have to be evicted for this one.
+  bool IsCrowdedLocked(const Segment& segment, absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Proves those whose proof was put off until then.
+  void ProveUnproven(absl::Time until);
   // Asks again for quarantined segments, some at a time: those that are due, or
   // all.
   void ProbeQuarantined(absl::Time now, bool all);
@@ -194,10 +206,15 @@ class SegmentPool {
   const std::function<void()> on_due_earlier_;
   const absl::Duration batch_max_age_;
   const absl::Duration leftover_grace_;
+  const uint64_t max_retained_bytes_;
 
   mutable Mutex mutex_;
   ByteLedger ledger_ ABSL_GUARDED_BY(mutex_);
   BigCache bigcache_ ABSL_GUARDED_BY(mutex_);
+  Unproven unproven_ ABSL_GUARDED_BY(mutex_);
+  // Of Unproven, out for their proof.
+  size_t proving_segments_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t proving_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   Quarantine quarantine_ ABSL_GUARDED_BY(mutex_);
   // Quarantined segments that are out for a probe: how many, their bytes, and
   // the names of those that a client may take out.

@@ -57,6 +57,7 @@ class BenchedPool {
     Pool::Options options;
     options.segments.capacity_bytes = kGiB;
     options.segments.bigcache.max_bytes = kGiB;
+    options.segments.prove_within = absl::Milliseconds(20);
     pool_ = std::make_unique<Pool>(directory_.get(), &calls_, &clock_,
                                    &random_, options, journal_.get());
     Holder holder;

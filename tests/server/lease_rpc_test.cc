@@ -96,11 +96,12 @@ TEST_F(LeaseRpcTest, ABufferReleasedWhileMappedIsNotGivenToAnybody) {
   ASSERT_NE(mapped, MAP_FAILED);
   close(fd);
   EXPECT_EQ(client_.Release(RawClient::ReleaseOf(lease)).code(), 0);
+  ExpectAddsUp(client_.Stats().bytes());
+  const v1::GrantedLease other = client_.MustLease(RawClient::LeaseOf(kTwoMiB));
+  EXPECT_NE(other.path(), lease.path());
   v1::ByteAccount bytes = client_.Stats().bytes();
   EXPECT_EQ(bytes.quarantined_bytes(), kTwoMiB);
   ExpectAddsUp(bytes);
-  const v1::GrantedLease other = client_.MustLease(RawClient::LeaseOf(kTwoMiB));
-  EXPECT_NE(other.path(), lease.path());
   munmap(mapped, kTwoMiB);
   EXPECT_TRUE(Eventually([&] {
     return client_.Stats().bytes().quarantined_bytes() == 0;

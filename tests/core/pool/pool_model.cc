@@ -87,6 +87,7 @@ Pool::Options PoolModel::RandomOptions() {
   segments.batch.drain = UnmapBatch::Drain::kInline;
   segments.batch.threshold_bytes = Random(3) * 256 * kKiB;
   if (Chance(50)) segments.batch.max_age = absl::Seconds(1);
+  if (Chance(50)) segments.prove_within = absl::Milliseconds(20);
   return options;
 }
 

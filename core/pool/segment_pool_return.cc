@@ -1,0 +1,109 @@
+// How segments come back: at once, with their proof put off, or from where they
+// waited for it.
+#include <utility>
+
+#include "core/pool/segment_pool.h"
+
+namespace warmpool {
+
+void SegmentPool::Return(Segment segment) {
+  segment.set_zeroed(false);
+  const Verdict verdict = source_.Prove(segment);
+  Settle(std::move(segment), ByteState::kLeased, verdict);
+}
+
+void SegmentPool::ReturnReleased(Segment segment) {
+  absl::Time due;
+  bool crowded = false;
+  {
+    MutexLock lock(&mutex_);
+    const absl::Time now = clock_.Now();
+    crowded = IsCrowdedLocked(segment, now);
+    if (!crowded && !draining_ && unproven_.Accepts() &&
+        FitsItsClass(segment)) {
+      ledger_.Move(ByteState::kLeased, ByteState::kRetained, segment.bytes());
+      segment.set_zeroed(false);
+      unproven_.Add(std::move(segment), now);
+      due = unproven_.NextDue();
+    }
+  }
+  if (segment.empty()) {
+    NoteDue(due);
+    return;
+  }
+  // BigCache keeps to its limits, but knows only what it has.
+  if (crowded) ProveUnproven(absl::InfiniteFuture());
+  Return(std::move(segment));
+}
+
+bool SegmentPool::IsCrowdedLocked(const Segment& segment, absl::Time now) {
+  return ledger_.in(ByteState::kRetained) + segment.bytes() >
+             max_retained_bytes_ ||
+         unproven_.CountOf(segment.owner(), segment.size_class()) >=
+             bigcache_.SlotsLeft(segment.owner(), segment.size_class(), now);
+}
+
+void SegmentPool::ProveUnproven(absl::Time until) {
+  std::vector<Segment> due;
+  {
+    MutexLock lock(&mutex_);
+    due = unproven_.TakeDue(until);
+    for (const Segment& segment : due) proving_bytes_ += segment.bytes();
+    proving_segments_ += due.size();
+  }
+  for (Segment& segment : due) {
+    const Verdict verdict = source_.Prove(segment);
+    Settle(std::move(segment), ByteState::kRetained, verdict);
+  }
+}
+
+void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict) {
+  const uint64_t bytes = segment.bytes();
+  if (verdict == Verdict::kFree && !FitsItsClass(segment)) {
+    verdict = Verdict::kUnfit;
+  }
+  std::vector<Eviction> evicted;
+  absl::Time now;
+  absl::Time due;
+  {
+    MutexLock lock(&mutex_);
+    // Read under the lock: BigCache's order is by age.
+    now = clock_.Now();
+    if (from == ByteState::kQuarantined) {
+      probing_bytes_ -= bytes;
+      --probing_segments_;
+    } else if (from == ByteState::kRetained) {
+      proving_bytes_ -= bytes;
+      --proving_segments_;
+    }
+    if (verdict == Verdict::kInUse && !quarantine_ended_) {
+      ledger_.Move(from, ByteState::kQuarantined, bytes);
+      quarantine_.Add(std::move(segment), now);
+      due = quarantine_.NextProbe();
+    } else if (verdict == Verdict::kFree && !draining_) {
+      ledger_.Move(from, ByteState::kRetained, bytes);
+      bigcache_.Retain(std::move(segment), now, &evicted);
+      AccountEvictedLocked(evicted);
+      due = bigcache_.NextDecay();
+    } else {
+      ledger_.Move(from, ByteState::kBatched, bytes);
+      bigcache_.NoteDropped(segment.owner(), segment.size_class(), now);
+    }
+  }
+  if (!segment.empty()) {
+    batch_.Add(std::move(segment), now,
+               /*proven_unused=*/verdict != Verdict::kInUse);
+    due = now + batch_max_age_;
+  }
+  HandOff(std::move(evicted));
+  NoteDue(due);
+}
+
+bool SegmentPool::FitsItsClass(const Segment& segment) const {
+  const absl::StatusOr<SizeClass> size_class =
+      size_classes_.For(segment.bytes());
+  return size_class.ok() && *size_class == segment.size_class() &&
+         size_classes_.Bytes(*size_class) == segment.bytes();
+}
+
+}  // namespace warmpool

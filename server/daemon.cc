@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/byte_size.h"
+#include "core/memory/descriptor_limit.h"
 #include "server/conversion.h"
 #include "server/peer.h"
 #include "server/recovery.h"
@@ -25,19 +26,20 @@ constexpr absl::Duration kShortestGrace = absl::Minutes(1);
 // What comes back is mostly leased again within less.
 constexpr absl::Duration kProveWithin = absl::Milliseconds(20);
 
-// A segment costs a descriptor for as long as it lives.
-void RaiseDescriptorLimit() {
+// Segments that stay open are proven sooner. Returns how many may, so that
+// connections find descriptors too.
+size_t RaiseDescriptorLimit() {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return 0;
+  const rlim_t before = std::exchange(limit.rlim_cur, limit.rlim_max);
+  const bool raised = setrlimit(RLIMIT_NOFILE, &limit) == 0;
+  return DescriptorsForSegments(raised ? limit.rlim_max : before);
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Create(
     const DaemonOptions& options) {
-  RaiseDescriptorLimit();
   std::unique_ptr<Daemon> daemon(new Daemon(options));
   absl::Status status = daemon->OpenDirectory();
   if (!status.ok()) return status;
@@ -70,6 +72,7 @@ absl::Status Daemon::OpenDirectory() {
   SegmentDirectory::Options options;
   // A directory that only root's processes use is root's alone.
   options.serves_other_uids &= admission->ServesOthers();
+  options.max_open_segments = RaiseDescriptorLimit();
   // Who is in an allowed group can't be told from a file.
   options.served_uids = options_.admission.allowed_uids;
   options.served_uids.insert(options_.admission.admin_uids.begin(),
@@ -99,7 +102,7 @@ absl::Status Daemon::MakePool() {
   uint64_t held = directory_->overhead_bytes();
   for (const Segment& segment : leftovers) {
     held += segment.bytes();
-    if (!segment.set_aside() || segment.fd() >= 0) continue;
+    if (!segment.set_aside() || segment.was_opened()) continue;
     spdlog::warn("unknown file, ended once nobody has it file={} bytes={}",
                  directory_->PathOf(segment), segment.bytes());
   }

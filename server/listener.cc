@@ -158,7 +158,8 @@ bool Listener::AcceptOne() {
   }
   UniqueFd numbered = Numbered(accepted);
   if (!numbered.valid()) {
-    Complain("out of descriptors, connections are refused");
+    Complain("out of descriptors, connections are refused: raise `ulimit -n`, "
+             "or LimitNOFILE=");
     return false;
   }
   complained_ = false;

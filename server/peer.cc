@@ -16,6 +16,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "core/memory/descriptor_limit.h"
 
 namespace warmpool {
 namespace {
@@ -31,8 +32,16 @@ std::string ContentsOf(const std::string& path) {
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
-bool OutOfDescriptors(int error) {
-  return error == EMFILE || error == ENFILE || error == ENOMEM;
+// Whether the kernel had no room for a pidfd.
+bool LacksRoom(int error) {
+  return LacksDescriptors(error) || error == ENOMEM;
+}
+
+absl::Status CannotWatch(int error, pid_t pid) {
+  const std::string what = absl::StrCat("can't watch pid ", pid);
+  return LacksDescriptors(error) ? DescriptorsExhausted(error, what)
+                                 : absl::ResourceExhaustedError(absl::StrCat(
+                                       what, ": out of memory"));
 }
 
 // A pidfd by number. NOT_FOUND: no such process. Invalid: there are none here.
@@ -43,10 +52,7 @@ absl::StatusOr<UniqueFd> OpenPidfd(pid_t pid) {
   if (errno == ESRCH) {
     return absl::NotFoundError(absl::StrCat("pid ", pid, " has ended"));
   }
-  if (OutOfDescriptors(errno)) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("out of descriptors: pid ", pid, " can't be watched"));
-  }
+  if (LacksRoom(errno)) return CannotWatch(errno, pid);
   return UniqueFd();
 }
 
@@ -59,10 +65,7 @@ absl::StatusOr<UniqueFd> PeerPidfd(int connection_fd, pid_t pid) {
   // By number only where the kernel can't do better: any other error is of a
   // peer that has ended, and its number may be another's.
   if (errno == ENOPROTOOPT) return OpenPidfd(pid);
-  if (OutOfDescriptors(errno)) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("out of descriptors: pid ", pid, " can't be watched"));
-  }
+  if (LacksRoom(errno)) return CannotWatch(errno, pid);
   return absl::NotFoundError(absl::StrCat("pid ", pid, " has ended"));
 }
 

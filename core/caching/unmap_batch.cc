@@ -1,12 +1,16 @@
 #include "core/caching/unmap_batch.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/memory/descriptor_cache.h"
 #include "core/memory/ending_calls.h"
+#include "core/memory/reopen.h"
 #include "core/memory/retry.h"
 
 namespace warmpool {
@@ -150,26 +154,38 @@ void UnmapBatch::End(absl::Span<Segment> blocks, bool unlink) {
   EndMappings(std::move(ranges));
   for (size_t i = 0; i < blocks.size(); ++i) {
     const Segment::Parts& parts = all_parts[i];
-    if (unlink && !parts.file_name.empty()) {
-      EndFile(parts, blocks[i].proven_unused_);
-    }
-    if (parts.fd >= 0) CountFailure(calls_.Close(parts.fd));
+    const bool proven_unused = blocks[i].proven_unused_;
+    const int fd = DescriptorOf(parts, unlink && proven_unused);
+    if (unlink && !parts.file_name.empty()) EndFile(parts, fd, proven_unused);
+    if (fd >= 0) CountFailure(calls_.Close(fd));
   }
 }
 
-void UnmapBatch::EndFile(const Segment::Parts& parts, bool proven_unused) {
+int UnmapBatch::DescriptorOf(const Segment::Parts& parts, bool proven_unused) {
+  if (parts.descriptors == nullptr) return parts.fd;
+  const int kept = parts.descriptors->Take(parts.descriptor_key);
+  if (kept >= 0 || !proven_unused) return kept;
+  // By its name, while it has it. Another file that has the name by now is not
+  // truncated.
+  const int fd = Reopen(calls_, parts, O_RDWR);
+  if (fd != -ENOENT) CountFailure(fd);
+  return fd;
+}
+
+void UnmapBatch::EndFile(const Segment::Parts& parts, int fd,
+                         bool proven_unused) {
   CountFailure(RetryOnInterrupt([&] {
     return calls_.Ending().Unlink(parts.directory_fd, parts.file_name);
   }));
-  if (!proven_unused || parts.fd < 0) return;
+  if (!proven_unused || fd < 0) return;
   // Afterwards, so that it shows a hard link, and a name that its client gave
   // it in place of ours, alike.
   FileState state;
   const int known =
-      RetryOnInterrupt([&] { return calls_.State(parts.fd, &state); });
+      RetryOnInterrupt([&] { return calls_.State(fd, &state); });
   if (known >= 0 && state.links == 0) return;
   CountFailure(
-      RetryOnInterrupt([&] { return calls_.Ending().Truncate(parts.fd); }));
+      RetryOnInterrupt([&] { return calls_.Ending().Truncate(fd); }));
 }
 
 void UnmapBatch::EndMappings(std::vector<Range> ranges) {

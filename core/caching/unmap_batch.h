@@ -77,7 +77,7 @@ class UnmapBatch {
     uint64_t small_blocks_ended = 0;
     // At this moment: added and not yet flushed.
     uint64_t blocks_waiting = 0;
-    // munmap, unlink, truncate and close calls that failed.
+    // munmap, open, unlink, truncate and close calls that failed.
     uint64_t failed_calls = 0;
   };
 
@@ -126,7 +126,11 @@ class UnmapBatch {
   // each one's file and descriptor. Leaves the segments empty.
   void End(absl::Span<Segment> blocks, bool unlink = true);
   void EndMappings(std::vector<Range> ranges);
-  void EndFile(const Segment::Parts& parts, bool proven_unused);
+  // The descriptor of its file, or a negative number; opens the file if it is
+  // proven unused, to take away its pages.
+  int DescriptorOf(const Segment::Parts& parts, bool proven_unused);
+  // `fd`: the file, open; negative where it is not.
+  void EndFile(const Segment::Parts& parts, int fd, bool proven_unused);
   void UnmapEach(const std::vector<Range>& ranges);
   void CountFailure(int result);
   void DrainerMain();

@@ -116,6 +116,8 @@ int LinuxSystemCalls::State(int fd, FileState* state) {
   state->links = file.st_nlink;
   state->owner = file.st_uid;
   state->mode = file.st_mode & 07777;
+  state->device = file.st_dev;
+  state->inode = file.st_ino;
   return 0;
 }
 

@@ -18,6 +18,7 @@
 
 namespace warmpool {
 
+class DescriptorCache;
 class UnmapBatch;
 
 class Segment {
@@ -29,12 +30,20 @@ class Segment {
     void* reservation = nullptr;
     size_t reservation_bytes = 0;
     int fd = -1;
+    // Who has its file's descriptor, if it is open, and by which key; null for
+    // none (borrowed, as directory_fd is).
+    DescriptorCache* descriptors = nullptr;
+    uint64_t descriptor_key = 0;
     // The file to unlink, by its name in an open directory (borrowed: the
     // directory's owner outlives the segment).
     std::string file_name;
     int directory_fd = -1;
     // Whether the file is where nobody but the daemon can open it.
     bool set_aside = false;
+    // Which file it is that was opened: the name may lead to another by the time
+    // it is opened again. 0: it was not.
+    uint64_t device = 0;
+    uint64_t inode = 0;
   };
 
   Segment() = default;
@@ -52,6 +61,8 @@ class Segment {
   // Name of its file; empty for private memory.
   const std::string& file_name() const { return parts_.file_name; }
   int fd() const { return parts_.fd; }
+  // Whether its file could be opened when it was made or found.
+  bool was_opened() const { return parts_.inode != 0; }
   bool set_aside() const { return parts_.set_aside; }
 
   // First byte of the mapping; null where this process does not map it.
@@ -72,6 +83,7 @@ class Segment {
 
   // For those that make segments.
   Parts& parts() { return parts_; }
+  const Parts& parts() const { return parts_; }
 
   // Whether there is nothing to end.
   bool empty() const;

@@ -11,9 +11,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/memory/descriptor_limit.h"
 #include "core/memory/directory_claim.h"
 #include "core/memory/directory_lock.h"
 #include "core/memory/proof_check.h"
+#include "core/memory/reopen.h"
 #include "core/memory/retry.h"
 #include "core/memory/segment_name.h"
 
@@ -84,7 +86,8 @@ SegmentDirectory::SegmentDirectory(std::string path, int directory_fd,
       serves_other_uids_(options.serves_other_uids),
       served_uids_(options.served_uids),
       calls_(*calls),
-      random_(*random) {}
+      random_(*random),
+      descriptors_(options.max_open_segments, calls) {}
 
 SegmentDirectory::~SegmentDirectory() {
   UnclaimDirectory(directory_fd_, private_directory_fd_);
@@ -96,20 +99,47 @@ absl::Status SegmentDirectory::Make(SizeClass size_class, size_t bytes,
                                     uid_t owner, Segment* segment) {
   *segment = Segment(size_class, bytes, owner);
   const std::string name = SegmentName(random_.Next());
-  const int fd = RetryOnInterrupt([&] {
+  const int fd = OpenWithRoom([&] {
     return calls_.Open(directory_fd_, name, O_RDWR | O_CREAT | O_EXCL,
                        kSegmentMode);
   });
   if (fd < 0) {
-    return absl::ErrnoToStatus(
-        -fd, absl::StrCat("can't create a segment of ", bytes, " bytes in ",
-                          path_));
+    const std::string what =
+        absl::StrCat("can't create a segment of ", bytes, " bytes in ", path_);
+    return LacksDescriptors(-fd) ? DescriptorsExhausted(-fd, what)
+                                 : absl::ErrnoToStatus(-fd, what);
   }
   segment->parts().fd = fd;
   segment->parts().file_name = name;
   segment->parts().directory_fd = directory_fd_;
-  const absl::Status given = GiveAway(*segment);
-  return given.ok() ? AllocateAll(segment) : given;
+  absl::Status status = GiveAway(*segment);
+  if (status.ok()) status = AllocateAll(segment);
+  if (status.ok()) status = KeepDescriptor(segment);
+  return status;
+}
+
+int SegmentDirectory::OpenWithRoom(absl::FunctionRef<int()> open) {
+  const int fd = RetryOnInterrupt(open);
+  if (fd >= 0 || !LacksDescriptors(-fd) || !descriptors_.CloseOldest()) {
+    return fd;
+  }
+  return RetryOnInterrupt(open);
+}
+
+absl::Status SegmentDirectory::KeepDescriptor(Segment* segment) {
+  Segment::Parts& parts = segment->parts();
+  FileState state;
+  const int known =
+      RetryOnInterrupt([&] { return calls_.State(parts.fd, &state); });
+  if (known < 0) {
+    return absl::ErrnoToStatus(
+        -known, absl::StrCat("can't tell which file ", PathOf(*segment), " is"));
+  }
+  parts.device = state.device;
+  parts.inode = state.inode;
+  parts.descriptors = &descriptors_;
+  parts.descriptor_key = descriptors_.Add(std::exchange(parts.fd, -1));
+  return absl::OkStatus();
 }
 
 absl::Status SegmentDirectory::GiveAway(const Segment& segment) {
@@ -149,41 +179,54 @@ uid_t SegmentDirectory::ProverOf(const Segment& segment) const {
 }
 
 Verdict SegmentDirectory::Prove(const Segment& segment) {
-  if (segment.fd() < 0) return ProveUnopened(segment);
+  bool keep = false;
+  const int fd = OpenToProve(segment, &keep);
+  // Nobody can open it by the path in the lease, and whoever may still have it
+  // can't be told without a descriptor: there is nothing left to wait for.
+  if (fd == -ENOENT) return Verdict::kUnfit;
+  // No descriptor is left, or its client keeps it shut: for the moment.
+  if (fd < 0) return Verdict::kInUse;
+  const Verdict verdict = ProveOpen(segment, fd);
+  if (keep) {
+    descriptors_.Put(segment.parts().descriptor_key, fd);
+  } else {
+    calls_.Close(fd);
+  }
+  // Nothing else is known of one that could not be opened when it was found.
+  return verdict == Verdict::kFree && !segment.was_opened() ? Verdict::kUnfit
+                                                            : verdict;
+}
+
+int SegmentDirectory::OpenToProve(const Segment& segment, bool* keep) {
+  *keep = segment.was_opened();
+  if (*keep) {
+    int fd = descriptors_.Take(segment.parts().descriptor_key);
+    if (fd >= 0) return fd;
+    // For writing too, as its end may have to truncate it.
+    fd = OpenWithRoom(
+        [&] { return Reopen(calls_, segment.parts(), O_RDWR); });
+    if (fd != -EACCES) return fd;
+  }
+  *keep = false;
+  return OpenWithRoom(
+      [&] { return Reopen(calls_, segment.parts(), O_RDONLY); });
+}
+
+Verdict SegmentDirectory::ProveOpen(const Segment& segment, int fd) {
   const uid_t prover = ProverOf(segment);
-  const int taken = RetryOnInterrupt(
-      [&] { return calls_.SetLease(segment.fd(), F_WRLCK, prover); });
+  const int taken =
+      RetryOnInterrupt([&] { return calls_.SetLease(fd, F_WRLCK, prover); });
   if (taken < 0) return Verdict::kInUse;
   FileState state;
   const int known =
-      RetryOnInterrupt([&] { return calls_.State(segment.fd(), &state); });
-  RetryOnInterrupt(
-      [&] { return calls_.SetLease(segment.fd(), F_UNLCK, prover); });
+      RetryOnInterrupt([&] { return calls_.State(fd, &state); });
+  RetryOnInterrupt([&] { return calls_.SetLease(fd, F_UNLCK, prover); });
   if (known < 0) return Verdict::kInUse;
   // Another mode would let in whom the next holder does not expect.
   const bool intact = state.links == 1 && state.size_bytes == segment.bytes() &&
                       state.allocated_bytes >= segment.bytes() &&
                       state.mode == kSegmentMode;
   return intact ? Verdict::kFree : Verdict::kUnfit;
-}
-
-Verdict SegmentDirectory::ProveUnopened(const Segment& segment) {
-  const int directory_fd =
-      segment.set_aside() ? private_directory_fd_ : directory_fd_;
-  // For reading, which a file's mode refuses least, and which a program that
-  // runs from it allows.
-  const int fd = RetryOnInterrupt([&] {
-    return calls_.Open(directory_fd, segment.file_name(),
-                       O_RDONLY | O_NONBLOCK, 0);
-  });
-  if (fd == -ENOENT) return Verdict::kUnfit;
-  if (fd < 0) return Verdict::kInUse;
-  const uid_t prover = ProverOf(segment);
-  const int taken = RetryOnInterrupt(
-      [&] { return calls_.SetLease(fd, F_WRLCK, prover); });
-  // Closing it gives the lease back.
-  calls_.Close(fd);
-  return taken < 0 ? Verdict::kInUse : Verdict::kUnfit;
 }
 
 absl::Status SegmentDirectory::SetAside(Segment* segment) {

@@ -11,6 +11,10 @@
 // whoever knows a name can open his own file, nobody can list, remove or rename
 // any.
 //
+// As many files stay open as its DescriptorCache may have; a proof of another
+// opens it by its name. None is mapped: a segment costs the daemon a descriptor
+// at most.
+//
 // Below it lies a directory `private`, 0700: the quarantine, for segments that
 // were set aside, and the place of the daemon's own files.
 #ifndef WARMPOOL_CORE_MEMORY_SEGMENT_DIRECTORY_H_
@@ -18,17 +22,21 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "core/base/random_id.h"
+#include "core/memory/descriptor_cache.h"
 #include "core/memory/segment_source.h"
 #include "core/memory/system_calls.h"
 
@@ -47,6 +55,9 @@ class SegmentDirectory final : public SegmentSource {
     bool serves_other_uids = MayServeOtherUids();
     // Besides the daemon's own: whose stray files it may end.
     absl::flat_hash_set<uid_t> served_uids = {};
+    // Segments that may stay open at a time. A daemon says what RLIMIT_NOFILE
+    // leaves to them (DescriptorsForSegments).
+    size_t max_open_segments = std::numeric_limits<size_t>::max();
   };
 
   // Opens `path`, creating its last component where it is missing, locks it and
@@ -80,8 +91,9 @@ class SegmentDirectory final : public SegmentSource {
 
   // By fcntl(F_SETLEASE, F_WRLCK), which the kernel grants only to the one
   // opener of a file that nobody else has open or mapped; then by link count,
-  // size, allocated pages and mode. A file that is not open is opened for it, and
-  // never fit for reuse.
+  // size, allocated pages and mode. A file that is not open is opened for it by
+  // its name: one that is gone, or another by now, is unfit, and one that
+  // can't be opened is in use. One that never could before is not fit for reuse.
   Verdict Prove(const Segment& segment) override;
 
   // Renames the file into the private directory.
@@ -112,6 +124,8 @@ class SegmentDirectory final : public SegmentSource {
   int private_directory_fd() const { return private_directory_fd_; }
   // Bytes that the directory's own files take.
   uint64_t overhead_bytes() const { return overhead_bytes_; }
+  // Segments that are open, of those that were made or found and not ended.
+  size_t open_segments() const { return descriptors_.size(); }
 
  private:
   SegmentDirectory(std::string path, int directory_fd, int lock_fd,
@@ -122,7 +136,13 @@ class SegmentDirectory final : public SegmentSource {
   uid_t ProverOf(const Segment& segment) const;
   absl::Status GiveAway(const Segment& segment);
   absl::Status AllocateAll(Segment* segment);
-  Verdict ProveUnopened(const Segment& segment);
+  // Notes which file the segment's descriptor is of, and hands it to the cache.
+  absl::Status KeepDescriptor(Segment* segment);
+  // A descriptor, or -errno. `*keep`: whether it is one for the cache.
+  int OpenToProve(const Segment& segment, bool* keep);
+  // As `open` returns. Where descriptors are lacking, the cache gives one up.
+  int OpenWithRoom(absl::FunctionRef<int()> open);
+  Verdict ProveOpen(const Segment& segment, int fd);
   bool IsServed(uid_t uid) const;
   // Those of one of the two directories.
   absl::Status OpenLeftovers(const SizeClasses& size_classes, bool set_aside,
@@ -144,6 +164,7 @@ class SegmentDirectory final : public SegmentSource {
   const uint64_t overhead_bytes_ = kPageSize;
   SystemCalls& calls_;
   RandomSource& random_;
+  DescriptorCache descriptors_;
 };
 
 }  // namespace warmpool

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/memory/descriptor_limit.h"
 #include "core/memory/directory_claim.h"
 #include "core/memory/directory_lock.h"
 #include "core/memory/directory_names.h"
@@ -63,7 +64,8 @@ absl::StatusOr<std::vector<Segment>> SegmentDirectory::FindLeftovers(
   }
   if (status.ok()) return leftovers;
   for (Segment& segment : leftovers) {
-    if (segment.fd() >= 0) calls_.Close(segment.fd());
+    const int fd = descriptors_.Take(segment.parts().descriptor_key);
+    if (fd >= 0) calls_.Close(fd);
     segment.parts() = Segment::Parts();
   }
   return status;
@@ -113,13 +115,20 @@ absl::StatusOr<Segment> SegmentDirectory::OpenLeftover(
   const bool kept_shut = fd == -EWOULDBLOCK || fd == -EACCES || fd == -ETXTBSY;
   // Taken for absence, a lack of descriptors would end the leases of the living.
   if (fd < 0 && !kept_shut) {
-    return absl::ErrnoToStatus(
-        -fd, absl::StrCat("can't open segment ", path_, "/", name));
+    const std::string what =
+        absl::StrCat("can't open segment ", path_, "/", name);
+    return LacksDescriptors(-fd) ? DescriptorsExhausted(-fd, what)
+                                 : absl::ErrnoToStatus(-fd, what);
   }
   if (fd >= 0) RetryOnInterrupt([&] { return calls_.State(fd, &*state); });
   Segment segment = SegmentOf(*state, size_classes, directory_fd, name);
-  if (fd >= 0) segment.parts().fd = fd;
-  return segment;
+  if (fd < 0) return segment;
+  segment.parts().fd = fd;
+  const absl::Status kept = KeepDescriptor(&segment);
+  if (kept.ok()) return segment;
+  calls_.Close(fd);
+  segment.parts() = Segment::Parts();
+  return kept;
 }
 
 absl::StatusOr<Segment> SegmentDirectory::TakeStray(

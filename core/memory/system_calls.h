@@ -31,6 +31,9 @@ struct FileState {
   uid_t owner = 0;
   // Its permission bits.
   mode_t mode = 0;
+  // Which file it is, for as long as it exists.
+  uint64_t device = 0;
+  uint64_t inode = 0;
 };
 
 class SystemCalls {

@@ -81,7 +81,7 @@ size_t Pool::EndUnusedLeases(HolderId id, absl::Time since) {
       leases, EndCause::kUnused,
       [this, since](const LeaseTable::Lease& lease) {
         // Under the lock, so that the segment stays; the kernel looks at two
-        // counters of the file.
+        // counters of the file, and waits for nobody where it is to open it.
         return lease.touched_at < since &&
                directory_.Prove(lease.buffer->segment) != Verdict::kInUse;
       },

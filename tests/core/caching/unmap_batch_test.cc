@@ -1,6 +1,7 @@
 #include "core/caching/unmap_batch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -93,9 +94,10 @@ class UnmapBatchTest : public DirectoryFixture,
   // A file that is open and mapped: all three calls.
   Segment MappedFile(SegmentDirectory& directory, size_t bytes) {
     Segment segment = MakeOrDie(directory, bytes);
-    EXPECT_TRUE(AlignedMap(calls_, PROT_READ, MAP_SHARED, segment.fd(),
-                           &segment)
-                    .ok());
+    const int fd = open(directory.PathOf(segment).c_str(), O_RDONLY);
+    EXPECT_TRUE(
+        AlignedMap(calls_, PROT_READ, MAP_SHARED, fd, &segment).ok());
+    close(fd);
     return segment;
   }
 
@@ -356,22 +358,20 @@ TEST_P(UnmapBatchTest, AFileThatIsGoneNeedsNoTruncation) {
 TEST_P(UnmapBatchTest, ATruncationIsMadeAgainOrItsFailureCounted) {
   const auto directory = OpenOrDie();
   Make();
-  const auto end_linked = [&] {
+  const auto end_linked = [&](Call failing, int error, uint64_t times) {
     const std::string elsewhere = scratch_.Join("elsewhere");
     unlink(elsewhere.c_str());
     Segment segment = MakeOrDie(*directory, 64 * kKiB);
     ASSERT_EQ(link(directory->PathOf(segment).c_str(), elsewhere.c_str()), 0);
+    calls_.FailNext(failing, error, times);
     batch_->Add(std::move(segment), clock_.Now(), /*proven_unused=*/true);
   };
-  calls_.FailNext(Call::kTruncate, EINTR, 2);
-  end_linked();
+  end_linked(Call::kTruncate, EINTR, 2);
   EXPECT_EQ(Flushed().failed_calls, 0u);
-  calls_.FailNext(Call::kTruncate, EIO);
-  end_linked();
+  end_linked(Call::kTruncate, EIO, 1);
   EXPECT_EQ(Flushed().failed_calls, 1u);
   // Where it can't be told whether there is another name, there may be.
-  calls_.FailNext(Call::kFstat, EIO);
-  end_linked();
+  end_linked(Call::kFstat, EIO, 1);
   EXPECT_EQ(Flushed().failed_calls, 1u);
   EXPECT_EQ(AllocatedBytes(scratch_.path()), 0u);
   EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());

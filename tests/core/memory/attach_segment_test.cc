@@ -55,7 +55,9 @@ TEST_F(AttachSegmentTest, WhatOneWritesTheOtherReads) {
   std::memcpy(attached_.data() + attached_.bytes() - 5, "hello", 5);
 
   char read[5];
-  ASSERT_EQ(pread(segment_.fd(), read, 5, segment_.bytes() - 5), 5);
+  const int fd = open(directory_->PathOf(segment_).c_str(), O_RDONLY);
+  ASSERT_EQ(pread(fd, read, 5, segment_.bytes() - 5), 5);
+  close(fd);
   EXPECT_EQ(std::string(read, 5), "hello");
 }
 
@@ -81,7 +83,9 @@ TEST_F(AttachSegmentTest, HugePagesCanBeMappedAsSuch) {
 
 TEST_F(AttachSegmentTest, ReadOnlyReads) {
   MakeSegment(64 * kKiB);
-  ASSERT_EQ(pwrite(segment_.fd(), "x", 1, 0), 1);
+  const int fd = open(directory_->PathOf(segment_).c_str(), O_WRONLY);
+  ASSERT_EQ(pwrite(fd, "x", 1, 0), 1);
+  close(fd);
   ASSERT_THAT(Attach(/*writable=*/false), IsOk());
   EXPECT_EQ(static_cast<char>(attached_.data()[0]), 'x');
 }

@@ -151,7 +151,7 @@ TEST_F(StrayTest, ASegmentThatAClientHasALeaseOnDoesNotHoldTheDaemonUp) {
   ASSERT_EQ(fcntl(fd, F_SETLEASE, F_WRLCK), 0);
   segment = FindOne();
   EXPECT_EQ(directory_->PathOf(segment), path) << "it may be under a lease";
-  EXPECT_LT(segment.fd(), 0);
+  EXPECT_FALSE(segment.was_opened());
   EXPECT_EQ(segment.bytes(), 64 * kKiB);
   EXPECT_EQ(directory_->Prove(segment), Verdict::kInUse);
   ASSERT_THAT(directory_->SetAside(&segment), IsOk());
@@ -171,7 +171,7 @@ TEST_F(StrayTest, ASegmentThatCannotBeOpenedIsFoundNevertheless) {
     LetGo(std::move(segment));
     calls_.FailNext(Call::kOpen, EACCES);
     segment = FindOne();
-    EXPECT_LT(segment.fd(), 0);
+    EXPECT_FALSE(segment.was_opened());
     EXPECT_EQ(segment.set_aside(), set_aside);
     calls_.FailNext(Call::kOpen, EACCES);
     EXPECT_EQ(directory_->Prove(segment), Verdict::kInUse);

@@ -195,7 +195,7 @@ TEST_F(SegmentDirectoryTest, FindsTheSegmentsOfAnEarlierDaemon) {
   EXPECT_EQ(leftovers[0].file_name(), name);
   EXPECT_EQ(leftovers[0].bytes(), 64 * kKiB);
   EXPECT_EQ(leftovers[0].size_class(), SizeClasses().For(64 * kKiB).value());
-  EXPECT_GE(leftovers[0].fd(), 0);
+  EXPECT_TRUE(leftovers[0].was_opened());
   End(std::move(leftovers[0]));
   EXPECT_EQ(CountSegmentFiles(path_), 0u);
 }

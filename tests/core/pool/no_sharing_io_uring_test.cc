@@ -134,10 +134,18 @@ class NoSharingIoUringTest : public NoSharingFixture {
     }
   }
 
-  static std::string Sample(const Segment& segment) {
+  std::string Sample(const Segment& segment) {
     char text[6];
-    EXPECT_EQ(pread(segment.fd(), text, sizeof(text), 0), ssize_t{6});
+    const int fd = open(directory_->PathOf(segment).c_str(), O_RDONLY);
+    EXPECT_EQ(pread(fd, text, sizeof(text), 0), ssize_t{6});
+    close(fd);
     return std::string(text, sizeof(text));
+  }
+
+  void Write(const Segment& segment, const std::string& text) {
+    const int fd = open(directory_->PathOf(segment).c_str(), O_WRONLY);
+    EXPECT_EQ(pwrite(fd, text.data(), text.size(), 0), ssize_t(text.size()));
+    close(fd);
   }
 };
 
@@ -161,11 +169,11 @@ TEST_F(NoSharingIoUringTest, WithAnotherUidEvenIfTheBufferIsUnmapped) {
   EXPECT_NE(InodeOf(strangers), inode);
   EXPECT_EQ(last_warmth_, Warmth::kFresh);
   EXPECT_EQ(Sample(strangers), std::string(6, '\0'));
-  ASSERT_EQ(pwrite(strangers.fd(), "theirs", 6, 0), 6);
+  Write(strangers, "theirs");
   // Nor when the pages go back to the kernel meanwhile.
   pool_->Drain();
   Segment after = Acquire(kBytes, stranger_);
-  ASSERT_EQ(pwrite(after.fd(), "theirs", 6, 0), 6);
+  Write(after, "theirs");
 
   EXPECT_NE(holder.UsePins(), "theirs");
   EXPECT_EQ(Sample(strangers), "theirs");

@@ -18,6 +18,8 @@ using ::testing::AnyOf;
 
 constexpr uint64_t kCapacity = kMiB;
 constexpr size_t kMaxBytes = 512 * kKiB;
+// More than the capacity has room for.
+constexpr size_t kManySegments = 1'000'000;
 
 std::string FileNameOf(const std::string& path) {
   return path.substr(path.rfind('/') + 1);
@@ -53,8 +55,10 @@ void ExpectAllZero(const std::string& path, uint64_t bytes) {
 PoolModel::PoolModel(uint64_t seed)
     : random_(seed),
       ids_(seed),
-      directory_(SegmentDirectory::Open(scratch_.Join("pool"), "a model",
-                                        &calls_, &ids_)
+      max_open_segments_(Chance(50) ? Random(6) : kManySegments),
+      directory_(SegmentDirectory::Open(
+                     scratch_.Join("pool"), "a model", &calls_, &ids_,
+                     {.max_open_segments = max_open_segments_})
                      .value()),
       tampers_(Chance(50)),
       options_(RandomOptions()),
@@ -426,7 +430,9 @@ void PoolModel::Check() {
                        segments.quarantined_segments +
                        segments.batch.blocks_waiting;
   EXPECT_EQ(CountSegmentFiles(directory_->path()), known);
-  EXPECT_EQ(calls_.live(), (FaultySystemCalls::Live{0, known, known}));
+  EXPECT_EQ(calls_.live(), (FaultySystemCalls::Live{
+                               0, directory_->open_segments(), known}));
+  EXPECT_LE(directory_->open_segments(), std::min(max_open_segments_, known));
   if (!tampers_) {
     EXPECT_EQ(AllocatedBytes(directory_->path()),
               segments.ledger.used() - options_.segments.overhead_bytes);

@@ -104,6 +104,7 @@ class PoolModel {
   FaultySystemCalls calls_;
   FakeClock clock_;
   SeededRandom ids_;
+  const size_t max_open_segments_;
   std::unique_ptr<SegmentDirectory> directory_;
   // Whether clients take pages away; what files take is then no longer what
   // they were made with.

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -38,15 +37,6 @@ int Connect(const DaemonProcess& daemon) {
                     sizeof(address)),
             0);
   return fd;
-}
-
-size_t DescriptorsOf(const DaemonProcess& daemon) {
-  size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(
-           absl::StrCat("/proc/", daemon.pid(), "/fd"))) {
-    ++count;
-  }
-  return count;
 }
 
 // Without waiting for a daemon that is ready.
@@ -90,9 +80,9 @@ TEST(TransportTest, AnIdleBlockingClientKeepsItsConnectionAndItsLease) {
   v1::LeaseRequest request = RawClient::LeaseOf(kTwoMiB);
   request.mutable_ttl();
   const v1::GrantedLease lease = client.MustLease(request);
-  const size_t descriptors = DescriptorsOf(daemon);
+  const size_t descriptors = daemon.CountDescriptors();
   absl::SleepFor(absl::Milliseconds(1200));
-  EXPECT_EQ(DescriptorsOf(daemon), descriptors);
+  EXPECT_EQ(daemon.CountDescriptors(), descriptors);
   EXPECT_EQ(TryStats(client), grpc::StatusCode::OK);
   EXPECT_EQ(client.Stats().leases().live_leases(), 1u);
   EXPECT_EQ(client.Release(RawClient::ReleaseOf(lease)).code(), 0);
@@ -107,11 +97,11 @@ TEST(TransportTest, AnUnansweredPingCutsTheConnectionButEndsNoLease) {
   stopped.WriteLine(absl::StrCat("lease ", kTwoMiB, " 0 kept"));
   ASSERT_THAT(stopped.ReadLine(), HasSubstr("0 "));
   stopped.WriteLine("session");
-  const size_t descriptors = DescriptorsOf(daemon);
+  const size_t descriptors = daemon.CountDescriptors();
   // The session must be open before its client stops.
   absl::SleepFor(absl::Milliseconds(100));
   stopped.Signal(SIGSTOP);
-  EXPECT_TRUE(Eventually([&] { return DescriptorsOf(daemon) < descriptors; }));
+  EXPECT_TRUE(Eventually([&] { return daemon.CountDescriptors() < descriptors; }));
   EXPECT_EQ(observer.Stats().leases().live_leases(), 1u);
   stopped.Signal(SIGCONT);
   EXPECT_EQ(stopped.ReadLine(), "14");
@@ -125,7 +115,7 @@ TEST(TransportTest, ConnectionsComeAgainOnceDescriptorsAreFree) {
   first.Stats();
   rlimit limit{};
   ASSERT_EQ(prlimit(daemon.pid(), RLIMIT_NOFILE, nullptr, &limit), 0);
-  limit.rlim_cur = DescriptorsOf(daemon) + 6;
+  limit.rlim_cur = daemon.CountDescriptors() + 6;
   ASSERT_EQ(prlimit(daemon.pid(), RLIMIT_NOFILE, &limit, nullptr), 0);
   {
     std::vector<std::unique_ptr<RawClient>> clients;

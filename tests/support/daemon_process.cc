@@ -37,8 +37,9 @@ bool Accepts(const std::string& socket_path) {
 }  // namespace
 
 DaemonProcess::DaemonProcess(const std::vector<std::string>& flags,
-                             const std::string& program)
-    : flags_(flags), program_(program) {
+                             const std::string& program,
+                             std::optional<int> max_descriptors)
+    : flags_(flags), program_(program), max_descriptors_(max_descriptors) {
   // Socket paths must be short, so not Bazel's test directory.
   char directory[] = "/tmp/warmpool-test-XXXXXX";
   if (mkdtemp(directory) == nullptr) Die("mkdtemp");
@@ -55,10 +56,18 @@ DaemonProcess::~DaemonProcess() {
 }
 
 void DaemonProcess::Start() {
-  std::vector<std::string> arguments = {program_,
-                                        absl::StrCat("--listen=", target()),
-                                        absl::StrCat("--shm_dir=", shm_dir_),
-                                        "--log_level=warn"};
+  std::vector<std::string> arguments;
+  if (max_descriptors_.has_value()) {
+    arguments = {"/bin/sh", "-c",
+                 absl::StrCat("ulimit -n ", *max_descriptors_,
+                              " && exec \"$0\" \"$@\"")};
+  }
+  for (const std::string& argument :
+       {program_, absl::StrCat("--listen=", target()),
+        absl::StrCat("--shm_dir=", shm_dir_),
+        std::string("--log_level=warn")}) {
+    arguments.push_back(argument);
+  }
   arguments.insert(arguments.end(), flags_.begin(), flags_.end());
   process_ = std::make_unique<ChildProcess>(arguments);
   if (!Eventually([this] { return Accepts(directory_ + "/socket"); })) {
@@ -79,6 +88,15 @@ int DaemonProcess::Terminate() {
 void DaemonProcess::Kill() {
   process_->Signal(SIGKILL);
   process_->Wait();
+}
+
+size_t DaemonProcess::CountDescriptors() const {
+  size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(
+           absl::StrCat("/proc/", pid(), "/fd"))) {
+    ++count;
+  }
+  return count;
 }
 
 std::vector<std::string> DaemonProcess::SegmentFiles() const {

@@ -5,8 +5,10 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,9 +20,12 @@ namespace warmpool::testing {
 class DaemonProcess {
  public:
   // Starts a daemon with these flags besides socket and directory, and waits
-  // until it accepts connections. `program` is its path in the runfiles.
+  // until it accepts connections. `program` is its path in the runfiles;
+  // `max_descriptors`, as many as it may have open (RLIMIT_NOFILE), and may not
+  // raise. Absent: this process's limits.
   explicit DaemonProcess(const std::vector<std::string>& flags = {},
-                         const std::string& program = "server/warmpoold");
+                         const std::string& program = "server/warmpoold",
+                         std::optional<int> max_descriptors = std::nullopt);
   // Kills it if it runs, and removes its files.
   ~DaemonProcess();
 
@@ -35,6 +40,8 @@ class DaemonProcess {
   // Starts another on the same socket and directory.
   void Restart();
 
+  // Descriptors that it has open.
+  size_t CountDescriptors() const;
   // Segment files in the directory.
   std::vector<std::string> SegmentFiles() const;
 
@@ -43,6 +50,7 @@ class DaemonProcess {
 
   const std::vector<std::string> flags_;
   const std::string program_;
+  const std::optional<int> max_descriptors_;
   std::string directory_;
   std::string shm_dir_;
   std::unique_ptr<ChildProcess> process_;

@@ -143,8 +143,6 @@ class LeaseCache : public std::enable_shared_from_this<LeaseCache> {
   void End(Surplus surplus, absl::Time now);
   void OnEnded(absl::Span<const Segment> ended);
   UnmapBatch* batch() const;
-  // Sees that Tick is called by then.
-  void TickBy(absl::Time when);
 
   const Options options_;
   const absl::Duration sweep_every_;
@@ -172,7 +170,7 @@ class LeaseCache : public std::enable_shared_from_this<LeaseCache> {
   // Made when the cache wakes for the first time.
   std::unique_ptr<UnmapBatch> batch_ ABSL_GUARDED_BY(mutex_);
 
-  // Last: its thread calls Tick.
+  // Last: its thread calls Tick. Started when the cache wakes for the first time.
   Ticker ticker_;
 };
 

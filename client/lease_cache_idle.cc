@@ -36,7 +36,7 @@ void LeaseCache::TrimSoon(uint64_t wanted_bytes) {
     const uint64_t wanted = wanted_bytes == 0 ? UINT64_MAX : wanted_bytes;
     trim_wanted_ = std::max(trim_wanted_.value_or(0), wanted);
   }
-  TickBy(clock_.Now());
+  ticker_.CallBy(clock_.Now());
 }
 
 bool LeaseCache::ReleaseAll() {
@@ -128,8 +128,9 @@ void LeaseCache::WakeLocked(absl::Time now) {
         [this](absl::Span<const Segment> ended) { OnEnded(ended); });
   }
   tier_.Open();
+  if (options_.own_thread) ticker_.Start();
   next_sweep_ = now + sweep_every_;
-  TickBy(next_sweep_);
+  ticker_.CallBy(next_sweep_);
 }
 
 void LeaseCache::RestLocked(absl::Time now, Surplus* surplus) {
@@ -169,7 +170,7 @@ void LeaseCache::End(Surplus surplus, absl::Time now) {
   }
   // Shut may have flushed before, and nobody ticks any more.
   if (shut) return batch->Flush();
-  TickBy(now + kMaxBatchAge);
+  ticker_.CallBy(now + kMaxBatchAge);
 }
 
 void LeaseCache::OnEnded(absl::Span<const Segment> ended) {
@@ -184,10 +185,6 @@ void LeaseCache::OnEnded(absl::Span<const Segment> ended) {
 UnmapBatch* LeaseCache::batch() const {
   MutexLock lock(&mutex_);
   return batch_.get();
-}
-
-void LeaseCache::TickBy(absl::Time when) {
-  if (options_.own_thread) ticker_.CallBy(when);
 }
 
 }  // namespace warmpool

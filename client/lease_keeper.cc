@@ -21,27 +21,12 @@ constexpr int kRetryFraction = 10;
 constexpr absl::Duration kMinRetry = absl::Milliseconds(50);
 constexpr absl::Duration kMaxRetry = absl::Seconds(5);
 
-// An upper limit only because the standard library adds the timeout to the
-// present moment, which infinity would overflow.
-constexpr absl::Duration kLongestWait = absl::Hours(1);
-
 }  // namespace
 
 LeaseKeeper::LeaseKeeper(const Clock* clock, RenewFunction renew)
-    : clock_(*clock), renew_(std::move(renew)) {}
-
-LeaseKeeper::~LeaseKeeper() { Stop(); }
-
-void LeaseKeeper::Stop() {
-  std::thread thread;
-  {
-    MutexLock lock(&mutex_);
-    stopping_ = true;
-    thread = std::move(thread_);
-  }
-  changed_.NotifyAll();
-  if (thread.joinable()) thread.join();
-}
+    : clock_(*clock),
+      renew_(std::move(renew)),
+      ticker_(clock, [this] { return RenewDue(); }) {}
 
 void LeaseKeeper::Keep(Renewal lease, absl::Time granted) {
   if (lease.ttl <= absl::ZeroDuration() ||
@@ -53,10 +38,8 @@ void LeaseKeeper::Keep(Renewal lease, absl::Time granted) {
     MutexLock lock(&mutex_);
     std::string id = lease.lease_id;
     kept_[std::move(id)] = Kept{std::move(lease), due};
-    if (due >= next_due_) return;
-    next_due_ = due;
   }
-  changed_.NotifyAll();
+  ticker_.CallBy(due);
 }
 
 void LeaseKeeper::Drop(const std::string& lease_id) {
@@ -70,7 +53,7 @@ absl::Time LeaseKeeper::RenewDue() {
   {
     MutexLock lock(&mutex_);
     due = TakeDueLocked(now);
-    if (due.empty()) return next_due_ = NextDueLocked();
+    if (due.empty()) return NextDueLocked();
   }
   absl::StatusOr<std::vector<Outcome>> outcomes = renew_(due);
   if (outcomes.ok() && outcomes->size() != due.size()) {
@@ -85,7 +68,7 @@ absl::Time LeaseKeeper::RenewDue() {
         outcomes.ok() ? (*outcomes)[i] : absl::UnavailableError("no answer"),
         now);
   }
-  return next_due_ = NextDueLocked();
+  return NextDueLocked();
 }
 
 std::vector<LeaseKeeper::Renewal> LeaseKeeper::TakeDueLocked(absl::Time now) {
@@ -138,29 +121,6 @@ absl::Time LeaseKeeper::NextDueLocked() const {
   absl::Time next = absl::InfiniteFuture();
   for (const auto& [id, kept] : kept_) next = std::min(next, kept.due);
   return next;
-}
-
-void LeaseKeeper::Start() {
-  MutexLock lock(&mutex_);
-  if (thread_.joinable() || stopping_) return;
-  thread_ = std::thread([this] { ThreadMain(); });
-}
-
-void LeaseKeeper::ThreadMain() {
-  for (;;) {
-    RenewDue();
-    MutexLock lock(&mutex_);
-    for (;;) {
-      if (stopping_) return;
-      const absl::Duration wait = next_due_ - clock_.Now();
-      if (wait <= absl::ZeroDuration()) break;
-      if (wait == absl::InfiniteDuration()) {
-        changed_.Wait(&mutex_);
-      } else {
-        changed_.WaitFor(&mutex_, std::min(wait, kLongestWait));
-      }
-    }
-  }
 }
 
 size_t LeaseKeeper::size() const {

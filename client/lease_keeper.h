@@ -14,13 +14,13 @@
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "client/ticker.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
 
@@ -50,8 +50,6 @@ class LeaseKeeper {
 
   // `clock` must outlive this.
   LeaseKeeper(const Clock* clock, RenewFunction renew);
-  // Stops.
-  ~LeaseKeeper();
 
   // Renews `lease` until it is dropped or the daemon says that it has ended; of
   // one that is kept already, a renewal under way does not count any more.
@@ -68,9 +66,10 @@ class LeaseKeeper {
 
   // Calls RenewDue() whenever something is due, from a thread that it starts
   // the first time.
-  void Start();
-  // Waits for a renewal that is under way; there will be no other.
-  void Stop();
+  void Start() { ticker_.Start(); }
+  // Waits for a renewal that is under way; there will be no other. The
+  // destructor does it too.
+  void Stop() { ticker_.Stop(); }
 
   // Number of leases kept.
   size_t size() const;
@@ -88,21 +87,16 @@ class LeaseKeeper {
   void SettleLocked(const Renewal& renewal, const Outcome& outcome,
                     absl::Time asked) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Time NextDueLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void ThreadMain();
 
   const Clock& clock_;
   const RenewFunction renew_;
 
   mutable Mutex mutex_;
-  // Signalled when next_due_ becomes earlier, and to stop.
-  CondVar changed_;
   // By lease id.
   absl::flat_hash_map<std::string, Kept> kept_ ABSL_GUARDED_BY(mutex_);
-  // No later than the earliest of kept_.
-  absl::Time next_due_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  // Set once; joined by Stop().
-  std::thread thread_ ABSL_GUARDED_BY(mutex_);
+
+  // Last: its thread calls RenewDue.
+  Ticker ticker_;
 };
 
 }  // namespace warmpool

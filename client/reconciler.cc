@@ -16,24 +16,26 @@ absl::Duration AtRandom(absl::Duration pause) {
 }  // namespace
 
 Reconciler::Reconciler(const Clock* clock, Steps steps)
-    : clock_(*clock), steps_(std::move(steps)) {}
-
-Reconciler::~Reconciler() { Stop(); }
-
-void Reconciler::NoteLoss() {
-  {
-    MutexLock lock(&mutex_);
-    work_ = {.assert_known = true, .release_forgotten = true};
-  }
-  changed_.NotifyAll();
+    : clock_(*clock),
+      steps_(std::move(steps)),
+      ticker_(clock, [this] { return RunDue(); }) {
+  ticker_.CallBy(absl::InfinitePast());
 }
 
-void Reconciler::NoteForgotten() {
+void Reconciler::NoteLoss() {
+  Note({.assert_known = true, .release_forgotten = true});
+}
+
+void Reconciler::NoteForgotten() { Note({.release_forgotten = true}); }
+
+void Reconciler::Note(Work work) {
+  absl::Time next;
   {
     MutexLock lock(&mutex_);
-    work_.release_forgotten = true;
+    work_.Add(work);
+    next = NextRunLocked();
   }
-  changed_.NotifyAll();
+  ticker_.CallBy(next);
 }
 
 absl::Time Reconciler::RunDue() {
@@ -59,8 +61,7 @@ absl::Time Reconciler::RunDue() {
     not_before_ = absl::InfinitePast();
     return NextRunLocked();
   }
-  work_.assert_known |= left.assert_known;
-  work_.release_forgotten |= left.release_forgotten;
+  work_.Add(left);
   pause_ = std::clamp(pause_ * 2, kFirstPause, kLongestPause);
   not_before_ = clock_.Now() + AtRandom(pause_);
   return NextRunLocked();
@@ -80,36 +81,6 @@ Reconciler::Work Reconciler::Do(Work work) {
 
 absl::Time Reconciler::NextRunLocked() const {
   return work_.empty() ? next_look_ : std::min(next_look_, not_before_);
-}
-
-void Reconciler::Start() {
-  MutexLock lock(&mutex_);
-  if (thread_.joinable() || stopping_) return;
-  thread_ = std::thread([this] { ThreadMain(); });
-}
-
-void Reconciler::Stop() {
-  std::thread thread;
-  {
-    MutexLock lock(&mutex_);
-    stopping_ = true;
-    thread = std::move(thread_);
-  }
-  changed_.NotifyAll();
-  if (thread.joinable()) thread.join();
-}
-
-void Reconciler::ThreadMain() {
-  for (;;) {
-    RunDue();
-    MutexLock lock(&mutex_);
-    for (;;) {
-      if (stopping_) return;
-      const absl::Duration wait = NextRunLocked() - clock_.Now();
-      if (wait <= absl::ZeroDuration()) break;
-      changed_.WaitFor(&mutex_, wait);
-    }
-  }
 }
 
 }  // namespace warmpool

@@ -8,12 +8,12 @@
 #define WARMPOOL_CLIENT_RECONCILER_H_
 
 #include <functional>
-#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "client/ticker.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
 
@@ -43,8 +43,6 @@ class Reconciler {
 
   // `clock` must outlive this.
   Reconciler(const Clock* clock, Steps steps);
-  // Stops.
-  ~Reconciler();
 
   // The connection was lost: what is known must be asserted, and what is
   // forgotten released.
@@ -57,37 +55,40 @@ class Reconciler {
 
   // Calls RunDue() whenever something is due, from a thread that it starts the
   // first time.
-  void Start();
-  // Waits for a step that is under way; there will be no other.
-  void Stop();
+  void Start() { ticker_.Start(); }
+  // Waits for a step that is under way; there will be no other. The destructor
+  // does it too.
+  void Stop() { ticker_.Stop(); }
 
  private:
   struct Work {
     bool assert_known = false;
     bool release_forgotten = false;
     bool empty() const { return !assert_known && !release_forgotten; }
+    void Add(const Work& more) {
+      assert_known |= more.assert_known;
+      release_forgotten |= more.release_forgotten;
+    }
   };
 
   // Does `work` as far as it can; returns what is left of it.
   Work Do(Work work);
   absl::Time NextRunLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void ThreadMain();
+  void Note(Work work);
 
   const Clock& clock_;
   const Steps steps_;
 
   Mutex mutex_;
-  // Signalled when there is work, and to stop.
-  CondVar changed_;
   Work work_ ABSL_GUARDED_BY(mutex_);
   // Zero unless the last try failed.
   absl::Duration pause_ ABSL_GUARDED_BY(mutex_);
   // No try before this.
   absl::Time not_before_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   absl::Time next_look_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  // Set once; joined by Stop().
-  std::thread thread_ ABSL_GUARDED_BY(mutex_);
+
+  // Last: its thread calls RunDue.
+  Ticker ticker_;
 };
 
 }  // namespace warmpool

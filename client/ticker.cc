@@ -10,11 +10,16 @@ Ticker::Ticker(const Clock* clock, std::function<absl::Time()> tick)
 
 Ticker::~Ticker() { Stop(); }
 
+void Ticker::Start() {
+  MutexLock lock(&mutex_);
+  if (thread_.joinable() || stopping_) return;
+  thread_ = std::thread([this] { ThreadMain(); });
+}
+
 void Ticker::CallBy(absl::Time when) {
   MutexLock lock(&mutex_);
-  if (stopping_ || when >= due_) return;
+  if (when >= due_) return;
   due_ = when;
-  if (!thread_.joinable()) thread_ = std::thread([this] { ThreadMain(); });
   changed_.NotifyOne();
 }
 

@@ -22,8 +22,10 @@ class Ticker {
   // Stops.
   ~Ticker();
 
-  // Sees that the function is called at `when`, or earlier. Starts the thread
-  // the first time.
+  // Starts the thread, unless it runs or was stopped.
+  void Start();
+  // Sees that the function is called at `when`, or earlier; before Start, that
+  // it will be.
   void CallBy(absl::Time when);
 
   // Waits for a call that is under way; there will be no other.
@@ -40,7 +42,7 @@ class Ticker {
   CondVar changed_;
   absl::Time due_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  // Set once; joined by Stop().
+  // Joined by Stop().
   std::thread thread_ ABSL_GUARDED_BY(mutex_);
 };
 

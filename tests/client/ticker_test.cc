@@ -21,6 +21,7 @@ TEST(TickerTest, CallsWhenItIsDueAndNotBefore) {
     ++calls;
     return absl::InfiniteFuture();
   });
+  ticker.Start();
   const absl::Time due = Monotonic().Now() + absl::Milliseconds(20);
   ticker.CallBy(due);
   WaitFor(calls, 1);
@@ -38,6 +39,7 @@ TEST(TickerTest, CallsAgainWhenTheFunctionSaid) {
   Ticker ticker(&Monotonic(), [&calls] {
     return ++calls < 5 ? Monotonic().Now() : absl::InfiniteFuture();
   });
+  ticker.Start();
   ticker.CallBy(Monotonic().Now());
   WaitFor(calls, 5);
 }
@@ -50,6 +52,7 @@ TEST(TickerTest, WhatIsAskedForDuringACallIsNotForgotten) {
     return absl::InfiniteFuture();
   });
   self = &ticker;
+  ticker.Start();
   ticker.CallBy(Monotonic().Now());
   WaitFor(calls, 2);
 }
@@ -60,17 +63,35 @@ TEST(TickerTest, AStoppedOneCallsNoMore) {
     ++calls;
     return Monotonic().Now();
   });
+  ticker.Start();
   ticker.CallBy(Monotonic().Now());
   WaitFor(calls, 1);
   ticker.Stop();
   const int before = calls;
   ticker.CallBy(Monotonic().Now());
+  ticker.Start();
   ticker.Stop();
   EXPECT_EQ(calls, before);
 }
 
-TEST(TickerTest, OneThatWasNeverAskedHasNothingToStop) {
+TEST(TickerTest, WhatFellDueBeforeTheStartIsCalledRightAfterIt) {
+  std::atomic<int> calls = 0;
+  Ticker ticker(&Monotonic(), [&calls] {
+    ++calls;
+    return absl::InfiniteFuture();
+  });
+  ticker.CallBy(absl::InfinitePast());
+  EXPECT_EQ(calls, 0);
+  ticker.Start();
+  ticker.Start();
+  WaitFor(calls, 1);
+  ticker.Stop();
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(TickerTest, OneThatWasNeverStartedHasNothingToStop) {
   Ticker ticker(&Monotonic(), [] { return absl::InfiniteFuture(); });
+  ticker.CallBy(absl::InfinitePast());
 }
 
 }  // namespace

@@ -70,13 +70,7 @@ class HealthWatch final {
   }
 
  private:
-  struct Step final : ServingQueue::Event {
-    Step(HealthWatch* watch, void (HealthWatch::*happened)(bool))
-        : watch(watch), happened(happened) {}
-    void Happened(bool ok) override { (watch->*happened)(ok); }
-    HealthWatch* const watch;
-    void (HealthWatch::*const happened)(bool ok);
-  };
+  using Step = MemberEvent<HealthWatch>;
 
   void OnBegun(bool ok) {
     if (!ok) {

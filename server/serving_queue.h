@@ -54,6 +54,23 @@ class ServingQueue {
   std::thread thread_;
 };
 
+// An event that a method of `owner` handles.
+template <typename Owner>
+class MemberEvent final : public ServingQueue::Event {
+ public:
+  using Method = void (Owner::*)(bool ok);
+
+  // `owner` must outlive it.
+  MemberEvent(Owner* owner, Method happened)
+      : owner_(*owner), happened_(happened) {}
+
+  void Happened(bool ok) override { (owner_.*happened_)(ok); }
+
+ private:
+  Owner& owner_;
+  const Method happened_;
+};
+
 }  // namespace warmpool
 
 #endif  // WARMPOOL_SERVER_SERVING_QUEUE_H_

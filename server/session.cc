@@ -52,13 +52,7 @@ class SessionCall final : public SessionHub::Session {
   }
 
  private:
-  struct Step final : ServingQueue::Event {
-    Step(SessionCall* call, void (SessionCall::*happened)(bool))
-        : call(call), happened(happened) {}
-    void Happened(bool ok) override { (call->*happened)(ok); }
-    SessionCall* const call;
-    void (SessionCall::*const happened)(bool ok);
-  };
+  using Step = MemberEvent<SessionCall>;
 
   void OnBegun(bool ok) {
     // The server shuts down; nothing else was asked for.

@@ -29,13 +29,7 @@ class WatchStatsCall final {
   }
 
  private:
-  struct Step final : ServingQueue::Event {
-    Step(WatchStatsCall* call, void (WatchStatsCall::*happened)(bool))
-        : call(call), happened(happened) {}
-    void Happened(bool ok) override { (call->*happened)(ok); }
-    WatchStatsCall* const call;
-    void (WatchStatsCall::*const happened)(bool ok);
-  };
+  using Step = MemberEvent<WatchStatsCall>;
 
   void OnBegun(bool ok) {
     // The server shuts down; nothing else was asked for.

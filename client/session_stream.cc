@@ -153,8 +153,8 @@ bool SessionStream::TakeNextLocked(v1::SessionRequest* request) {
   if (!outgoing_.empty()) {
     *request = std::move(outgoing_.front());
     outgoing_.pop_front();
-  } else if (idle_.has_value()) {
-    request->set_one_way(true);
+  }
+  if (idle_.has_value()) {
     *request->mutable_idle() = *std::exchange(idle_, std::nullopt);
   }
   while (!released_.empty() &&

@@ -145,8 +145,7 @@ class SessionCall final : public SessionHub::Session {
     const bool answered = AnswerAtOnce(*serving_.handlers, holder_, request_,
                                        response.mutable_reply());
     MutexLock lock(&mutex_);
-    EndRequestLocked(number, request_.one_way() || !answered,
-                     std::move(response));
+    EndRequestLocked(number, answered ? &response : nullptr);
     return answered;
   }
 
@@ -158,7 +157,7 @@ class SessionCall final : public SessionHub::Session {
     {
       MutexLock lock(&mutex_);
       if (answered) {
-        EndRequestLocked(number, request_.one_way(), std::move(response));
+        EndRequestLocked(number, &response);
         return;
       }
       ++steps_;
@@ -178,7 +177,7 @@ class SessionCall final : public SessionHub::Session {
     bool read = false;
     {
       MutexLock lock(&mutex_);
-      EndRequestLocked(number, request.one_way(), std::move(response));
+      EndRequestLocked(number, &response);
       FinishIfIdleLocked();
       read = TakeDeferredReadLocked();
     }
@@ -186,11 +185,10 @@ class SessionCall final : public SessionHub::Session {
     EndStep();
   }
 
-  // Sends the answer, if one is wanted, and the notices that waited for it.
-  void EndRequestLocked(uint64_t number, bool silently,
-                        v1::SessionResponse response)
+  // Sends the answer, if it has one by now, and the notices that waited for it.
+  void EndRequestLocked(uint64_t number, v1::SessionResponse* response)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (!silently) SendLocked(std::move(response));
+    if (response != nullptr) SendLocked(std::move(*response));
     under_way_.erase(number);
     while (!held_notices_.empty() &&
            (under_way_.empty() ||

@@ -79,10 +79,6 @@ bool AnswerAtOnce(Handlers& handlers, HolderId holder,
       break;
     case v1::SessionRequest::kAssertion:
       return false;
-    case v1::SessionRequest::kIdle:
-      // The Session itself keeps it.
-      reply->mutable_idle();
-      break;
     default:
       status = absl::InvalidArgumentError(
           absl::StrCat("session request ", request.tag(),

@@ -57,8 +57,7 @@ class ScriptedDaemon::Session final
       Handle(daemon_.on_release, released, &unused);
     }
     if (request_.has_idle() && daemon_.on_idle) daemon_.on_idle(request_.idle());
-    if (request_.request_case() != v1::SessionRequest::REQUEST_NOT_SET &&
-        !request_.one_way()) {
+    if (request_.request_case() != v1::SessionRequest::REQUEST_NOT_SET) {
       {
         MutexLock lock(&mutex_);
         ++answering_;

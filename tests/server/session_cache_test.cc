@@ -49,7 +49,6 @@ class SessionCacheTest : public ::testing::Test {
 
   void ReportIdle(uint64_t bytes) {
     v1::SessionRequest request;
-    request.set_one_way(true);
     request.mutable_idle()->set_idle_bytes(bytes);
     ASSERT_TRUE(stream_->Write(request));
   }
@@ -93,16 +92,19 @@ TEST_F(SessionCacheTest, AReleasedNameCanBeLeasedByTheSameMessage) {
   EXPECT_EQ(Read().reply().status().code(), 0);
 }
 
-TEST_F(SessionCacheTest, AOneWayRequestIsCarriedOut) {
-  const v1::GrantedLease lease = LeaseInSession(kMiB);
+TEST_F(SessionCacheTest, AReportOfIdleMemoryRidesAlongOrComesAlone) {
   v1::SessionRequest request;
   request.set_tag(5);
-  request.set_one_way(true);
-  *request.mutable_release() = RawClient::ReleaseOf(lease);
+  *request.mutable_lease() = RawClient::LeaseOf(kMiB);
+  request.mutable_idle()->set_idle_bytes(kMiB);
   ASSERT_TRUE(stream_->Write(request));
-  EXPECT_TRUE(Eventually([&] { return LiveLeases() == 0; }));
-  // The next answer is the next request's.
+  EXPECT_EQ(Read().reply().tag(), 5u);
+  EXPECT_TRUE(Eventually([&] { return IdleBytes() == kMiB; }));
+  ReportIdle(kMiB / 2);
+  EXPECT_TRUE(Eventually([&] { return IdleBytes() == kMiB / 2; }));
+  // The next answer is the next request's, whose message has no report.
   EXPECT_GT(LeaseInSession(kMiB).size_bytes(), 0u);
+  EXPECT_EQ(IdleBytes(), kMiB / 2);
 }
 
 TEST_F(SessionCacheTest, LeasesAheadOfNeedAreOfWhatIsReady) {

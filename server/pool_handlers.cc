@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "server/conversion.h"
 #include "server/stats.h"
 
@@ -55,8 +54,7 @@ absl::Status PoolHandlers::Lease(HolderId holder,
 
 absl::StatusOr<LeaseGrant> PoolHandlers::LeaseWithTrim(HolderId holder,
                                                        LeaseRequest request) {
-  // Between two looks whether there is room by now.
-  constexpr absl::Duration kLookEvery = absl::Milliseconds(5);
+  uint64_t seen = pool_.returns();
   request.is_last_try = hooks_.idle_in_clients() == 0;
   absl::StatusOr<LeaseGrant> grant = pool_.Lease(holder, request);
   if (request.is_last_try || !absl::IsResourceExhausted(grant.status())) {
@@ -65,7 +63,7 @@ absl::StatusOr<LeaseGrant> PoolHandlers::LeaseWithTrim(HolderId holder,
   hooks_.trim_clients(request.bytes);
   const absl::Time until = clock_.Now() + kTrimWithin;
   while (!request.is_last_try) {
-    absl::SleepFor(kLookEvery);
+    seen = pool_.AwaitReturn(seen, until);
     request.is_last_try = clock_.Now() >= until;
     grant = pool_.Lease(holder, request);
     if (!absl::IsResourceExhausted(grant.status())) break;

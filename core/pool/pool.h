@@ -122,6 +122,12 @@ class Pool {
   // Counts a request for a lease that was refused before it got here.
   void NoteRefused(const absl::Status& status);
 
+  // See SegmentPool.
+  uint64_t returns() const { return segments_.returns(); }
+  uint64_t AwaitReturn(uint64_t seen, absl::Time until) {
+    return segments_.AwaitReturn(seen, until);
+  }
+
   // One status for each lease, in order. `revoke`: other holders' leases too.
   // PERMISSION_DENIED in each: revoking without being an admin.
   std::vector<absl::Status> Release(HolderId holder,

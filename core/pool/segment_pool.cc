@@ -195,6 +195,7 @@ void SegmentPool::End(Segment segment) {
     MutexLock lock(&mutex_);
     ledger_.Move(ByteState::kLeased, ByteState::kBatched, segment.bytes());
     bigcache_.NoteDropped(segment.owner(), segment.size_class(), now);
+    NoteReturnLocked();
   }
   batch_.Add(std::move(segment), now);
   NoteDue(now + batch_max_age_);

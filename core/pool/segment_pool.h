@@ -118,6 +118,13 @@ class SegmentPool {
   // The same where its holder says so: then the proof may be put off.
   void ReturnReleased(Segment segment);
 
+  // How often memory under a lease or in quarantine has become memory that a
+  // lease can get.
+  uint64_t returns() const;
+  // Waits until returns() is above `seen`, or until `until` (a real clock's);
+  // gives returns().
+  uint64_t AwaitReturn(uint64_t seen, absl::Time until);
+
   // Takes over a segment that an earlier daemon left: quarantined, so ended
   // once nobody has it.
   void Adopt(Segment segment);
@@ -199,6 +206,7 @@ class SegmentPool {
   bool FitsItsClass(const Segment& segment) const;
   void AccountEvictedLocked(const std::vector<Eviction>& evicted)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoteReturnLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const SizeClasses size_classes_;
   SegmentSource& source_;
@@ -222,6 +230,9 @@ class SegmentPool {
   uint64_t probing_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_set<std::string> probing_leftovers_ ABSL_GUARDED_BY(mutex_);
   CondVar probed_condition_;
+  uint64_t returns_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Signalled when returns_ grows.
+  CondVar returned_condition_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool quarantine_ended_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t acquired_warm_ ABSL_GUARDED_BY(mutex_) = 0;

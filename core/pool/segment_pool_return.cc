@@ -24,6 +24,7 @@ void SegmentPool::ReturnReleased(Segment segment) {
       ledger_.Move(ByteState::kLeased, ByteState::kRetained, segment.bytes());
       segment.set_zeroed(false);
       unproven_.Add(std::move(segment), now);
+      NoteReturnLocked();
       due = unproven_.NextDue();
     }
   }
@@ -84,10 +85,12 @@ void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict) {
       ledger_.Move(from, ByteState::kRetained, bytes);
       bigcache_.Retain(std::move(segment), now, &evicted);
       AccountEvictedLocked(evicted);
+      NoteReturnLocked();
       due = bigcache_.NextDecay();
     } else {
       ledger_.Move(from, ByteState::kBatched, bytes);
       bigcache_.NoteDropped(segment.owner(), segment.size_class(), now);
+      NoteReturnLocked();
     }
   }
   if (!segment.empty()) {
@@ -104,6 +107,24 @@ bool SegmentPool::FitsItsClass(const Segment& segment) const {
       size_classes_.For(segment.bytes());
   return size_class.ok() && *size_class == segment.size_class() &&
          size_classes_.Bytes(*size_class) == segment.bytes();
+}
+
+void SegmentPool::NoteReturnLocked() {
+  ++returns_;
+  returned_condition_.NotifyAll();
+}
+
+uint64_t SegmentPool::returns() const {
+  MutexLock lock(&mutex_);
+  return returns_;
+}
+
+uint64_t SegmentPool::AwaitReturn(uint64_t seen, absl::Time until) {
+  MutexLock lock(&mutex_);
+  while (returns_ <= seen && clock_.Now() < until) {
+    returned_condition_.WaitFor(&mutex_, until - clock_.Now());
+  }
+  return returns_;
 }
 
 }  // namespace warmpool

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -50,6 +51,21 @@ TEST_F(SegmentPoolTest, WhatWasReturnedIsWarmForTheNext) {
   EXPECT_EQ(In(ByteState::kLeased), 2 * kMiB);
   EXPECT_EQ(In(ByteState::kRetained), 0u);
   Return(std::move(segment));
+}
+
+TEST_F(SegmentPoolTest, WhoAwaitsMemoryIsWokenWhenSomeHasComeBack) {
+  Segment segment = Acquire(2 * kMiB);
+  const uint64_t seen = pool_->returns();
+  EXPECT_EQ(pool_->AwaitReturn(seen, clock_.Now()), seen);
+  std::thread waiter([&] {
+    EXPECT_EQ(pool_->AwaitReturn(seen, absl::InfiniteFuture()), seen + 1);
+  });
+  Return(std::move(segment));
+  waiter.join();
+  segment = Acquire(2 * kMiB);
+  Misbehaving client(directory_->PathOf(segment));
+  Return(std::move(segment));
+  EXPECT_EQ(pool_->returns(), seen + 1) << "nobody can have it yet";
 }
 
 TEST_F(SegmentPoolTest, AnotherUidGetsFreshPages) {

@@ -61,7 +61,8 @@ absl::StatusOr<Client> Client::Connect(const std::string& target,
                              &MonotonicClock::Get(),
                              {.max_bytes = options.lease_cache_bytes,
                               .idle = options.lease_cache_idle,
-                              .renewed = options.renew_leases});
+                              .renewed = options.renew_leases,
+                              .prefetch = options.prefetch});
     (*connection)->OnTrim([cache = cache.get()](uint64_t wanted_bytes) {
       cache->TrimSoon(wanted_bytes);
     });

@@ -15,7 +15,8 @@ namespace {
 
 using Stub = DaemonChannel::Stub;
 
-// What a release still waits when the daemon was silent before.
+// What a release still waits when the daemon was silent before, and what is
+// asked for ahead of need.
 constexpr absl::Duration kShortDeadline = absl::Milliseconds(250);
 
 // What a call for reconciliation waits for its answer: longer than the daemon
@@ -190,6 +191,8 @@ std::vector<HeldLease> Connection::LeaseAhead(uint64_t bytes, size_t count) {
   }
   const absl::Time asked = MonotonicClock::Get().Now();
   Effort effort = SmallEffort();
+  // Nobody needs them yet.
+  effort.deadline = std::min(effort.deadline, kShortDeadline);
   absl::StatusOr<v1::SessionReply> reply = CallInSession(request, &effort);
   int i = 0;
   for (const v1::LeaseRequest& lease : request.lease_many().leases()) {

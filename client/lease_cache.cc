@@ -35,12 +35,14 @@ LeaseCache::LeaseCache(std::shared_ptr<LeaseSource> source, SystemCalls* calls,
       source_(std::move(source)),
       calls_(*calls),
       clock_(*clock),
-      tier_(ThreadTier<MappedLease>::LimitsWithin(options.max_bytes / 2)),
+      tier_(IdleLeases::Tier::LimitsWithin(options.max_bytes / 2)),
+      return_(source_, calls,
+              options.own_thread ? UnmapBatch::Drain::kThread
+                                 : UnmapBatch::Drain::kInline),
       // The tier keeps what lies idle for two sweeps at most.
-      bigcache_({.max_bytes = options.max_bytes / 2, .decay = 2 * sweep_every_}),
-      ticker_(clock, [this] { return Tick(); }) {
-  tier_.Close([](MappedLease*) {});
-}
+      idle_(&tier_, options.max_bytes / 2, /*decay=*/2 * sweep_every_),
+      prefetch_(&classes_),
+      ticker_(clock, [this] { return Tick(); }) {}
 
 LeaseCache::~LeaseCache() {
   MutexLock lock(&mutex_);
@@ -54,21 +56,8 @@ MappedLease* LeaseCache::TakeSlowly(SizeClass size_class, MappedLease* ended) {
   {
     MutexLock lock(&mutex_);
     now = clock_.Now();
-    if (ended != nullptr) DropLocked(ended, now, &surplus);
-    for (;;) {
-      lease = tier_.Take(size_class);
-      if (lease == nullptr) {
-        std::optional<Segment> segment =
-            bigcache_.Take(MappedLease::kOwner, size_class, now);
-        if (!segment.has_value()) break;
-        lease = MappedLease::Of(*segment);
-        lease->segment = *std::move(segment);
-      }
-      if (!lease->has_ended()) break;
-      DropLocked(lease, now, &surplus);
-    }
-    if (lease == nullptr) ++misses_;
-    dropped_by_take_ += surplus.size();
+    lease = idle_.Take(size_class, ended, now, &surplus);
+    if (lease == nullptr) NoteMissLocked(size_class, now);
   }
   End(std::move(surplus), now);
   if (lease != nullptr) lease->reused = true;
@@ -77,16 +66,20 @@ MappedLease* LeaseCache::TakeSlowly(SizeClass size_class, MappedLease* ended) {
 
 void LeaseCache::Adopt(MappedLease* lease) {
   if (fork_.Forked()) return;
-  const absl::StatusOr<SizeClass> asked =
-      classes_.For(lease->granted.size_bytes());
-  if (asked.ok() && *asked == lease->size_class() &&
-      classes_.Bytes(*asked) == lease->bytes() &&
-      lease->bytes() <= options_.max_bytes / 2 && lease->writable() &&
-      (options_.renewed || LivesAsLongAsTheProcess(lease->granted))) {
+  if (IsFit(*lease)) {
     lease->cache = shared_from_this();
   } else {
     Failed(lease->granted.size_bytes());
   }
+}
+
+bool LeaseCache::IsFit(const MappedLease& lease) const {
+  const absl::StatusOr<SizeClass> asked =
+      classes_.For(lease.granted.size_bytes());
+  return asked.ok() && *asked == lease.size_class() &&
+         classes_.Bytes(*asked) == lease.bytes() &&
+         lease.bytes() <= options_.max_bytes / 2 && lease.writable() &&
+         (options_.renewed || LivesAsLongAsTheProcess(lease.granted));
 }
 
 void LeaseCache::Failed(uint64_t bytes) {
@@ -94,7 +87,7 @@ void LeaseCache::Failed(uint64_t bytes) {
   const absl::StatusOr<SizeClass> size_class = classes_.For(bytes);
   if (!size_class.ok()) return;
   MutexLock lock(&mutex_);
-  bigcache_.NoteDropped(MappedLease::kOwner, *size_class, clock_.Now());
+  idle_.NoteDropped(*size_class, clock_.Now());
 }
 
 bool LeaseCache::PutSlowly(MappedLease* lease) {
@@ -109,11 +102,11 @@ bool LeaseCache::PutSlowly(MappedLease* lease) {
     now = clock_.Now();
     if (shut_ || lease->shared.load(std::memory_order_relaxed) ||
         lease->has_ended()) {
-      bigcache_.NoteDropped(MappedLease::kOwner, lease->size_class(), now);
+      idle_.NoteDropped(lease->size_class(), now);
       return false;
     }
-    if (!awake_) WakeLocked(now);
-    if (!tier_.Put(lease)) RetainLocked(lease, now, &surplus);
+    if (!idle_.awake()) WakeLocked(now);
+    idle_.Put(lease, now, &surplus);
   }
   End(std::move(surplus), now);
   return true;
@@ -122,46 +115,25 @@ bool LeaseCache::PutSlowly(MappedLease* lease) {
 LeaseCacheStats LeaseCache::stats() const {
   if (fork_.Forked()) return {};
   MutexLock lock(&mutex_);
-  const v1::IdleReport idle = IdleLocked();
-  return {.hits = tier_.taken() + bigcache_.counts().hits - dropped_by_take_,
+  const v1::IdleReport idle = idle_.Report();
+  return {.hits = idle_.hits(),
           .misses = misses_,
-          .released_surplus = released_.load(std::memory_order_relaxed),
+          .released_surplus = return_.returned(),
           .trims = trims_,
+          .prefetched = prefetch_.counts().granted,
+          .prefetched_unused = prefetch_.counts().unused,
           .idle_leases = idle.idle_leases(),
           .idle_bytes = idle.idle_bytes()};
 }
 
-void LeaseCache::RetainLocked(MappedLease* lease, absl::Time now,
-                              Surplus* surplus) {
-  if (lease->has_ended()) return DropLocked(lease, now, surplus);
-  bigcache_.Retain(lease->TakeSegment(), now, surplus);
-}
-
-void LeaseCache::DropLocked(MappedLease* lease, absl::Time now,
-                            Surplus* surplus) {
-  bigcache_.NoteDropped(MappedLease::kOwner, lease->size_class(), now);
-  surplus->push_back({lease->TakeSegment(), EvictionReason::kUnfit});
-}
-
-v1::IdleReport LeaseCache::IdleLocked() const {
-  v1::IdleReport idle;
-  idle.set_idle_bytes(
-      bigcache_.retained_bytes() +
-      tier_.Count([this](SizeClass c) { return classes_.Bytes(c); }));
-  idle.set_idle_leases(bigcache_.retained_segments() +
-                       tier_.Count([](SizeClass) { return 1; }));
-  return idle;
-}
-
 void LeaseCache::CheckInvariants() const {
   MutexLock lock(&mutex_);
-  bigcache_.CheckInvariants();
-  if (batch_ != nullptr) batch_->CheckInvariants();
+  idle_.CheckInvariants();
+  prefetch_.CheckInvariants();
+  return_.CheckInvariants();
   const uint64_t tier_bytes =
       tier_.Count([this](SizeClass c) { return classes_.Bytes(c); });
   WARMPOOL_CHECK(tier_bytes <= options_.max_bytes / 2, "the tier is over its cap");
-  WARMPOOL_CHECK(awake_ || IdleLocked().idle_leases() == 0,
-                 "asleep with leases");
 }
 
 }  // namespace warmpool

@@ -2,21 +2,21 @@
 // and the next lease of its size class takes it: no call, no system call, no
 // lock that threads share, no allocation, no look at a clock.
 //
-//   Put ──► ThreadTier ──► BigCache ──► UnmapBatch ──► munmap, then one release
-//            a few a thread   a lock       together      for all of a batch
+//   Put ──► ThreadTier ──► BigCache ──► LeaseReturn ──► munmap, then one release
+//            a few a thread   a lock       together       for all of a batch
+//
+// A class that misses again and again gets leases ahead of need (Prefetch).
 //
 // What nobody leases wanders along this line by itself: a thread of the cache's,
 // which sleeps while there is nothing, sweeps the tier and lets BigCache decay.
 //
 // Thread-safe. The lock is held over no system call and no call to the daemon.
 // In a forked child every method does nothing: what is cached is the parent's.
-// Invariants: tier and BigCache hold a half of max_bytes each at most; while the
-// cache sleeps the tier is closed, and both are empty; a lease that ends is
-// unmapped before it is released.
+// Invariants: those of IdleLeases; tier and BigCache hold a half of max_bytes
+// each at most; a lease that ends is unmapped before it is released.
 #ifndef WARMPOOL_CLIENT_LEASE_CACHE_H_
 #define WARMPOOL_CLIENT_LEASE_CACHE_H_
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -24,18 +24,18 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/time/time.h"
-#include "absl/types/span.h"
 #include "client/fork_guard.h"
+#include "client/idle_leases.h"
 #include "client/idle_reporter.h"
 #include "client/lease_cache_stats.h"
+#include "client/lease_return.h"
 #include "client/lease_source.h"
 #include "client/mapped_lease.h"
+#include "client/prefetch.h"
 #include "client/ticker.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
-#include "core/caching/bigcache.h"
-#include "core/caching/thread_tier.h"
-#include "core/caching/unmap_batch.h"
+#include "core/memory/size_class.h"
 #include "core/memory/system_calls.h"
 
 namespace warmpool {
@@ -43,18 +43,19 @@ namespace warmpool {
 class LeaseCache : public std::enable_shared_from_this<LeaseCache> {
  public:
   struct Options {
-    // Bytes that may lie idle, not counting what is on its way back: a batch
-    // (UnmapBatch::kDefaultThresholdBytes) that is not older than kMaxBatchAge.
+    // Bytes that may lie idle, not counting what is on its way back (a batch of
+    // LeaseReturn's).
     uint64_t max_bytes = 256 * kMiB;
     // What lies idle for so long is on its way back; a half of it at least.
     absl::Duration idle = absl::Seconds(2);
     // Whether leases with a finite time to live are renewed by their source.
     bool renewed = true;
+    // Whether leases are asked for ahead of need, if they are renewed.
+    bool prefetch = true;
     // Otherwise somebody calls Tick.
     bool own_thread = true;
   };
 
-  static constexpr absl::Duration kMaxBatchAge = absl::Milliseconds(50);
   // A shorter `idle` counts as this: the tier is swept four times in it.
   static constexpr absl::Duration kMinIdle = absl::Milliseconds(40);
 
@@ -117,7 +118,7 @@ class LeaseCache : public std::enable_shared_from_this<LeaseCache> {
   void CheckInvariants() const;
 
  private:
-  using Surplus = std::vector<Eviction>;
+  using Surplus = IdleLeases::Surplus;
 
   LeaseCache(std::shared_ptr<LeaseSource> source, SystemCalls* calls,
              const Clock* clock, const Options& options);
@@ -125,24 +126,20 @@ class LeaseCache : public std::enable_shared_from_this<LeaseCache> {
   MappedLease* TakeSlowly(SizeClass size_class, MappedLease* ended);
   bool PutSlowly(MappedLease* lease);
   void WakeLocked(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Goes to sleep if there is nothing here.
-  void RestLocked(absl::Time now, Surplus* surplus)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void RetainLocked(MappedLease* lease, absl::Time now, Surplus* surplus)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Of a lease that is not to be used again.
-  void DropLocked(MappedLease* lease, absl::Time now, Surplus* surplus)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void SweepLocked(bool all, absl::Time now, Surplus* surplus)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TrimLocked(uint64_t wanted_bytes, absl::Time now, Surplus* surplus)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  v1::IdleReport IdleLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  // Gives `surplus` to the batch, and sees that it is flushed.
+  bool IsFit(const MappedLease& lease) const;
+  void NoteMissLocked(SizeClass size_class, absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Asks for leases ahead of need, if that is due, and keeps those that come.
+  void LeaseAhead();
+  void KeepAhead(std::vector<std::unique_ptr<MappedLease>> leases);
+  void NoteUnusedLocked(const Surplus& surplus)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Gives `surplus` back, soon.
   void End(Surplus surplus, absl::Time now);
-  void OnEnded(absl::Span<const Segment> ended);
-  UnmapBatch* batch() const;
 
   const Options options_;
   const absl::Duration sweep_every_;
@@ -151,26 +148,22 @@ class LeaseCache : public std::enable_shared_from_this<LeaseCache> {
   const std::shared_ptr<LeaseSource> source_;
   SystemCalls& calls_;
   const Clock& clock_;
-  // Synchronised by itself. Open while awake_.
-  ThreadTier<MappedLease> tier_;
-  std::atomic<uint64_t> released_{0};
+  // Both synchronised by themselves. The tier is open while idle_ is awake.
+  IdleLeases::Tier tier_;
+  LeaseReturn return_;
 
   mutable Mutex mutex_;
-  BigCache bigcache_ ABSL_GUARDED_BY(mutex_);
-  bool awake_ ABSL_GUARDED_BY(mutex_) = false;
+  IdleLeases idle_ ABSL_GUARDED_BY(mutex_);
   bool shut_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Time next_sweep_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   // nullopt: no trim is due.
   std::optional<uint64_t> trim_wanted_ ABSL_GUARDED_BY(mutex_);
   IdleReporter reporter_ ABSL_GUARDED_BY(mutex_);
   uint64_t misses_ ABSL_GUARDED_BY(mutex_) = 0;
-  // Of those that the tier and BigCache count as taken.
-  uint64_t dropped_by_take_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t trims_ ABSL_GUARDED_BY(mutex_) = 0;
-  // Made when the cache wakes for the first time.
-  std::unique_ptr<UnmapBatch> batch_ ABSL_GUARDED_BY(mutex_);
+  Prefetch prefetch_ ABSL_GUARDED_BY(mutex_);
 
-  // Last: its thread calls Tick. Started when the cache wakes for the first time.
+  // Last: its thread calls Tick. Started with the first thing to do.
   Ticker ticker_;
 };
 

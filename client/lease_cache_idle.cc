@@ -5,15 +5,6 @@
 #include "client/lease_cache.h"
 
 namespace warmpool {
-namespace {
-
-uint64_t BytesOf(const std::vector<Eviction>& evicted) {
-  uint64_t bytes = 0;
-  for (const Eviction& eviction : evicted) bytes += eviction.segment.bytes();
-  return bytes;
-}
-
-}  // namespace
 
 void LeaseCache::Trim(uint64_t wanted_bytes) {
   if (fork_.Forked()) return;
@@ -25,14 +16,14 @@ void LeaseCache::Trim(uint64_t wanted_bytes) {
     TrimLocked(wanted_bytes, now, &surplus);
   }
   End(std::move(surplus), now);
-  if (UnmapBatch* const batch = this->batch()) batch->Flush();
+  return_.Flush();
 }
 
 void LeaseCache::TrimSoon(uint64_t wanted_bytes) {
   if (fork_.Forked()) return;
   {
     MutexLock lock(&mutex_);
-    if (!awake_) return;
+    if (!idle_.awake()) return;
     const uint64_t wanted = wanted_bytes == 0 ? UINT64_MAX : wanted_bytes;
     trim_wanted_ = std::max(trim_wanted_.value_or(0), wanted);
   }
@@ -42,22 +33,12 @@ void LeaseCache::TrimSoon(uint64_t wanted_bytes) {
 bool LeaseCache::ReleaseAll() {
   if (fork_.Forked()) return false;
   Surplus all;
-  UnmapBatch* batch = nullptr;
   {
     MutexLock lock(&mutex_);
-    batch = batch_.get();
-    if (batch == nullptr) return false;
-    TrimLocked(/*wanted_bytes=*/0, clock_.Now(), &all);
+    if (idle_.awake()) TrimLocked(/*wanted_bytes=*/0, clock_.Now(), &all);
+    NoteUnusedLocked(all);
   }
-  const bool any = !all.empty() || batch->counts().blocks_waiting > 0;
-  batch->Flush();
-  released_.fetch_add(all.size(), std::memory_order_relaxed);
-  for (Eviction& eviction : all) {
-    const std::unique_ptr<MappedLease> lease(MappedLease::Of(eviction.segment));
-    lease->segment = std::move(eviction.segment);
-    lease->End().IgnoreError();
-  }
-  return any;
+  return return_.ReturnNow(std::move(all));
 }
 
 void LeaseCache::Shut() {
@@ -68,19 +49,16 @@ void LeaseCache::Shut() {
     MutexLock lock(&mutex_);
     if (shut_) return;
     shut_ = true;
-    awake_ = false;
     now = clock_.Now();
-    tier_.Close([&](MappedLease* lease) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-      RetainLocked(lease, now, &surplus);
-    });
-    bigcache_.EvictAll(&surplus);
+    idle_.Shut(now, &surplus);
   }
   ticker_.Stop();
   End(std::move(surplus), now);
-  if (UnmapBatch* const batch = this->batch()) batch->Flush();
+  return_.Flush();
 }
 
 absl::Time LeaseCache::Tick() {
+  LeaseAhead();
   Surplus surplus;
   std::optional<v1::IdleReport> report;
   absl::Time next;
@@ -89,102 +67,56 @@ absl::Time LeaseCache::Tick() {
   {
     MutexLock lock(&mutex_);
     now = clock_.Now();
-    if (shut_ || batch_ == nullptr) return absl::InfiniteFuture();
+    if (shut_) return absl::InfiniteFuture();
     if (trim_wanted_.has_value()) {
       TrimLocked(*std::exchange(trim_wanted_, std::nullopt), now, &surplus);
       trimmed = true;
     }
     if (now >= next_sweep_) {
-      SweepLocked(/*all=*/false, now, &surplus);
-      bigcache_.EvictIf(
-          [](const Segment& segment) {
-            return MappedLease::Of(segment)->has_ended();
-          },
-          &surplus);
+      idle_.Sweep(now, &surplus);
       next_sweep_ = now + sweep_every_;
     }
-    next = bigcache_.EvictDecayed(now, &surplus);
+    next = std::min(idle_.EvictDecayed(now, &surplus), prefetch_.due());
     absl::Time next_report;
-    report = reporter_.Take(IdleLocked(), now, &next_report);
-    if (awake_) RestLocked(now, &surplus);
-    if (awake_) next = std::min({next, next_sweep_, next_report});
+    report = reporter_.Take(idle_.Report(), now, &next_report);
+    if (reporter_.told_bytes() == 0) idle_.Rest(now, &surplus);
+    if (idle_.awake()) next = std::min({next, next_sweep_, next_report});
   }
   if (report.has_value()) source_->ReportIdle(*report);
   End(std::move(surplus), now);
-  UnmapBatch* const batch = this->batch();
-  if (trimmed) batch->Flush();
-  return std::min(next, batch->HandOverAged(now));
+  if (trimmed) return_.Flush();
+  return std::min(next, return_.HandOverAged(now));
 }
 
 void LeaseCache::WakeLocked(absl::Time now) {
-  awake_ = true;
-  if (batch_ == nullptr) {
-    batch_ = std::make_unique<UnmapBatch>(
-        &calls_,
-        UnmapBatch::Options{
-            .drain = options_.own_thread ? UnmapBatch::Drain::kThread
-                                         : UnmapBatch::Drain::kInline,
-            .max_age = kMaxBatchAge},
-        [this](absl::Span<const Segment> ended) { OnEnded(ended); });
-  }
-  tier_.Open();
+  idle_.Wake();
   if (options_.own_thread) ticker_.Start();
   next_sweep_ = now + sweep_every_;
   ticker_.CallBy(next_sweep_);
 }
 
-void LeaseCache::RestLocked(absl::Time now, Surplus* surplus) {
-  if (IdleLocked().idle_leases() > 0 || reporter_.told_bytes() > 0) return;
-  tier_.Close([&](MappedLease* lease) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    RetainLocked(lease, now, surplus);
-  });
-  // A lease may have come just before the tier was closed.
-  awake_ = bigcache_.retained_segments() > 0;
-  if (awake_) tier_.Open();
-}
-
-void LeaseCache::SweepLocked(bool all, absl::Time now, Surplus* surplus) {
-  tier_.Sweep(all, [&](MappedLease* lease) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    RetainLocked(lease, now, surplus);
-  });
-}
-
 void LeaseCache::TrimLocked(uint64_t wanted_bytes, absl::Time now,
                             Surplus* surplus) {
   ++trims_;
-  const uint64_t wanted = wanted_bytes == 0 ? UINT64_MAX : wanted_bytes;
-  bigcache_.EvictForRoom(wanted, surplus);
-  if (BytesOf(*surplus) >= wanted) return;
-  SweepLocked(/*all=*/true, now, surplus);
-  bigcache_.EvictForRoom(wanted - std::min(wanted, BytesOf(*surplus)), surplus);
+  prefetch_.Forget();
+  idle_.Trim(wanted_bytes, now, surplus);
 }
 
 void LeaseCache::End(Surplus surplus, absl::Time now) {
   if (surplus.empty()) return;
-  UnmapBatch* const batch = this->batch();
-  for (Eviction& eviction : surplus) batch->Add(std::move(eviction.segment), now);
+  {
+    MutexLock lock(&mutex_);
+    NoteUnusedLocked(surplus);
+  }
+  return_.Add(std::move(surplus), now);
   bool shut = false;
   {
     MutexLock lock(&mutex_);
     shut = shut_;
   }
   // Shut may have flushed before, and nobody ticks any more.
-  if (shut) return batch->Flush();
-  ticker_.CallBy(now + kMaxBatchAge);
-}
-
-void LeaseCache::OnEnded(absl::Span<const Segment> ended) {
-  std::vector<v1::LeaseRef> refs;
-  refs.reserve(ended.size());
-  for (const Segment& segment : ended) refs.push_back(MappedLease::Of(segment)->ref());
-  source_->ReleaseLater(refs);
-  released_.fetch_add(ended.size(), std::memory_order_relaxed);
-  for (const Segment& segment : ended) delete MappedLease::Of(segment);
-}
-
-UnmapBatch* LeaseCache::batch() const {
-  MutexLock lock(&mutex_);
-  return batch_.get();
+  if (shut) return return_.Flush();
+  ticker_.CallBy(now + LeaseReturn::kMaxAge);
 }
 
 }  // namespace warmpool

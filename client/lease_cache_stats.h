@@ -21,6 +21,11 @@ struct LeaseCacheStats {
   // process that found none.
   uint64_t trims = 0;
 
+  // Leases that were asked for ahead of need, and those of them that went back
+  // without having served one.
+  uint64_t prefetched = 0;
+  uint64_t prefetched_unused = 0;
+
   // At this moment: leases that nobody in the process uses, and the bytes of
   // their segments.
   uint64_t idle_leases = 0;

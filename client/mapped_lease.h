@@ -70,6 +70,8 @@ struct alignas(64) MappedLease {
   std::atomic<bool> shared{false};
   // It was in use before, and what the grant says of its bytes is history.
   bool reused = false;
+  // It was asked for ahead of need.
+  bool ahead = false;
   Segment segment;
   v1::GrantedLease granted;
   std::shared_ptr<LeaseSource> source;

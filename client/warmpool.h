@@ -69,6 +69,10 @@ struct ClientOptions {
   uint64_t lease_cache_bytes = uint64_t{256} << 20;
   // What nobody leased for so long goes back to the daemon. 40 ms at least.
   absl::Duration lease_cache_idle = absl::Seconds(2);
+  // A size that the cache misses twice within 20 ms gets more of what the daemon
+  // has ready into it, in the background: as many as it missed, and fewer where
+  // such went unused. Off: the cache keeps what was released, and no more.
+  bool prefetch = true;
   // A call that goes to the daemon asks the kernel for its answer again and
   // again for so long before it sleeps. With the daemon's --busy_poll a call
   // takes half the time, for a core that is busy meanwhile. 50 us is plenty;

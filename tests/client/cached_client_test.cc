@@ -130,6 +130,41 @@ TEST_F(CachedClientTest, AllIsReleasedWithItsClient) {
   EXPECT_EQ(Stats().bytes().quarantined_bytes(), 0u);
 }
 
+TEST_F(CachedClientTest, WhatIsLeasedAgainAndAgainIsThereAheadOfNeed) {
+  {
+    Client passing = Connect();
+    std::vector<Buffer> warm;
+    for (int i = 0; i < 24; ++i) {
+      absl::StatusOr<Buffer> buffer = passing.Lease(kTwoMiB);
+      ASSERT_THAT(buffer, IsOk());
+      warm.push_back(*std::move(buffer));
+    }
+  }
+  EXPECT_TRUE(
+      Eventually([&] { return Stats().bytes().retained_bytes() > 0; }));
+  std::vector<Buffer> buffers;
+  const auto lease = [&] {
+    absl::StatusOr<Buffer> buffer = client_.Lease(kTwoMiB);
+    EXPECT_THAT(buffer, IsOk());
+    if (buffer.ok()) buffers.push_back(*std::move(buffer));
+  };
+  EXPECT_TRUE(Eventually([&] {
+    if (client_.lease_cache_stats().prefetched > 0) return true;
+    lease();
+    lease();
+    return false;
+  }));
+  const uint64_t granted = Stats().leases().granted_warm();
+  while (client_.lease_cache_stats().idle_leases > 0) {
+    lease();
+    EXPECT_EQ(buffers.back().warmth(), BufferWarmth::kWarm);
+    buffers.back().data()[0] = std::byte{1};
+  }
+  EXPECT_GT(client_.lease_cache_stats().hits, 0u);
+  EXPECT_EQ(client_.lease_cache_stats().prefetched_unused, 0u);
+  EXPECT_EQ(Stats().leases().granted_warm(), granted);
+}
+
 TEST_F(CachedClientTest, WhatNobodyLeasesGoesBackByItself) {
   Client forgetful = Connect({.lease_cache_idle = absl::Milliseconds(50)});
   EXPECT_THAT(forgetful.Lease(kTwoMiB), IsOk());

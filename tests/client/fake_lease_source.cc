@@ -1,5 +1,8 @@
 #include "tests/client/fake_lease_source.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -7,6 +10,29 @@
 #include "gtest/gtest.h"
 
 namespace warmpool {
+
+namespace {
+
+std::string MakeFile(uint64_t bytes) {
+  std::string path = ::testing::TempDir() + "/lease-XXXXXX";
+  const int fd = mkstemp(path.data());
+  EXPECT_GE(fd, 0);
+  EXPECT_EQ(ftruncate(fd, static_cast<off_t>(bytes)), 0);
+  close(fd);
+  return path;
+}
+
+}  // namespace
+
+void FakeLeaseSource::set_ready(size_t count) {
+  MutexLock lock(&mutex_);
+  ready_ = count;
+}
+
+std::vector<std::pair<uint64_t, size_t>> FakeLeaseSource::asked_ahead() const {
+  MutexLock lock(&mutex_);
+  return asked_ahead_;
+}
 
 void FakeLeaseSource::set_capacity(uint64_t bytes) {
   MutexLock lock(&mutex_);
@@ -54,13 +80,18 @@ std::vector<v1::IdleReport> FakeLeaseSource::reports() const {
 }
 
 absl::StatusOr<HeldLease> FakeLeaseSource::Lease(v1::LeaseRequest request) {
+  MutexLock lock(&mutex_);
+  return LeaseLocked(request);
+}
+
+absl::StatusOr<HeldLease> FakeLeaseSource::LeaseLocked(
+    const v1::LeaseRequest& request) {
   static const SizeClasses& classes =
       *new SizeClasses(SizeClasses::kMaxMaxBytes);
   const absl::StatusOr<SizeClass> size_class =
       classes.For(request.size_bytes());
   if (!size_class.ok()) return size_class.status();
   const uint64_t bytes = classes.Bytes(*size_class);
-  MutexLock lock(&mutex_);
   if (BytesLocked() + bytes > capacity_) {
     return absl::ResourceExhaustedError(
         absl::StrCat(capacity_ - BytesLocked(), " bytes free"));
@@ -87,8 +118,21 @@ absl::StatusOr<HeldLease> FakeLeaseSource::Attach(v1::AttachRequest) {
   return absl::UnimplementedError("nobody attaches here");
 }
 
-std::vector<HeldLease> FakeLeaseSource::LeaseAhead(uint64_t, size_t) {
-  return {};
+std::vector<HeldLease> FakeLeaseSource::LeaseAhead(uint64_t bytes,
+                                                   size_t count) {
+  std::vector<HeldLease> leases;
+  v1::LeaseRequest request;
+  request.set_size_bytes(bytes);
+  MutexLock lock(&mutex_);
+  asked_ahead_.emplace_back(bytes, count);
+  for (; count > 0 && ready_ > 0; --count, --ready_) {
+    absl::StatusOr<HeldLease> held = LeaseLocked(request);
+    if (!held.ok()) break;
+    held->granted.set_path(MakeFile(held->granted.mapped_bytes()));
+    outstanding_.at(held->granted.lease_id()).path = held->granted.path();
+    leases.push_back(*std::move(held));
+  }
+  return leases;
 }
 
 absl::Status FakeLeaseSource::Release(const v1::GrantedLease& lease) {
@@ -121,6 +165,7 @@ void FakeLeaseSource::ReleaseLocked(const std::string& lease_id,
   const auto found = outstanding_.find(lease_id);
   ASSERT_NE(found, outstanding_.end()) << lease_id << " is released twice";
   EXPECT_EQ(found->second.generation, generation);
+  if (!found->second.path.empty()) unlink(found->second.path.c_str());
   outstanding_.erase(found);
   // Each is mapped after it was granted: one mapping more than leases, and one
   // was released too early.

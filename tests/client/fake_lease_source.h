@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -26,6 +27,11 @@ class FakeLeaseSource final : public LeaseSource {
 
   // Every byte of capacity granted from here on must be given back first.
   void set_capacity(uint64_t bytes);
+  // How many leases are to be had ahead of need, of whatever class. Each names a
+  // file, which is there until its release.
+  void set_ready(size_t count);
+  // What was asked for ahead of need, by call: bytes of one lease, and how many.
+  std::vector<std::pair<uint64_t, size_t>> asked_ahead() const;
   // What leases are granted with.
   v1::GrantedLease& terms() { return terms_; }
   // The daemon's verdict on a lease that is not released yet.
@@ -56,8 +62,12 @@ class FakeLeaseSource final : public LeaseSource {
     uint64_t bytes = 0;
     uint64_t generation = 0;
     std::shared_ptr<LeaseFate> fate;
+    // Empty: it has no file.
+    std::string path = "";
   };
 
+  absl::StatusOr<HeldLease> LeaseLocked(const v1::LeaseRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ReleaseLocked(const std::string& lease_id, uint64_t generation)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t BytesLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -69,6 +79,9 @@ class FakeLeaseSource final : public LeaseSource {
   uint64_t capacity_ ABSL_GUARDED_BY(mutex_) = UINT64_MAX;
   // By lease id.
   std::map<std::string, Entry> outstanding_ ABSL_GUARDED_BY(mutex_);
+  size_t ready_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<std::pair<uint64_t, size_t>> asked_ahead_
+      ABSL_GUARDED_BY(mutex_);
   uint64_t granted_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t waited_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<size_t> releases_ ABSL_GUARDED_BY(mutex_);

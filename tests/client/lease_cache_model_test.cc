@@ -83,6 +83,7 @@ class LeaseCacheModelTest : public LeaseCacheFixture,
     if (draw < 91) return EndOne();
     if (draw < 94) return cache_->Trim(Below(2) * Below(kCap));
     if (draw < 95) return cache_->TrimSoon(Below(kCap));
+    if (draw < 96) return source_->set_ready(Below(8));
     if (draw < 98 && !in_use_.empty()) {
       in_use_[Below(in_use_.size())]->shared = true;
     }
@@ -132,6 +133,9 @@ TEST_P(LeaseCacheModelTest, EveryLeaseIsSomewhereAndReleasedOnce) {
   EXPECT_GT(stats.hits, 1000u);
   EXPECT_GT(stats.misses, 1000u);
   EXPECT_GT(stats.released_surplus, 100u);
+  EXPECT_GT(stats.prefetched, 100u);
+  EXPECT_GT(stats.prefetched_unused, 10u);
+  EXPECT_LT(stats.prefetched_unused, stats.prefetched);
   EXPECT_GT(refused_, 0u);
   while (!in_use_.empty()) GiveBackOne();
   // Everything decays, and then the cache sleeps.

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "client/lease_return.h"
 #include "gtest/gtest.h"
 #include "tests/client/lease_cache_fixture.h"
 
@@ -97,7 +98,7 @@ TEST_F(LeaseCacheTest, ALeaseThatEndsInTheCacheIsPassedOver) {
     EXPECT_EQ(first->granted.lease_id(), sound);
     MappedLease* const second = Lease(bytes);
     EXPECT_NE(second->granted.lease_id(), ended);
-    Pass(LeaseCache::kMaxBatchAge);
+    Pass(LeaseReturn::kMaxAge);
     EXPECT_FALSE(source_->IsOutstanding(ended)) << "unmapped and released";
     GiveBack(first);
     GiveBack(second);
@@ -114,7 +115,7 @@ TEST_F(LeaseCacheTest, ALeaseThatEndsInTheCacheDoesNotStayForLong) {
   const std::string id = lease->granted.lease_id();
   GiveBack(lease);
   source_->SayEnded(id);
-  Pass(absl::Seconds(15) + LeaseCache::kMaxBatchAge);
+  Pass(absl::Seconds(15) + LeaseReturn::kMaxAge);
   EXPECT_FALSE(source_->IsOutstanding(id));
 }
 
@@ -181,7 +182,7 @@ TEST_F(LeaseCacheTest, TheCapHoldsForAllThreadsTogether) {
   }
   EXPECT_GT(cache_->stats().idle_bytes, kCap / 2);
   cache_->Tick();
-  clock_.Advance(LeaseCache::kMaxBatchAge);
+  clock_.Advance(LeaseReturn::kMaxAge);
   cache_->Tick();
   EXPECT_EQ(source_->outstanding(), cache_->stats().idle_leases)
       << "the rest is released";
@@ -194,7 +195,7 @@ TEST_F(LeaseCacheTest, WhatNobodyTakesGoesBackWhenItsTimeIsUp) {
   const absl::Duration idle = LeaseCache::Options().idle;
   Pass(idle / 2 - absl::Milliseconds(20));
   EXPECT_EQ(cache_->stats().idle_leases, 2u);
-  Pass(idle / 2 + absl::Milliseconds(20) + LeaseCache::kMaxBatchAge);
+  Pass(idle / 2 + absl::Milliseconds(20) + LeaseReturn::kMaxAge);
   EXPECT_EQ(source_->outstanding(), 0u);
   EXPECT_EQ(cache_->stats().released_surplus, 2u);
   EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());

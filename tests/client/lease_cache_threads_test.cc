@@ -63,6 +63,7 @@ class LeaseCacheThreadsTest : public LeaseCacheFixture {
 
 TEST_F(LeaseCacheThreadsTest, NoLeaseIsWithTwoOrLostWhateverHappens) {
   MakeWithThread({.max_bytes = 4 * kMiB, .idle = LeaseCache::kMinIdle});
+  source_->set_ready(100'000);
   std::atomic<bool> stop = false;
   std::vector<std::thread> threads;
   for (unsigned t = 0; t < 6; ++t) {

@@ -32,12 +32,12 @@ bool LeaseReturn::ReturnNow(Surplus surplus) {
   const bool any = !surplus.empty() ||
                    (batch != nullptr && batch->counts().blocks_waiting > 0);
   Flush();
+  returned_.fetch_add(surplus.size(), std::memory_order_relaxed);
   for (Eviction& eviction : surplus) {
     const std::unique_ptr<MappedLease> lease(MappedLease::Of(eviction.segment));
     lease->segment = std::move(eviction.segment);
     lease->End().IgnoreError();
   }
-  returned_.fetch_add(surplus.size(), std::memory_order_relaxed);
   return any;
 }
 
@@ -66,8 +66,9 @@ void LeaseReturn::OnEnded(absl::Span<const Segment> ended) {
   for (const Segment& segment : ended) {
     refs.push_back(MappedLease::Of(segment)->ref());
   }
-  source_->ReleaseLater(refs);
+  // Counted first: whoever sees the daemon have them finds them counted.
   returned_.fetch_add(ended.size(), std::memory_order_relaxed);
+  source_->ReleaseLater(refs);
   for (const Segment& segment : ended) delete MappedLease::Of(segment);
 }
 

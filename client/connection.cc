@@ -15,9 +15,11 @@ namespace {
 
 using Stub = DaemonChannel::Stub;
 
-// What a release still waits when the daemon was silent before, and what is
-// asked for ahead of need.
+// What a release still waits when the daemon was silent before.
 constexpr absl::Duration kShortDeadline = absl::Milliseconds(250);
+
+// What is asked for ahead of need is not needed, and a trim waits meanwhile.
+constexpr absl::Duration kAheadDeadline = absl::Milliseconds(50);
 
 // What a call for reconciliation waits for its answer: longer than the daemon
 // takes, but not long, because the connection waits for it when it closes.
@@ -191,8 +193,7 @@ std::vector<HeldLease> Connection::LeaseAhead(uint64_t bytes, size_t count) {
   }
   const absl::Time asked = MonotonicClock::Get().Now();
   Effort effort = SmallEffort();
-  // Nobody needs them yet.
-  effort.deadline = std::min(effort.deadline, kShortDeadline);
+  effort.deadline = std::min(effort.deadline, kAheadDeadline);
   absl::StatusOr<v1::SessionReply> reply = CallInSession(request, &effort);
   int i = 0;
   for (const v1::LeaseRequest& lease : request.lease_many().leases()) {

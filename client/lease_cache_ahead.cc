@@ -26,6 +26,10 @@ void LeaseCache::LeaseAhead() {
     wishes = prefetch_.Take(clock_.Now(), idle_.room_bytes());
   }
   for (const Prefetch::Wish& wish : wishes) {
+    {
+      MutexLock lock(&mutex_);
+      if (shut_ || trim_wanted_.has_value()) return;
+    }
     std::vector<std::unique_ptr<MappedLease>> leases;
     for (HeldLease& held :
          source_->LeaseAhead(classes_.Bytes(wish.size_class), wish.count)) {

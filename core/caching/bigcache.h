@@ -90,8 +90,12 @@ class BigCache {
   // a slot.
   size_t SlotsLeft(uid_t owner, SizeClass size_class, absl::Time now);
 
-  // Counts a demand that was met by what was about to be retained.
-  void NoteHit() { ++counts_.hits; }
+  // Counts a segment that came back and went out again before it was retained in
+  // a ring, which is the same to whoever counts.
+  void NotePassedOn() {
+    ++counts_.retained;
+    ++counts_.hits;
+  }
 
   // Whether Take would find one.
   bool Holds(uid_t owner, SizeClass size_class) const;

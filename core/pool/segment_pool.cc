@@ -101,7 +101,7 @@ std::optional<Segment> SegmentPool::TakeWarm(const AcquireRequest& request,
       if (verdict == Verdict::kFree) {
         ++acquired_warm_;
         // It was not given up as yet, so demand is what it was.
-        if (!from_bigcache) bigcache_.NoteHit();
+        if (!from_bigcache) bigcache_.NotePassedOn();
         return segment;
       }
       failed_proofs_ += from_bigcache;

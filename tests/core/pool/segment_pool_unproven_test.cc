@@ -54,6 +54,8 @@ TEST_F(SegmentPoolUnprovenTest, IsProvenOnceFromOneLeaseToTheNext) {
   }
   EXPECT_EQ(Proofs(), proofs + 10);
   EXPECT_EQ(pool_->stats().bigcache.hits, hits + 10);
+  // The last one waits.
+  EXPECT_EQ(pool_->stats().bigcache.retained, 10u);
   ExpectEveryByteAccountedFor();
 }
 

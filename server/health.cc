@@ -18,7 +18,7 @@ using grpc::health::v1::HealthCheckResponse;
 class HealthCheck final : public ServingQueue::Event {
  public:
   HealthCheck(HealthService* health, ServingQueue* queue)
-      : health_(*health), queue_(*queue) {
+      : hold_(queue), health_(*health), queue_(*queue) {
     health_.service()->RequestCheck(&context_, &request_, &writer_,
                                     queue_.queue(), queue_.queue(), this);
   }
@@ -43,6 +43,7 @@ class HealthCheck final : public ServingQueue::Event {
   }
 
  private:
+  const ServingQueue::Hold hold_;
   HealthService& health_;
   ServingQueue& queue_;
   grpc::ServerContext context_;
@@ -57,7 +58,7 @@ class HealthCheck final : public ServingQueue::Event {
 class HealthWatch final {
  public:
   HealthWatch(HealthService* health, ServingQueue* queue)
-      : health_(*health), queue_(*queue) {
+      : hold_(queue), health_(*health), queue_(*queue) {
     context_.AsyncNotifyWhenDone(&over_);
     health_.service()->RequestWatch(&context_, &request_, &writer_,
                                     queue_.queue(), queue_.queue(), &begun_);
@@ -129,6 +130,7 @@ class HealthWatch final {
     delete this;
   }
 
+  const ServingQueue::Hold hold_;
   HealthService& health_;
   ServingQueue& queue_;
   grpc::ServerContext context_;

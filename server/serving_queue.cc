@@ -12,16 +12,32 @@ ServingQueue::ServingQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue,
 
 ServingQueue::~ServingQueue() { Stop(); }
 
+ServingQueue::Hold::Hold(ServingQueue* queue) : queue_(*queue) {
+  MutexLock lock(&queue_.mutex_);
+  ++queue_.holds_;
+}
+
+ServingQueue::Hold::~Hold() {
+  // Signalled under the lock: the queue may go as soon as it is given up.
+  MutexLock lock(&queue_.mutex_);
+  if (--queue_.holds_ == 0) queue_.idle_.NotifyAll();
+}
+
 void ServingQueue::Start() {
   thread_ = std::thread([this] { Main(); });
 }
 
 void ServingQueue::Stop() {
   if (std::exchange(stopped_, true)) return;
-  queue_->Shutdown();
   if (thread_.joinable()) {
+    {
+      MutexLock lock(&mutex_);
+      while (holds_ > 0) idle_.Wait(&mutex_);
+    }
+    queue_->Shutdown();
     thread_.join();
   } else {
+    queue_->Shutdown();
     // A queue must be empty when it is destroyed.
     Main();
   }

@@ -9,11 +9,14 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <cstddef>
 #include <memory>
 #include <thread>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/time/time.h"
 #include "core/base/clock.h"
+#include "core/base/mutex.h"
 
 namespace warmpool {
 
@@ -29,6 +32,21 @@ class ServingQueue {
     ~Event() = default;
   };
 
+  // Belongs to a call for as long as it may ask gRPC for anything: the queue is
+  // not shut down before, since whoever asks a queue that was shut down and has
+  // nothing under way is aborted by gRPC.
+  class Hold {
+   public:
+    // `queue` must outlive it.
+    explicit Hold(ServingQueue* queue);
+    ~Hold();
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+
+   private:
+    ServingQueue& queue_;
+  };
+
   // `busy_poll`: for so long after an event the thread asks for the next again
   // and again before it sleeps. Zero: it does not. `clock` must outlive this.
   ServingQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue,
@@ -39,9 +57,8 @@ class ServingQueue {
   grpc::ServerCompletionQueue* queue() { return queue_.get(); }
 
   void Start();
-  // Serves what is under way to its end. Does nothing the second time.
-  // REQUIRES: the server was shut down, and no operation begins any more but
-  // those that follow from events.
+  // Serves until nobody holds the queue. Does nothing the second time.
+  // REQUIRES: the server was shut down, so that all calls come to their end.
   void Stop();
 
  private:
@@ -52,6 +69,11 @@ class ServingQueue {
   const Clock& clock_;
   bool stopped_ = false;
   std::thread thread_;
+
+  Mutex mutex_;
+  // Signalled when nobody holds the queue any more.
+  CondVar idle_;
+  size_t holds_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 // An event that a method of `owner` handles.

@@ -31,7 +31,8 @@ constexpr size_t kMaxSlow = 16;
 // Deletes itself once gRPC and the workers are done with it.
 class SessionCall final : public SessionHub::Session {
  public:
-  explicit SessionCall(const Serving& serving) : serving_(serving) {
+  explicit SessionCall(const Serving& serving)
+      : hold_(serving.queue), serving_(serving) {
     context_.AsyncNotifyWhenDone(&over_);
     grpc::ServerCompletionQueue* const queue = serving.queue->queue();
     serving.service->RequestSession(&context_, &stream_, queue, queue,
@@ -272,6 +273,7 @@ class SessionCall final : public SessionHub::Session {
     delete this;
   }
 
+  const ServingQueue::Hold hold_;
   const Serving& serving_;
   // Set when the call begins.
   HolderId holder_ = 0;

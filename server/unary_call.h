@@ -62,7 +62,7 @@ class UnaryCall final : public ServingQueue::Event {
 
  private:
   UnaryCall(const Serving& serving, const Method& method)
-      : serving_(serving), method_(method) {}
+      : hold_(serving.queue), serving_(serving), method_(method) {}
   ~UnaryCall() = default;
 
   void Answer() {
@@ -95,6 +95,7 @@ class UnaryCall final : public ServingQueue::Event {
     }
   }
 
+  const ServingQueue::Hold hold_;
   const Serving& serving_;
   const Method& method_;
   grpc::ServerContext context_;

@@ -21,7 +21,8 @@ constexpr absl::Duration kLongestInterval = absl::Hours(1);
 // happens on the serving thread. Deletes itself.
 class WatchStatsCall final {
  public:
-  explicit WatchStatsCall(const Serving& serving) : serving_(serving) {
+  explicit WatchStatsCall(const Serving& serving)
+      : hold_(serving.queue), serving_(serving) {
     context_.AsyncNotifyWhenDone(&over_);
     grpc::ServerCompletionQueue* const queue = serving.queue->queue();
     serving.service->RequestWatchStats(&context_, &request_, &writer_, queue,
@@ -86,6 +87,7 @@ class WatchStatsCall final {
     if (is_over_ && is_finished_) delete this;
   }
 
+  const ServingQueue::Hold hold_;
   const Serving& serving_;
   HolderId holder_ = 0;
   absl::Duration interval_;

@@ -29,6 +29,7 @@
 #include "client/local_channel.h"
 #include "client/warmpool.h"
 #include "core/base/clock.h"
+#include "core/base/mutex.h"
 #include "core/base/random_id.h"
 #include "core/base/unix_target.h"
 #include "core/memory/size_class.h"
@@ -46,7 +47,10 @@ enum Server { kEcho, kPool };
 enum Poll { kSleeps, kBusy };
 
 // The daemon, or its twin, of this kind; started when it is first asked for.
+// Thread-safe.
 const std::string& TargetOf(Server server, Poll poll) {
+  static Mutex mutex;
+  MutexLock lock(&mutex);
   static auto& daemons = *new std::map<std::pair<Server, Poll>,
                                        std::unique_ptr<DaemonProcess>>();
   static auto& targets = *new std::map<std::pair<Server, Poll>, std::string>();

@@ -22,8 +22,7 @@ SegmentPool::SegmentPool(SegmentSource* source, SystemCalls* calls,
       max_retained_bytes_(options.bigcache.max_bytes),
       ledger_(options.capacity_bytes),
       bigcache_(options.bigcache),
-      unproven_(options.bigcache.slots == 0 ? absl::ZeroDuration()
-                                            : options.prove_within),
+      unproven_(options.prove_within),
       batch_(calls, options.batch, [this](absl::Span<const Segment> ended) {
         uint64_t bytes = 0;
         for (const Segment& segment : ended) bytes += segment.bytes();

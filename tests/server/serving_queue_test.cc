@@ -43,32 +43,30 @@ class LongCall final : public ServingQueue::Event {
   grpc::Alarm alarm_;
 };
 
-TEST(ServingQueueTest, StopsOnceAllCallsHaveEnded) {
-  grpc::ServerBuilder builder;
-  std::unique_ptr<grpc::ServerCompletionQueue> completions =
-      builder.AddCompletionQueue();
-  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  ServingQueue queue(std::move(completions), absl::ZeroDuration(),
-                     &MonotonicClock::Get());
-  queue.Start();
+class ServingQueueTest : public testing::Test {
+ protected:
+  grpc::ServerBuilder builder_;
+  std::unique_ptr<grpc::ServerCompletionQueue> completions_ =
+      builder_.AddCompletionQueue();
+  const std::unique_ptr<grpc::Server> server_ = builder_.BuildAndStart();
+  ServingQueue queue_{std::move(completions_), absl::ZeroDuration(),
+                      &MonotonicClock::Get()};
+};
+
+TEST_F(ServingQueueTest, StopsOnceAllCallsHaveEnded) {
+  queue_.Start();
   std::atomic<int> taken = 0;
   constexpr int kCalls = 4;
   constexpr int kSteps = 500;
-  for (int i = 0; i < kCalls; ++i) new LongCall(&queue, kSteps, &taken);
-  server->Shutdown();
-  queue.Stop();
+  for (int i = 0; i < kCalls; ++i) new LongCall(&queue_, kSteps, &taken);
+  server_->Shutdown();
+  queue_.Stop();
   EXPECT_EQ(taken, kCalls * kSteps);
 }
 
-TEST(ServingQueueTest, OneThatNeverServedStopsToo) {
-  grpc::ServerBuilder builder;
-  std::unique_ptr<grpc::ServerCompletionQueue> completions =
-      builder.AddCompletionQueue();
-  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  ServingQueue queue(std::move(completions), absl::ZeroDuration(),
-                     &MonotonicClock::Get());
-  server->Shutdown();
-  queue.Stop();
+TEST_F(ServingQueueTest, OneThatNeverServedStopsToo) {
+  server_->Shutdown();
+  queue_.Stop();
 }
 
 }  // namespace

@@ -5,8 +5,10 @@
 #define WARMPOOL_CORE_BASE_MUTEX_H_
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/time/time.h"
@@ -40,6 +42,12 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
  private:
   Mutex* const mutex_;
 };
+
+// Between two holds of a lock that others need: std::mutex is not fair, so
+// whoever waits for it needs the time that it takes to wake.
+inline void GiveWay() {
+  std::this_thread::sleep_for(std::chrono::microseconds(20));
+}
 
 // Waits may wake without cause: callers loop over their condition.
 class CondVar {

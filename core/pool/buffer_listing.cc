@@ -101,7 +101,7 @@ absl::StatusOr<BufferPage> ListBuffers(const LeaseTable& table,
        absl::StartsWith(it->first.first, filter.name_prefix);
        ++it) {
     const LeaseTable::Buffer* const buffer = it->second.get();
-    if (buffer == nullptr) continue;
+    if (buffer == nullptr || buffer->leases.empty()) continue;
     if (!caller.admin && buffer->uid != caller.uid) continue;
     if (filter.uid.has_value() && buffer->uid != *filter.uid) continue;
     if (!LeasesPass(filter, table, *buffer)) continue;

@@ -85,6 +85,10 @@ absl::Status LeaseTable::ReserveName(uid_t uid, const std::string& name,
         "buffer name \"", name, "\" is being leased by another request"));
   }
   const Buffer& taken = *it->second;
+  if (taken.leases.empty()) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        "buffer name \"", name, "\" is being released at this moment"));
+  }
   const Holder& holder =
       holders_.at(leases_.at(*taken.leases.begin()).holder).holder;
   return absl::AlreadyExistsError(absl::StrCat(
@@ -101,7 +105,17 @@ void LeaseTable::AbandonName(uid_t uid, const std::string& name) {
 
 LeaseTable::Buffer* LeaseTable::FindBuffer(uid_t uid, const std::string& name) {
   const auto it = buffers_.find(std::make_pair(name, uid));
-  return it == buffers_.end() ? nullptr : it->second.get();
+  if (it == buffers_.end() || it->second == nullptr) return nullptr;
+  return it->second->leases.empty() ? nullptr : it->second.get();
+}
+
+std::optional<Segment> LeaseTable::Unpin(Buffer* buffer) {
+  WARMPOOL_CHECK(buffer->pins > 0, "a buffer is unpinned twice");
+  if (--buffer->pins > 0 || !buffer->leases.empty()) return std::nullopt;
+  std::optional<Segment> segment = std::move(buffer->segment);
+  --buffer_count_;
+  buffers_.erase(std::make_pair(buffer->name, buffer->uid));
+  return segment;
 }
 
 const LeaseTable::Lease& LeaseTable::AddBuffer(Buffer buffer, Lease lease) {
@@ -187,7 +201,7 @@ LeaseTable::Ended LeaseTable::End(const LeaseId& id, EndCause cause) {
   WARMPOOL_CHECK(it != leases_.end(), "a lease ends twice");
   const Lease lease = it->second;
   Buffer& buffer = *lease.buffer;
-  Ended ended{{lease.holder, id, buffer.name, cause}, std::nullopt};
+  Ended ended{{lease.holder, id, buffer.name, cause}, &buffer};
 
   RememberEnd(lease, cause);
   if (lease.state == LeaseState::kRecovering) --recovering_count_;
@@ -195,11 +209,7 @@ LeaseTable::Ended LeaseTable::End(const LeaseId& id, EndCause cause) {
   holders_.at(lease.holder).leases.erase(id);
   buffer.leases.erase(id);
   leases_.erase(it);
-  if (buffer.leases.empty()) {
-    ended.segment = std::move(buffer.segment);
-    --buffer_count_;
-    buffers_.erase(std::make_pair(buffer.name, buffer.uid));
-  }
+  Pin(&buffer);
   return ended;
 }
 
@@ -263,7 +273,8 @@ void LeaseTable::CheckInvariants() const {
     if (buffer == nullptr) continue;
     ++buffers;
     leases += buffer->leases.size();
-    WARMPOOL_CHECK(!buffer->leases.empty(), "a buffer without a lease");
+    WARMPOOL_CHECK(!buffer->leases.empty() || buffer->pins > 0,
+                   "a buffer without a lease");
     WARMPOOL_CHECK(key == std::make_pair(buffer->name, buffer->uid),
                    "a buffer under another name");
   }

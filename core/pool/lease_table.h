@@ -2,8 +2,11 @@
 // are on, buffer names, and the request ids that were answered.
 //
 // Externally synchronised; makes no system call.
-// Invariants: every lease has a live holder and a buffer; every buffer has at
-// least one lease and its name leads to it; every live lease is found by its
+// A buffer is pinned while something that concerns it is done without what
+// synchronises the table: it stays where it is and keeps its name and segment,
+// even when its last lease ends.
+// Invariants: every lease has a live holder and a buffer; every buffer has a
+// lease or is pinned, and its name leads to it; every live lease is found by its
 // request id and, if it has a time to live, by its expiry; the recovering ones
 // are counted.
 #ifndef WARMPOOL_CORE_POOL_LEASE_TABLE_H_
@@ -46,6 +49,7 @@ class LeaseTable {
     Segment segment;
     absl::Time granted_at;
     absl::flat_hash_set<LeaseId> leases;
+    size_t pins = 0;
   };
 
   struct Lease {
@@ -69,8 +73,8 @@ class LeaseTable {
   // What remains of a lease that ended.
   struct Ended {
     RevokedLease lease;
-    // The buffer's segment, if this was its last lease.
-    std::optional<Segment> segment;
+    // Pinned by the end, and to be unpinned once that has been recorded.
+    Buffer* buffer = nullptr;
   };
 
   LeaseTable();
@@ -98,8 +102,12 @@ class LeaseTable {
   absl::Status ReserveName(uid_t uid, const std::string& name, absl::Time now);
   void AbandonName(uid_t uid, const std::string& name);
 
-  // The buffer of that name, or null.
+  // The buffer of that name, if it has a lease, or null.
   Buffer* FindBuffer(uid_t uid, const std::string& name);
+  void Pin(Buffer* buffer) { ++buffer->pins; }
+  // The segment, if the buffer has neither lease nor pin left: it is gone then,
+  // and its name free.
+  std::optional<Segment> Unpin(Buffer* buffer);
 
   // Makes a buffer of a reserved name; `lease` becomes its first lease.
   const Lease& AddBuffer(Buffer buffer, Lease lease);
@@ -134,7 +142,8 @@ class LeaseTable {
   size_t buffer_count() const { return buffer_count_; }
   size_t holder_count() const { return holders_.size(); }
 
-  // Buffers by (name, uid); a null value is a name being taken.
+  // Buffers by (name, uid); a null value is a name being taken. One without a
+  // lease is about to go.
   using BuffersByName =
       absl::btree_map<std::pair<std::string, uid_t>, std::unique_ptr<Buffer>>;
   const BuffersByName& buffers() const { return buffers_; }

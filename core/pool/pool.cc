@@ -15,23 +15,23 @@ Pool::Pool(SegmentDirectory* directory, SystemCalls* calls, const Clock* clock,
       calls_(*calls),
       clock_(*clock),
       random_(*random),
-      journal_(journal),
+      journal_(journal, clock),
       segments_(directory, calls, clock, options.segments),
       quota_(options.quota) {
-  (void)AccountJournalGrowth();
+  segments_.AddOverhead(journal_.TakeGrowth());
 }
 
 Pool::~Pool() {
-  std::vector<LeaseTable::Ended> ended;
+  std::vector<Segment> leased;
   {
     MutexLock lock(&mutex_);
     for (const LeaseId& id : table_.AllLeases()) {
-      ended.push_back(table_.End(id, EndCause::kRevoked));
+      std::optional<Segment> segment =
+          table_.Unpin(table_.End(id, EndCause::kRevoked).buffer);
+      if (segment.has_value()) leased.push_back(*std::move(segment));
     }
   }
-  for (LeaseTable::Ended& end : ended) {
-    if (end.segment.has_value()) segments_.LetGo(*std::move(end.segment));
-  }
+  for (Segment& segment : leased) segments_.LetGo(std::move(segment));
 }
 
 void Pool::AddHolder(Holder holder) {
@@ -85,6 +85,7 @@ absl::StatusOr<absl::Duration> Pool::Renew(HolderId holder, const LeaseRef& ref,
   const absl::StatusOr<absl::Duration> ttl = GrantedTtl(requested);
   if (!ttl.ok()) return ttl.status();
   const absl::Time now = clock_.Now();
+  bool news = false;
   {
     MutexLock lock(&mutex_);
     const absl::StatusOr<const LeaseTable::Lease*> lease =
@@ -94,9 +95,14 @@ absl::StatusOr<absl::Duration> Pool::Renew(HolderId holder, const LeaseRef& ref,
       return absl::FailedPreconditionError(
           absl::StrCat("lease ", ref.id.ToHex(), " was released"));
     }
-    RenewLocked(**lease, *ttl, now);
+    news = RenewLocked(**lease, *ttl, now);
   }
-  AccountJournal();
+  if (news) {
+    // Of two at once the journal may have one and the table the other: whoever
+    // asked for both can't tell which was the later.
+    journal_.Renew(ref.id, *ttl);
+    AccountJournal();
+  }
   // Not earlier: as in AttachUncounted.
   if (*ttl > absl::ZeroDuration()) segments_.NoteDue(now + *ttl);
   return *ttl;
@@ -115,15 +121,14 @@ absl::StatusOr<BufferPage> Pool::List(HolderId holder,
                      clock_.Now());
 }
 
-void Pool::RenewLocked(const LeaseTable::Lease& lease, absl::Duration ttl,
+bool Pool::RenewLocked(const LeaseTable::Lease& lease, absl::Duration ttl,
                        absl::Time now) {
   // A later daemon gives each lease a full time to live anyway: only another
   // one is news to it.
-  if (journal_ != nullptr && ttl != lease.ttl) {
-    NoteJournalledLocked(journal_->AppendRenewal(lease.id, ttl));
-  }
+  const bool news = ttl != lease.ttl;
   table_.Renew(lease.id, ttl, now);
   ++counts_.renewed;
+  return news;
 }
 
 std::vector<BufferListing> Pool::ListAll() const {
@@ -151,10 +156,11 @@ absl::Status Pool::RequireAdmin(HolderId holder, absl::string_view deed) const {
 
 absl::Time Pool::Tick() {
   EndExpired();
-  KeepJournal();
-  const absl::Time next = segments_.Tick();
+  journal_.Keep();
+  segments_.AddOverhead(journal_.TakeGrowth());
+  const absl::Time next = std::min(segments_.Tick(), journal_.NextDue());
   MutexLock lock(&mutex_);
-  return std::min({next, table_.NextExpiry(), JournalDueLocked()});
+  return std::min(next, table_.NextExpiry());
 }
 
 void Pool::Drain() {
@@ -169,6 +175,7 @@ Pool::Stats Pool::stats() const {
   // Segments first: a lease granted in between shows up in the counts of
   // leases before it does in those of segments, never as bytes of nobody.
   SegmentPool::Stats segments = segments_.stats();
+  const JournalKeeper::Counts journal = journal_.counts();
   MutexLock lock(&mutex_);
   Stats stats = counts_;
   stats.segments = std::move(segments);
@@ -176,7 +183,8 @@ Pool::Stats Pool::stats() const {
   stats.recovering_leases = table_.recovering_count();
   stats.live_buffers = table_.buffer_count();
   stats.holders = table_.holder_count();
-  if (journal_ != nullptr) stats.journal_waits = journal_->waits();
+  stats.failed_journal_writes = journal.failed_writes;
+  stats.journal_waits = journal.waits;
   stats.draining = draining_;
   return stats;
 }
@@ -186,8 +194,8 @@ void Pool::CheckInvariants() const {
     MutexLock lock(&mutex_);
     table_.CheckInvariants();
     quota_.CheckInvariants();
-    if (journal_ != nullptr) journal_->CheckInvariants();
   }
+  journal_.CheckInvariants();
   segments_.CheckInvariants();
 }
 

@@ -2,9 +2,9 @@
 // SegmentPool, where BigCache retains for warm reuse; on cold eviction, hand
 // off to Batch; only Batch may munmap.
 //
-// Thread-safe. Its lock covers the lease table and records in the journal only;
-// it is never held while a segment is made, returned or ended, nor while a
-// listener is called, nor for more than a few leases at a time.
+// Thread-safe. Its lock covers the lease table only; it is held over no system
+// call, not while a listener is called, nor for more than a few leases at a
+// time. What a request is about is reserved or pinned in the table meanwhile.
 #ifndef WARMPOOL_CORE_POOL_POOL_H_
 #define WARMPOOL_CORE_POOL_POOL_H_
 
@@ -26,6 +26,7 @@
 #include "core/memory/segment_directory.h"
 #include "core/pool/buffer_listing.h"
 #include "core/pool/journal.h"
+#include "core/pool/journal_keeper.h"
 #include "core/pool/lease.h"
 #include "core/pool/lease_table.h"
 #include "core/pool/segment_pool.h"
@@ -188,53 +189,65 @@ class Pool {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<LeaseGrant> LeaseUncounted(HolderId holder,
                                             const LeaseRequest& request);
-  absl::StatusOr<LeaseGrant> CommitLease(HolderId holder, uid_t uid,
-                                         const LeaseRequest& request,
-                                         const std::string& name,
-                                         absl::Duration ttl,
-                                         SegmentPool::Acquired acquired);
+  // Keeps the lease on a buffer whose name is reserved, and grants it.
+  absl::StatusOr<LeaseGrant> CommitLease(const Holder& holder,
+                                         LeaseTable::Lease lease,
+                                         LeaseTable::Buffer buffer);
   absl::StatusOr<LeaseGrant> AttachUncounted(HolderId holder,
                                              const AttachRequest& request);
-  // REQUIRES: the lease table knows the holder.
-  LeaseRecord RecordOf(const LeaseTable::Lease& lease,
-                       const LeaseTable::Buffer& buffer) const
+  // Keeps a lease on a buffer that was pinned for it, and grants it.
+  absl::StatusOr<LeaseGrant> CommitOnLive(const Holder& holder,
+                                          LeaseTable::Lease lease,
+                                          LeaseTable::Buffer* buffer,
+                                          uint64_t Stats::*count);
+  // Whether a lease that was kept may be granted on a buffer of others, or on a
+  // leftover: much can have happened since it was begun.
+  absl::Status MayCommitLocked(HolderId holder, const LeaseId& id) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Writes a lease to the journal, which must happen before it is granted.
-  absl::Status JournalGrantLocked(const LeaseTable::Lease& lease,
-                                  const LeaseTable::Buffer& buffer)
+  // Gives up a lease on a buffer of its own, with the bytes counted for it.
+  void AbandonLocked(HolderId holder, const RequestId& request_id,
+                     const LeaseTable::Buffer& buffer, uint64_t bytes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Counts what the journal did not take.
-  void NoteJournalledLocked(const absl::Status& written)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Accounts for a journal that has grown. True: Tick should see to it.
-  bool AccountJournalGrowth();
-  // Does that, and has Tick called if need be.
+  // What the journal keeps. Of the buffer it reads what does not change while
+  // it is pinned.
+  static LeaseRecord RecordOf(const LeaseTable::Lease& lease,
+                              const LeaseTable::Buffer& buffer,
+                              const Holder& holder);
+  // Accounts for a journal that has grown, and has Tick called if need be.
   void AccountJournal();
-  // When to see to the journal: InfiniteFuture if that is not due, or is under
-  // way.
-  absl::Time JournalDueLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Does what is due of it.
-  void KeepJournal();
-  void RenewLocked(const LeaseTable::Lease& lease, absl::Duration ttl,
+  // Whether the journal is to be told: not if `ttl` is what it knows.
+  bool RenewLocked(const LeaseTable::Lease& lease, absl::Duration ttl,
                    absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Makes `lease` live again, and its buffer if this is its first lease.
-  void RecoverLeaseLocked(const RecoveredLease& lease,
+  // Makes `lease` live again, and its buffer if this is its first lease. False:
+  // it has ended.
+  bool RecoverLeaseLocked(const RecoveredLease& lease,
                           absl::flat_hash_map<std::string, Segment>* segments)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Takes up an asserted lease that is live, or whose buffer is. False: its
-  // segment is to be found first; name and request id are reserved for it.
-  absl::StatusOr<bool> AssertOnLiveLocked(HolderId holder,
-                                          const AssertedLease& asserted,
-                                          absl::Duration ttl)
+  // What an asserted lease is on. Its request id is under way but for kLease.
+  struct AssertionPlan {
+    enum class On {
+      // It is live itself, and was renewed.
+      kLease,
+      // A live buffer, pinned for it.
+      kBuffer,
+      // A segment that is to be found; the name is reserved.
+      kLeftover,
+    };
+    On on = On::kLease;
+    LeaseTable::Buffer* buffer = nullptr;
+    Holder holder;
+    bool renewal_is_news = false;
+  };
+  absl::StatusOr<AssertionPlan> PlanAssertionLocked(
+      HolderId holder, const AssertedLease& asserted, absl::Duration ttl)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Takes up an asserted lease on a segment that nobody else has taken up.
-  absl::Status AssertOnLeftover(HolderId holder, uid_t uid,
+  absl::Status AssertOnLeftover(const Holder& holder,
                                 const AssertedLease& asserted,
                                 absl::Duration ttl);
   // Moves `*buffer` into the table, or leaves it as it is.
-  absl::Status CommitAssertedLocked(LeaseTable::Lease lease,
-                                    LeaseTable::Buffer* buffer)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CommitAsserted(const Holder& holder, LeaseTable::Lease lease,
+                              LeaseTable::Buffer* buffer);
   LeaseTable::Lease AssertedToLease(HolderId holder,
                                     const AssertedLease& asserted,
                                     absl::Duration ttl) const;
@@ -244,18 +257,19 @@ class Pool {
   LeaseGrant GrantOf(const LeaseTable::Lease& lease) const;
   LeaseTable::Ended EndLocked(const LeaseId& id, EndCause cause)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Ends those of the leases that live still and that `ends` says yes to
-  // (called under the lock), a few at a time; `finish` is called for each few,
-  // under no lock.
-  using FinishFunction = std::function<void(std::vector<LeaseTable::Ended>)>;
-  void EndEach(const std::vector<LeaseId>& leases, EndCause cause,
-               const std::function<bool(const LeaseTable::Lease&)>& ends,
-               const FinishFunction& finish);
+  // The live one of that id, or null.
+  const LeaseTable::Lease* FindLiveLocked(const LeaseId& id) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The buffer's segment, if it goes; its bytes are no longer its uid's then.
+  std::optional<Segment> UnpinLocked(LeaseTable::Buffer* buffer)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends those of the leases that live still, a few at a time. Returns how many
+  // they were.
+  size_t EndEach(const std::vector<LeaseId>& leases, EndCause cause);
+  // Does EndUnusedLeases for a few.
+  size_t EndUnused(absl::Span<const LeaseId> leases, absl::Time since);
   void EndExpired();
-  // Between two holds of the lock: std::mutex is not fair, so whoever waits for
-  // it needs the time that it takes to wake.
-  static void GiveWay();
-  // Tells the listener and returns segments, under no lock.
+  // Records ends in the journal, tells the listener and gives segments back.
   void Finish(std::vector<LeaseTable::Ended> ended);
 
   const Options options_;
@@ -263,12 +277,9 @@ class Pool {
   SystemCalls& calls_;
   const Clock& clock_;
   RandomSource& random_;
-  // Null: there is none. Synchronised by mutex_ but for TakeStep: its records
-  // come in the order in which the table changed. A write to it is a copy
-  // within memory.
-  Journal* const journal_;
 
-  // Synchronised by itself. Calls into it are made under no lock of ours.
+  // Synchronised by themselves. Calls into them are made under no lock of ours.
+  JournalKeeper journal_;
   SegmentPool segments_;
 
   mutable Mutex mutex_;
@@ -278,11 +289,6 @@ class Pool {
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   // RevokeAll was called.
   bool revoked_ ABSL_GUARDED_BY(mutex_) = false;
-  // Bytes of the journal that the segments' ledger knows.
-  uint64_t journal_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  // KeepJournal is at it, and when it may be again after it failed.
-  bool keeping_journal_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::Time journal_retry_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   // The counters of it only.
   Stats counts_ ABSL_GUARDED_BY(mutex_);
 };

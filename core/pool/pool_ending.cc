@@ -1,44 +1,48 @@
 // How leases end. Many at once end a few at a time: a process may have a
 // hundred thousand of them, and everybody else waits for the lock meanwhile.
 #include <algorithm>
-#include <chrono>
-#include <thread>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "core/pool/pool.h"
 
 namespace warmpool {
 namespace {
 
-// What is looked at or ended in one hold of the lock: each costs a proof or a
-// record in the journal, a microsecond or two.
+// What is looked at or ended in one hold of the lock: about a microsecond each.
 constexpr size_t kLeasesAtOnce = 64;
+
+// Calls `act` with a few at a time.
+void ForAFew(const std::vector<LeaseId>& leases,
+             absl::FunctionRef<void(absl::Span<const LeaseId>)> act) {
+  const absl::Span<const LeaseId> all = leases;
+  for (size_t begin = 0; begin < all.size(); begin += kLeasesAtOnce) {
+    if (begin > 0) GiveWay();
+    act(all.subspan(begin, kLeasesAtOnce));
+  }
+}
 
 }  // namespace
 
-void Pool::GiveWay() {
-  std::this_thread::sleep_for(std::chrono::microseconds(20));
+const LeaseTable::Lease* Pool::FindLiveLocked(const LeaseId& id) const {
+  return table_.Find(0, {id, 0}, /*as_admin=*/true).value_or(nullptr);
 }
 
-void Pool::EndEach(const std::vector<LeaseId>& leases, EndCause cause,
-                   const std::function<bool(const LeaseTable::Lease&)>& ends,
-                   const FinishFunction& finish) {
-  for (size_t begin = 0; begin < leases.size(); begin += kLeasesAtOnce) {
-    if (begin > 0) GiveWay();
-    const size_t end = std::min(begin + kLeasesAtOnce, leases.size());
+size_t Pool::EndEach(const std::vector<LeaseId>& leases, EndCause cause) {
+  size_t count = 0;
+  ForAFew(leases, [&](absl::Span<const LeaseId> few) {
     std::vector<LeaseTable::Ended> ended;
     {
       MutexLock lock(&mutex_);
-      for (size_t i = begin; i < end; ++i) {
+      for (const LeaseId& id : few) {
         // It may have ended since they were listed.
-        const absl::StatusOr<const LeaseTable::Lease*> lease =
-            table_.Find(0, {leases[i], 0}, /*as_admin=*/true);
-        if (!lease.ok() || *lease == nullptr || !ends(**lease)) continue;
-        ended.push_back(EndLocked(leases[i], cause));
+        if (FindLiveLocked(id) != nullptr) ended.push_back(EndLocked(id, cause));
       }
     }
-    finish(std::move(ended));
-  }
+    count += ended.size();
+    Finish(std::move(ended));
+  });
+  return count;
 }
 
 void Pool::RemoveHolder(HolderId id) {
@@ -47,12 +51,7 @@ void Pool::RemoveHolder(HolderId id) {
     MutexLock lock(&mutex_);
     leases = table_.LeasesOf(id);
   }
-  EndEach(
-      leases, EndCause::kHolderDied,
-      [](const LeaseTable::Lease&) { return true; },
-      [this](std::vector<LeaseTable::Ended> ended) {
-        Finish(std::move(ended));
-      });
+  EndEach(leases, EndCause::kHolderDied);
   std::vector<LeaseTable::Ended> ended;
   {
     MutexLock lock(&mutex_);
@@ -77,18 +76,49 @@ size_t Pool::EndUnusedLeases(HolderId id, absl::Time since) {
     leases = table_.LeasesOf(id);
   }
   size_t count = 0;
-  EndEach(
-      leases, EndCause::kUnused,
-      [this, since](const LeaseTable::Lease& lease) {
-        // Under the lock, so that the segment stays; the kernel looks at two
-        // counters of the file, and waits for nobody where it is to open it.
-        return lease.touched_at < since &&
-               directory_.Prove(lease.buffer->segment) != Verdict::kInUse;
-      },
-      [this, &count](std::vector<LeaseTable::Ended> ended) {
-        count += ended.size();
-        Finish(std::move(ended));
-      });
+  ForAFew(leases, [&](absl::Span<const LeaseId> few) {
+    count += EndUnused(few, since);
+  });
+  return count;
+}
+
+size_t Pool::EndUnused(absl::Span<const LeaseId> leases, absl::Time since) {
+  struct Candidate {
+    LeaseId id;
+    LeaseTable::Buffer* buffer;
+    bool unused = false;
+  };
+  std::vector<Candidate> candidates;
+  {
+    MutexLock lock(&mutex_);
+    for (const LeaseId& id : leases) {
+      const LeaseTable::Lease* const lease = FindLiveLocked(id);
+      if (lease == nullptr || lease->touched_at >= since) continue;
+      table_.Pin(lease->buffer);
+      candidates.push_back({id, lease->buffer});
+    }
+  }
+  for (Candidate& candidate : candidates) {
+    candidate.unused =
+        directory_.Prove(candidate.buffer->segment) != Verdict::kInUse;
+  }
+  std::vector<LeaseTable::Ended> ended;
+  std::vector<Segment> unpinned;
+  {
+    MutexLock lock(&mutex_);
+    for (const Candidate& candidate : candidates) {
+      const LeaseTable::Lease* const lease = FindLiveLocked(candidate.id);
+      // Its holder may have shown up meanwhile, to open it.
+      if (candidate.unused && lease != nullptr && lease->touched_at < since) {
+        ended.push_back(EndLocked(candidate.id, EndCause::kUnused));
+      }
+      std::optional<Segment> segment = UnpinLocked(candidate.buffer);
+      if (segment.has_value()) unpinned.push_back(*std::move(segment));
+    }
+  }
+  const size_t count = ended.size();
+  Finish(std::move(ended));
+  for (Segment& segment : unpinned) segments_.Return(std::move(segment));
   return count;
 }
 
@@ -99,17 +129,7 @@ size_t Pool::RevokeAll() {
     revoked_ = true;
     leases = table_.AllLeases();
   }
-  size_t count = 0;
-  EndEach(
-      leases, EndCause::kRevoked,
-      [](const LeaseTable::Lease&) { return true; },
-      [this, &count](std::vector<LeaseTable::Ended> ended) {
-        count += ended.size();
-        for (LeaseTable::Ended& end : ended) {
-          if (options_.on_revoked) options_.on_revoked(end.lease);
-          if (end.segment.has_value()) segments_.End(*std::move(end.segment));
-        }
-      });
+  const size_t count = EndEach(leases, EndCause::kRevoked);
   segments_.EndQuarantined();
   return count;
 }
@@ -137,25 +157,44 @@ LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause) {
     case EndCause::kHolderDied: ++counts_.holder_died; break;
     case EndCause::kUnused: ++counts_.unused; break;
   }
-  if (journal_ != nullptr) NoteJournalledLocked(journal_->AppendEnd(id));
-  const uid_t uid = table_.LeaseOf(id).buffer->uid;
   LeaseTable::Ended ended = table_.End(id, cause);
-  quota_.Release(uid, ended.segment.has_value() ? ended.segment->bytes() : 0);
+  quota_.ReleaseLease(ended.buffer->uid);
   return ended;
 }
 
+std::optional<Segment> Pool::UnpinLocked(LeaseTable::Buffer* buffer) {
+  const uid_t uid = buffer->uid;
+  std::optional<Segment> segment = table_.Unpin(buffer);
+  if (segment.has_value()) quota_.ReleaseBytes(uid, segment->bytes());
+  return segment;
+}
+
 void Pool::Finish(std::vector<LeaseTable::Ended> ended) {
-  for (LeaseTable::Ended& end : ended) {
-    const EndCause cause = end.lease.cause;
+  if (ended.empty()) return;
+  for (const LeaseTable::Ended& end : ended) journal_.End(end.lease.id);
+  std::vector<std::optional<Segment>> segments;
+  segments.reserve(ended.size());
+  bool revoked = false;
+  {
+    MutexLock lock(&mutex_);
+    for (const LeaseTable::Ended& end : ended) {
+      segments.push_back(UnpinLocked(end.buffer));
+    }
+    revoked = revoked_;
+  }
+  for (size_t i = 0; i < ended.size(); ++i) {
+    const EndCause cause = ended[i].lease.cause;
     if (options_.on_revoked &&
         (cause == EndCause::kExpired || cause == EndCause::kRevoked)) {
-      options_.on_revoked(end.lease);
+      options_.on_revoked(ended[i].lease);
     }
-    if (!end.segment.has_value()) continue;
-    if (cause == EndCause::kReleased) {
-      segments_.ReturnReleased(*std::move(end.segment));
+    if (!segments[i].has_value()) continue;
+    if (revoked) {
+      segments_.End(*std::move(segments[i]));
+    } else if (cause == EndCause::kReleased) {
+      segments_.ReturnReleased(*std::move(segments[i]));
     } else {
-      segments_.Return(*std::move(end.segment));
+      segments_.Return(*std::move(segments[i]));
     }
   }
 }

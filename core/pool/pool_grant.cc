@@ -68,83 +68,89 @@ absl::StatusOr<LeaseGrant> Pool::LeaseUncounted(HolderId holder,
   const SizeClasses& classes = segments_.size_classes();
   const absl::StatusOr<SizeClass> size_class = classes.For(request.bytes);
   const size_t segment_bytes = size_class.ok() ? classes.Bytes(*size_class) : 0;
-  const std::string name = request.name.value_or(
+  LeaseTable::Buffer buffer;
+  buffer.name = request.name.value_or(
       absl::StrCat("unnamed-", random_.Next().ToHex()));
-  uid_t uid = 0;
+  buffer.bytes = request.bytes;
+  Holder caller;
   {
     MutexLock lock(&mutex_);
     const absl::StatusOr<const LeaseTable::Lease*> begun =
         BeginLocked(holder, request.request_id);
     if (!begun.ok()) return begun.status();
     if (*begun != nullptr) return GrantOf(**begun);
-    uid = table_.FindHolder(holder)->uid;
-    absl::Status reserved = table_.ReserveName(uid, name, clock_.Now());
+    caller = *table_.FindHolder(holder);
+    buffer.uid = caller.uid;
+    absl::Status reserved =
+        table_.ReserveName(buffer.uid, buffer.name, clock_.Now());
     if (reserved.ok()) {
       reserved = size_class.status();
-      if (reserved.ok()) reserved = quota_.Reserve(uid, segment_bytes);
-      if (!reserved.ok()) table_.AbandonName(uid, name);
+      if (reserved.ok()) reserved = quota_.Reserve(buffer.uid, segment_bytes);
+      if (!reserved.ok()) table_.AbandonName(buffer.uid, buffer.name);
     }
     if (!reserved.ok()) {
       table_.Abandon(holder, request.request_id);
       return reserved;
     }
+    buffer.generation = ++last_generation_;
   }
   absl::StatusOr<SegmentPool::Acquired> acquired =
-      segments_.Acquire({uid, request.bytes, request.require_zeroed, request.if_ready});
-  if (acquired.ok()) {
-    return CommitLease(holder, uid, request, name, *ttl, *std::move(acquired));
+      segments_.Acquire({buffer.uid, request.bytes, request.require_zeroed,
+                         request.if_ready});
+  if (!acquired.ok()) {
+    MutexLock lock(&mutex_);
+    AbandonLocked(holder, request.request_id, buffer, segment_bytes);
+    return acquired.status();
   }
-  MutexLock lock(&mutex_);
-  quota_.Release(uid, segment_bytes);
-  table_.AbandonName(uid, name);
-  table_.Abandon(holder, request.request_id);
-  return acquired.status();
+  buffer.segment = std::move(acquired->segment);
+  LeaseTable::Lease lease =
+      NewLease(holder, request.request_id, request.client_id, *ttl,
+               Access::kSharedWritable);
+  lease.warmth = acquired->warmth;
+  lease.zeroed = buffer.segment.zeroed();
+  buffer.granted_at = lease.granted_at;
+  return CommitLease(caller, std::move(lease), std::move(buffer));
 }
 
-absl::StatusOr<LeaseGrant> Pool::CommitLease(HolderId holder, uid_t uid,
-                                             const LeaseRequest& request,
-                                             const std::string& name,
-                                             absl::Duration ttl,
-                                             SegmentPool::Acquired acquired) {
-  LeaseTable::Lease lease =
-      NewLease(holder, request.request_id, request.client_id, ttl,
-               Access::kSharedWritable);
-  lease.warmth = acquired.warmth;
-  lease.zeroed = acquired.segment.zeroed();
+void Pool::AbandonLocked(HolderId holder, const RequestId& request_id,
+                         const LeaseTable::Buffer& buffer, uint64_t bytes) {
+  quota_.ReleaseLease(buffer.uid);
+  quota_.ReleaseBytes(buffer.uid, bytes);
+  table_.AbandonName(buffer.uid, buffer.name);
+  table_.Abandon(holder, request_id);
+}
+
+absl::StatusOr<LeaseGrant> Pool::CommitLease(const Holder& holder,
+                                             LeaseTable::Lease lease,
+                                             LeaseTable::Buffer buffer) {
+  const LeaseId id = lease.id;
+  const RequestId request_id = lease.request_id;
   const absl::Time expires_at = lease.expires_at;
-  LeaseTable::Buffer buffer;
-  buffer.name = name;
-  buffer.uid = uid;
-  buffer.bytes = request.bytes;
-  buffer.segment = std::move(acquired.segment);
-  buffer.granted_at = lease.granted_at;
-  absl::StatusOr<LeaseGrant> grant = absl::UnavailableError(
-      "the daemon began to drain, or the holder's process went, while the "
-      "buffer was made");
+  absl::Status status = journal_.Grant(RecordOf(lease, buffer, holder));
+  const bool kept = status.ok();
+  AccountJournal();
+  LeaseGrant grant;
+  if (kept) {
+    MutexLock lock(&mutex_);
+    if (table_.FindHolder(holder.id) != nullptr && !draining_) {
+      grant = GrantOf(table_.AddBuffer(std::move(buffer), std::move(lease)));
+    } else {
+      status = absl::UnavailableError(
+          "the daemon began to drain, or the holder's process went, while the "
+          "buffer was made");
+    }
+  }
+  if (status.ok()) {
+    segments_.NoteDue(expires_at);
+    return grant;
+  }
+  if (kept) journal_.End(id);
   {
     MutexLock lock(&mutex_);
-    if (table_.FindHolder(holder) != nullptr && !draining_) {
-      buffer.generation = ++last_generation_;
-      const absl::Status journalled = JournalGrantLocked(lease, buffer);
-      if (journalled.ok()) {
-        grant = GrantOf(table_.AddBuffer(std::move(buffer), std::move(lease)));
-      } else {
-        grant = journalled;
-      }
-    }
-    if (!grant.ok()) {
-      quota_.Release(uid, buffer.segment.bytes());
-      table_.AbandonName(uid, name);
-      table_.Abandon(holder, request.request_id);
-    }
+    AbandonLocked(holder.id, request_id, buffer, buffer.segment.bytes());
   }
-  if (grant.ok()) {
-    segments_.NoteDue(expires_at);
-  } else {
-    segments_.Return(std::move(buffer.segment));
-  }
-  AccountJournal();
-  return grant;
+  segments_.Return(std::move(buffer.segment));
+  return status;
 }
 
 absl::StatusOr<LeaseGrant> Pool::AttachUncounted(HolderId holder,
@@ -158,37 +164,81 @@ absl::StatusOr<LeaseGrant> Pool::AttachUncounted(HolderId holder,
   // Its pages are there, and hold what their holders wrote.
   lease.warmth = Warmth::kWarm;
   const absl::Time expires_at = lease.expires_at;
-  LeaseGrant grant;
+  Holder caller;
+  LeaseTable::Buffer* buffer = nullptr;
   {
     MutexLock lock(&mutex_);
     const absl::StatusOr<const LeaseTable::Lease*> begun =
         BeginLocked(holder, request.request_id);
     if (!begun.ok()) return begun.status();
     if (*begun != nullptr) return GrantOf(**begun);
-    LeaseTable::Buffer* const buffer =
-        table_.FindBuffer(table_.FindHolder(holder)->uid, request.name);
+    caller = *table_.FindHolder(holder);
+    buffer = table_.FindBuffer(caller.uid, request.name);
+    absl::Status found;
     if (buffer == nullptr) {
-      table_.Abandon(holder, request.request_id);
-      return absl::NotFoundError(
+      found = absl::NotFoundError(
           absl::StrCat("no buffer is named \"", request.name, "\""));
+    } else {
+      table_.NoteShown(*buffer, holder, request.client_id, lease.granted_at);
+      found = quota_.Reserve(buffer->uid, 0);
     }
-    table_.NoteShown(*buffer, holder, request.client_id, lease.granted_at);
-    absl::Status kept = quota_.Reserve(buffer->uid, 0);
-    if (kept.ok()) {
-      kept = JournalGrantLocked(lease, *buffer);
-      if (!kept.ok()) quota_.Release(buffer->uid, 0);
-    }
-    if (!kept.ok()) {
+    if (!found.ok()) {
       table_.Abandon(holder, request.request_id);
-      return kept;
+      return found;
     }
-    ++counts_.granted_attached;
-    grant = GrantOf(table_.AddLease(buffer, std::move(lease)));
+    table_.Pin(buffer);
   }
-  AccountJournal();
+  absl::StatusOr<LeaseGrant> grant = CommitOnLive(
+      caller, std::move(lease), buffer, &Stats::granted_attached);
   // Not earlier: a Tick in between would not see what is to expire.
-  segments_.NoteDue(expires_at);
+  if (grant.ok()) segments_.NoteDue(expires_at);
   return grant;
+}
+
+absl::StatusOr<LeaseGrant> Pool::CommitOnLive(const Holder& holder,
+                                              LeaseTable::Lease lease,
+                                              LeaseTable::Buffer* buffer,
+                                              uint64_t Stats::*count) {
+  const LeaseId id = lease.id;
+  const RequestId request_id = lease.request_id;
+  absl::Status status = journal_.Grant(RecordOf(lease, *buffer, holder));
+  const bool kept = status.ok();
+  AccountJournal();
+  LeaseGrant grant;
+  if (kept) {
+    MutexLock lock(&mutex_);
+    status = MayCommitLocked(holder.id, id);
+    if (status.ok()) {
+      ++(counts_.*count);
+      grant = GrantOf(table_.AddLease(buffer, std::move(lease)));
+      (void)UnpinLocked(buffer);
+    }
+  }
+  if (status.ok()) return grant;
+  // If it was not kept, the id may be a lease's that is.
+  if (kept) journal_.End(id);
+  std::optional<Segment> segment;
+  {
+    MutexLock lock(&mutex_);
+    quota_.ReleaseLease(buffer->uid);
+    table_.Abandon(holder.id, request_id);
+    segment = UnpinLocked(buffer);
+  }
+  if (segment.has_value()) segments_.Return(*std::move(segment));
+  return status;
+}
+
+absl::Status Pool::MayCommitLocked(HolderId holder, const LeaseId& id) const {
+  if (table_.FindHolder(holder) == nullptr || revoked_) {
+    return absl::UnavailableError(
+        "the holder's process is gone, or every lease was revoked");
+  }
+  if (!absl::IsNotFound(
+          table_.Find(holder, {id, 0}, /*as_admin=*/true).status())) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("lease ", id.ToHex(), " was asserted twice at once"));
+  }
+  return absl::OkStatus();
 }
 
 LeaseTable::Lease Pool::NewLease(HolderId holder, const RequestId& request_id,

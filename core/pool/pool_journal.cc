@@ -1,69 +1,53 @@
-// How the journal is kept: it grows and is compacted by whoever calls Tick,
-// ahead of need.
-#include <algorithm>
-#include <optional>
-
+// What the pool has its journal keep.
+#include "core/base/check.h"
+#include "core/caching/unmap_batch.h"
 #include "core/pool/pool.h"
 
 namespace warmpool {
-namespace {
 
-// After a step that failed: on a full filesystem an attempt to grow takes what
-// is left of it for a moment.
-constexpr absl::Duration kUpkeepRetry = absl::Seconds(1);
-
-}  // namespace
-
-bool Pool::AccountJournalGrowth() {
-  if (journal_ == nullptr) return false;
-  uint64_t grown = 0;
-  bool due = false;
-  {
-    MutexLock lock(&mutex_);
-    grown = journal_->bytes() - journal_bytes_;
-    journal_bytes_ = journal_->bytes();
-    due = JournalDueLocked() <= clock_.Now();
-  }
-  if (grown > 0) segments_.AddOverhead(grown);
-  return due;
+LeaseRecord Pool::RecordOf(const LeaseTable::Lease& lease,
+                           const LeaseTable::Buffer& buffer,
+                           const Holder& holder) {
+  LeaseRecord record;
+  record.id = lease.id;
+  record.request_id = lease.request_id;
+  record.client_id = lease.client_id;
+  record.holder_pid = holder.pid;
+  record.holder_uid = holder.uid;
+  record.holder_instance = holder.instance;
+  record.holder_command = holder.command;
+  record.file_name = buffer.segment.file_name();
+  record.buffer_name = buffer.name;
+  record.owner = buffer.uid;
+  record.bytes = buffer.bytes;
+  record.segment_bytes = buffer.segment.bytes();
+  record.page_bytes = buffer.segment.page_bytes();
+  record.generation = buffer.generation;
+  record.access = lease.access;
+  record.warmth = lease.warmth;
+  record.zeroed = lease.zeroed;
+  record.ttl = lease.ttl;
+  record.granted_at = lease.granted_at;
+  return record;
 }
 
 void Pool::AccountJournal() {
-  if (AccountJournalGrowth()) segments_.NoteDue(clock_.Now());
+  const uint64_t grown = journal_.TakeGrowth();
+  if (grown > 0) segments_.AddOverhead(grown);
+  const absl::Time now = clock_.Now();
+  if (journal_.NextDue() <= now) segments_.NoteDue(now);
 }
 
-absl::Time Pool::JournalDueLocked() const {
-  if (journal_ == nullptr || keeping_journal_ || !journal_->UpkeepDue()) {
-    return absl::InfiniteFuture();
-  }
-  return journal_retry_at_;
-}
-
-void Pool::KeepJournal() {
+void Pool::EndJournal() {
   {
     MutexLock lock(&mutex_);
-    if (JournalDueLocked() > clock_.Now()) return;
-    keeping_journal_ = true;
+    WARMPOOL_CHECK(table_.lease_count() == 0, "live leases lose their journal");
   }
-  std::optional<Journal::Step> step;
-  for (;;) {
-    {
-      MutexLock lock(&mutex_);
-      const absl::Status committed =
-          step.has_value() ? journal_->CommitStep(*step) : absl::OkStatus();
-      step.reset();
-      if (committed.ok() || absl::IsAborted(committed)) {
-        step = journal_->PlanStep();
-      } else {
-        journal_retry_at_ = clock_.Now() + kUpkeepRetry;
-      }
-      keeping_journal_ = step.has_value();
-    }
-    if (!step.has_value()) break;
-    journal_->TakeStep(&*step);
-    GiveWay();
+  UnmapBatch batch(&calls_, {.drain = UnmapBatch::Drain::kInline,
+                             .threshold_bytes = 0});
+  for (Segment& file : journal_.TakeFiles()) {
+    batch.Add(std::move(file), clock_.Now());
   }
-  (void)AccountJournalGrowth();
 }
 
 }  // namespace warmpool

@@ -4,8 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "core/base/check.h"
-#include "core/caching/unmap_batch.h"
 #include "core/memory/size_class.h"
 #include "core/pool/pool.h"
 
@@ -30,54 +28,6 @@ Segment AsLeased(Segment found, const LeaseRecord& record) {
 
 }  // namespace
 
-LeaseRecord Pool::RecordOf(const LeaseTable::Lease& lease,
-                           const LeaseTable::Buffer& buffer) const {
-  const Holder& holder = *table_.FindHolder(lease.holder);
-  LeaseRecord record;
-  record.id = lease.id;
-  record.request_id = lease.request_id;
-  record.client_id = lease.client_id;
-  record.holder_pid = holder.pid;
-  record.holder_uid = holder.uid;
-  record.holder_instance = holder.instance;
-  record.holder_command = holder.command;
-  record.file_name = buffer.segment.file_name();
-  record.buffer_name = buffer.name;
-  record.owner = buffer.uid;
-  record.bytes = buffer.bytes;
-  record.segment_bytes = buffer.segment.bytes();
-  record.page_bytes = buffer.segment.page_bytes();
-  record.generation = buffer.generation;
-  record.access = lease.access;
-  record.warmth = lease.warmth;
-  record.zeroed = lease.zeroed;
-  record.ttl = lease.ttl;
-  record.granted_at = lease.granted_at;
-  return record;
-}
-
-absl::Status Pool::JournalGrantLocked(const LeaseTable::Lease& lease,
-                                      const LeaseTable::Buffer& buffer) {
-  if (journal_ == nullptr) return absl::OkStatus();
-  return journal_->AppendGrant(RecordOf(lease, buffer));
-}
-
-void Pool::NoteJournalledLocked(const absl::Status& written) {
-  if (!written.ok()) ++counts_.failed_journal_writes;
-}
-
-void Pool::EndJournal() {
-  std::vector<Segment> files;
-  {
-    MutexLock lock(&mutex_);
-    WARMPOOL_CHECK(table_.lease_count() == 0, "live leases lose their journal");
-    files = journal_->TakeFiles();
-  }
-  UnmapBatch batch(&calls_, {.drain = UnmapBatch::Drain::kInline,
-                             .threshold_bytes = 0});
-  for (Segment& file : files) batch.Add(std::move(file), clock_.Now());
-}
-
 Pool::Recovery Pool::Recover(const std::vector<RecoveredLease>& leases,
                              uint64_t last_generation,
                              std::vector<Segment> leftovers) {
@@ -93,21 +43,24 @@ Pool::Recovery Pool::Recover(const std::vector<RecoveredLease>& leases,
     std::string name = segment.file_name();
     segments.emplace(std::move(name), std::move(segment));
   }
+  std::vector<LeaseId> ended;
   {
     MutexLock lock(&mutex_);
     last_generation_ = std::max(last_generation_, last_generation);
     for (const RecoveredLease& lease : leases) {
-      RecoverLeaseLocked(lease, &segments);
+      if (RecoverLeaseLocked(lease, &segments)) continue;
+      ended.push_back(lease.record.id);
     }
     recovery.leases = table_.lease_count();
-    recovery.ended_leases = leases.size() - recovery.leases;
   }
+  for (const LeaseId& id : ended) journal_.End(id);
+  recovery.ended_leases = ended.size();
   recovery.leftovers += segments.size();
   for (auto& [name, segment] : segments) segments_.Adopt(std::move(segment));
   return recovery;
 }
 
-void Pool::RecoverLeaseLocked(
+bool Pool::RecoverLeaseLocked(
     const RecoveredLease& recovered,
     absl::flat_hash_map<std::string, Segment>* segments) {
   const LeaseRecord& record = recovered.record;
@@ -120,8 +73,7 @@ void Pool::RecoverLeaseLocked(
   const bool taken = buffer != nullptr && !known;
   if (table_.FindHolder(recovered.holder) == nullptr || taken ||
       (!known && found == segments->end())) {
-    NoteJournalledLocked(journal_->AppendEnd(record.id));
-    return;
+    return false;
   }
   LeaseTable::Lease lease =
       NewLease(recovered.holder, record.request_id, record.client_id,
@@ -136,7 +88,7 @@ void Pool::RecoverLeaseLocked(
   quota_.Force(record.owner, known ? 0 : record.segment_bytes);
   if (known) {
     table_.AddLease(buffer, std::move(lease));
-    return;
+    return true;
   }
   LeaseTable::Buffer made;
   made.name = record.buffer_name;
@@ -151,6 +103,7 @@ void Pool::RecoverLeaseLocked(
   // A live lease's name can't be taken: the journal has each name once.
   table_.ReserveName(made.uid, made.name, clock_.Now()).IgnoreError();
   table_.AddBuffer(std::move(made), std::move(lease));
+  return true;
 }
 
 absl::StatusOr<absl::Duration> Pool::Assert(HolderId holder,
@@ -164,28 +117,36 @@ absl::StatusOr<absl::Duration> Pool::Assert(HolderId holder,
     return absl::InvalidArgumentError(absl::StrCat(
         "generation ", asserted.generation, " is none that was ever given"));
   }
-  uid_t uid = 0;
-  bool settled = false;
+  absl::StatusOr<AssertionPlan> plan;
   {
     MutexLock lock(&mutex_);
-    const absl::StatusOr<bool> on_live =
-        AssertOnLiveLocked(holder, asserted, *ttl);
-    if (!on_live.ok()) return on_live.status();
-    settled = *on_live;
-    uid = table_.FindHolder(holder)->uid;
+    plan = PlanAssertionLocked(holder, asserted, *ttl);
   }
-  if (!settled) {
-    const absl::Status taken_up = AssertOnLeftover(holder, uid, asserted, *ttl);
-    if (!taken_up.ok()) return taken_up;
+  if (!plan.ok()) return plan.status();
+  absl::Status taken_up;
+  switch (plan->on) {
+    case AssertionPlan::On::kLease:
+      if (!plan->renewal_is_news) break;
+      journal_.Renew(asserted.id, *ttl);
+      AccountJournal();
+      break;
+    case AssertionPlan::On::kBuffer:
+      taken_up = CommitOnLive(plan->holder,
+                              AssertedToLease(holder, asserted, *ttl),
+                              plan->buffer, &Stats::asserted)
+                     .status();
+      break;
+    case AssertionPlan::On::kLeftover:
+      taken_up = AssertOnLeftover(plan->holder, asserted, *ttl);
+      break;
   }
-  AccountJournal();
+  if (!taken_up.ok()) return taken_up;
   if (*ttl > absl::ZeroDuration()) segments_.NoteDue(clock_.Now() + *ttl);
   return *ttl;
 }
 
-absl::StatusOr<bool> Pool::AssertOnLiveLocked(HolderId holder,
-                                              const AssertedLease& asserted,
-                                              absl::Duration ttl) {
+absl::StatusOr<Pool::AssertionPlan> Pool::PlanAssertionLocked(
+    HolderId holder, const AssertedLease& asserted, absl::Duration ttl) {
   const Holder* const caller = table_.FindHolder(holder);
   if (caller == nullptr) {
     return absl::UnavailableError("the holder's process is gone");
@@ -194,8 +155,9 @@ absl::StatusOr<bool> Pool::AssertOnLiveLocked(HolderId holder,
   const absl::StatusOr<const LeaseTable::Lease*> known = table_.Find(
       holder, {asserted.id, asserted.generation}, /*as_admin=*/false);
   if (known.ok() && *known != nullptr) {
-    RenewLocked(**known, ttl, now);
-    return true;
+    AssertionPlan plan;
+    plan.renewal_is_news = RenewLocked(**known, ttl, now);
+    return plan;
   }
   if (known.ok()) {
     return absl::FailedPreconditionError(
@@ -210,42 +172,38 @@ absl::StatusOr<bool> Pool::AssertOnLiveLocked(HolderId holder,
         absl::StrCat("request id ", asserted.request_id.ToHex(),
                      " was answered with another lease"));
   }
+  AssertionPlan plan;
+  plan.holder = *caller;
   LeaseTable::Buffer* const buffer =
       table_.FindBuffer(caller->uid, asserted.buffer_name);
   absl::Status status;
   if (buffer == nullptr) {
+    plan.on = AssertionPlan::On::kLeftover;
     status = table_.ReserveName(caller->uid, asserted.buffer_name, now);
-    if (status.ok()) return false;
   } else if (buffer->segment.file_name() != asserted.file_name ||
              buffer->generation != asserted.generation) {
     status = absl::FailedPreconditionError(
         absl::StrCat("the name \"", asserted.buffer_name,
                      "\" is another buffer's by now"));
   } else {
-    LeaseTable::Lease lease = AssertedToLease(holder, asserted, ttl);
+    plan.on = AssertionPlan::On::kBuffer;
+    plan.buffer = buffer;
     status = quota_.Reserve(buffer->uid, 0);
-    if (status.ok()) {
-      status = JournalGrantLocked(lease, *buffer);
-      if (!status.ok()) quota_.Release(buffer->uid, 0);
-    }
-    if (status.ok()) {
-      ++counts_.asserted;
-      table_.AddLease(buffer, std::move(lease));
-      return true;
-    }
+    if (status.ok()) table_.Pin(buffer);
   }
+  if (status.ok()) return plan;
   table_.Abandon(holder, asserted.request_id);
   return status;
 }
 
-absl::Status Pool::AssertOnLeftover(HolderId holder, uid_t uid,
+absl::Status Pool::AssertOnLeftover(const Holder& holder,
                                     const AssertedLease& asserted,
                                     absl::Duration ttl) {
   std::optional<Segment> segment =
-      segments_.TakeQuarantined(asserted.file_name, uid);
+      segments_.TakeQuarantined(asserted.file_name, holder.uid);
   LeaseTable::Buffer buffer;
   buffer.name = asserted.buffer_name;
-  buffer.uid = uid;
+  buffer.uid = holder.uid;
   buffer.bytes = asserted.bytes;
   buffer.generation = asserted.generation;
   absl::Status status;
@@ -261,16 +219,14 @@ absl::Status Pool::AssertOnLeftover(HolderId holder, uid_t uid,
           " bytes, the lease says ", asserted.bytes));
     }
   }
-  {
+  if (status.ok()) {
+    status = CommitAsserted(holder, AssertedToLease(holder.id, asserted, ttl),
+                            &buffer);
+  }
+  if (!status.ok()) {
     MutexLock lock(&mutex_);
-    if (status.ok()) {
-      status = CommitAssertedLocked(AssertedToLease(holder, asserted, ttl),
-                                    &buffer);
-    }
-    if (!status.ok()) {
-      table_.AbandonName(uid, asserted.buffer_name);
-      table_.Abandon(holder, asserted.request_id);
-    }
+    table_.AbandonName(holder.uid, asserted.buffer_name);
+    table_.Abandon(holder.id, asserted.request_id);
   }
   if (!buffer.segment.empty()) {
     // Another may have a better claim to it.
@@ -279,26 +235,26 @@ absl::Status Pool::AssertOnLeftover(HolderId holder, uid_t uid,
   return status;
 }
 
-absl::Status Pool::CommitAssertedLocked(LeaseTable::Lease lease,
-                                        LeaseTable::Buffer* buffer) {
-  if (table_.FindHolder(lease.holder) == nullptr || revoked_) {
-    return absl::UnavailableError(
-        "the holder's process is gone, or every lease was revoked");
+absl::Status Pool::CommitAsserted(const Holder& holder, LeaseTable::Lease lease,
+                                  LeaseTable::Buffer* buffer) {
+  const LeaseId id = lease.id;
+  const absl::Status kept = journal_.Grant(RecordOf(lease, *buffer, holder));
+  AccountJournal();
+  if (!kept.ok()) return kept;
+  absl::Status status;
+  {
+    MutexLock lock(&mutex_);
+    status = MayCommitLocked(holder.id, id);
+    if (status.ok()) {
+      buffer->granted_at = lease.granted_at;
+      last_generation_ = std::max(last_generation_, buffer->generation);
+      ++counts_.asserted;
+      quota_.Force(buffer->uid, buffer->segment.bytes());
+      table_.AddBuffer(std::move(*buffer), std::move(lease));
+    }
   }
-  const absl::Status known =
-      table_.Find(lease.holder, {lease.id, 0}, /*as_admin=*/true).status();
-  if (!absl::IsNotFound(known)) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "lease ", lease.id.ToHex(), " was asserted twice at once"));
-  }
-  const absl::Status journalled = JournalGrantLocked(lease, *buffer);
-  if (!journalled.ok()) return journalled;
-  buffer->granted_at = lease.granted_at;
-  last_generation_ = std::max(last_generation_, buffer->generation);
-  ++counts_.asserted;
-  quota_.Force(buffer->uid, buffer->segment.bytes());
-  table_.AddBuffer(std::move(*buffer), std::move(lease));
-  return absl::OkStatus();
+  if (!status.ok()) journal_.End(id);
+  return status;
 }
 
 LeaseTable::Lease Pool::AssertedToLease(HolderId holder,

@@ -34,14 +34,13 @@ void UidQuota::Force(uid_t uid, uint64_t bytes) {
   usage.bytes += bytes;
 }
 
-void UidQuota::Release(uid_t uid, uint64_t bytes) {
-  const auto it = usage_.find(uid);
-  WARMPOOL_CHECK(it != usage_.end() && it->second.leases > 0 &&
-                     it->second.bytes >= bytes,
+void UidQuota::Release(uid_t uid, size_t leases, uint64_t bytes) {
+  Usage& usage = usage_[uid];
+  WARMPOOL_CHECK(usage.leases >= leases && usage.bytes >= bytes,
                  "a uid gives back more than it has");
-  --it->second.leases;
-  it->second.bytes -= bytes;
-  if (it->second.leases == 0 && it->second.bytes == 0) usage_.erase(it);
+  usage.leases -= leases;
+  usage.bytes -= bytes;
+  if (usage.leases == 0 && usage.bytes == 0) usage_.erase(uid);
 }
 
 UidQuota::Usage UidQuota::UsageOf(uid_t uid) const {
@@ -51,7 +50,8 @@ UidQuota::Usage UidQuota::UsageOf(uid_t uid) const {
 
 void UidQuota::CheckInvariants() const {
   for (const auto& [uid, usage] : usage_) {
-    WARMPOOL_CHECK(usage.leases > 0, "bytes of a uid without a lease");
+    WARMPOOL_CHECK(usage.leases > 0 || usage.bytes > 0,
+                   "a uid that has nothing is kept");
   }
 }
 

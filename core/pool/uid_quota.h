@@ -42,10 +42,11 @@ class UidQuota {
   // daemon that may have had others.
   void Force(uid_t uid, uint64_t bytes);
 
-  // A lease that was counted, with `bytes` of it, has ended. A buffer's bytes
-  // go with its last lease, which need not be the one they came with.
-  // REQUIRES: the uid has a lease, and these bytes.
-  void Release(uid_t uid, uint64_t bytes);
+  // A lease that was counted has ended. REQUIRES: the uid has one.
+  void ReleaseLease(uid_t uid) { Release(uid, 1, 0); }
+  // So has the buffer that these bytes are of, which is never before the last
+  // of its leases. REQUIRES: the uid has them.
+  void ReleaseBytes(uid_t uid, uint64_t bytes) { Release(uid, 0, bytes); }
 
   Usage UsageOf(uid_t uid) const;
   const Options& options() const { return options_; }
@@ -53,6 +54,8 @@ class UidQuota {
   void CheckInvariants() const;
 
  private:
+  void Release(uid_t uid, size_t leases, uint64_t bytes);
+
   const Options options_;
   absl::flat_hash_map<uid_t, Usage> usage_;
 };

@@ -1,5 +1,6 @@
 #include "core/pool/lease_table.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,7 +26,7 @@ class LeaseTableTest : public testing::Test {
   }
   ~LeaseTableTest() override {
     for (const LeaseId& id : table_.AllLeases()) {
-      table_.End(id, EndCause::kRevoked);
+      End(id, EndCause::kRevoked);
     }
   }
 
@@ -66,6 +67,11 @@ class LeaseTableTest : public testing::Test {
         .id;
   }
 
+  // All of an end: the segment, if it was its buffer's last lease.
+  std::optional<Segment> End(const LeaseId& id, EndCause cause) {
+    return table_.Unpin(table_.End(id, cause).buffer);
+  }
+
   // A lease as a daemon takes it over from the one before it.
   LeaseId AttachRecovering(HolderId holder, const std::string& name,
                            const ClientId& client) {
@@ -87,13 +93,44 @@ TEST_F(LeaseTableTest, ABufferLivesAsLongAsItsLastLease) {
   EXPECT_EQ(table_.buffer_count(), 1u);
   EXPECT_EQ(table_.lease_count(), 2u);
 
-  EXPECT_FALSE(table_.End(first, EndCause::kReleased).segment.has_value());
+  EXPECT_FALSE(End(first, EndCause::kReleased).has_value());
   EXPECT_NE(table_.FindBuffer(1000, "frames"), nullptr);
   table_.CheckInvariants();
-  EXPECT_TRUE(table_.End(second, EndCause::kReleased).segment.has_value());
+  EXPECT_TRUE(End(second, EndCause::kReleased).has_value());
   EXPECT_EQ(table_.FindBuffer(1000, "frames"), nullptr);
   EXPECT_EQ(table_.buffer_count(), 0u);
   table_.CheckInvariants();
+}
+
+TEST_F(LeaseTableTest, APinnedBufferKeepsNameAndSegmentWithoutALease) {
+  LeaseTable::Buffer* const buffer = table_.End(Grant(1, "frames"),
+                                                EndCause::kReleased).buffer;
+  table_.CheckInvariants();
+  EXPECT_EQ(table_.FindBuffer(1000, "frames"), nullptr)
+      << "nobody attaches to it any more";
+  EXPECT_THAT(table_.ReserveName(1000, "frames", clock_.Now()),
+              StatusIs(absl::StatusCode::kAlreadyExists,
+                       HasSubstr("being released")));
+  table_.Pin(buffer);
+  EXPECT_FALSE(table_.Unpin(buffer).has_value());
+  EXPECT_EQ(table_.buffer_count(), 1u);
+  table_.CheckInvariants();
+  EXPECT_TRUE(table_.Unpin(buffer).has_value());
+  EXPECT_EQ(table_.buffer_count(), 0u);
+  EXPECT_THAT(table_.ReserveName(1000, "frames", clock_.Now()), IsOk());
+}
+
+TEST_F(LeaseTableTest, ALeaseAddedToAPinnedBufferKeepsIt) {
+  const LeaseId first = Grant(1, "frames");
+  LeaseTable::Buffer* const buffer = table_.FindBuffer(1000, "frames");
+  table_.Pin(buffer);
+  EXPECT_FALSE(End(first, EndCause::kReleased).has_value());
+  const LeaseId second =
+      table_.AddLease(buffer, NewLease(2, random_.Next())).id;
+  EXPECT_FALSE(table_.Unpin(buffer).has_value());
+  EXPECT_EQ(table_.FindBuffer(1000, "frames"), buffer);
+  table_.CheckInvariants();
+  EXPECT_TRUE(End(second, EndCause::kReleased).has_value());
 }
 
 TEST_F(LeaseTableTest, ATakenNameTellsWhoHasItAndForHowLong) {
@@ -141,7 +178,7 @@ TEST_F(LeaseTableTest, ARepeatedRequestFindsItsLease) {
   EXPECT_EQ(table_.Begin(2, request).value(), nullptr);
   table_.Abandon(2, request);
 
-  table_.End(id, EndCause::kExpired);
+  End(id, EndCause::kExpired);
   EXPECT_THAT(table_.Begin(1, request),
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        HasSubstr("expired")));
@@ -163,7 +200,7 @@ TEST_F(LeaseTableTest, OnlyItsHolderOrAnAdminFindsALease) {
   EXPECT_EQ(table_.Find(2, {id}, true).value()->id, id);
   EXPECT_THAT(table_.Find(1, {random_.Next()}, false),
               StatusIs(absl::StatusCode::kNotFound));
-  table_.End(id, EndCause::kReleased);
+  End(id, EndCause::kReleased);
   EXPECT_THAT(table_.Find(2, {id}, false),
               StatusIs(absl::StatusCode::kPermissionDenied))
       << "ended leases tell nothing to others either";
@@ -181,7 +218,7 @@ TEST_F(LeaseTableTest, AStaleGenerationIsFenced) {
 
 TEST_F(LeaseTableTest, AnEndedLeaseSaysHowItEnded) {
   const LeaseId released = Grant(1, "a");
-  table_.End(released, EndCause::kReleased);
+  End(released, EndCause::kReleased);
   EXPECT_EQ(table_.Find(1, {released}, false).value(), nullptr);
   const std::pair<EndCause, const char*> causes[] = {
       {EndCause::kExpired, "expired"},
@@ -189,7 +226,7 @@ TEST_F(LeaseTableTest, AnEndedLeaseSaysHowItEnded) {
       {EndCause::kHolderDied, "process"}};
   for (const auto& [cause, told] : causes) {
     const LeaseId id = Grant(1, "a");
-    table_.End(id, cause);
+    End(id, cause);
     EXPECT_THAT(table_.Find(1, {id}, false),
                 StatusIs(absl::StatusCode::kFailedPrecondition,
                          HasSubstr(told)));
@@ -233,7 +270,7 @@ TEST_F(LeaseTableTest, RemembersABoundedNumberOfEnds) {
   buffer.uid = 1000;
   const LeaseId first =
       table_.AddBuffer(std::move(buffer), NewLease(1, first_request)).id;
-  table_.End(first, EndCause::kReleased);
+  End(first, EndCause::kReleased);
   for (size_t i = 1; i < LeaseTable::kRememberedEnds; ++i) {
     const RequestId request = random_.Next();
     ASSERT_EQ(table_.Begin(1, request).value(), nullptr);
@@ -243,10 +280,10 @@ TEST_F(LeaseTableTest, RemembersABoundedNumberOfEnds) {
     next.uid = 1000;
     const LeaseId id =
         table_.AddBuffer(std::move(next), NewLease(1, request)).id;
-    table_.End(id, EndCause::kReleased);
+    End(id, EndCause::kReleased);
   }
   EXPECT_THAT(table_.Find(1, {first}, false), IsOk());
-  table_.End(Grant(1, "a"), EndCause::kReleased);
+  End(Grant(1, "a"), EndCause::kReleased);
   table_.CheckInvariants();
   EXPECT_THAT(table_.Find(1, {first}, false),
               StatusIs(absl::StatusCode::kNotFound));
@@ -258,7 +295,7 @@ TEST_F(LeaseTableTest, RemembersABoundedNumberOfEnds) {
 TEST_F(LeaseTableTest, ARemovedHolderIsForgotten) {
   const LeaseId id = Grant(1, "a");
   EXPECT_THAT(table_.LeasesOf(1), ElementsAre(id));
-  table_.End(id, EndCause::kHolderDied);
+  End(id, EndCause::kHolderDied);
   table_.RemoveHolder(1);
   EXPECT_EQ(table_.FindHolder(1), nullptr);
   EXPECT_EQ(table_.holder_count(), 1u);
@@ -331,12 +368,12 @@ TEST_F(LeaseTableTest, RecoveringLeasesAreCountedWhateverHappensToThem) {
       table_.NoteShown(*table_.FindBuffer(1000, name), 1, {7, 7}, clock_.Now());
     } else {
       std::swap(added[step % added.size()], added.back());
-      table_.End(added.back(), EndCause::kReleased);
+      End(added.back(), EndCause::kReleased);
       added.pop_back();
     }
     table_.CheckInvariants();
   }
-  for (const LeaseId& id : added) table_.End(id, EndCause::kExpired);
+  for (const LeaseId& id : added) End(id, EndCause::kExpired);
   EXPECT_EQ(table_.recovering_count(), 0u);
 }
 

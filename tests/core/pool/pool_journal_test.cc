@@ -74,6 +74,9 @@ class PoolJournalTest : public PoolFixture {
       others_++;
     }).join();
   }
+  size_t Listed() const {
+    return pool_->List(kBob, BufferFilter(), 100, "").value().buffers.size();
+  }
   uint64_t waits() const { return pool_->stats().journal_waits; }
 
   static constexpr char kBoot[] = "this boot";
@@ -118,6 +121,131 @@ TEST_F(PoolJournalTest, OthersGoOnBetweenThePiecesOfASnapshot) {
   EXPECT_EQ(others_, 3);
   EXPECT_EQ(waits(), waited);
   EXPECT_EQ(journal_calls_.Count(Call::kRename), renames + 1);
+  pool_->CheckInvariants();
+}
+
+// What may happen while a record is being written. The pool's lock is free then,
+// or none of these would come back.
+
+TEST_F(PoolJournalTest, ALeaseThatIsBeingWrittenIsNobodysYet) {
+  const LeaseRequest request = Request(4096, "frames");
+  journal_calls_.BeforeNext(Call::kWrite, [&] {
+    EXPECT_EQ(pool_->Lease(kAlice, request).status().code(),
+              absl::StatusCode::kAborted);
+    EXPECT_EQ(pool_->Attach(kBob, AttachTo("frames")).status().code(),
+              absl::StatusCode::kNotFound);
+    EXPECT_EQ(pool_->Lease(kBob, Request(1, "frames")).status().code(),
+              absl::StatusCode::kAlreadyExists);
+    EXPECT_EQ(Listed(), 0u);
+  });
+  const LeaseGrant grant = Lease(kAlice, request).value();
+  EXPECT_EQ(Lease(kAlice, request)->id, grant.id);
+  EXPECT_EQ(Listed(), 1u);
+}
+
+TEST_F(PoolJournalTest, ALeaseWhoseHolderWentWhileItWasWrittenHasEnded) {
+  journal_calls_.BeforeNext(Call::kWrite, [&] { pool_->RemoveHolder(kAlice); });
+  EXPECT_THAT(Lease(kAlice, Request(4096, "frames")),
+              StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(pool_->stats().live_buffers, 0u);
+  EXPECT_EQ(In(ByteState::kLeased), 0u);
+  EXPECT_THAT(Lease(kBob, Request(4096, "frames")), IsOk());
+}
+
+TEST_F(PoolJournalTest, UntilAReleaseIsWrittenNobodyGetsNameOrSegment) {
+  const LeaseGrant grant = LeaseOrDie(kAlice, 4096, "frames");
+  journal_calls_.BeforeNext(Call::kWrite, [&] {
+    EXPECT_EQ(Listed(), 0u);
+    EXPECT_EQ(pool_->Lease(kBob, Request(4096, "frames")).status().code(),
+              absl::StatusCode::kAlreadyExists);
+    LeaseRequest ready = Request(4096);
+    ready.if_ready = true;
+    EXPECT_EQ(pool_->Lease(kBob, ready).status().code(),
+              absl::StatusCode::kNotFound);
+  });
+  EXPECT_THAT(Release(kAlice, grant), IsOk());
+  const LeaseGrant next = LeaseOrDie(kBob, 4096, "frames");
+  EXPECT_EQ(next.warmth, Warmth::kWarm);
+  EXPECT_EQ(next.path, grant.path);
+}
+
+TEST_F(PoolJournalTest, AnAttachThatIsBeingWrittenKeepsTheBuffer) {
+  const LeaseGrant grant = LeaseOrDie(kAlice, 4096, "frames");
+  std::thread release;
+  journal_calls_.BeforeNext(Call::kWrite, [&] {
+    release = std::thread([&] {
+      const LeaseRef ref{grant.id, grant.generation};
+      EXPECT_THAT(pool_->Release(kAlice, {&ref, 1}, false)[0], IsOk());
+    });
+    while (Listed() > 0) std::this_thread::yield();
+  });
+  const LeaseGrant attached = AttachOrDie(kBob, "frames");
+  release.join();
+  EXPECT_EQ(attached.path, grant.path);
+  EXPECT_EQ(Listed(), 1u);
+  EXPECT_EQ(In(ByteState::kRetained), 0u);
+  EXPECT_THAT(Release(kBob, attached), IsOk());
+  EXPECT_GT(In(ByteState::kRetained), 0u);
+}
+
+TEST_F(PoolJournalTest, AnAttachWhoseHolderWentGivesTheBufferBack) {
+  const LeaseGrant grant = LeaseOrDie(kAlice, 4096, "frames");
+  std::thread release;
+  journal_calls_.BeforeNext(Call::kWrite, [&] {
+    release = std::thread([&] {
+      const LeaseRef ref{grant.id, grant.generation};
+      EXPECT_THAT(pool_->Release(kAlice, {&ref, 1}, false)[0], IsOk());
+    });
+    while (Listed() > 0) std::this_thread::yield();
+    pool_->RemoveHolder(kBob);
+  });
+  EXPECT_THAT(pool_->Attach(kBob, AttachTo("frames")),
+              StatusIs(absl::StatusCode::kUnavailable));
+  release.join();
+  EXPECT_EQ(pool_->stats().live_buffers, 0u);
+  EXPECT_EQ(In(ByteState::kLeased), 0u);
+  pool_->CheckInvariants();
+}
+
+TEST_F(PoolJournalTest, AnAttachThatCouldNotBeWrittenLeavesTheBufferAsItWas) {
+  const LeaseGrant grant = LeaseOrDie(kAlice, 4096, "frames");
+  const AttachRequest request = AttachTo("frames");
+  journal_calls_.FailNext(Call::kWrite, EIO);
+  EXPECT_FALSE(pool_->Attach(kBob, request).ok());
+  pool_->CheckInvariants();
+  EXPECT_THAT(pool_->Attach(kBob, request), IsOk()) << "it may be tried again";
+  pool_->RemoveHolder(kBob);
+  EXPECT_EQ(In(ByteState::kRetained), 0u);
+  EXPECT_THAT(Release(kAlice, grant), IsOk());
+}
+
+TEST_F(PoolJournalTest, OthersGoOnWhileUnusedLeasesAreProven) {
+  const LeaseGrant unused = LeaseOrDie(kAlice, 4096);
+  const LeaseGrant renewed = LeaseOrDie(kAlice, 8192);
+  clock_.Advance(absl::Seconds(1));
+  const absl::Time since = clock_.Now();
+  clock_.Advance(absl::Seconds(1));
+  calls_.BeforeNext(Call::kFcntl, [&] {
+    OthersGoOn();
+    EXPECT_THAT(pool_->Renew(kAlice, {renewed.id, 0}, std::nullopt), IsOk());
+  });
+  EXPECT_EQ(pool_->EndUnusedLeases(kAlice, since), 1u);
+  EXPECT_EQ(others_, 1);
+  EXPECT_THAT(Release(kAlice, renewed), IsOk());
+  EXPECT_THAT(Release(kAlice, unused),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(PoolJournalTest, AnUnusedLeaseReleasedWhileItIsProvenIsGivenBackOnce) {
+  const LeaseGrant grant = LeaseOrDie(kAlice, 4096);
+  clock_.Advance(absl::Seconds(1));
+  calls_.BeforeNext(Call::kFcntl, [&] {
+    const LeaseRef ref{grant.id, grant.generation};
+    EXPECT_THAT(pool_->Release(kAlice, {&ref, 1}, false)[0], IsOk());
+  });
+  EXPECT_EQ(pool_->EndUnusedLeases(kAlice, clock_.Now()), 0u);
+  EXPECT_EQ(In(ByteState::kLeased), 0u);
+  EXPECT_GT(In(ByteState::kRetained), 0u);
   pool_->CheckInvariants();
 }
 

@@ -34,7 +34,7 @@ TEST(UidQuotaTest, GrantsUpToTheLimitOfLeasesAndAgainAfterARelease) {
   EXPECT_THAT(quota.Reserve(kAlice, 0),
               StatusIs(absl::StatusCode::kResourceExhausted,
                        AllOf(HasSubstr("uid 1000"), HasSubstr("2 leases"))));
-  quota.Release(kAlice, 0);
+  quota.ReleaseLease(kAlice);
   EXPECT_THAT(quota.Reserve(kAlice, 0), IsOk());
   quota.CheckInvariants();
 }
@@ -81,8 +81,10 @@ TEST(UidQuotaTest, WhatIsForcedMayExceedTheLimitsAndThenNothingIsGranted) {
   quota.Force(kAlice, kGiB);
   quota.Force(kAlice, kGiB);
   EXPECT_FALSE(quota.Reserve(kAlice, 0).ok());
-  quota.Release(kAlice, kGiB);
-  quota.Release(kAlice, kGiB);
+  for (int i = 0; i < 2; ++i) {
+    quota.ReleaseLease(kAlice);
+    quota.ReleaseBytes(kAlice, kGiB);
+  }
   EXPECT_THAT(quota.Reserve(kAlice, kMiB), IsOk());
   quota.CheckInvariants();
 }
@@ -90,8 +92,19 @@ TEST(UidQuotaTest, WhatIsForcedMayExceedTheLimitsAndThenNothingIsGranted) {
 TEST(UidQuotaDeathTest, AbortsWhenMoreIsGivenBackThanThereIs) {
   UidQuota quota{UidQuota::Options()};
   EXPECT_THAT(quota.Reserve(kAlice, 10), IsOk());
-  EXPECT_DEATH(quota.Release(kAlice, 11), "more than it has");
-  EXPECT_DEATH(quota.Release(kBob, 0), "more than it has");
+  EXPECT_DEATH(quota.ReleaseBytes(kAlice, 11), "more than it has");
+  EXPECT_DEATH(quota.ReleaseLease(kBob), "more than it has");
+}
+
+TEST(UidQuotaTest, BytesCountUntilTheirBufferIsGoneWhichIsAfterItsLeases) {
+  UidQuota quota(Limits(1, kMiB));
+  EXPECT_THAT(quota.Reserve(kAlice, kMiB), IsOk());
+  quota.ReleaseLease(kAlice);
+  quota.CheckInvariants();
+  EXPECT_FALSE(quota.Reserve(kAlice, 1).ok());
+  quota.ReleaseBytes(kAlice, kMiB);
+  EXPECT_THAT(quota.Reserve(kAlice, kMiB), IsOk());
+  quota.CheckInvariants();
 }
 
 // Random reservations and releases against a list of what is reserved.
@@ -106,7 +119,8 @@ TEST(UidQuotaTest, AddsUpAtEveryStep) {
     for (const uint64_t lease : leases) bytes += lease;
     if (random() % 2 == 0 && !leases.empty()) {
       std::swap(leases[random() % leases.size()], leases.back());
-      quota.Release(uid, leases.back());
+      quota.ReleaseLease(uid);
+      quota.ReleaseBytes(uid, leases.back());
       leases.pop_back();
     } else {
       const uint64_t wanted = random() % 200;

@@ -105,6 +105,11 @@ int LinuxSystemCalls::Allocate(int fd, uint64_t bytes) {
   return ResultOf(fallocate(fd, 0, 0, static_cast<off_t>(bytes)));
 }
 
+int LinuxSystemCalls::Resize(int fd, uint64_t bytes) {
+  Counted(Call::kTruncate);
+  return ResultOf(ftruncate(fd, static_cast<off_t>(bytes)));
+}
+
 int LinuxSystemCalls::State(int fd, FileState* state) {
   Counted(Call::kFstat);
   struct stat file;

@@ -53,6 +53,8 @@ class SystemCalls {
                    mode_t mode) = 0;
   // fallocate(2), mode 0: extends the file, every page of it backed.
   virtual int Allocate(int fd, uint64_t bytes) = 0;
+  // ftruncate(2) of an empty file: gives it the length, without pages.
+  virtual int Resize(int fd, uint64_t bytes) = 0;
   virtual int State(int fd, FileState* state) = 0;
   // fcntl(2) F_SETLEASE: `type` is F_WRLCK, F_RDLCK or F_UNLCK. The kernel
   // lets a file's owner alone take a lease on it, or a process with CAP_LEASE:
@@ -106,6 +108,7 @@ class LinuxSystemCalls final : public SystemCalls {
   int Open(int directory_fd, const std::string& name, int flags,
            mode_t mode) override;
   int Allocate(int fd, uint64_t bytes) override;
+  int Resize(int fd, uint64_t bytes) override;
   int State(int fd, FileState* state) override;
   int SetLease(int fd, int type, uid_t owner) override;
   int FilesystemFree(int fd, uint64_t* bytes) override;

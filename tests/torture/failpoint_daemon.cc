@@ -49,6 +49,10 @@ class KilledSystemCalls final : public SystemCalls, public EndingCalls {
     failpoint_.Step();
     return linux_.Allocate(fd, bytes);
   }
+  int Resize(int fd, uint64_t bytes) override {
+    failpoint_.Step();
+    return linux_.Resize(fd, bytes);
+  }
   int State(int fd, FileState* state) override {
     return linux_.State(fd, state);
   }

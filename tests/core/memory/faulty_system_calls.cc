@@ -154,6 +154,11 @@ int FaultySystemCalls::Allocate(int fd, uint64_t bytes) {
   return fault < 0 ? fault : linux_.Allocate(fd, bytes);
 }
 
+int FaultySystemCalls::Resize(int fd, uint64_t bytes) {
+  const int fault = Begin(Call::kTruncate);
+  return fault < 0 ? fault : linux_.Resize(fd, bytes);
+}
+
 int FaultySystemCalls::State(int fd, FileState* state) {
   const int fault = Begin(Call::kFstat);
   return fault < 0 ? fault : linux_.State(fd, state);

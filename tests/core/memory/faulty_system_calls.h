@@ -64,6 +64,7 @@ class FaultySystemCalls final : public SystemCalls {
   int Open(int directory_fd, const std::string& name, int flags,
            mode_t mode) override;
   int Allocate(int fd, uint64_t bytes) override;
+  int Resize(int fd, uint64_t bytes) override;
   int State(int fd, FileState* state) override;
   int SetLease(int fd, int type, uid_t owner) override;
   int FilesystemFree(int fd, uint64_t* bytes) override;

@@ -32,6 +32,9 @@ class DyingCalls final : public SystemCalls {
   int Allocate(int fd, uint64_t bytes) override {
     return Dies() ? -EIO : linux_.Allocate(fd, bytes);
   }
+  int Resize(int fd, uint64_t bytes) override {
+    return Dies() ? -EIO : linux_.Resize(fd, bytes);
+  }
   int State(int fd, FileState* state) override {
     return Dies() ? -EIO : linux_.State(fd, state);
   }

@@ -1,0 +1,186 @@
+// Pages of 2 MiB in files of /dev/shm.
+#include "core/memory/huge_pages.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/caching/unmap_batch.h"
+#include "core/memory/size_class.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/core/memory/faulty_system_calls.h"
+#include "tests/core/memory/scratch_directory.h"
+
+namespace warmpool {
+namespace {
+
+using ::testing::HasSubstr;
+
+using Call = SystemCalls::Call;
+
+class HugePagesTest : public testing::Test {
+ protected:
+  HugePagesTest()
+      : directory_fd_(open(scratch_.path().c_str(),
+                           O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
+  ~HugePagesTest() override {
+    UnmapBatch batch(&calls_, {UnmapBatch::Drain::kInline});
+    for (Segment& window : huge_pages_.TakeWindows()) {
+      batch.LetGo(std::move(window));
+    }
+    EXPECT_EQ(calls_.live().mappings, 0u);
+    for (const int fd : fds_) close(fd);
+    close(directory_fd_);
+  }
+
+  // Skips where the kernel has none to give.
+  void DetectOrSkip() {
+    std::string reason;
+    if (huge_pages_.Detect(directory_fd_, &reason) !=
+        HugePages::Method::kCollapse) {
+      GTEST_SKIP() << "no huge pages by MADV_COLLAPSE here: " << reason;
+    }
+  }
+
+  int MakeFile() {
+    const int fd = openat(directory_fd_, std::to_string(fds_.size()).c_str(),
+                          O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    EXPECT_GE(fd, 0);
+    fds_.push_back(fd);
+    return fd;
+  }
+
+  static uint64_t AllocatedBytes(int fd) {
+    struct stat file;
+    EXPECT_EQ(fstat(fd, &file), 0);
+    return static_cast<uint64_t>(file.st_blocks) * 512;
+  }
+
+  // Bytes of a mapping of the file that the kernel maps by 2 MiB.
+  uint64_t HugeBytes(int fd, uint64_t bytes) {
+    // Aligned within a longer range; gone with the process.
+    void* const range = mmap(nullptr, bytes + kHugePageSize, PROT_NONE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    const auto begin = (reinterpret_cast<uintptr_t>(range) + kHugePageSize - 1) /
+                       kHugePageSize * kHugePageSize;
+    auto* const data = static_cast<char*>(
+        mmap(reinterpret_cast<void*>(begin), bytes, PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, 0));
+    EXPECT_TRUE(std::all_of(data, data + bytes, [](char c) { return c == 0; }));
+    std::ifstream maps("/proc/self/smaps");
+    char address[32];
+    std::snprintf(address, sizeof(address), "%lx-", static_cast<long>(begin));
+    uint64_t huge = 0;
+    bool found = false;
+    for (std::string line; std::getline(maps, line);) {
+      if (line.rfind(address, 0) == 0) found = true;
+      if (found && line.rfind("ShmemPmdMapped:", 0) == 0) {
+        huge = std::stoull(line.substr(15)) * 1024;
+        break;
+      }
+    }
+    munmap(range, bytes + kHugePageSize);
+    return huge;
+  }
+
+  ScratchDirectory scratch_;
+  const int directory_fd_;
+  FaultySystemCalls calls_;
+  HugePages huge_pages_{&calls_};
+  std::vector<int> fds_;
+};
+
+TEST_F(HugePagesTest, AFileHasThemAsFarAsTheyAreWhole) {
+  DetectOrSkip();
+  for (const uint64_t bytes :
+       {kHugePageSize, kHugePageSize + 512 * kKiB, 5 * kHugePageSize}) {
+    const int fd = MakeFile();
+    ASSERT_TRUE(huge_pages_.Collapse(fd, bytes));
+    ASSERT_EQ(posix_fallocate(fd, 0, static_cast<off_t>(bytes)), 0);
+    EXPECT_EQ(AllocatedBytes(fd), bytes);
+    EXPECT_EQ(HugeBytes(fd, bytes), HugePages::Whole(bytes));
+  }
+}
+
+TEST_F(HugePagesTest, OneWindowServesOneAfterTheOther) {
+  DetectOrSkip();
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_TRUE(huge_pages_.Collapse(MakeFile(), (1 + i % 3) * kHugePageSize));
+  }
+  EXPECT_EQ(calls_.live().mappings, 1u);
+}
+
+TEST_F(HugePagesTest, AnEndedFileIsNotKeptByAWindow) {
+  DetectOrSkip();
+  const std::filesystem::space_info before =
+      std::filesystem::space(scratch_.path());
+  const int fd = MakeFile();
+  ASSERT_TRUE(huge_pages_.Collapse(fd, 32 * kHugePageSize));
+  std::filesystem::remove(scratch_.Join("0"));
+  close(fd);
+  fds_.clear();
+  // Others use the filesystem too.
+  EXPECT_LT(std::filesystem::space(scratch_.path()).free + 16 * kHugePageSize,
+            before.free + 32 * kHugePageSize);
+  EXPECT_GT(std::filesystem::space(scratch_.path()).free + 16 * kHugePageSize,
+            before.free);
+}
+
+TEST_F(HugePagesTest, ManyThreadsCollapseAtOnce) {
+  DetectOrSkip();
+  std::vector<int> files;
+  for (int i = 0; i < 16; ++i) files.push_back(MakeFile());
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = t; i < 16; i += 4) {
+        EXPECT_TRUE(huge_pages_.Collapse(files[i], 2 * kHugePageSize));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const int fd : files) {
+    EXPECT_EQ(HugeBytes(fd, 2 * kHugePageSize), 2 * kHugePageSize);
+  }
+  EXPECT_LE(calls_.live().mappings, 4u);
+}
+
+TEST_F(HugePagesTest, WhereTheKernelRefusesThereAreNone) {
+  std::string reason;
+  calls_.FailNext(Call::kMadvise, EINVAL);
+  const HugePages::Method method = huge_pages_.Detect(directory_fd_, &reason);
+  if (method == HugePages::Method::kMount) GTEST_SKIP() << "not asked here";
+  EXPECT_EQ(method, HugePages::Method::kNone);
+  EXPECT_THAT(reason, HasSubstr("MADV_COLLAPSE"));
+  EXPECT_TRUE(std::filesystem::is_empty(scratch_.path()));
+}
+
+TEST_F(HugePagesTest, WhateverCallFailsItSaysSoAndGoesOn) {
+  DetectOrSkip();
+  for (const Call call :
+       {Call::kTruncate, Call::kWrite, Call::kMmap, Call::kMadvise}) {
+    calls_.FailNext(call, ENOMEM);
+    EXPECT_FALSE(huge_pages_.Collapse(MakeFile(), kHugePageSize))
+        << SystemCalls::Name(call);
+    EXPECT_TRUE(huge_pages_.Collapse(MakeFile(), kHugePageSize));
+  }
+}
+
+TEST_F(HugePagesTest, AMomentsHindranceIsNoRefusal) {
+  DetectOrSkip();
+  calls_.FailNext(Call::kMadvise, EAGAIN);
+  EXPECT_TRUE(huge_pages_.Collapse(MakeFile(), kHugePageSize));
+}
+
+}  // namespace
+}  // namespace warmpool

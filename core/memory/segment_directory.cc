@@ -72,6 +72,14 @@ absl::StatusOr<std::unique_ptr<SegmentDirectory>> SegmentDirectory::Open(
       CheckProof(*calls, *private_fd, absolute,
                  options.serves_other_uids ? kSomeOtherUid : geteuid());
   if (!proof.ok()) return proof;
+  if (options.huge_pages == HugePages::Use::kNever) return directory;
+  directory->huge_page_support_ = directory->huge_pages_.Detect(*private_fd);
+  if (options.huge_pages == HugePages::Use::kRequire &&
+      !directory->huge_page_support_.ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("segments in ", absolute, " can't have ",
+                     directory->huge_page_support_.message()));
+  }
   return directory;
 }
 
@@ -87,7 +95,10 @@ SegmentDirectory::SegmentDirectory(std::string path, int directory_fd,
       served_uids_(options.served_uids),
       calls_(*calls),
       random_(*random),
-      descriptors_(options.max_open_segments, calls) {}
+      descriptors_(options.max_open_segments, calls),
+      use_huge_pages_(options.huge_pages),
+      on_small_pages_(options.on_small_pages),
+      huge_pages_(calls, options.end_window) {}
 
 SegmentDirectory::~SegmentDirectory() {
   UnclaimDirectory(directory_fd_, private_directory_fd_);
@@ -137,6 +148,11 @@ absl::Status SegmentDirectory::KeepDescriptor(Segment* segment) {
   }
   parts.device = state.device;
   parts.inode = state.inode;
+  // A tmpfs that is mounted huge=always gives a file's end a huge page too.
+  const size_t bytes = segment->bytes();
+  if (state.allocated_bytes > bytes) {
+    RetryOnInterrupt([&] { return calls_.Resize(parts.fd, bytes); });
+  }
   parts.descriptors = &descriptors_;
   parts.descriptor_key = descriptors_.Add(std::exchange(parts.fd, -1));
   return absl::OkStatus();
@@ -154,6 +170,11 @@ absl::Status SegmentDirectory::GiveAway(const Segment& segment) {
 
 absl::Status SegmentDirectory::AllocateAll(Segment* segment) {
   const size_t bytes = segment->bytes();
+  const bool huge =
+      use_huge_pages_ != HugePages::Use::kNever && bytes >= kHugePageSize;
+  absl::Status filled = huge_page_support_;
+  if (huge && filled.ok()) filled = huge_pages_.Fill(segment->fd(), bytes);
+  // All the pages that it still lacks.
   const int allocated =
       RetryOnInterrupt([&] { return calls_.Allocate(segment->fd(), bytes); });
   if (allocated == -ENOSPC) {
@@ -169,7 +190,27 @@ absl::Status SegmentDirectory::AllocateAll(Segment* segment) {
         absl::StrCat("can't allocate a segment of ", bytes, " bytes"));
   }
   segment->set_zeroed(true);
+  return huge ? NoteHugePages(filled, segment) : absl::OkStatus();
+}
+
+absl::Status SegmentDirectory::NoteHugePages(const absl::Status& filled,
+                                             Segment* segment) {
+  if (filled.ok()) {
+    segment->set_page_bytes(kHugePageSize);
+    huge_segments_.fetch_add(1, std::memory_order_relaxed);
+    return absl::OkStatus();
+  }
+  if (use_huge_pages_ == HugePages::Use::kRequire) return filled;
+  small_segments_.fetch_add(1, std::memory_order_relaxed);
+  if (huge_page_support_.ok() && on_small_pages_) {
+    on_small_pages_(segment->bytes(), filled);
+  }
   return absl::OkStatus();
+}
+
+SegmentDirectory::HugePageCounts SegmentDirectory::huge_page_counts() const {
+  return {.huge_segments = huge_segments_.load(std::memory_order_relaxed),
+          .small_segments = small_segments_.load(std::memory_order_relaxed)};
 }
 
 uid_t SegmentDirectory::ProverOf(const Segment& segment) const {

@@ -11,6 +11,10 @@
 // whoever knows a name can open his own file, nobody can list, remove or rename
 // any.
 //
+// Segments of 2 MiB and more get huge pages where they are asked for and can be
+// had (HugePages); the rest of such a segment, and every other, small ones. No
+// file takes more than its bytes.
+//
 // As many files stay open as its DescriptorCache may have; a proof of another
 // opens it by its name. None is mapped: a segment costs the daemon a descriptor
 // at most.
@@ -22,8 +26,10 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -37,6 +43,7 @@
 #include "absl/strings/string_view.h"
 #include "core/base/random_id.h"
 #include "core/memory/descriptor_cache.h"
+#include "core/memory/huge_pages.h"
 #include "core/memory/segment_source.h"
 #include "core/memory/system_calls.h"
 
@@ -58,6 +65,21 @@ class SegmentDirectory final : public SegmentSource {
     // Segments that may stay open at a time. A daemon says what RLIMIT_NOFILE
     // leaves to them (DescriptorsForSegments).
     size_t max_open_segments = std::numeric_limits<size_t>::max();
+    HugePages::Use huge_pages = HugePages::Use::kNever;
+    // Unless that is kNever: ends what HugePages mapped, through UnmapBatch.
+    HugePages::EndWindow end_window = {};
+    // Called with the bytes of a segment that has to do with small pages though
+    // huge ones were detected, and with the reason; by the maker, under no lock.
+    std::function<void(uint64_t bytes, const absl::Status& reason)>
+        on_small_pages = {};
+  };
+
+  // Segments of 2 MiB and more that were made since start.
+  struct HugePageCounts {
+    // With huge pages as far as they are whole.
+    uint64_t huge_segments = 0;
+    // With small ones, some or all, though huge ones were asked for.
+    uint64_t small_segments = 0;
   };
 
   // Opens `path`, creating its last component where it is missing, locks it and
@@ -71,9 +93,10 @@ class SegmentDirectory final : public SegmentSource {
   //
   // NOT_FOUND: the parent directory is missing. FAILED_PRECONDITION: somebody
   // else's directory, one of another mode, one that another daemon has (the
-  // message says who), one that has files in it and was never Warmpool's, or one
+  // message says who), one that has files in it and was never Warmpool's, one
   // for whose files there is no proof (the message tells the capability that is
-  // missing, or that the filesystem has no leases).
+  // missing, or that the filesystem has no leases), or one whose files can't
+  // have the huge pages that are required.
   static absl::StatusOr<std::unique_ptr<SegmentDirectory>> Open(
       const std::string& path, absl::string_view tenant, SystemCalls* calls,
       RandomSource* random, const Options& options);
@@ -118,6 +141,11 @@ class SegmentDirectory final : public SegmentSource {
   absl::StatusOr<std::vector<Segment>> FindLeftovers(
       const SizeClasses& size_classes, std::vector<std::string>* unknown);
 
+  HugePages::Method huge_page_method() const { return huge_pages_.method(); }
+  HugePageCounts huge_page_counts() const;
+  // Where huge pages are asked for and can't be had: why.
+  const absl::Status& huge_page_support() const { return huge_page_support_; }
+
   const std::string& path() const { return path_; }
   // Of the directory for the daemon's own files. It is removed with this object
   // if it is empty then.
@@ -136,6 +164,9 @@ class SegmentDirectory final : public SegmentSource {
   uid_t ProverOf(const Segment& segment) const;
   absl::Status GiveAway(const Segment& segment);
   absl::Status AllocateAll(Segment* segment);
+  // `filled`: what became of its huge pages. RESOURCE_EXHAUSTED: they are
+  // required.
+  absl::Status NoteHugePages(const absl::Status& filled, Segment* segment);
   // Notes which file the segment's descriptor is of, and hands it to the cache.
   absl::Status KeepDescriptor(Segment* segment);
   // A descriptor, or -errno. `*keep`: whether it is one for the cache.
@@ -165,6 +196,12 @@ class SegmentDirectory final : public SegmentSource {
   SystemCalls& calls_;
   RandomSource& random_;
   DescriptorCache descriptors_;
+  const HugePages::Use use_huge_pages_;
+  const std::function<void(uint64_t, const absl::Status&)> on_small_pages_;
+  HugePages huge_pages_;
+  absl::Status huge_page_support_;
+  std::atomic<uint64_t> huge_segments_ = 0;
+  std::atomic<uint64_t> small_segments_ = 0;
 };
 
 }  // namespace warmpool

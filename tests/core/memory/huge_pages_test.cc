@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -32,12 +33,14 @@ class HugePagesTest : public testing::Test {
  protected:
   HugePagesTest()
       : directory_fd_(open(scratch_.path().c_str(),
-                           O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
+                           O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    huge_pages_.emplace(&calls_, [this](Segment window) {
+      UnmapBatch(&calls_, {UnmapBatch::Drain::kInline})
+          .LetGo(std::move(window));
+    });
+  }
   ~HugePagesTest() override {
-    UnmapBatch batch(&calls_, {UnmapBatch::Drain::kInline});
-    for (Segment& window : huge_pages_.TakeWindows()) {
-      batch.LetGo(std::move(window));
-    }
+    huge_pages_.reset();
     EXPECT_EQ(calls_.live().mappings, 0u);
     for (const int fd : fds_) close(fd);
     close(directory_fd_);
@@ -45,11 +48,8 @@ class HugePagesTest : public testing::Test {
 
   // Skips where the kernel has none to give.
   void DetectOrSkip() {
-    std::string reason;
-    if (huge_pages_.Detect(directory_fd_, &reason) !=
-        HugePages::Method::kCollapse) {
-      GTEST_SKIP() << "no huge pages by MADV_COLLAPSE here: " << reason;
-    }
+    const absl::Status detected = huge_pages_->Detect(directory_fd_);
+    if (!detected.ok()) GTEST_SKIP() << detected;
   }
 
   int MakeFile() {
@@ -96,7 +96,7 @@ class HugePagesTest : public testing::Test {
   ScratchDirectory scratch_;
   const int directory_fd_;
   FaultySystemCalls calls_;
-  HugePages huge_pages_{&calls_};
+  std::optional<HugePages> huge_pages_;
   std::vector<int> fds_;
 };
 
@@ -105,7 +105,7 @@ TEST_F(HugePagesTest, AFileHasThemAsFarAsTheyAreWhole) {
   for (const uint64_t bytes :
        {kHugePageSize, kHugePageSize + 512 * kKiB, 5 * kHugePageSize}) {
     const int fd = MakeFile();
-    ASSERT_TRUE(huge_pages_.Collapse(fd, bytes));
+    ASSERT_TRUE(huge_pages_->Fill(fd, bytes).ok());
     ASSERT_EQ(posix_fallocate(fd, 0, static_cast<off_t>(bytes)), 0);
     EXPECT_EQ(AllocatedBytes(fd), bytes);
     EXPECT_EQ(HugeBytes(fd, bytes), HugePages::Whole(bytes));
@@ -115,7 +115,7 @@ TEST_F(HugePagesTest, AFileHasThemAsFarAsTheyAreWhole) {
 TEST_F(HugePagesTest, OneWindowServesOneAfterTheOther) {
   DetectOrSkip();
   for (int i = 0; i < 8; ++i) {
-    EXPECT_TRUE(huge_pages_.Collapse(MakeFile(), (1 + i % 3) * kHugePageSize));
+    EXPECT_TRUE(huge_pages_->Fill(MakeFile(), (1 + i % 3) * kHugePageSize).ok());
   }
   EXPECT_EQ(calls_.live().mappings, 1u);
 }
@@ -125,7 +125,7 @@ TEST_F(HugePagesTest, AnEndedFileIsNotKeptByAWindow) {
   const std::filesystem::space_info before =
       std::filesystem::space(scratch_.path());
   const int fd = MakeFile();
-  ASSERT_TRUE(huge_pages_.Collapse(fd, 32 * kHugePageSize));
+  ASSERT_TRUE(huge_pages_->Fill(fd, 32 * kHugePageSize).ok());
   std::filesystem::remove(scratch_.Join("0"));
   close(fd);
   fds_.clear();
@@ -144,7 +144,7 @@ TEST_F(HugePagesTest, ManyThreadsCollapseAtOnce) {
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (int i = t; i < 16; i += 4) {
-        EXPECT_TRUE(huge_pages_.Collapse(files[i], 2 * kHugePageSize));
+        EXPECT_TRUE(huge_pages_->Fill(files[i], 2 * kHugePageSize).ok());
       }
     });
   }
@@ -156,12 +156,11 @@ TEST_F(HugePagesTest, ManyThreadsCollapseAtOnce) {
 }
 
 TEST_F(HugePagesTest, WhereTheKernelRefusesThereAreNone) {
-  std::string reason;
   calls_.FailNext(Call::kMadvise, EINVAL);
-  const HugePages::Method method = huge_pages_.Detect(directory_fd_, &reason);
-  if (method == HugePages::Method::kMount) GTEST_SKIP() << "not asked here";
-  EXPECT_EQ(method, HugePages::Method::kNone);
-  EXPECT_THAT(reason, HasSubstr("MADV_COLLAPSE"));
+  const absl::Status detected = huge_pages_->Detect(directory_fd_);
+  EXPECT_TRUE(absl::IsFailedPrecondition(detected)) << detected;
+  EXPECT_THAT(std::string(detected.message()), HasSubstr("no huge pages: "));
+  EXPECT_EQ(huge_pages_->method(), HugePages::Method::kNone);
   EXPECT_TRUE(std::filesystem::is_empty(scratch_.path()));
 }
 
@@ -170,16 +169,16 @@ TEST_F(HugePagesTest, WhateverCallFailsItSaysSoAndGoesOn) {
   for (const Call call :
        {Call::kTruncate, Call::kWrite, Call::kMmap, Call::kMadvise}) {
     calls_.FailNext(call, ENOMEM);
-    EXPECT_FALSE(huge_pages_.Collapse(MakeFile(), kHugePageSize))
+    EXPECT_FALSE(huge_pages_->Fill(MakeFile(), kHugePageSize).ok())
         << SystemCalls::Name(call);
-    EXPECT_TRUE(huge_pages_.Collapse(MakeFile(), kHugePageSize));
+    EXPECT_TRUE(huge_pages_->Fill(MakeFile(), kHugePageSize).ok());
   }
 }
 
 TEST_F(HugePagesTest, AMomentsHindranceIsNoRefusal) {
   DetectOrSkip();
   calls_.FailNext(Call::kMadvise, EAGAIN);
-  EXPECT_TRUE(huge_pages_.Collapse(MakeFile(), kHugePageSize));
+  EXPECT_TRUE(huge_pages_->Fill(MakeFile(), kHugePageSize).ok());
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/caching/unmap_batch.h"
 #include "core/memory/attach_segment.h"
+#include "core/memory/populate.h"
 
 namespace warmpool {
 namespace {
@@ -39,8 +40,12 @@ absl::StatusOr<std::unique_ptr<MappedLease>> MappedLease::Map(
   if (mapped.ok()) {
     const size_t bytes = lease->granted.mapped_bytes();
     lease->segment = Segment(*Classes().For(bytes), bytes, kOwner);
+    lease->segment.set_page_bytes(lease->granted.page_size_bytes());
     mapped = AttachSegment(*calls, lease->granted.path(), lease->writable(),
-                           &lease->segment);
+                           &lease->segment,
+                           lease->granted.warmth() == v1::WARMTH_FRESH
+                               ? PageState::kReserved
+                               : PageState::kWritten);
   }
   if (mapped.ok()) return lease;
   lease->End().IgnoreError();

@@ -14,7 +14,7 @@
 namespace warmpool {
 
 absl::Status AttachSegment(SystemCalls& calls, const std::string& path,
-                           bool writable, Segment* segment) {
+                           bool writable, Segment* segment, PageState pages) {
   const int fd = RetryOnInterrupt([&] {
     return calls.Open(AT_FDCWD, path, writable ? O_RDWR : O_RDONLY, 0);
   });
@@ -40,8 +40,11 @@ absl::Status AttachSegment(SystemCalls& calls, const std::string& path,
         absl::StrCat("segment ", path, " has ", state.size_bytes,
                      " bytes, the lease says ", segment->bytes()));
   }
-  return AlignedMap(calls, writable ? PROT_READ | PROT_WRITE : PROT_READ,
-                    MAP_SHARED | MAP_POPULATE, fd, segment);
+  const absl::Status mapped =
+      AlignedMap(calls, writable ? PROT_READ | PROT_WRITE : PROT_READ,
+                 MAP_SHARED, fd, segment);
+  if (mapped.ok()) Populate(calls, *segment, writable, pages);
+  return mapped;
 }
 
 }  // namespace warmpool

@@ -155,7 +155,7 @@ TEST_F(SegmentDirectoryHugePagesTest, NoFileTakesMoreThanItsBytesOnAnyMount) {
 TEST_F(SegmentDirectoryHugePagesTest, WhereTheyAreNotAskedForNobodyLooks) {
   ASSERT_THAT(OpenIn(path_, Use::kNever), IsOk());
   ExpectSmallAndExact(kHugePageSize);
-  EXPECT_EQ(calls_.Count(Call::kMadvise), 0u);
+  EXPECT_EQ(calls_.Count(Call::kTruncate), 0u);
   EXPECT_EQ(directory_->huge_page_method(), HugePages::Method::kNone);
   EXPECT_THAT(directory_->huge_page_support(), IsOk());
   EXPECT_EQ(directory_->huge_page_counts().small_segments, 0u);

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/byte_size.h"
+#include "core/caching/unmap_batch.h"
 #include "core/memory/descriptor_limit.h"
 #include "server/conversion.h"
 #include "server/peer.h"
@@ -55,6 +56,7 @@ Daemon::Daemon(const DaemonOptions& options)
       clock_(MonotonicClock::Get()),
       calls_(options.calls != nullptr ? *options.calls
                                       : LinuxSystemCalls::Get()),
+      small_pages_log_(&clock_),
       journal_calls_(options.journal_calls != nullptr ? *options.journal_calls
                                                       : own_journal_calls_),
       maintenance_(&clock_) {}
@@ -77,18 +79,50 @@ absl::Status Daemon::OpenDirectory() {
   options.served_uids = options_.admission.allowed_uids;
   options.served_uids.insert(options_.admission.admin_uids.begin(),
                              options_.admission.admin_uids.end());
+  options.huge_pages = options_.huge_pages;
+  options.end_window = [this](Segment window) {
+    UnmapBatch(&calls_, {UnmapBatch::Drain::kInline}).LetGo(std::move(window));
+  };
+  options.on_small_pages = [this](uint64_t bytes, const absl::Status& why) {
+    if (const auto suppressed = small_pages_log_.Pass("small pages")) {
+      spdlog::warn("a segment has 4 KiB pages bytes={} reason=\"{}\"{}", bytes,
+                   std::string(why.message()), *suppressed);
+    }
+  };
   absl::StatusOr<std::unique_ptr<SegmentDirectory>> directory =
       SegmentDirectory::Open(options_.shm_dir,
                              absl::StrCat("serving ", options_.listen), &calls_,
                              &random_, options);
   if (!directory.ok()) return directory.status();
   directory_ = *std::move(directory);
+  LogHugePages();
   absl::StatusOr<std::unique_ptr<Journal>> journal =
       Journal::Open(directory_->private_directory_fd(), BootId(),
                     Journal::Options(), &journal_calls_, &replay_);
   if (!journal.ok()) return journal.status();
   journal_ = *std::move(journal);
   return absl::OkStatus();
+}
+
+void Daemon::LogHugePages() {
+  if (!directory_->huge_page_support().ok()) {
+    spdlog::warn("huge pages method=none reason=\"{}\"",
+                 std::string(directory_->huge_page_support().message()));
+    return;
+  }
+  switch (directory_->huge_page_method()) {
+    case HugePages::Method::kNone:
+      spdlog::info("huge pages method=none reason=\"--huge_pages=never\"");
+      break;
+    case HugePages::Method::kCollapse:
+      spdlog::info("huge pages method=collapse from={}",
+                   FormatByteSize(kHugePageSize));
+      break;
+    case HugePages::Method::kMount:
+      spdlog::info("huge pages method=mount from={}",
+                   FormatByteSize(kHugePageSize));
+      break;
+  }
 }
 
 absl::Status Daemon::MakePool() {

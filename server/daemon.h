@@ -14,6 +14,7 @@
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "core/base/random_id.h"
+#include "core/memory/huge_pages.h"
 #include "core/memory/segment_directory.h"
 #include "core/memory/system_calls.h"
 #include "core/pool/journal.h"
@@ -23,6 +24,7 @@
 #include "server/admission.h"
 #include "server/grpc_server.h"
 #include "server/holder_registry.h"
+#include "server/log_limit.h"
 #include "server/maintenance.h"
 #include "server/pool_handlers.h"
 #include "server/session_hub.h"
@@ -42,6 +44,8 @@ struct DaemonOptions {
   std::optional<uint64_t> capacity_bytes;
   // What BigCache may retain. nullopt: half of the capacity.
   std::optional<uint64_t> bigcache_bytes;
+  // Of segments of 2 MiB and more.
+  HugePages::Use huge_pages = HugePages::Use::kAuto;
   // The daemon sets its capacity, byte cap, overhead and callbacks.
   Pool::Options pool;
   // How long a stopping daemon waits for leases to be released. None is lost
@@ -75,6 +79,7 @@ class Daemon {
   explicit Daemon(const DaemonOptions& options);
 
   absl::Status OpenDirectory();
+  void LogHugePages();
   absl::Status MakeHolders();
   // Makes the pool, with what an earlier daemon left.
   absl::Status MakePool();
@@ -99,6 +104,7 @@ class Daemon {
   int stop_requests_ ABSL_GUARDED_BY(mutex_) = 0;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
 
+  LogLimit small_pages_log_;
   // In the order in which they need each other.
   std::unique_ptr<SegmentDirectory> directory_;
   // The statistics count calls for segments; these are not.

@@ -74,6 +74,35 @@ std::string AbslUnparseFlag(const SlotsFlag& flag) {
   return flag.slots.has_value() ? absl::StrCat(*flag.slots) : "adaptive";
 }
 
+// A flag that says whether segments are to have huge pages.
+struct HugePagesFlag {
+  HugePages::Use use = DaemonOptions().huge_pages;
+};
+
+constexpr std::pair<const char*, HugePages::Use> kHugePageUses[] = {
+    {"auto", HugePages::Use::kAuto},
+    {"never", HugePages::Use::kNever},
+    {"require", HugePages::Use::kRequire},
+};
+
+bool AbslParseFlag(absl::string_view text, HugePagesFlag* flag,
+                   std::string* error) {
+  for (const auto& [name, use] : kHugePageUses) {
+    if (text != name) continue;
+    flag->use = use;
+    return true;
+  }
+  *error = absl::StrCat("\"", text, "\" is none of auto, never, require");
+  return false;
+}
+
+std::string AbslUnparseFlag(const HugePagesFlag& flag) {
+  for (const auto& [name, use] : kHugePageUses) {
+    if (flag.use == use) return name;
+  }
+  return "";
+}
+
 }  // namespace warmpool
 
 ABSL_FLAG(std::string, listen, "",
@@ -93,6 +122,10 @@ ABSL_FLAG(warmpool::CapacityFlag, capacity_bytes, {},
 ABSL_FLAG(warmpool::ByteSize, max_buffer_bytes,
           {warmpool::SizeClasses::kDefaultMaxBytes},
           "Largest buffer that can be leased");
+ABSL_FLAG(warmpool::HugePagesFlag, huge_pages, {},
+          "Pages of 2 MiB for segments of 2 MiB and more. auto: where the kernel "
+          "has them; never; require: or the daemon does not start, and a lease "
+          "that can't have them is refused");
 ABSL_FLAG(warmpool::SlotsFlag, bigcache_slots, {},
           "Segments that BigCache retains for each uid and size class, such as "
           "4; adaptive: as many as demand has swung by lately");
@@ -267,6 +300,7 @@ absl::StatusOr<DaemonOptions> ParseDaemonFlags(int argc, char** argv) {
         "--max_buffer_bytes=", options.pool.segments.max_segment_bytes,
         " is outside of 1 to ", SizeClasses::kMaxMaxBytes));
   }
+  options.huge_pages = absl::GetFlag(FLAGS_huge_pages).use;
   options.pool.segments.bigcache.slots =
       absl::GetFlag(FLAGS_bigcache_slots).slots;
   options.pool.segments.bigcache.decay = absl::GetFlag(FLAGS_bigcache_decay);

@@ -200,6 +200,7 @@ absl::Status PoolHandlers::GetStats(HolderId, const v1::GetStatsRequest&,
   response->set_pid(getpid());
   *response->mutable_uptime() = ToProto(clock_.Now() - started_at_);
   response->set_shm_dir(directory_.path());
+  FillHugePages(directory_, response->mutable_huge_pages());
   v1::ByteAccount& bytes = *response->mutable_bytes();
   bytes.set_filesystem_free_bytes(directory_.FreeBytes().value_or(0));
   // A report may be older than the release of what it tells of.

@@ -1,7 +1,21 @@
 #include "server/stats.h"
 
+#include <string>
+
 namespace warmpool {
 namespace {
+
+v1::HugePageMethod ToProto(HugePages::Method method) {
+  switch (method) {
+    case HugePages::Method::kNone:
+      return v1::HUGE_PAGE_METHOD_NONE;
+    case HugePages::Method::kCollapse:
+      return v1::HUGE_PAGE_METHOD_COLLAPSE;
+    case HugePages::Method::kMount:
+      return v1::HUGE_PAGE_METHOD_MOUNT;
+  }
+  return v1::HUGE_PAGE_METHOD_UNSPECIFIED;
+}
 
 void FillBytes(const ByteLedger& ledger, v1::ByteAccount* bytes) {
   bytes->set_capacity_bytes(ledger.capacity());
@@ -79,6 +93,16 @@ void FillBatch(const UnmapBatch::Counts& counts, v1::BatchCounts* batch) {
 }
 
 }  // namespace
+
+void FillHugePages(const SegmentDirectory& directory,
+                   v1::HugePageCounts* huge_pages) {
+  huge_pages->set_method(ToProto(directory.huge_page_method()));
+  huge_pages->set_reason(
+      std::string(directory.huge_page_support().message()));
+  const SegmentDirectory::HugePageCounts counts = directory.huge_page_counts();
+  huge_pages->set_huge_segments(counts.huge_segments);
+  huge_pages->set_small_segments(counts.small_segments);
+}
 
 void FillStats(const Pool::Stats& stats, const SystemCalls& calls,
                v1::GetStatsResponse* response) {

@@ -108,6 +108,28 @@ std::string BigCacheText(const v1::BigCacheCounts& counts) {
   return absl::StrCat("BigCache\n", table.ToString(kIndent));
 }
 
+const char* MethodText(v1::HugePageMethod method) {
+  switch (method) {
+    case v1::HUGE_PAGE_METHOD_COLLAPSE:
+      return "collapse";
+    case v1::HUGE_PAGE_METHOD_MOUNT:
+      return "mount";
+    default:
+      return "none";
+  }
+}
+
+std::string HugePagesText(const v1::HugePageCounts& counts) {
+  Table table("ll");
+  table.AddRow({"method", MethodText(counts.method())});
+  if (!counts.reason().empty()) table.AddRow({"reason", counts.reason()});
+  table.AddRow(
+      {"made", FormatCounts({{"huge", counts.huge_segments()},
+                             {"small instead", counts.small_segments()}})});
+  return absl::StrCat("huge pages (segments from 2 MiB)\n",
+                      table.ToString(kIndent));
+}
+
 std::string QuarantineText(const v1::QuarantineCounts& counts) {
   Table table("ll");
   table.AddRow({"now", FormatCounts({{"segments",
@@ -149,6 +171,7 @@ std::string StatsText(const v1::GetStatsResponse& stats) {
                       LeasesText(stats.leases()), "\n",
                       BigCacheText(stats.bigcache()), "\n",
                       QuarantineText(stats.quarantine()), "\n",
+                      HugePagesText(stats.huge_pages()), "\n",
                       BatchText(stats.batch()), "\n", SystemCallsText(stats));
 }
 

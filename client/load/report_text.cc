@@ -109,6 +109,10 @@ std::string ServerText(const load::LoadReport& report) {
                               {"flushes", batch.flushes()},
                               {"blocks flushed", batch.blocks_flushed()},
                               {"waiting", batch.blocks_waiting()}})});
+  const v1::HugePageCounts& huge_pages = report.server().huge_pages();
+  table.AddRow({"huge pages",
+                FormatCounts({{"segments", huge_pages.huge_segments()},
+                              {"small instead", huge_pages.small_segments()}})});
   table.AddRow({"system calls", SystemCallsText(report.server())});
   return absl::StrCat("\n", kIndent, "daemon, ",
                       report.server_restarted()

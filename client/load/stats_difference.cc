@@ -42,6 +42,7 @@ v1::GetStatsResponse StatsDifference(const v1::GetStatsResponse& before,
   Subtract(before.leases(), difference.mutable_leases());
   Subtract(before.bigcache(), difference.mutable_bigcache());
   Subtract(before.batch(), difference.mutable_batch());
+  Subtract(before.huge_pages(), difference.mutable_huge_pages());
   absl::flat_hash_map<std::string, uint64_t> calls_before;
   for (const v1::SystemCallCount& call : before.system_calls()) {
     calls_before[call.name()] = call.count();

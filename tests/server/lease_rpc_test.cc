@@ -48,7 +48,8 @@ TEST_F(LeaseRpcTest, ALeaseNamesAFileThatIsWhollyAllocated) {
   EXPECT_THAT(lease.buffer_name(), Not(::testing::IsEmpty()));
   EXPECT_EQ(lease.size_bytes(), kTwoMiB - 5);
   EXPECT_EQ(lease.mapped_bytes(), kTwoMiB);
-  EXPECT_EQ(lease.page_size_bytes(), 4096u);
+  EXPECT_THAT(lease.page_size_bytes(), ::testing::AnyOf(4096u, kTwoMiB))
+      << "as the machine has them";
   EXPECT_EQ(lease.warmth(), v1::WARMTH_FRESH);
   EXPECT_TRUE(lease.zeroed());
   EXPECT_GT(lease.generation(), 0u);

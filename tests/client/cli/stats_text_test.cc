@@ -6,7 +6,9 @@
 namespace warmpool {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(StatsTextTest, TellsWhereEveryByteIs) {
   v1::GetStatsResponse stats;
@@ -53,6 +55,22 @@ TEST(StatsTextTest, TellsWhatIsNotYetAsItShouldBe) {
   EXPECT_THAT(text, HasSubstr("leases 12, recovering 5"));
   EXPECT_THAT(text, HasSubstr("segments 3"));
   EXPECT_THAT(text, HasSubstr("set asides 2"));
+}
+
+TEST(StatsTextTest, TellsWhichSegmentsHaveHugePagesAndWhyNot) {
+  v1::GetStatsResponse stats;
+  v1::HugePageCounts& huge_pages = *stats.mutable_huge_pages();
+  huge_pages.set_method(v1::HUGE_PAGE_METHOD_COLLAPSE);
+  huge_pages.set_huge_segments(7);
+  huge_pages.set_small_segments(2);
+  EXPECT_THAT(StatsText(stats), AllOf(HasSubstr("method  collapse\n"),
+                                      HasSubstr("huge 7, small instead 2"),
+                                      Not(HasSubstr("reason"))));
+  huge_pages.set_method(v1::HUGE_PAGE_METHOD_NONE);
+  huge_pages.set_reason("no huge pages: an old kernel");
+  EXPECT_THAT(StatsText(stats),
+              AllOf(HasSubstr("method  none\n"),
+                    HasSubstr("reason  no huge pages: an old kernel\n")));
 }
 
 TEST(StatsTextTest, ListsTheSystemCalls) {

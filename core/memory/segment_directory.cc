@@ -77,7 +77,7 @@ absl::StatusOr<std::unique_ptr<SegmentDirectory>> SegmentDirectory::Open(
   if (options.huge_pages == HugePages::Use::kRequire &&
       !directory->huge_page_support_.ok()) {
     return absl::FailedPreconditionError(
-        absl::StrCat("segments in ", absolute, " can't have ",
+        absl::StrCat("huge pages are required in ", absolute, ": ",
                      directory->huge_page_support_.message()));
   }
   return directory;

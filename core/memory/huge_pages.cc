@@ -24,7 +24,6 @@
 namespace warmpool {
 namespace {
 
-constexpr char kScratchName[] = "huge-page-check";
 // Address space only.
 constexpr size_t kWindowBytes = SizeClasses::kDefaultMaxBytes;
 constexpr int kReserved = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
@@ -41,15 +40,13 @@ HugePages::~HugePages() {
 }
 
 absl::Status HugePages::Detect(int directory_fd) {
-  // Left by a daemon that was killed in the midst of this.
-  unlinkat(directory_fd, kScratchName, 0);
-  const int fd = openat(directory_fd, kScratchName,
-                        O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  // Has no name, so a daemon that is killed in the midst of this leaves nothing.
+  const int fd =
+      openat(directory_fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
   if (fd < 0) {
     return absl::FailedPreconditionError(absl::StrCat(
         "no huge pages: no scratch file: ", std::strerror(errno)));
   }
-  unlinkat(directory_fd, kScratchName, 0);
   const absl::Cleanup close_fd = [fd] { close(fd); };
   const int filled = TryFill(fd, kHugePageSize);
   if (filled < 0) {

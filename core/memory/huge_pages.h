@@ -61,7 +61,7 @@ class HugePages {
       : calls_(*calls), end_window_(std::move(end_window)) {}
   ~HugePages();
 
-  // Finds out what can be had in an open directory, on a scratch file in it.
+  // Finds out what can be had in an open directory, on a file without a name.
   // To be called once, before anything else. FAILED_PRECONDITION, telling
   // reason and remedy: nothing.
   absl::Status Detect(int directory_fd);

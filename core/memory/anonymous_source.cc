@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/memory/aligned_map.h"
+#include "core/memory/retry.h"
 
 namespace warmpool {
 
@@ -32,6 +33,15 @@ absl::Status AnonymousSource::Make(SizeClass size_class, size_t bytes,
     segment->set_page_bytes(kHugePageSize);
   }
   return mapped;
+}
+
+absl::Status AnonymousSource::Populate(const Segment& segment, uint64_t offset,
+                                       uint64_t bytes) {
+  const int populated = RetryOnInterrupt([&] {
+    return calls_.Advise(segment.data() + offset, bytes, MADV_POPULATE_WRITE);
+  });
+  if (populated >= 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(-populated, "can't populate private memory");
 }
 
 Verdict AnonymousSource::Prove(const Segment&) { return Verdict::kFree; }

@@ -27,6 +27,9 @@ class AnonymousSource final : public SegmentSource {
 
   absl::Status Make(SizeClass size_class, size_t bytes, uid_t owner,
                     Segment* segment) override;
+  // By MADV_POPULATE_WRITE.
+  absl::Status Populate(const Segment& segment, uint64_t offset,
+                        uint64_t bytes) override;
   // Always kFree: nobody else can reach private memory.
   Verdict Prove(const Segment& segment) override;
   absl::Status SetAside(Segment* segment) override;

@@ -112,6 +112,11 @@ class SegmentDirectory final : public SegmentSource {
   absl::Status Make(SizeClass size_class, size_t bytes, uid_t owner,
                     Segment* segment) override;
 
+  // By pwrite: the daemon maps no segment. Whole 2 MiB pages are cleared when
+  // they are made.
+  absl::Status Populate(const Segment& segment, uint64_t offset,
+                        uint64_t bytes) override;
+
   // By fcntl(F_SETLEASE, F_WRLCK), which the kernel grants only to the one
   // opener of a file that nobody else has open or mapped; then by link count,
   // size, allocated pages and mode. A file that is not open is opened for it by

@@ -36,6 +36,14 @@ class SegmentSource {
   virtual absl::Status Make(SizeClass size_class, size_t bytes, uid_t owner,
                             Segment* segment) = 0;
 
+  // Makes sure that the pages of a part of a segment that nobody was given yet
+  // are cleared, and not only reserved: their next user then clears none, and a
+  // hypervisor that takes back what nobody uses has given them already. Has
+  // nothing to do where they are cleared as they are made. `offset` and `bytes`
+  // lie within the segment. May take long: call it under no lock.
+  virtual absl::Status Populate(const Segment& segment, uint64_t offset,
+                                uint64_t bytes) = 0;
+
   // Asks the kernel whether the segment may go to a new holder.
   virtual Verdict Prove(const Segment& segment) = 0;
 

@@ -167,7 +167,13 @@ class Pool {
   Recovery Recover(const std::vector<RecoveredLease>& leases,
                    uint64_t last_generation, std::vector<Segment> leftovers);
 
-  // No further lease is granted; what is retained and batched ends.
+  // See SegmentPool.
+  bool MakeStock(SegmentPool::StepRunner run_step) {
+    return segments_.MakeStock(run_step);
+  }
+  void EndStock(absl::Duration pause) { segments_.EndStock(pause); }
+
+  // No further lease is granted; stock, what is retained and batched ends.
   void Drain();
   // Ends every lease and every segment, mapped or not; returns how many leases
   // there were.

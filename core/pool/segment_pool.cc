@@ -1,6 +1,6 @@
 // How segments are acquired and ended; how they come back is in
 // segment_pool_return.cc, what happens to those that somebody still has in
-// segment_pool_quarantine.cc.
+// segment_pool_quarantine.cc, how they are made ahead in segment_pool_stock.cc.
 #include "core/pool/segment_pool.h"
 
 #include <algorithm>
@@ -17,17 +17,24 @@ SegmentPool::SegmentPool(SegmentSource* source, SystemCalls* calls,
       source_(*source),
       clock_(*clock),
       on_due_earlier_(options.on_due_earlier),
+      on_stock_wanted_(options.on_stock_wanted),
       batch_max_age_(options.batch.max_age),
       leftover_grace_(options.leftover_grace),
       max_retained_bytes_(options.bigcache.max_bytes),
       ledger_(options.capacity_bytes),
       bigcache_(options.bigcache),
       unproven_(options.prove_within),
+      stock_(options.stock),
       batch_(calls, options.batch, [this](absl::Span<const Segment> ended) {
         uint64_t bytes = 0;
         for (const Segment& segment : ended) bytes += segment.bytes();
-        MutexLock lock(&mutex_);
-        ledger_.Leave(ByteState::kBatched, bytes);
+        bool stock_lacked_room = false;
+        {
+          MutexLock lock(&mutex_);
+          ledger_.Leave(ByteState::kBatched, bytes);
+          stock_lacked_room = std::exchange(stock_lacks_room_, false);
+        }
+        if (stock_lacked_room) NoteStockWanted();
       }) {
   ledger_.Enter(ByteState::kOverhead, options.overhead_bytes);
 }
@@ -51,21 +58,15 @@ absl::StatusOr<SegmentPool::Acquired> SegmentPool::Acquire(
   const absl::StatusOr<SizeClass> size_class =
       size_classes_.For(request.bytes);
   if (!size_class.ok()) return size_class.status();
-  if (request.if_ready) {
-    std::optional<Segment> ready;
-    if (!request.require_zeroed) ready = TakeWarm(request, *size_class);
-    if (!ready.has_value()) {
-      return absl::NotFoundError("no such memory is ready");
+  if (!request.require_zeroed) {
+    if (std::optional<Segment> warm = TakeWarm(request, *size_class)) {
+      return Acquired{*std::move(warm), Warmth::kWarm};
     }
-    return Acquired{*std::move(ready), Warmth::kWarm};
   }
-  if (request.require_zeroed) {
-    MutexLock lock(&mutex_);
-    ++misses_zeroed_;
-    bigcache_.NoteAcquired(request.owner, *size_class, clock_.Now());
-  } else if (std::optional<Segment> warm = TakeWarm(request, *size_class)) {
-    return Acquired{std::move(*warm), Warmth::kWarm};
+  if (std::optional<Segment> stocked = TakeStock(request, *size_class)) {
+    return Acquired{*std::move(stocked), Warmth::kStock};
   }
+  if (request.if_ready) return absl::NotFoundError("no such memory is ready");
   absl::StatusOr<Segment> fresh = MakeFresh(request, *size_class);
   MutexLock lock(&mutex_);
   if (!fresh.ok()) {
@@ -86,7 +87,8 @@ std::optional<Segment> SegmentPool::TakeWarm(const AcquireRequest& request,
       segment = unproven_.Take(request.owner, size_class);
       from_bigcache = !segment.has_value();
       if (from_bigcache) {
-        if (request.if_ready && !bigcache_.Holds(request.owner, size_class)) {
+        if (request.if_ready && !bigcache_.Holds(request.owner, size_class) &&
+            !stock_.Holds(request.owner, size_class)) {
           return std::nullopt;
         }
         segment = bigcache_.Take(request.owner, size_class, clock_.Now());
@@ -151,9 +153,13 @@ absl::Status SegmentPool::Reserve(uint64_t bytes) {
       missing = bytes - free;
       const uint64_t retained = ledger_.in(ByteState::kRetained);
       const uint64_t batched = ledger_.in(ByteState::kBatched);
-      if (retained + batched < missing) {
+      const uint64_t endable =
+          retained + batched + ledger_.in(ByteState::kStock);
+      if (endable < missing) {
+        stock_pause_end_ =
+            std::max(stock_pause_end_, clock_.Now() + kStockPause);
         return absl::ResourceExhaustedError(absl::StrCat(
-            "no room for ", bytes, " bytes: ", free + retained + batched,
+            "no room for ", bytes, " bytes: ", free + endable,
             " bytes free of a capacity of ", ledger_.capacity(), " (",
             ledger_.in(ByteState::kLeased), " leased, ",
             ledger_.in(ByteState::kQuarantined), " quarantined)"));
@@ -166,14 +172,16 @@ absl::Status SegmentPool::Reserve(uint64_t bytes) {
 }
 
 void SegmentPool::MakeRoom(uint64_t bytes) {
+  bytes -= std::min(bytes, GiveUpStock(bytes, kStockPause));
   ProveUnproven(absl::InfiniteFuture());
-  std::vector<Eviction> evicted;
+  std::vector<Segment> cold;
   {
     MutexLock lock(&mutex_);
+    std::vector<Eviction> evicted;
     bigcache_.EvictForRoom(bytes, &evicted);
-    AccountEvictedLocked(evicted);
+    cold = AccountEvictedLocked(std::move(evicted));
   }
-  HandOff(std::move(evicted));
+  HandOff(std::move(cold));
   batch_.Flush();
 }
 
@@ -204,59 +212,76 @@ void SegmentPool::LetGo(Segment segment) { batch_.LetGo(std::move(segment)); }
 
 absl::Time SegmentPool::Tick() {
   const absl::Time now = clock_.Now();
-  std::vector<Eviction> evicted;
+  std::vector<Segment> cold;
+  std::vector<Segment> surplus;
   {
     MutexLock lock(&mutex_);
     next_tick_ = absl::InfiniteFuture();
+    std::vector<Eviction> evicted;
     bigcache_.EvictDecayed(now, &evicted);
-    AccountEvictedLocked(evicted);
+    cold = AccountEvictedLocked(std::move(evicted));
+    surplus = stock_.TakeSurplus(now);
+    AccountColdLocked(ByteState::kStock, surplus);
   }
-  HandOff(std::move(evicted));
+  HandOff(std::move(cold));
+  HandOff(std::move(surplus));
   ProbeQuarantined(now, /*all=*/false);
   ProveUnproven(now);
   const absl::Time next_batch = batch_.HandOverAged(now);
   MutexLock lock(&mutex_);
   next_tick_ = std::min({next_tick_, next_batch, bigcache_.NextDecay(),
-                         unproven_.NextDue(), quarantine_.NextProbe()});
+                         stock_.NextSurplus(), unproven_.NextDue(),
+                         quarantine_.NextProbe()});
   return next_tick_;
 }
 
 void SegmentPool::Drain() {
-  std::vector<Eviction> evicted;
   {
     MutexLock lock(&mutex_);
     draining_ = true;
   }
+  GiveUpStock(UINT64_MAX, absl::InfiniteDuration());
   ProveUnproven(absl::InfiniteFuture());
+  std::vector<Segment> cold;
   {
     MutexLock lock(&mutex_);
+    std::vector<Eviction> evicted;
     bigcache_.EvictAll(&evicted);
-    AccountEvictedLocked(evicted);
+    cold = AccountEvictedLocked(std::move(evicted));
   }
-  HandOff(std::move(evicted));
+  HandOff(std::move(cold));
   ProbeQuarantined(clock_.Now(), /*all=*/true);
   batch_.Flush();
 }
 
-void SegmentPool::HandOff(std::vector<Eviction> evicted) {
-  if (evicted.empty()) return;
+void SegmentPool::HandOff(std::vector<Segment> cold) {
+  if (cold.empty()) return;
   const absl::Time now = clock_.Now();
-  for (Eviction& eviction : evicted) {
+  for (Segment& segment : cold) {
     // Ages ago it was proven: somebody may have opened or linked it since.
-    const Verdict verdict = source_.Prove(eviction.segment);
-    if (verdict == Verdict::kInUse && QuarantineEvicted(&eviction.segment)) {
-      continue;
-    }
-    batch_.Add(std::move(eviction.segment), now,
+    const Verdict verdict = source_.Prove(segment);
+    if (verdict == Verdict::kInUse && QuarantineEvicted(&segment)) continue;
+    batch_.Add(std::move(segment), now,
                /*proven_unused=*/verdict != Verdict::kInUse);
   }
   NoteDue(now + batch_max_age_);
 }
 
-void SegmentPool::AccountEvictedLocked(const std::vector<Eviction>& evicted) {
-  for (const Eviction& eviction : evicted) {
-    ledger_.Move(ByteState::kRetained, ByteState::kBatched,
-                 eviction.segment.bytes());
+std::vector<Segment> SegmentPool::AccountEvictedLocked(
+    std::vector<Eviction> evicted) {
+  std::vector<Segment> cold;
+  cold.reserve(evicted.size());
+  for (Eviction& eviction : evicted) {
+    cold.push_back(std::move(eviction.segment));
+  }
+  AccountColdLocked(ByteState::kRetained, cold);
+  return cold;
+}
+
+void SegmentPool::AccountColdLocked(ByteState from,
+                                    const std::vector<Segment>& cold) {
+  for (const Segment& segment : cold) {
+    ledger_.Move(from, ByteState::kBatched, segment.bytes());
   }
 }
 
@@ -278,7 +303,9 @@ SegmentPool::Stats SegmentPool::stats() const {
     stats.retained_segments = bigcache_.retained_segments() +
                               unproven_.size() + proving_segments_;
     stats.acquired_warm = acquired_warm_;
+    stats.acquired_stock = acquired_stock_;
     stats.acquired_fresh = acquired_fresh_;
+    stats.stock_segments = stock_.size();
     stats.misses_zeroed = misses_zeroed_;
     stats.failed_proofs = failed_proofs_;
     stats.quarantined_segments = quarantine_.size() + probing_segments_;
@@ -296,6 +323,10 @@ void SegmentPool::CheckInvariants() const {
         ledger_.in(ByteState::kRetained) ==
             bigcache_.retained_bytes() + unproven_.bytes() + proving_bytes_,
         "the ledger and BigCache disagree");
+    stock_.CheckInvariants();
+    WARMPOOL_CHECK(ledger_.in(ByteState::kStock) ==
+                       stock_.bytes() + stock_.ordered_bytes(),
+                   "the ledger and Stock disagree");
     WARMPOOL_CHECK(ledger_.in(ByteState::kQuarantined) ==
                        quarantine_.bytes() + probing_bytes_,
                    "the ledger and Quarantine disagree");

@@ -8,8 +8,9 @@
 // Thread-safe. Its lock covers book-keeping only: segments are made, proven and
 // ended outside of it (plan under the lock, act outside, commit under the
 // lock).
-// Invariants: those of ByteLedger, BigCache and UnmapBatch; retained bytes are
-// those of BigCache and Unproven, quarantined ones those of Quarantine.
+// Invariants: those of ByteLedger, BigCache, Stock and UnmapBatch; retained bytes
+// are those of BigCache and Unproven, quarantined ones those of Quarantine, and
+// stocked ones those of Stock, what it has on order included.
 #ifndef WARMPOOL_CORE_POOL_SEGMENT_POOL_H_
 #define WARMPOOL_CORE_POOL_SEGMENT_POOL_H_
 
@@ -23,9 +24,11 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "core/base/byte_size.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "core/caching/bigcache.h"
@@ -34,6 +37,7 @@
 #include "core/memory/size_class.h"
 #include "core/pool/byte_ledger.h"
 #include "core/pool/quarantine.h"
+#include "core/pool/stock.h"
 #include "core/pool/unproven.h"
 
 namespace warmpool {
@@ -47,6 +51,11 @@ enum class Warmth {
 
 class SegmentPool {
  public:
+  // What one step of MakeStock clears: a quarter of a millisecond.
+  static constexpr uint64_t kStockStepBytes = kMiB;
+  // For how long no stock is made after a lease lacked room.
+  static constexpr absl::Duration kStockPause = absl::Seconds(1);
+
   struct Options {
     // Bytes of all segments together, in whatever state.
     uint64_t capacity_bytes = UINT64_MAX;
@@ -62,6 +71,10 @@ class SegmentPool {
     absl::Duration prove_within = absl::ZeroDuration();
     BigCache::Options bigcache;
     UnmapBatch::Options batch;
+    // None by default: somebody has to call MakeStock.
+    Stock::Options stock;
+    // Called, under no lock, when MakeStock may find something to make.
+    std::function<void()> on_stock_wanted;
     // Called, under no lock, when Tick has something to do earlier than the
     // last Tick said.
     std::function<void()> on_due_earlier;
@@ -88,10 +101,13 @@ class SegmentPool {
     size_t retained_segments = 0;
     UnmapBatch::Counts batch;
     uint64_t acquired_warm = 0;
+    uint64_t acquired_stock = 0;
     uint64_t acquired_fresh = 0;
+    size_t stock_segments = 0;
     // Requests that BigCache was not asked for.
     uint64_t misses_zeroed = 0;
-    // Retained segments that failed the proof at their reuse or their end.
+    // Retained or stocked segments that failed the proof at their lease or their
+    // end.
     uint64_t failed_proofs = 0;
     size_t quarantined_segments = 0;
     // Attempts to set a quarantined segment aside that failed: it stays
@@ -109,7 +125,7 @@ class SegmentPool {
   // A segment of the request's size class. INVALID_ARGUMENT: the size.
   // NOT_FOUND: none is ready, and only such was asked for.
   // RESOURCE_EXHAUSTED, telling the bytes free: beyond the capacity or what
-  // the machine has, even after everything retained was ended.
+  // the machine has, even after all stock and everything retained was ended.
   absl::StatusOr<Acquired> Acquire(const AcquireRequest& request);
 
   // Takes back a segment that its holder should no longer have open or mapped.
@@ -157,6 +173,21 @@ class SegmentPool {
   // probes of quarantined segments. Returns when to come back, InfiniteFuture if nothing waits.
   absl::Time Tick();
 
+  // Makes one segment for stock, if one is wanted and there is room to spare:
+  // memory that no lease misses, so never what is retained, and not just after
+  // a lease lacked room. False: there is nothing to make until
+  // on_stock_wanted. One caller at a time; others are told false.
+  //
+  // Its pages are cleared in steps, each through `run_step`, which runs the step
+  // it is given. Steps take no lock that anybody waits for, so that they may run
+  // at whatever priority. Between two of them what is made is given up if
+  // run_step says false, if a lease needs its room, or to drain.
+  using StepRunner = absl::FunctionRef<bool(absl::FunctionRef<void()> step)>;
+  bool MakeStock(StepRunner run_step);
+
+  // Ends all stock, and for `pause` makes none: the machine needs the memory.
+  void EndStock(absl::Duration pause);
+
   // Tells whoever calls Tick to come by `due` at the latest.
   void NoteDue(absl::Time due);
 
@@ -179,15 +210,29 @@ class SegmentPool {
   // A warm segment that passed the proof, or nullopt.
   std::optional<Segment> TakeWarm(const AcquireRequest& request,
                                   SizeClass size_class);
-  // Moves `bytes` from free to leased, evicting what is retained if need be.
+  // The same of what is in stock. Counts the demand for it.
+  std::optional<Segment> TakeStock(const AcquireRequest& request,
+                                   SizeClass size_class);
+  // Moves `bytes` from free to leased, ending stock and what is retained if need
+  // be.
   absl::Status Reserve(uint64_t bytes);
   absl::StatusOr<Segment> MakeFresh(const AcquireRequest& request,
                                     SizeClass size_class);
-  // Evicts retained segments of `bytes` bytes and ends whatever is batched.
+  // Makes `bytes` bytes of stock and of retained segments cold, and ends whatever
+  // is batched.
   void MakeRoom(uint64_t bytes);
-  // Hands evicted segments, whose bytes are accounted as batched, to Batch; one
+  // Hands stock over to Batch until that has `bytes` bytes of it, and keeps any
+  // from being made for `pause`. What is being made gives way. Returns how many
+  // bytes it had.
+  uint64_t GiveUpStock(uint64_t bytes, absl::Duration pause);
+  std::optional<Stock::Order> BeginStock();
+  // Says how the making of `segment` went.
+  void FinishStock(const Stock::Order& order, Segment segment, bool made);
+  bool StockGivenUp() const;
+  void NoteStockWanted();
+  // Hands cold segments, whose bytes are accounted as batched, to Batch; one
   // that somebody has opened meanwhile goes to quarantine.
-  void HandOff(std::vector<Eviction> evicted);
+  void HandOff(std::vector<Segment> cold);
   bool QuarantineEvicted(Segment* segment);
   // Retains or sets aside a segment whose bytes are in the state `from`.
   void Settle(Segment segment, ByteState from, Verdict verdict);
@@ -204,7 +249,10 @@ class SegmentPool {
   // Whether the segment may serve its class: one that an earlier daemon left may
   // have any size.
   bool FitsItsClass(const Segment& segment) const;
-  void AccountEvictedLocked(const std::vector<Eviction>& evicted)
+  // Accounts for what goes cold; evictions by their segments.
+  std::vector<Segment> AccountEvictedLocked(std::vector<Eviction> evicted)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AccountColdLocked(ByteState from, const std::vector<Segment>& cold)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteReturnLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -212,6 +260,7 @@ class SegmentPool {
   SegmentSource& source_;
   const Clock& clock_;
   const std::function<void()> on_due_earlier_;
+  const std::function<void()> on_stock_wanted_;
   const absl::Duration batch_max_age_;
   const absl::Duration leftover_grace_;
   const uint64_t max_retained_bytes_;
@@ -223,6 +272,15 @@ class SegmentPool {
   // Of Unproven, out for their proof.
   size_t proving_segments_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t proving_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  Stock stock_ ABSL_GUARDED_BY(mutex_);
+  // MakeStock is at it, and is to give that up.
+  bool making_stock_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stock_given_up_ ABSL_GUARDED_BY(mutex_) = false;
+  CondVar stock_finished_condition_;
+  // None is made until then.
+  absl::Time stock_pause_end_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  // Stock was wanted when there was no room for it.
+  bool stock_lacks_room_ ABSL_GUARDED_BY(mutex_) = false;
   Quarantine quarantine_ ABSL_GUARDED_BY(mutex_);
   // Quarantined segments that are out for a probe: how many, their bytes, and
   // the names of those that a client may take out.
@@ -236,6 +294,7 @@ class SegmentPool {
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool quarantine_ended_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t acquired_warm_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t acquired_stock_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t acquired_fresh_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t misses_zeroed_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t failed_proofs_ ABSL_GUARDED_BY(mutex_) = 0;

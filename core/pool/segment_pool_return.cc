@@ -63,7 +63,7 @@ void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict) {
   if (verdict == Verdict::kFree && !FitsItsClass(segment)) {
     verdict = Verdict::kUnfit;
   }
-  std::vector<Eviction> evicted;
+  std::vector<Segment> cold;
   absl::Time now;
   absl::Time due;
   {
@@ -83,8 +83,9 @@ void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict) {
       due = quarantine_.NextProbe();
     } else if (verdict == Verdict::kFree && !draining_) {
       ledger_.Move(from, ByteState::kRetained, bytes);
+      std::vector<Eviction> evicted;
       bigcache_.Retain(std::move(segment), now, &evicted);
-      AccountEvictedLocked(evicted);
+      cold = AccountEvictedLocked(std::move(evicted));
       NoteReturnLocked();
       due = bigcache_.NextDecay();
     } else {
@@ -98,7 +99,7 @@ void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict) {
                /*proven_unused=*/verdict != Verdict::kInUse);
     due = now + batch_max_age_;
   }
-  HandOff(std::move(evicted));
+  HandOff(std::move(cold));
   NoteDue(due);
 }
 

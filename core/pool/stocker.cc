@@ -1,0 +1,54 @@
+#include "core/pool/stocker.h"
+
+#include <utility>
+
+namespace warmpool {
+
+void Stocker::Start(Make make) {
+  thread_ = std::thread([this, make = std::move(make)] { Main(make); });
+}
+
+void Stocker::Wake() {
+  {
+    MutexLock lock(&mutex_);
+    if (std::exchange(woken_, true)) return;
+  }
+  condition_.NotifyOne();
+}
+
+void Stocker::Stop() {
+  if (!thread_.joinable()) return;
+  {
+    MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  condition_.NotifyOne();
+  thread_.join();
+}
+
+bool Stocker::Stopping() {
+  MutexLock lock(&mutex_);
+  return stopping_;
+}
+
+void Stocker::Main(const Make& make) {
+  IdleThread idle;
+  const auto run_step = [&](absl::FunctionRef<void()> step) {
+    if (Stopping()) return false;
+    idle.Run(step);
+    return true;
+  };
+  for (;;) {
+    {
+      MutexLock lock(&mutex_);
+      // Whatever wakes it from here on is for the next round.
+      woken_ = false;
+      if (stopping_) return;
+    }
+    if (make(run_step)) continue;
+    MutexLock lock(&mutex_);
+    while (!woken_ && !stopping_) condition_.Wait(&mutex_);
+  }
+}
+
+}  // namespace warmpool

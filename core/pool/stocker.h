@@ -1,0 +1,52 @@
+// Stocker: makes stock while there is any to make, and sleeps otherwise, so that
+// an idle daemon uses no CPU.
+//
+// On two threads. What takes long and no lock, the clearing of pages, is for an
+// IdleThread. Planning, creating files and committing take locks that requests
+// take too; a thread that got no processor time would keep them all waiting, so
+// those are for a thread of usual priority.
+#ifndef WARMPOOL_CORE_POOL_STOCKER_H_
+#define WARMPOOL_CORE_POOL_STOCKER_H_
+
+#include <functional>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
+#include "core/base/idle_thread.h"
+#include "core/base/mutex.h"
+
+namespace warmpool {
+
+// Thread-safe.
+class Stocker {
+ public:
+  // SegmentPool::MakeStock.
+  using StepRunner = absl::FunctionRef<bool(absl::FunctionRef<void()> step)>;
+  using Make = std::function<bool(StepRunner)>;
+
+  Stocker() = default;
+  ~Stocker() { Stop(); }
+
+  // From here on calls `make` for as long as it makes anything, now and after
+  // each Wake.
+  void Start(Make make);
+  // There may be something to make. Does nothing where it was not started.
+  void Wake();
+  // Returns within a step.
+  void Stop();
+
+ private:
+  void Main(const Make& make);
+  bool Stopping();
+
+  Mutex mutex_;
+  CondVar condition_;
+  bool woken_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CORE_POOL_STOCKER_H_

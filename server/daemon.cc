@@ -24,6 +24,10 @@ constexpr absl::Duration kDrainPoll = absl::Milliseconds(10);
 // How long a holder may be without a connection, where the default time to live
 // is shorter or there is none.
 constexpr absl::Duration kShortestGrace = absl::Minutes(1);
+// Where nothing else is asked for: what a burst takes, and the machine hardly
+// misses.
+constexpr uint64_t kStockShare = 16;
+constexpr uint64_t kMostStock = 256 * kMiB;
 // What comes back is mostly leased again within less.
 constexpr absl::Duration kProveWithin = absl::Milliseconds(20);
 
@@ -154,6 +158,11 @@ absl::Status Daemon::MakePool() {
   pool.segments.capacity_bytes = options_.capacity_bytes.value_or(half);
   pool.segments.bigcache.max_bytes = options_.bigcache_bytes.value_or(
       pool.segments.capacity_bytes / 2);
+  pool.segments.stock.max_bytes = options_.stock_bytes.value_or(
+      std::min(pool.segments.capacity_bytes / kStockShare, kMostStock));
+  // One word for both: an idle daemon gives its memory back.
+  pool.segments.stock.decay = pool.segments.bigcache.decay;
+  pool.segments.on_stock_wanted = [this] { stocker_.Wake(); };
   pool.segments.overhead_bytes = directory_->overhead_bytes();
   pool.segments.prove_within = kProveWithin;
   pool.segments.on_due_earlier = [this] { maintenance_.Poke(); };
@@ -172,6 +181,11 @@ absl::Status Daemon::MakePool() {
   replay_ = Journal::Replay();
   recovered_ = true;
   maintenance_.Start([this] { return pool_->Tick(); });
+  if (pool.segments.stock.max_bytes > 0) {
+    stocker_.Start([this](SegmentPool::StepRunner run_step) {
+      return pool_->MakeStock(run_step);
+    });
+  }
   spdlog::info("pool ready shm_dir={} capacity={} free={}", directory_->path(),
                FormatByteSize(pool.segments.capacity_bytes),
                FormatByteSize(directory_->FreeBytes().value_or(0)));
@@ -244,6 +258,7 @@ size_t Daemon::Wait() {
 
 void Daemon::StopServing() {
   if (transport_ != nullptr) transport_->Stop();
+  stocker_.Stop();
   maintenance_.Stop();
 }
 

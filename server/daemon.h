@@ -19,6 +19,7 @@
 #include "core/memory/system_calls.h"
 #include "core/pool/journal.h"
 #include "core/pool/pool.h"
+#include "core/pool/stocker.h"
 #include "core/pool/uid_quota.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 #include "server/admission.h"
@@ -44,9 +45,12 @@ struct DaemonOptions {
   std::optional<uint64_t> capacity_bytes;
   // What BigCache may retain. nullopt: half of the capacity.
   std::optional<uint64_t> bigcache_bytes;
+  // What is made ahead of demand. nullopt: a sixteenth of the capacity, 256 MiB
+  // at most.
+  std::optional<uint64_t> stock_bytes;
   // Of segments of 2 MiB and more.
   HugePages::Use huge_pages = HugePages::Use::kAuto;
-  // The daemon sets its capacity, byte cap, overhead and callbacks.
+  // The daemon sets its capacity, byte caps, overhead and callbacks.
   Pool::Options pool;
   // How long a stopping daemon waits for leases to be released. None is lost
   // without it: the next daemon takes them up.
@@ -116,6 +120,7 @@ class Daemon {
   bool recovered_ = false;
   SessionHub hub_;
   Maintenance maintenance_;
+  Stocker stocker_;
   std::unique_ptr<Pool> pool_;
   std::unique_ptr<HolderRegistry> holders_;
   std::unique_ptr<PoolHandlers> handlers_;

@@ -132,8 +132,12 @@ ABSL_FLAG(warmpool::SlotsFlag, bigcache_slots, {},
 ABSL_FLAG(warmpool::CapacityFlag, bigcache_bytes, {},
           "Bytes that BigCache retains at most; auto: half of the capacity");
 ABSL_FLAG(absl::Duration, bigcache_decay, absl::Seconds(10),
-          "A retained segment that nobody asks for is evicted after this long; "
-          "inf: never");
+          "A retained segment that nobody asks for is evicted after this long, "
+          "and so is stock; inf: never");
+ABSL_FLAG(warmpool::CapacityFlag, stock_bytes, {},
+          "Bytes of segments made ahead of demand, for leases that find nothing "
+          "retained; auto: a sixteenth of the capacity, 256 MiB at most; 0: "
+          "none");
 ABSL_FLAG(warmpool::ByteSize, batch_threshold_bytes,
           {warmpool::UnmapBatch::kDefaultThresholdBytes},
           "Evicted segments are ended together once they add up to this");
@@ -291,6 +295,9 @@ absl::StatusOr<DaemonOptions> ParseDaemonFlags(int argc, char** argv) {
   }
   if (const auto size = absl::GetFlag(FLAGS_bigcache_bytes).size) {
     options.bigcache_bytes = size->bytes;
+  }
+  if (const auto size = absl::GetFlag(FLAGS_stock_bytes).size) {
+    options.stock_bytes = size->bytes;
   }
   options.pool.segments.max_segment_bytes =
       absl::GetFlag(FLAGS_max_buffer_bytes).bytes;

@@ -33,6 +33,7 @@ void FillLeases(const Pool::Stats& stats, v1::LeaseCounts* leases) {
   leases->set_live_buffers(stats.live_buffers);
   leases->set_holders(stats.holders);
   leases->set_granted_warm(stats.segments.acquired_warm);
+  leases->set_granted_stock(stats.segments.acquired_stock);
   leases->set_granted_fresh(stats.segments.acquired_fresh);
   leases->set_granted_attached(stats.granted_attached);
   leases->set_replayed(stats.replayed);

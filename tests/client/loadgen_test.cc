@@ -67,7 +67,8 @@ constexpr char kNothingDecays[] = "--bigcache_decay=inf";
 constexpr char kNothingAges[] = "--batch_max_age=inf";
 
 TEST_F(LoadgenTest, VmWithFourSlotsEvictsAllButFourInPairs) {
-  StartDaemon({"--bigcache_slots=4", kNothingDecays, kNothingAges});
+  StartDaemon({"--bigcache_slots=4", "--stock_bytes=0", kNothingDecays,
+               kNothingAges});
   const ToolResult result =
       Run("--scenario=vm --iterations=100 --size=2MiB "
           "--json=" +

@@ -217,7 +217,8 @@ TEST(DaemonTest, RefusesMistakesOnItsCommandLineByName) {
 
 TEST(DaemonTest, EveryScalarOfTheVmScenarioIsExact) {
   DaemonProcess daemon({"--bigcache_slots=4", "--bigcache_decay=inf",
-                        "--batch_max_age=inf", "--bigcache_bytes=1G"});
+                        "--batch_max_age=inf", "--bigcache_bytes=1G",
+                        "--huge_pages=never", "--stock_bytes=0"});
   RawClient client(daemon.target());
   v1::ReleaseRequest release;
   for (int i = 0; i < 100; ++i) {

@@ -73,7 +73,7 @@ class DescriptorLimitTest : public ::testing::Test {
   }
 
   DaemonProcess daemon_{{"--drain_timeout=0", "--capacity_bytes=256MiB",
-                         "--bigcache_decay=inf"},
+                         "--bigcache_decay=inf", "--stock_bytes=0"},
                         "server/warmpoold",
                         kMaxDescriptors};
 };

@@ -44,6 +44,7 @@
 #include "core/base/random_id.h"
 #include "core/memory/descriptor_cache.h"
 #include "core/memory/huge_pages.h"
+#include "core/memory/memory_room.h"
 #include "core/memory/segment_source.h"
 #include "core/memory/system_calls.h"
 
@@ -65,6 +66,9 @@ class SegmentDirectory final : public SegmentSource {
     // Segments that may stay open at a time. A daemon says what RLIMIT_NOFILE
     // leaves to them (DescriptorsForSegments).
     size_t max_open_segments = std::numeric_limits<size_t>::max();
+    // What the process's control groups leave to segments, to be asked before
+    // one is made; it must outlive the directory. Null: they set no limit.
+    MemoryRoom* memory_room = nullptr;
     HugePages::Use huge_pages = HugePages::Use::kNever;
     // Unless that is kNever: ends what HugePages mapped, through UnmapBatch.
     HugePages::EndWindow end_window = {};
@@ -191,6 +195,8 @@ class SegmentDirectory final : public SegmentSource {
   absl::StatusOr<Segment> TakeStray(const SizeClasses& size_classes,
                                    int directory_fd, const std::string& name);
 
+  static constexpr mode_t kSegmentMode = 0600;
+
   const std::string path_;
   const int directory_fd_;
   const int lock_fd_;
@@ -201,6 +207,7 @@ class SegmentDirectory final : public SegmentSource {
   SystemCalls& calls_;
   RandomSource& random_;
   DescriptorCache descriptors_;
+  MemoryRoom* const memory_room_;
   const HugePages::Use use_huge_pages_;
   const std::function<void(uint64_t, const absl::Status&)> on_small_pages_;
   HugePages huge_pages_;

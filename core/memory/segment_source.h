@@ -30,7 +30,8 @@ class SegmentSource {
   virtual ~SegmentSource() = default;
 
   // Makes a segment. A shared one has all its pages when it is made: writing to
-  // it can't raise SIGBUS. RESOURCE_EXHAUSTED, telling the bytes free: no room for it.
+  // it can't raise SIGBUS. RESOURCE_EXHAUSTED, telling the bytes free: no room
+  // for it, in the filesystem or within what this process may have.
   // On error `*segment` holds the parts made so far, to be ended through
   // UnmapBatch. May take long: call it under no lock.
   virtual absl::Status Make(SizeClass size_class, size_t bytes, uid_t owner,

@@ -11,6 +11,7 @@
 #include "core/base/byte_size.h"
 #include "core/caching/unmap_batch.h"
 #include "core/memory/descriptor_limit.h"
+#include "server/capacity.h"
 #include "server/conversion.h"
 #include "server/peer.h"
 #include "server/recovery.h"
@@ -61,6 +62,8 @@ Daemon::Daemon(const DaemonOptions& options)
       calls_(options.calls != nullptr ? *options.calls
                                       : LinuxSystemCalls::Get()),
       small_pages_log_(&clock_),
+      memory_limit_(MemoryLimit::Find()),
+      memory_room_([this] { return memory_limit_.Read(); }, &clock_),
       journal_calls_(options.journal_calls != nullptr ? *options.journal_calls
                                                       : own_journal_calls_),
       maintenance_(&clock_) {}
@@ -83,6 +86,7 @@ absl::Status Daemon::OpenDirectory() {
   options.served_uids = options_.admission.allowed_uids;
   options.served_uids.insert(options_.admission.admin_uids.begin(),
                              options_.admission.admin_uids.end());
+  options.memory_room = &memory_room_;
   options.huge_pages = options_.huge_pages;
   options.end_window = [this](Segment window) {
     UnmapBatch(&calls_, {UnmapBatch::Drain::kInline}).LetGo(std::move(window));
@@ -154,8 +158,7 @@ absl::Status Daemon::MakePool() {
   // Clients of an earlier daemon have one time to live to assert their leases.
   pool.segments.leftover_grace =
       std::max(pool.segments.leftover_grace, pool.default_ttl);
-  const uint64_t half = (directory_->FreeBytes().value_or(0) + held) / 2;
-  pool.segments.capacity_bytes = options_.capacity_bytes.value_or(half);
+  pool.segments.capacity_bytes = CapacityFor(held);
   pool.segments.bigcache.max_bytes = options_.bigcache_bytes.value_or(
       pool.segments.capacity_bytes / 2);
   pool.segments.stock.max_bytes = options_.stock_bytes.value_or(
@@ -190,6 +193,21 @@ absl::Status Daemon::MakePool() {
                FormatByteSize(pool.segments.capacity_bytes),
                FormatByteSize(directory_->FreeBytes().value_or(0)));
   return absl::OkStatus();
+}
+
+uint64_t Daemon::CapacityFor(uint64_t held_bytes) {
+  const uint64_t half =
+      (directory_->FreeBytes().value_or(0) + held_bytes) / 2;
+  const BoundedCapacity capacity = BoundCapacity(
+      options_.capacity_bytes.value_or(half),
+      directory_->FilesystemSpace().value_or(FilesystemBytes()).total,
+      memory_limit_.Read());
+  if (!capacity.bound_by.empty() && options_.capacity_bytes.has_value()) {
+    spdlog::warn("less capacity than asked for asked={} capacity={} reason=\"{}\"",
+                 FormatByteSize(*options_.capacity_bytes),
+                 FormatByteSize(capacity.bytes), capacity.bound_by);
+  }
+  return capacity.bytes;
 }
 
 absl::Status Daemon::MakeHolders() {

@@ -15,6 +15,8 @@
 #include "core/base/mutex.h"
 #include "core/base/random_id.h"
 #include "core/memory/huge_pages.h"
+#include "core/memory/memory_limit.h"
+#include "core/memory/memory_room.h"
 #include "core/memory/segment_directory.h"
 #include "core/memory/system_calls.h"
 #include "core/pool/journal.h"
@@ -40,8 +42,8 @@ struct DaemonOptions {
   // "unix:PATH".
   std::string listen;
   std::string shm_dir;
-  // nullopt: half of what the directory's filesystem has free and the
-  // directory already holds.
+  // Never more than the machine has (BoundedCapacity). nullopt: half of what it
+  // has free and the directory already holds.
   std::optional<uint64_t> capacity_bytes;
   // What BigCache may retain. nullopt: half of the capacity.
   std::optional<uint64_t> bigcache_bytes;
@@ -85,6 +87,7 @@ class Daemon {
   absl::Status OpenDirectory();
   void LogHugePages();
   absl::Status MakeHolders();
+  uint64_t CapacityFor(uint64_t held_bytes);
   // Makes the pool, with what an earlier daemon left.
   absl::Status MakePool();
   absl::Status StartServing();
@@ -109,6 +112,8 @@ class Daemon {
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
 
   LogLimit small_pages_log_;
+  const MemoryLimit memory_limit_;
+  MemoryRoom memory_room_;
   // In the order in which they need each other.
   std::unique_ptr<SegmentDirectory> directory_;
   // The statistics count calls for segments; these are not.

@@ -117,8 +117,9 @@ ABSL_FLAG(std::string, shm_dir, "",
           "files in it and was never Warmpool's is refused. Default: "
           "/dev/shm/warmpool-UID");
 ABSL_FLAG(warmpool::CapacityFlag, capacity_bytes, {},
-          "Bytes of all segments together (4G, 512MiB, ...); auto: half of "
-          "what the filesystem of --shm_dir has free and the directory holds");
+          "Bytes of all segments together (4G, 512MiB, ...), at most what the "
+          "filesystem of --shm_dir has and the daemon's control groups allow; "
+          "auto: half of what is free there and the directory holds");
 ABSL_FLAG(warmpool::ByteSize, max_buffer_bytes,
           {warmpool::SizeClasses::kDefaultMaxBytes},
           "Largest buffer that can be leased");

@@ -202,7 +202,8 @@ absl::Status PoolHandlers::GetStats(HolderId, const v1::GetStatsRequest&,
   response->set_shm_dir(directory_.path());
   FillHugePages(directory_, response->mutable_huge_pages());
   v1::ByteAccount& bytes = *response->mutable_bytes();
-  bytes.set_filesystem_free_bytes(directory_.FreeBytes().value_or(0));
+  bytes.set_filesystem_free_bytes(
+      directory_.FilesystemSpace().value_or(FilesystemBytes()).free);
   // A report may be older than the release of what it tells of.
   bytes.set_idle_in_clients_bytes(
       std::min<uint64_t>(hooks_.idle_in_clients(), bytes.leased_bytes()));

@@ -142,12 +142,13 @@ int LinuxSystemCalls::SetLease(int fd, int type, uid_t owner) {
   return result;
 }
 
-int LinuxSystemCalls::FilesystemFree(int fd, uint64_t* bytes) {
+int LinuxSystemCalls::FilesystemSpace(int fd, FilesystemBytes* bytes) {
   Counted(Call::kFstatfs);
   struct statvfs filesystem;
   const int result = ResultOf(fstatvfs(fd, &filesystem));
   if (result < 0) return result;
-  *bytes = uint64_t{filesystem.f_bavail} * filesystem.f_frsize;
+  bytes->total = uint64_t{filesystem.f_blocks} * filesystem.f_frsize;
+  bytes->free = uint64_t{filesystem.f_bavail} * filesystem.f_frsize;
   return 0;
 }
 

@@ -190,17 +190,23 @@ absl::Status SegmentDirectory::SetAside(Segment* segment) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<uint64_t> SegmentDirectory::FreeBytes() {
-  uint64_t bytes = 0;
+absl::StatusOr<FilesystemBytes> SegmentDirectory::FilesystemSpace() {
+  FilesystemBytes bytes;
   const int result = RetryOnInterrupt(
-      [&] { return calls_.FilesystemFree(directory_fd_, &bytes); });
+      [&] { return calls_.FilesystemSpace(directory_fd_, &bytes); });
   if (result < 0) {
     return absl::ErrnoToStatus(-result,
                                absl::StrCat("can't tell what ", path_, " has free"));
   }
+  return bytes;
+}
+
+absl::StatusOr<uint64_t> SegmentDirectory::FreeBytes() {
+  const absl::StatusOr<FilesystemBytes> space = FilesystemSpace();
+  if (!space.ok()) return space.status();
   const std::optional<uint64_t> allowed =
       memory_room_ != nullptr ? memory_room_->FreeBytes() : std::nullopt;
-  return std::min(bytes, allowed.value_or(bytes));
+  return std::min(space->free, allowed.value_or(space->free));
 }
 
 std::string SegmentDirectory::PathOf(const Segment& segment) const {

@@ -131,7 +131,9 @@ class SegmentDirectory final : public SegmentSource {
   // Renames the file into the private directory.
   absl::Status SetAside(Segment* segment) override;
 
+  // What the filesystem has, or less where the control groups leave less.
   absl::StatusOr<uint64_t> FreeBytes() override;
+  absl::StatusOr<FilesystemBytes> FilesystemSpace();
 
   // Absolute path of the segment's file, for its holder to open.
   std::string PathOf(const Segment& segment) const;

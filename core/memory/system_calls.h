@@ -36,6 +36,13 @@ struct FileState {
   uint64_t inode = 0;
 };
 
+struct FilesystemBytes {
+  // 0 where the filesystem has no bound of its own.
+  uint64_t total = 0;
+  // What an unprivileged process may still allocate.
+  uint64_t free = 0;
+};
+
 class SystemCalls {
  public:
   // The calls that are counted, those of EndingCalls included.
@@ -62,8 +69,8 @@ class SystemCalls {
   // where this one is neither, the call is made as the uid `owner`
   // (setfsuid(2), with CAP_SETUID).
   virtual int SetLease(int fd, int type, uid_t owner) = 0;
-  // Bytes that an unprivileged process may still allocate.
-  virtual int FilesystemFree(int fd, uint64_t* bytes) = 0;
+  // fstatvfs(3).
+  virtual int FilesystemSpace(int fd, FilesystemBytes* bytes) = 0;
   // mmap(2): the address, or -errno (no address is in the top page).
   virtual int64_t Map(void* address, size_t bytes, int protection, int flags,
                       int fd) = 0;
@@ -112,7 +119,7 @@ class LinuxSystemCalls final : public SystemCalls {
   int Resize(int fd, uint64_t bytes) override;
   int State(int fd, FileState* state) override;
   int SetLease(int fd, int type, uid_t owner) override;
-  int FilesystemFree(int fd, uint64_t* bytes) override;
+  int FilesystemSpace(int fd, FilesystemBytes* bytes) override;
   int64_t Map(void* address, size_t bytes, int protection, int flags,
               int fd) override;
   int Advise(void* address, size_t bytes, int advice) override;

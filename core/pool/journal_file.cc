@@ -89,12 +89,12 @@ absl::Status JournalFile::Allocate(uint64_t bytes) const {
   const int result =
       RetryOnInterrupt([&] { return calls_->Allocate(fd_, bytes); });
   if (result == -ENOSPC) {
-    uint64_t free = 0;
+    FilesystemBytes space;
     const int known =
-        RetryOnInterrupt([&] { return calls_->FilesystemFree(fd_, &free); });
+        RetryOnInterrupt([&] { return calls_->FilesystemSpace(fd_, &space); });
     return absl::ResourceExhaustedError(absl::StrCat(
         "no room for a journal of ", bytes, " bytes beside the segments",
-        known < 0 ? "" : absl::StrCat(": ", free, " bytes free")));
+        known < 0 ? "" : absl::StrCat(": ", space.free, " bytes free")));
   }
   if (result < 0) {
     return Failed(result, absl::StrCat("allocate ", bytes, " bytes for"));

@@ -59,8 +59,8 @@ class KilledSystemCalls final : public SystemCalls, public EndingCalls {
   int SetLease(int fd, int type, uid_t owner) override {
     return linux_.SetLease(fd, type, owner);
   }
-  int FilesystemFree(int fd, uint64_t* bytes) override {
-    return linux_.FilesystemFree(fd, bytes);
+  int FilesystemSpace(int fd, FilesystemBytes* bytes) override {
+    return linux_.FilesystemSpace(fd, bytes);
   }
   int64_t Map(void* address, size_t bytes, int protection, int flags,
               int fd) override {

@@ -170,9 +170,9 @@ int FaultySystemCalls::SetLease(int fd, int type, uid_t owner) {
   return linux_.SetLease(fd, type, owner);
 }
 
-int FaultySystemCalls::FilesystemFree(int fd, uint64_t* bytes) {
+int FaultySystemCalls::FilesystemSpace(int fd, FilesystemBytes* bytes) {
   const int fault = Begin(Call::kFstatfs);
-  return fault < 0 ? fault : linux_.FilesystemFree(fd, bytes);
+  return fault < 0 ? fault : linux_.FilesystemSpace(fd, bytes);
 }
 
 int64_t FaultySystemCalls::Map(void* address, size_t bytes, int protection,

@@ -67,7 +67,7 @@ class FaultySystemCalls final : public SystemCalls {
   int Resize(int fd, uint64_t bytes) override;
   int State(int fd, FileState* state) override;
   int SetLease(int fd, int type, uid_t owner) override;
-  int FilesystemFree(int fd, uint64_t* bytes) override;
+  int FilesystemSpace(int fd, FilesystemBytes* bytes) override;
   int64_t Map(void* address, size_t bytes, int protection, int flags,
               int fd) override;
   int Advise(void* address, size_t bytes, int advice) override;

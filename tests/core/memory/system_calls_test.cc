@@ -60,8 +60,8 @@ TEST(LinuxSystemCallsTest, GivesTheKernelsErrorAsANegativeNumber) {
   EXPECT_EQ(calls.Map(nullptr, 4096, PROT_READ, MAP_SHARED, -1), -EBADF);
   FileState state;
   EXPECT_EQ(calls.State(-1, &state), -EBADF);
-  uint64_t bytes = 0;
-  EXPECT_EQ(calls.FilesystemFree(-1, &bytes), -EBADF);
+  FilesystemBytes bytes;
+  EXPECT_EQ(calls.FilesystemSpace(-1, &bytes), -EBADF);
 }
 
 TEST(LinuxSystemCallsTest, OpenedFilesDoNotReachOtherPrograms) {

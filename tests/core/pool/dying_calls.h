@@ -41,8 +41,8 @@ class DyingCalls final : public SystemCalls {
   int SetLease(int fd, int type, uid_t owner) override {
     return Dies() ? -EIO : linux_.SetLease(fd, type, owner);
   }
-  int FilesystemFree(int fd, uint64_t* bytes) override {
-    return Dies() ? -EIO : linux_.FilesystemFree(fd, bytes);
+  int FilesystemSpace(int fd, FilesystemBytes* bytes) override {
+    return Dies() ? -EIO : linux_.FilesystemSpace(fd, bytes);
   }
   int64_t Map(void* address, size_t bytes, int protection, int flags,
               int fd) override {

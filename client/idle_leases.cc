@@ -41,7 +41,7 @@ void IdleLeases::Rest(absl::Time now, Surplus* surplus) {
 void IdleLeases::Shut(absl::Time now, Surplus* surplus) {
   awake_ = false;
   tier_.Close([&](MappedLease* lease) { Retain(lease, now, surplus); });
-  bigcache_.EvictAll(surplus);
+  bigcache_.EvictAll(EvictionReason::kDrained, surplus);
 }
 
 MappedLease* IdleLeases::Take(SizeClass size_class, MappedLease* ended,

@@ -104,8 +104,8 @@ void BigCache::EvictIf(absl::FunctionRef<bool(const Segment&)> unfit,
   }
 }
 
-void BigCache::EvictAll(std::vector<Eviction>* evicted) {
-  while (!order_.empty()) EvictColdest(EvictionReason::kDrained, evicted);
+void BigCache::EvictAll(EvictionReason reason, std::vector<Eviction>* evicted) {
+  while (!order_.empty()) EvictColdest(reason, evicted);
 }
 
 absl::Time BigCache::NextDecay() const {

@@ -43,10 +43,12 @@ enum class EvictionReason {
   kForRoom,
   // The pool is draining.
   kDrained,
+  // The machine is short of memory.
+  kPressure,
   // It is not fit for another lease any more.
   kUnfit,
 };
-inline constexpr size_t kEvictionReasonCount = 6;
+inline constexpr size_t kEvictionReasonCount = 7;
 
 struct Eviction {
   Segment segment;
@@ -122,7 +124,7 @@ class BigCache {
                std::vector<Eviction>* evicted);
 
   // Evicts everything.
-  void EvictAll(std::vector<Eviction>* evicted);
+  void EvictAll(EvictionReason reason, std::vector<Eviction>* evicted);
 
   uint64_t retained_bytes() const { return retained_bytes_; }
   size_t retained_segments() const { return order_.size(); }

@@ -171,7 +171,11 @@ class Pool {
   bool MakeStock(SegmentPool::StepRunner run_step) {
     return segments_.MakeStock(run_step);
   }
-  void EndStock(absl::Duration pause) { segments_.EndStock(pause); }
+  uint64_t Shed(absl::Duration stock_pause) {
+    return segments_.Shed(stock_pause);
+  }
+  // Bytes that Shed would end.
+  uint64_t kept_bytes() const { return segments_.kept_bytes(); }
 
   // No further lease is granted; stock, what is retained and batched ends.
   void Drain();

@@ -1,6 +1,7 @@
 // How segments are acquired and ended; how they come back is in
 // segment_pool_return.cc, what happens to those that somebody still has in
-// segment_pool_quarantine.cc, how they are made ahead in segment_pool_stock.cc.
+// segment_pool_quarantine.cc, how they are made ahead in segment_pool_stock.cc,
+// and how all that no lease needs ends at once in segment_pool_shed.cc.
 #include "core/pool/segment_pool.h"
 
 #include <algorithm>
@@ -233,25 +234,6 @@ absl::Time SegmentPool::Tick() {
                          stock_.NextSurplus(), unproven_.NextDue(),
                          quarantine_.NextProbe()});
   return next_tick_;
-}
-
-void SegmentPool::Drain() {
-  {
-    MutexLock lock(&mutex_);
-    draining_ = true;
-  }
-  GiveUpStock(UINT64_MAX, absl::InfiniteDuration());
-  ProveUnproven(absl::InfiniteFuture());
-  std::vector<Segment> cold;
-  {
-    MutexLock lock(&mutex_);
-    std::vector<Eviction> evicted;
-    bigcache_.EvictAll(&evicted);
-    cold = AccountEvictedLocked(std::move(evicted));
-  }
-  HandOff(std::move(cold));
-  ProbeQuarantined(clock_.Now(), /*all=*/true);
-  batch_.Flush();
 }
 
 void SegmentPool::HandOff(std::vector<Segment> cold) {

@@ -163,11 +163,6 @@ uint64_t SegmentPool::GiveUpStock(uint64_t bytes, absl::Duration pause) {
   return gained;
 }
 
-void SegmentPool::EndStock(absl::Duration pause) {
-  GiveUpStock(UINT64_MAX, pause);
-  batch_.Flush();
-}
-
 bool SegmentPool::StockGivenUp() const {
   MutexLock lock(&mutex_);
   return stock_given_up_ || draining_;

@@ -23,7 +23,7 @@ class BigCacheTest : public testing::Test {
  protected:
   ~BigCacheTest() override {
     std::vector<Eviction> evicted;
-    if (cache_.has_value()) cache_->EvictAll(&evicted);
+    if (cache_.has_value()) cache_->EvictAll(EvictionReason::kDrained, &evicted);
   }
 
   void Make(const BigCache::Options& options) { cache_.emplace(options); }
@@ -232,9 +232,9 @@ TEST_F(BigCacheTest, EvictAllLeavesNothing) {
   Retain(1);
   Retain(Handle(2, 1001));
   std::vector<Eviction> evicted;
-  cache_->EvictAll(&evicted);
+  cache_->EvictAll(EvictionReason::kPressure, &evicted);
   EXPECT_THAT(IdsOf(evicted), ElementsAre(1, 2));
-  EXPECT_EQ(Evictions(EvictionReason::kDrained), 2u);
+  EXPECT_EQ(Evictions(EvictionReason::kPressure), 2u);
   EXPECT_EQ(cache_->counts().evictions_total(), 2u);
   EXPECT_EQ(Take(), 0u);
 }
@@ -357,7 +357,7 @@ TEST_F(BigCacheTest, DoesWhatAPlainListDoes) {
       ASSERT_EQ(cache_->retained_bytes(), bytes_of_plain());
     }
     std::vector<Eviction> evicted;
-    cache_->EvictAll(&evicted);
+    cache_->EvictAll(EvictionReason::kDrained, &evicted);
     std::vector<uintptr_t> expected;
     for (const Plain& entry : plain) expected.push_back(entry.id);
     EXPECT_EQ(IdsOf(evicted), expected);

@@ -1,0 +1,46 @@
+// How everything that no lease needs ends at once: since the machine is short of
+// memory, or since the pool drains.
+#include <utility>
+
+#include "core/pool/segment_pool.h"
+
+namespace warmpool {
+
+uint64_t SegmentPool::Shed(absl::Duration stock_pause) {
+  return EndKept(EvictionReason::kPressure, stock_pause);
+}
+
+uint64_t SegmentPool::kept_bytes() const {
+  MutexLock lock(&mutex_);
+  return ledger_.in(ByteState::kStock) + ledger_.in(ByteState::kRetained) +
+         ledger_.in(ByteState::kBatched);
+}
+
+void SegmentPool::Drain() {
+  {
+    MutexLock lock(&mutex_);
+    draining_ = true;
+  }
+  EndKept(EvictionReason::kDrained, absl::InfiniteDuration());
+  ProbeQuarantined(clock_.Now(), /*all=*/true);
+  batch_.Flush();
+}
+
+uint64_t SegmentPool::EndKept(EvictionReason reason,
+                              absl::Duration stock_pause) {
+  uint64_t bytes = GiveUpStock(UINT64_MAX, stock_pause);
+  ProveUnproven(absl::InfiniteFuture());
+  std::vector<Segment> cold;
+  {
+    MutexLock lock(&mutex_);
+    std::vector<Eviction> evicted;
+    bigcache_.EvictAll(reason, &evicted);
+    cold = AccountEvictedLocked(std::move(evicted));
+  }
+  for (const Segment& segment : cold) bytes += segment.bytes();
+  HandOff(std::move(cold));
+  batch_.Flush();
+  return bytes;
+}
+
+}  // namespace warmpool

@@ -29,6 +29,8 @@ constexpr absl::Duration kShortestGrace = absl::Minutes(1);
 // misses.
 constexpr uint64_t kStockShare = 16;
 constexpr uint64_t kMostStock = 256 * kMiB;
+// For how long no stock is made once the machine was short of memory.
+constexpr absl::Duration kPressurePause = absl::Seconds(10);
 // What comes back is mostly leased again within less.
 constexpr absl::Duration kProveWithin = absl::Milliseconds(20);
 
@@ -66,7 +68,11 @@ Daemon::Daemon(const DaemonOptions& options)
       memory_room_([this] { return memory_limit_.Read(); }, &clock_),
       journal_calls_(options.journal_calls != nullptr ? *options.journal_calls
                                                       : own_journal_calls_),
-      maintenance_(&clock_) {}
+      maintenance_(&clock_),
+      memory_pressure_(
+          &memory_limit_, &clock_,
+          {.shed = [this] { return Shed(); },
+           .kept_bytes = [this] { return pool_->kept_bytes(); }}) {}
 
 Daemon::~Daemon() {
   StopServing();
@@ -183,7 +189,11 @@ absl::Status Daemon::MakePool() {
   if (!recovered.ok()) return recovered;
   replay_ = Journal::Replay();
   recovered_ = true;
-  maintenance_.Start([this] { return pool_->Tick(); });
+  memory_pressure_.Start();
+  maintenance_.Start([this] {
+    const absl::Time next = pool_->Tick();
+    return std::min(next, memory_pressure_.Look());
+  });
   if (pool.segments.stock.max_bytes > 0) {
     stocker_.Start([this](SegmentPool::StepRunner run_step) {
       return pool_->MakeStock(run_step);
@@ -244,7 +254,8 @@ absl::Status Daemon::StartServing() {
       PoolHandlers::Hooks{
           .stop = [this](bool revoke) { return OnShutdownRpc(revoke); },
           .idle_in_clients = [this] { return hub_.idle_bytes(); },
-          .trim_clients = [this](uint64_t bytes) { TrimClients(bytes); }});
+          .trim_clients = [this](uint64_t bytes) { TrimClients(bytes); },
+          .memory_pressure = [this] { return memory_pressure_.counts(); }});
   transport_ = std::make_unique<Transport>(&clock_, holders_.get(),
                                            handlers_.get(), &hub_);
   const absl::Status started =
@@ -277,6 +288,7 @@ size_t Daemon::Wait() {
 void Daemon::StopServing() {
   if (transport_ != nullptr) transport_->Stop();
   stocker_.Stop();
+  memory_pressure_.Stop();
   maintenance_.Stop();
 }
 
@@ -291,6 +303,12 @@ void Daemon::BeginDrain() {
   v1::SessionResponse notice;
   notice.mutable_draining();
   hub_.NotifyAll(notice);
+}
+
+uint64_t Daemon::Shed() {
+  const uint64_t bytes = pool_->Shed(kPressurePause);
+  if (const uint64_t idle = hub_.idle_bytes(); idle > 0) TrimClients(idle);
+  return bytes;
 }
 
 void Daemon::TrimClients(uint64_t wanted_bytes) {

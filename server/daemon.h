@@ -29,6 +29,7 @@
 #include "server/holder_registry.h"
 #include "server/log_limit.h"
 #include "server/maintenance.h"
+#include "server/memory_pressure.h"
 #include "server/pool_handlers.h"
 #include "server/session_hub.h"
 #include "server/transport.h"
@@ -95,6 +96,9 @@ class Daemon {
   void BeginDrain();
   v1::ShutdownResponse OnShutdownRpc(bool revoke);
   void AwaitReleases();
+  // Ends what no lease needs, and asks clients for what they keep idle: that is
+  // ended the next time. Returns the bytes ended.
+  uint64_t Shed();
   // Asks clients for what they keep idle.
   void TrimClients(uint64_t wanted_bytes);
   // Ends all connections and calls. Does nothing the second time.
@@ -127,6 +131,7 @@ class Daemon {
   Maintenance maintenance_;
   Stocker stocker_;
   std::unique_ptr<Pool> pool_;
+  MemoryPressure memory_pressure_;
   std::unique_ptr<HolderRegistry> holders_;
   std::unique_ptr<PoolHandlers> handlers_;
   std::unique_ptr<Transport> transport_;

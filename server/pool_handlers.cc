@@ -201,6 +201,8 @@ absl::Status PoolHandlers::GetStats(HolderId, const v1::GetStatsRequest&,
   *response->mutable_uptime() = ToProto(clock_.Now() - started_at_);
   response->set_shm_dir(directory_.path());
   FillHugePages(directory_, response->mutable_huge_pages());
+  FillMemoryPressure(hooks_.memory_pressure(),
+                     response->mutable_memory_pressure());
   v1::ByteAccount& bytes = *response->mutable_bytes();
   bytes.set_filesystem_free_bytes(
       directory_.FilesystemSpace().value_or(FilesystemBytes()).free);

@@ -15,6 +15,7 @@
 #include "core/pool/pool.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 #include "server/handlers.h"
+#include "server/memory_pressure.h"
 
 namespace warmpool {
 
@@ -36,6 +37,7 @@ class PoolHandlers final : public Handlers {
     std::function<uint64_t()> idle_in_clients;
     // Asks clients for so many of them.
     std::function<void(uint64_t wanted_bytes)> trim_clients;
+    std::function<MemoryPressure::Counts()> memory_pressure;
   };
 
   // What is pointed to must outlive this.

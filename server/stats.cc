@@ -73,6 +73,7 @@ void FillBigCache(const SegmentPool::Stats& stats,
   bigcache->set_evicted_decayed(evicted(EvictionReason::kDecayed));
   bigcache->set_evicted_for_room(evicted(EvictionReason::kForRoom));
   bigcache->set_evicted_drained(evicted(EvictionReason::kDrained));
+  bigcache->set_evicted_pressure(evicted(EvictionReason::kPressure));
 }
 
 void FillQuarantine(const SegmentPool::Stats& stats,
@@ -103,6 +104,15 @@ void FillHugePages(const SegmentDirectory& directory,
   const SegmentDirectory::HugePageCounts counts = directory.huge_page_counts();
   huge_pages->set_huge_segments(counts.huge_segments);
   huge_pages->set_small_segments(counts.small_segments);
+}
+
+void FillMemoryPressure(const MemoryPressure::Counts& counts,
+                        v1::MemoryPressureCounts* pressure) {
+  pressure->set_source(counts.told_by_kernel
+                           ? v1::MEMORY_PRESSURE_SOURCE_PSI
+                           : v1::MEMORY_PRESSURE_SOURCE_ROOM);
+  pressure->set_events(counts.events);
+  pressure->set_ended_bytes(counts.ended_bytes);
 }
 
 void FillStats(const Pool::Stats& stats, const SystemCalls& calls,

@@ -6,6 +6,7 @@
 #include "core/memory/system_calls.h"
 #include "core/pool/pool.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
+#include "server/memory_pressure.h"
 
 namespace warmpool {
 
@@ -13,8 +14,12 @@ namespace warmpool {
 void FillHugePages(const SegmentDirectory& directory,
                    v1::HugePageCounts* huge_pages);
 
+// How often the machine was short of memory.
+void FillMemoryPressure(const MemoryPressure::Counts& counts,
+                        v1::MemoryPressureCounts* pressure);
+
 // Fills everything but what only the daemon knows (pid, uptime, directory,
-// bytes free on the filesystem) or its directory.
+// bytes free on the filesystem, memory pressure) or its directory.
 void FillStats(const Pool::Stats& stats, const SystemCalls& calls,
                v1::GetStatsResponse* response);
 

@@ -103,7 +103,8 @@ std::string BigCacheText(const v1::BigCacheCounts& counts) {
                                   {"byte cap", counts.evicted_byte_cap()},
                                   {"decayed", counts.evicted_decayed()},
                                   {"for room", counts.evicted_for_room()},
-                                  {"drained", counts.evicted_drained()}}),
+                                  {"drained", counts.evicted_drained()},
+                                  {"pressure", counts.evicted_pressure()}}),
                     ")")});
   return absl::StrCat("BigCache\n", table.ToString(kIndent));
 }
@@ -128,6 +129,16 @@ std::string HugePagesText(const v1::HugePageCounts& counts) {
                              {"small instead", counts.small_segments()}})});
   return absl::StrCat("huge pages (segments from 2 MiB)\n",
                       table.ToString(kIndent));
+}
+
+std::string MemoryPressureText(const v1::MemoryPressureCounts& counts) {
+  Table table("ll");
+  table.AddRow({"told by", counts.source() == v1::MEMORY_PRESSURE_SOURCE_PSI
+                               ? "the kernel (PSI)"
+                               : "the room left"});
+  table.AddRow({"events", FormatCount(counts.events())});
+  table.AddRow({"ended", FormatByteSize(counts.ended_bytes())});
+  return absl::StrCat("memory pressure\n", table.ToString(kIndent));
 }
 
 std::string QuarantineText(const v1::QuarantineCounts& counts) {
@@ -172,6 +183,7 @@ std::string StatsText(const v1::GetStatsResponse& stats) {
                       BigCacheText(stats.bigcache()), "\n",
                       QuarantineText(stats.quarantine()), "\n",
                       HugePagesText(stats.huge_pages()), "\n",
+                      MemoryPressureText(stats.memory_pressure()), "\n",
                       BatchText(stats.batch()), "\n", SystemCallsText(stats));
 }
 

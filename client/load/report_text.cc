@@ -102,7 +102,9 @@ std::string ServerText(const load::LoadReport& report) {
                                     {"byte cap", bigcache.evicted_byte_cap()},
                                     {"decay", bigcache.evicted_decayed()},
                                     {"room", bigcache.evicted_for_room()},
-                                    {"drain", bigcache.evicted_drained()}})});
+                                    {"drain", bigcache.evicted_drained()},
+                                    {"pressure",
+                                     bigcache.evicted_pressure()}})});
   table.AddRow(
       {"Batch", FormatCounts({{"blocks added", batch.blocks_added()},
                               {"crossings", batch.crossings()},

@@ -7,7 +7,8 @@
 //
 // Daemons are processes of their own; the client keeps nothing. All arms of a
 // size take turns, in another order each round, and each sample waits until its
-// daemon has nothing left to do. Ending what was made is not timed.
+// daemon has nothing left to do; a few calls then wake who fell asleep over that.
+// Ending what was made is not timed. Warm leases show what there is left to gain.
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -33,6 +34,9 @@
 ABSL_FLAG(int, rounds, 200,
           "Samples of each arm at 2 MiB; a third of them at 64 MiB, a twentieth "
           "at 1 GiB");
+ABSL_FLAG(int, calls_before, 10,
+          "Calls before each sample, of client or kernel, so that neither "
+          "process nor processor is asleep; 0: they are, for 5 ms");
 ABSL_FLAG(bool, only_small, false, "2 MiB alone");
 
 namespace warmpool::bench {
@@ -84,6 +88,9 @@ class ByHandArm final : public Arm {
       : Arm("by hand", std::move(place)), directory_(std::move(directory)) {}
 
   void Sample(size_t bytes) override {
+    for (int i = 0; i < absl::GetFlag(FLAGS_calls_before); ++i) {
+      ByHand(ByHand::PathIn(directory_)).Make(kPageSize);
+    }
     ByHand made(ByHand::PathIn(directory_));
     Time(bytes, [&] {
       made.Make(bytes);
@@ -98,48 +105,49 @@ class ByHandArm final : public Arm {
 
 class LeaseArm final : public Arm {
  public:
-  // `directory`: empty for one on /dev/shm. `stock_bytes`: 0 for fresh leases.
+  // `directory`: empty for one on /dev/shm.
   LeaseArm(std::string name, std::string place, const std::string& directory,
-           uint64_t stock_bytes, std::vector<std::string> flags)
+           BufferWarmth warmth, size_t bytes, const std::string& huge_pages)
       : Arm(std::move(name), std::move(place)),
-        stock_bytes_(stock_bytes),
-        pool_(Flags(stock_bytes, std::move(flags)), directory) {}
+        warmth_(warmth),
+        stock_bytes_(warmth == BufferWarmth::kStock ? 2 * bytes : 0),
+        pool_(Flags(huge_pages), directory) {}
 
   void Sample(size_t bytes) override {
     Prime(bytes);
     Check(pool_.AwaitQuiet(stock_bytes_));
+    for (int i = 0; i < absl::GetFlag(FLAGS_calls_before); ++i) {
+      pool_.client().Attach("of-nobody").IgnoreError();
+    }
     Buffer buffer;
     Time(bytes, [&] {
       buffer = OrThrow(pool_.client().Lease(bytes));
       return buffer.data();
     });
-    as_named_ += buffer.warmth() ==
-                 (stock_bytes_ > 0 ? BufferWarmth::kStock : BufferWarmth::kFresh);
+    as_named_ += buffer.warmth() == warmth_;
     Check(buffer.Release());
   }
 
  private:
-  static std::vector<std::string> Flags(uint64_t stock_bytes,
-                                        std::vector<std::string> flags) {
-    // Nothing is retained, and what ends does so before the next sample.
-    for (const std::string& flag :
-         {absl::StrCat("--stock_bytes=", stock_bytes),
-          std::string("--bigcache_bytes=0"), std::string("--batch_max_age=0s"),
-          std::string("--bigcache_decay=1h"),
-          std::string("--batch_threshold_bytes=0")}) {
-      flags.push_back(flag);
-    }
+  std::vector<std::string> Flags(const std::string& huge_pages) const {
+    std::vector<std::string> flags = {
+        absl::StrCat("--huge_pages=", huge_pages),
+        absl::StrCat("--stock_bytes=", stock_bytes_), "--bigcache_decay=1h",
+        // What ends does so before the next sample.
+        "--batch_threshold_bytes=0"};
+    if (warmth_ != BufferWarmth::kWarm) flags.push_back("--bigcache_bytes=0");
     return flags;
   }
 
-  // Demand, without which there is no stock.
+  // Demand, without which there is no stock; and something to retain.
   void Prime(size_t bytes) {
-    if (stock_bytes_ == 0 || std::exchange(primed_, true)) return;
+    if (std::exchange(primed_, true)) return;
     for (int i = 0; i < 2; ++i) {
       Check(OrThrow(pool_.client().Lease(bytes)).Release());
     }
   }
 
+  const BufferWarmth warmth_;
   const uint64_t stock_bytes_;
   bool primed_ = false;
   PoolUnderTest pool_;
@@ -149,28 +157,25 @@ class LeaseArm final : public Arm {
 void AddArms(const std::string& place, const std::string& by_hand_directory,
              const std::string& pool_directory, size_t bytes,
              std::vector<std::unique_ptr<Arm>>* arms) {
-  const auto in = [&](const char* name) {
-    return pool_directory.empty() ? ""
-                                  : absl::StrCat(pool_directory, name, bytes);
+  const auto add = [&](const char* name, BufferWarmth warmth,
+                       const char* huge_pages) {
+    arms->push_back(std::make_unique<LeaseArm>(
+        name, place,
+        pool_directory.empty()
+            ? ""
+            : absl::StrCat(pool_directory, static_cast<int>(warmth), "-",
+                           bytes),
+        warmth, bytes, huge_pages));
   };
   arms->push_back(std::make_unique<ByHandArm>(place, by_hand_directory));
-  if (bytes < kGiB) {
-    arms->push_back(std::make_unique<LeaseArm>(
-        "from stock", place, in("stock"), 2 * bytes,
-        std::vector<std::string>{"--huge_pages=auto"}));
-  }
-  arms->push_back(std::make_unique<LeaseArm>(
-      "fresh", place, in("fresh"), 0,
-      std::vector<std::string>{"--huge_pages=auto"}));
+  add("warm", BufferWarmth::kWarm, "auto");
+  // Two of 1 GiB are more than stock should take of most machines.
+  const bool stocks = bytes < kGiB;
+  if (stocks) add("from stock", BufferWarmth::kStock, "auto");
+  add("fresh", BufferWarmth::kFresh, "auto");
   if (!pool_directory.empty()) return;
-  if (bytes < kGiB) {
-    arms->push_back(std::make_unique<LeaseArm>(
-        "from stock, 4 KiB pages", place, "", 2 * bytes,
-        std::vector<std::string>{"--huge_pages=never"}));
-  }
-  arms->push_back(std::make_unique<LeaseArm>(
-      "fresh, 4 KiB pages", place, "", 0,
-      std::vector<std::string>{"--huge_pages=never"}));
+  if (stocks) add("from stock, 4 KiB pages", BufferWarmth::kStock, "never");
+  add("fresh, 4 KiB pages", BufferWarmth::kFresh, "never");
 }
 
 void Print(size_t bytes, const std::vector<std::unique_ptr<Arm>>& arms) {
@@ -221,8 +226,8 @@ void RunAll() {
   }
   std::printf(
       "Time until mapped and written; \"unwritten\": until mapped (median); "
-      "\"named\": the part of the samples that the daemon said was from stock, "
-      "or fresh\n");
+      "\"named\": the part of the samples that the daemon said was warm, from "
+      "stock, fresh\n");
   const int rounds = absl::GetFlag(FLAGS_rounds);
   Run(2 * kMiB, rounds, within_size);
   if (absl::GetFlag(FLAGS_only_small)) return;

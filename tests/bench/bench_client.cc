@@ -16,7 +16,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -34,6 +33,7 @@
 #include "core/base/unix_target.h"
 #include "core/memory/size_class.h"
 #include "tests/support/daemon_process.h"
+#include "tests/support/runfile.h"
 
 namespace warmpool {
 namespace {
@@ -57,16 +57,13 @@ const std::string& TargetOf(Server server, Poll poll) {
   const auto key = std::make_pair(server, poll);
   std::string& target = targets[key];
   if (target.empty()) {
-    const std::string runfiles = absl::StrCat(
-        std::filesystem::read_symlink("/proc/self/exe").string(),
-        ".runfiles/warmpool/");
     std::vector<std::string> flags = {"--default_ttl=0"};
     if (poll == kBusy) {
       flags.push_back(absl::StrCat("--busy_poll=", absl::FormatDuration(kBusyPoll)));
     }
     daemons[key] = std::make_unique<DaemonProcess>(
-        flags, runfiles + (server == kPool ? "server/warmpoold"
-                                           : "tests/bench/echo_daemon"));
+        flags, testing::Runfile(server == kPool ? "server/warmpoold"
+                                                : "tests/bench/echo_daemon"));
     target = daemons[key]->target();
     // Google Benchmark has no hook for the end.
     std::atexit([] { daemons.clear(); });

@@ -39,6 +39,7 @@
 #include "tests/bench/segments/samples.h"
 #include "tests/core/memory/small_tmpfs.h"
 #include "tests/support/child_process.h"
+#include "tests/support/runfile.h"
 
 ABSL_FLAG(warmpool::ByteSize, bytes, {4 * warmpool::kGiB},
           "Given back at a time");
@@ -164,11 +165,11 @@ void MeasureOthers(const std::string& huge_pages) {
   Side daemon;
   Side other;
   for (int i = 0; i < absl::GetFlag(FLAGS_rounds); ++i) {
-    GiveBack({Program(), "hold_leases", pool.daemon().target(),
+    GiveBack({testing::ThisProgram(), "hold_leases", pool.daemon().target(),
               absl::StrCat("--bytes=", absl::GetFlag(FLAGS_bytes).bytes)},
              pool.client(),
              gone, &daemon);
-    GiveBack({Program(), "hold_privately", huge_pages,
+    GiveBack({testing::ThisProgram(), "hold_privately", huge_pages,
               absl::StrCat("--bytes=", absl::GetFlag(FLAGS_bytes).bytes)},
              pool.client(),
              gone, &other);

@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -30,6 +29,7 @@
 #include "core/base/clock.h"
 #include "tests/support/child_process.h"
 #include "tests/support/daemon_process.h"
+#include "tests/support/runfile.h"
 
 ABSL_FLAG(int, few, 100, "Live leases of the one daemon");
 ABSL_FLAG(int, many, 100'000, "Live leases of the other");
@@ -88,17 +88,17 @@ int Hold(const std::string& target, const std::string& leases,
 // A daemon, its live leases, and what was measured of it.
 class Arm {
  public:
-  Arm(const std::string& program, int live)
+  explicit Arm(int live)
       : live_(live),
         daemon_({absl::StrCat("--default_ttl=",
                               absl::FormatDuration(absl::GetFlag(FLAGS_ttl))),
                  "--max_leases_per_uid=1000000"},
-                absl::StrCat(program, ".runfiles/warmpool/server/warmpoold")) {
+                testing::Runfile("server/warmpoold")) {
     const int clients = absl::GetFlag(FLAGS_clients);
     for (int i = 0; i < clients; ++i) {
       holders_.push_back(std::make_unique<ChildProcess>(
           std::vector<std::string>{
-              program, "hold", daemon_.target(),
+              testing::ThisProgram(), "hold", daemon_.target(),
               absl::StrCat(live / clients + (i < live % clients)),
               absl::StrCat(absl::GetFlag(FLAGS_held_bytes))}));
     }
@@ -160,10 +160,8 @@ void PrintRow(const char* what, double few, double many) {
 }
 
 int Run() {
-  const std::string program =
-      std::filesystem::read_symlink("/proc/self/exe").string();
-  const auto few = std::make_unique<Arm>(program, absl::GetFlag(FLAGS_few));
-  const auto many = std::make_unique<Arm>(program, absl::GetFlag(FLAGS_many));
+  const auto few = std::make_unique<Arm>(absl::GetFlag(FLAGS_few));
+  const auto many = std::make_unique<Arm>(absl::GetFlag(FLAGS_many));
   for (int i = 0; i < absl::GetFlag(FLAGS_rounds); ++i) {
     few->Turn();
     many->Turn();

@@ -21,6 +21,7 @@
 #include "absl/time/clock.h"
 #include "core/base/clock.h"
 #include "tests/core/memory/small_tmpfs.h"
+#include "tests/support/runfile.h"
 #include "tests/torture/driver.h"
 #include "tests/torture/summary.h"
 #include "tests/torture/torture_client.h"
@@ -64,21 +65,13 @@ void WatchSignals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
-// One that heeds failpoints, if they are wanted. In runfiles, which are the
-// working directory of tests, or in bazel-bin.
-std::string FindDaemon(const std::string& program) {
+// One that heeds failpoints, if they are wanted.
+std::string FindDaemon() {
   const std::string given = absl::GetFlag(FLAGS_daemon);
   if (!given.empty()) return given;
-  const std::string runfiles = absl::GetFlag(FLAGS_failpoints)
-                                   ? "tests/torture/failpoint_daemon"
-                                   : "server/warmpoold";
-  if (std::filesystem::exists(runfiles)) return runfiles;
-  return (std::filesystem::path(program)
-              .parent_path()
-              .parent_path()
-              .parent_path() /
-          runfiles)
-      .string();
+  return testing::Runfile(absl::GetFlag(FLAGS_failpoints)
+                              ? "tests/torture/failpoint_daemon"
+                              : "server/warmpoold");
 }
 
 // What the clients can hold, but not all of it and what is kept warm.
@@ -109,8 +102,6 @@ class Progress {
 };
 
 Driver::Options MakeOptions(const SmallTmpfs& tmpfs) {
-  const std::string program =
-      std::filesystem::read_symlink("/proc/self/exe").string();
   Driver::Options options;
   options.run_for = absl::Seconds(absl::GetFlag(FLAGS_seconds));
   options.clients = absl::GetFlag(FLAGS_clients);
@@ -122,13 +113,13 @@ Driver::Options MakeOptions(const SmallTmpfs& tmpfs) {
                   .fill = absl::GetFlag(FLAGS_enospc),
                   .failpoints = absl::GetFlag(FLAGS_failpoints)};
   const std::filesystem::path root(tmpfs.Join("root"));
-  options.daemon = {.path = FindDaemon(program),
+  options.daemon = {.path = FindDaemon(),
                     // Not on the filesystem that is filled.
                     .directory = root.parent_path().parent_path().string(),
                     .shm_dir = tmpfs.Join("pool"),
                     .capacity_bytes = CapacityFor(options.clients)};
   options.filler_path = tmpfs.Join("filler");
-  options.program = program;
+  options.program = testing::ThisProgram();
   options.on_turn = Progress();
   return options;
 }

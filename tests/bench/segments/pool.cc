@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "tests/support/runfile.h"
 
 namespace warmpool::bench {
 namespace {
@@ -42,10 +43,6 @@ void Check(const absl::Status& status) {
   if (!status.ok()) throw std::runtime_error(status.ToString());
 }
 
-std::string Program() {
-  return std::filesystem::read_symlink("/proc/self/exe").string();
-}
-
 Client ConnectWithoutCache(const std::string& target) {
   ClientOptions options;
   options.lease_cache_bytes = 0;
@@ -56,7 +53,7 @@ Client ConnectWithoutCache(const std::string& target) {
 PoolUnderTest::PoolUnderTest(std::vector<std::string> flags,
                              const std::string& directory)
     : daemon_(AllFlags(std::move(flags), directory),
-              Program() + ".runfiles/warmpool/server/warmpoold"),
+              testing::Runfile("server/warmpoold")),
       client_(ConnectWithoutCache(daemon_.target())) {}
 
 absl::Status PoolUnderTest::AwaitQuiet(uint64_t stock_bytes) {

@@ -23,9 +23,6 @@ Value OrThrow(absl::StatusOr<Value> value) {
   return *std::move(value);
 }
 
-// Of the running program.
-std::string Program();
-
 Client ConnectWithoutCache(const std::string& target);
 
 class PoolUnderTest {

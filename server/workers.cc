@@ -11,15 +11,18 @@ Workers::Workers() {
 Workers::~Workers() { Stop(); }
 
 void Workers::Run(std::function<void()> work) {
+  bool stopping = false;
   {
     MutexLock lock(&mutex_);
-    if (!stopping_) {
-      waiting_.push_back(std::move(work));
-      changed_.NotifyOne();
-      return;
-    }
+    stopping = stopping_;
+    if (!stopping) waiting_.push_back(std::move(work));
   }
-  work();
+  if (stopping) {
+    work();
+  } else {
+    // Without the lock, for which the thread that wakes would have to wait.
+    changed_.NotifyOne();
+  }
 }
 
 void Workers::Stop() {

@@ -10,7 +10,8 @@
 namespace warmpool {
 
 absl::Status AnonymousSource::Make(SizeClass size_class, size_t bytes,
-                                   uid_t owner, Segment* segment) {
+                                   uid_t owner, Purpose /*purpose*/,
+                                   Segment* segment) {
   *segment = Segment(size_class, bytes, owner);
   segment->set_zeroed(true);
   constexpr int kProtection = PROT_READ | PROT_WRITE;

@@ -26,7 +26,7 @@ class AnonymousSource final : public SegmentSource {
       : AnonymousSource(calls, Options()) {}
 
   absl::Status Make(SizeClass size_class, size_t bytes, uid_t owner,
-                    Segment* segment) override;
+                    Purpose purpose, Segment* segment) override;
   // By MADV_POPULATE_WRITE.
   absl::Status Populate(const Segment& segment, uint64_t offset,
                         uint64_t bytes) override;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <string>
 
@@ -15,6 +16,7 @@
 #include "core/memory/huge_page_support.h"
 #include "core/memory/retry.h"
 #include "core/memory/size_class.h"
+#include "core/memory/slices.h"
 
 // Debian 12's libc is older than the kernels that have it.
 #ifndef MADV_COLLAPSE
@@ -24,6 +26,9 @@
 namespace warmpool {
 namespace {
 
+// What a thread takes on at a time. Each call of MADV_COLLAPSE has work done on
+// every processor first, however little it is for.
+constexpr size_t kSliceBytes = 16 * kMiB;
 // Address space only.
 constexpr size_t kWindowBytes = SizeClasses::kDefaultMaxBytes;
 constexpr int kReserved = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
@@ -48,7 +53,7 @@ absl::Status HugePages::Detect(int directory_fd) {
         "no huge pages: no scratch file: ", std::strerror(errno)));
   }
   const absl::Cleanup close_fd = [fd] { close(fd); };
-  const int filled = TryFill(fd, kHugePageSize);
+  const int filled = TryFill(fd, kHugePageSize, /*max_threads=*/1);
   if (filled < 0) {
     return absl::FailedPreconditionError(
         absl::StrCat("no huge pages: ", WhyNoHugePages(-filled, fd)));
@@ -57,51 +62,62 @@ absl::Status HugePages::Detect(int directory_fd) {
   return absl::OkStatus();
 }
 
-absl::Status HugePages::Fill(int fd, uint64_t bytes) {
-  const int filled = TryFill(fd, bytes);
+absl::Status HugePages::Fill(int fd, uint64_t bytes, size_t max_threads) {
+  const int filled = TryFill(fd, bytes, max_threads);
   if (filled == 0) return absl::OkStatus();
   return absl::ResourceExhaustedError(
       absl::StrCat("no huge pages for ", bytes, " bytes: ",
                    WhyNoHugePages(-filled, fd)));
 }
 
-int HugePages::TryFill(int fd, uint64_t bytes) {
+int HugePages::TryFill(int fd, uint64_t bytes, size_t max_threads) {
+  const int resized =
+      RetryOnInterrupt([&] { return calls_.Resize(fd, bytes); });
+  if (resized < 0) return resized;
   const uint64_t whole = Whole(bytes);
-  int result = RetryOnInterrupt([&] { return calls_.Resize(fd, bytes); });
-  // By pwrite, since a store to a full filesystem's file would be a SIGBUS.
-  if (result >= 0) result = WriteOneEach(fd, whole);
-  if (result < 0) return result;
   Segment window = TakeWindow(whole);
   if (window.empty()) return -ENOMEM;
-  result = CollapseIn(window, fd, whole);
+  const int filled = FillIn(window, fd, whole, max_threads);
   MutexLock lock(&mutex_);
   windows_.push_back(std::move(window));
-  return result;
+  return filled;
 }
 
-int HugePages::WriteOneEach(int fd, uint64_t bytes) {
-  constexpr char kZero = 0;
-  for (uint64_t offset = 0; offset < bytes; offset += kHugePageSize) {
-    const int64_t written = RetryOnInterrupt(
-        [&] { return calls_.Write(fd, &kZero, sizeof(kZero), offset); });
-    if (written < 0) return static_cast<int>(written);
-  }
-  return 0;
-}
-
-int HugePages::CollapseIn(const Segment& window, int fd, uint64_t bytes) {
+int HugePages::FillIn(const Segment& window, int fd, uint64_t bytes,
+                      size_t max_threads) {
   const int64_t mapped =
       calls_.Map(window.data(), bytes, PROT_READ | PROT_WRITE,
                  MAP_SHARED | MAP_FIXED, fd);
   if (mapped < 0) return static_cast<int>(mapped);
+  std::atomic<int> result = 0;
+  ForSlices(bytes, kSliceBytes, max_threads,
+            [&](size_t offset, size_t slice_bytes) {
+              const int filled =
+                  FillSlice(window.data() + offset, fd, offset, slice_bytes);
+              if (filled < 0) result = filled;
+              return filled >= 0;
+            });
+  // Takes the file out of the window. The file keeps its pages.
+  calls_.Map(window.data(), bytes, PROT_NONE, kReserved | MAP_FIXED, -1);
+  return result;
+}
+
+int HugePages::FillSlice(std::byte* at, int fd, uint64_t offset,
+                         uint64_t bytes) {
+  constexpr char kZero = 0;
+  for (uint64_t done = 0; done < bytes; done += kHugePageSize) {
+    // Not a store, since that to a full filesystem's file would be a SIGBUS.
+    const int64_t written = RetryOnInterrupt([&] {
+      return calls_.Write(fd, &kZero, sizeof(kZero), offset + done);
+    });
+    if (written < 0) return static_cast<int>(written);
+  }
   // EAGAIN: something else had hold of a page just then.
   int collapsed = -EAGAIN;
   for (int tries = 0; tries < 2 && collapsed == -EAGAIN; ++tries) {
     collapsed = RetryOnInterrupt(
-        [&] { return calls_.Advise(window.data(), bytes, MADV_COLLAPSE); });
+        [&] { return calls_.Advise(at, bytes, MADV_COLLAPSE); });
   }
-  // Takes the file out of the window. The file keeps its pages.
-  calls_.Map(window.data(), bytes, PROT_NONE, kReserved | MAP_FIXED, -1);
   return collapsed;
 }
 

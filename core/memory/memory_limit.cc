@@ -114,10 +114,11 @@ std::optional<MemoryUse> MemoryLimit::ReadGroup(const Group& group) {
   const bool v2 = group.version == Version::kV2;
   MemoryUse use;
   use.limit_bytes = kNoLimit;
-  // v2's two, and v1's. Beyond memory.high nobody is killed, but all are slowed
-  // down.
-  for (const char* const name :
-       {"/memory.max", "/memory.high", "/memory.limit_in_bytes"}) {
+  // Beyond memory.high nobody is killed, but all are slowed down.
+  const std::vector<const char*> names =
+      v2 ? std::vector<const char*>{"/memory.max", "/memory.high"}
+         : std::vector<const char*>{"/memory.limit_in_bytes"};
+  for (const char* const name : names) {
     const std::string file = group.directory + name;
     const uint64_t bytes = ReadNumber(file).value_or(kNoLimit);
     if (bytes >= use.limit_bytes) continue;

@@ -39,8 +39,8 @@ class MemoryLimit {
   // /sys of its own.
   static MemoryLimit Find(const std::string& root = "");
 
-  // The group that leaves least; nullopt: none has a limit. Reads a few small
-  // files for each of them, about 10 us.
+  // The group that leaves least; nullopt: none has a limit. Looks for a few
+  // small files for each of them: 50 us where there are none, after a rest.
   std::optional<MemoryUse> Read() const;
 
   // Files that tell when a process of a group waits for memory (v2), its own

@@ -76,9 +76,9 @@ void MemoryRoom::Look() {
   MutexLock lock(&mutex_);
   // A reading that began earlier than the one it takes the place of is as good:
   // what was taken since is counted.
+  holds_until_ = now + (use.has_value() ? kHolds : kHoldsWithoutLimit);
   use_ = std::move(use);
   room_ = room;
-  holds_until_ = now + kHolds;
   unseen_ = under_way + (taken_ - taken_before);
 }
 

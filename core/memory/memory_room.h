@@ -1,8 +1,8 @@
 // MemoryRoom: lets memory be made where this process's control groups have room
 // for it, as beyond their limit the kernel kills and says nothing before.
 //
-// Files are read rarely: a reading holds for kHolds, or until an eighth of the
-// room that it showed was taken since. Whoever finds no room has looked anew.
+// Files are read rarely, since that takes some 90 us: a reading holds for kHolds,
+// or until an eighth of the room that it showed was taken since. Whoever finds no room has looked anew.
 #ifndef WARMPOOL_CORE_MEMORY_MEMORY_ROOM_H_
 #define WARMPOOL_CORE_MEMORY_MEMORY_ROOM_H_
 
@@ -24,6 +24,8 @@ namespace warmpool {
 class MemoryRoom {
  public:
   static constexpr absl::Duration kHolds = absl::Milliseconds(100);
+  // One that found no limit: those are seldom set on a service that runs.
+  static constexpr absl::Duration kHoldsWithoutLimit = absl::Seconds(1);
 
   // Bytes of a limit that segments leave: for the process itself, the kernel's
   // book-keeping of its pages, and who else is in the group. 16 MiB or a 64th,

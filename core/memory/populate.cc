@@ -1,16 +1,11 @@
 #include "core/memory/populate.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <atomic>
-#include <system_error>
-#include <thread>
-#include <vector>
 
 #include "core/memory/size_class.h"
+#include "core/memory/slices.h"
 
 // Debian 12's libc has it, older ones do not.
 #ifndef MADV_POPULATE_READ
@@ -56,62 +51,23 @@ bool EnterSmall(SystemCalls& calls, const Way& way, std::byte* begin,
          calls.Advise(end - way.bytes, way.bytes, way.advice) == 0;
 }
 
-// A thread of the library's that takes no signal which this process handles
-// elsewhere. False: the system has none to give.
-template <typename Work>
-bool StartQuietly(const Work& work, std::vector<std::thread>* threads) {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  bool started = true;
-  try {
-    threads->emplace_back(work);
-  } catch (const std::system_error&) {
-    started = false;
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return started;
-}
-
-// Slice by slice, by this thread and others.
-void EnterSmallTogether(SystemCalls& calls, const Way& way, std::byte* begin,
-                        size_t bytes) {
-  std::atomic<size_t> next = 0;
-  const auto work = [&calls, &way, &next, begin, bytes] {
-    for (;;) {
-      const size_t from = next.fetch_add(kSliceBytes);
-      if (from >= bytes) return;
-      const size_t to = std::min(bytes, from + kSliceBytes);
-      if (!EnterSmall(calls, way, begin + from, begin + to)) return;
-    }
-  };
-  const size_t processors = std::thread::hardware_concurrency();
-  std::vector<std::thread> others;
-  while (others.size() + 1 < std::min(processors, kMaxPopulateThreads) &&
-         StartQuietly(work, &others)) {
-  }
-  work();
-  for (std::thread& other : others) other.join();
-}
-
 }  // namespace
 
 void Populate(SystemCalls& calls, const Segment& segment, bool writable,
               PageState state) {
   std::byte* begin = segment.data();
-  std::byte* const end = begin + segment.bytes();
+  size_t bytes = segment.bytes();
   if (segment.page_bytes() == kHugePageSize) {
-    const size_t huge = segment.bytes() / kHugePageSize * kHugePageSize;
+    const size_t huge = bytes / kHugePageSize * kHugePageSize;
     if (huge > 0 && calls.Advise(begin, huge, MADV_POPULATE_READ) < 0) return;
     begin += huge;
+    bytes -= huge;
   }
   const Way way = WayFor(writable, state);
-  const auto bytes = static_cast<size_t>(end - begin);
-  if (bytes < kManyThreadsBytes) {
-    EnterSmall(calls, way, begin, end);
-  } else {
-    EnterSmallTogether(calls, way, begin, bytes);
-  }
+  const size_t threads = bytes < kManyThreadsBytes ? 1 : kMaxPopulateThreads;
+  ForSlices(bytes, kSliceBytes, threads, [&](size_t offset, size_t slice) {
+    return EnterSmall(calls, way, begin + offset, begin + offset + slice);
+  });
 }
 
 }  // namespace warmpool

@@ -114,7 +114,7 @@ class SegmentDirectory final : public SegmentSource {
   ~SegmentDirectory() override;
 
   absl::Status Make(SizeClass size_class, size_t bytes, uid_t owner,
-                    Segment* segment) override;
+                    Purpose purpose, Segment* segment) override;
 
   // By pwrite: the daemon maps no segment. Whole 2 MiB pages are cleared when
   // they are made.
@@ -174,7 +174,7 @@ class SegmentDirectory final : public SegmentSource {
   // As whom the kernel is asked for a lease on the segment's file.
   uid_t ProverOf(const Segment& segment) const;
   absl::Status GiveAway(const Segment& segment);
-  absl::Status AllocateAll(Segment* segment);
+  absl::Status AllocateAll(Purpose purpose, Segment* segment);
   // `filled`: what became of its huge pages. RESOURCE_EXHAUSTED: they are
   // required.
   absl::Status NoteHugePages(const absl::Status& filled, Segment* segment);

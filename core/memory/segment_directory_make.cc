@@ -15,7 +15,8 @@
 namespace warmpool {
 
 absl::Status SegmentDirectory::Make(SizeClass size_class, size_t bytes,
-                                    uid_t owner, Segment* segment) {
+                                    uid_t owner, Purpose purpose,
+                                    Segment* segment) {
   *segment = Segment(size_class, bytes, owner);
   std::optional<MemoryRoom::Claim> claim;
   if (memory_room_ != nullptr) {
@@ -38,7 +39,7 @@ absl::Status SegmentDirectory::Make(SizeClass size_class, size_t bytes,
   segment->parts().file_name = name;
   segment->parts().directory_fd = directory_fd_;
   absl::Status status = GiveAway(*segment);
-  if (status.ok()) status = AllocateAll(segment);
+  if (status.ok()) status = AllocateAll(purpose, segment);
   if (status.ok()) status = KeepDescriptor(segment);
   return status;
 }
@@ -74,12 +75,16 @@ absl::Status SegmentDirectory::GiveAway(const Segment& segment) {
       -given, absl::StrCat("can't give a segment to uid ", owner));
 }
 
-absl::Status SegmentDirectory::AllocateAll(Segment* segment) {
+absl::Status SegmentDirectory::AllocateAll(Purpose purpose,
+                                           Segment* segment) {
   const size_t bytes = segment->bytes();
   const bool huge =
       use_huge_pages_ != HugePages::Use::kNever && bytes >= kHugePageSize;
   absl::Status filled = huge_page_support_;
-  if (huge && filled.ok()) filled = huge_pages_.Fill(segment->fd(), bytes);
+  if (huge && filled.ok()) {
+    filled = huge_pages_.Fill(segment->fd(), bytes,
+                              purpose == Purpose::kLease ? HugePages::kMaxThreads : 1);
+  }
   // All the pages that it still lacks.
   const int allocated =
       RetryOnInterrupt([&] { return calls_.Allocate(segment->fd(), bytes); });

@@ -24,6 +24,14 @@ enum class Verdict {
   kUnfit,
 };
 
+// What a segment is made for.
+enum class Purpose {
+  // Somebody waits for it: it is made as fast as the machine can.
+  kLease,
+  // Nobody does: it takes no more than one processor.
+  kStock,
+};
+
 // Implementations are thread-safe.
 class SegmentSource {
  public:
@@ -35,7 +43,7 @@ class SegmentSource {
   // On error `*segment` holds the parts made so far, to be ended through
   // UnmapBatch. May take long: call it under no lock.
   virtual absl::Status Make(SizeClass size_class, size_t bytes, uid_t owner,
-                            Segment* segment) = 0;
+                            Purpose purpose, Segment* segment) = 0;
 
   // Makes sure that the pages of a part of a segment that nobody was given yet
   // are cleared, and not only reserved: their next user then clears none, and a

@@ -122,7 +122,8 @@ absl::StatusOr<Segment> SegmentPool::MakeFresh(const AcquireRequest& request,
     status = Reserve(bytes);
     if (!status.ok()) return status;
     Segment segment;
-    status = source_.Make(size_class, bytes, request.owner, &segment);
+    status = source_.Make(size_class, bytes, request.owner, Purpose::kLease,
+                          &segment);
     if (status.ok()) return segment;
     {
       MutexLock lock(&mutex_);

@@ -72,7 +72,7 @@ bool SegmentPool::MakeStock(StepRunner run_step) {
   if (!order.has_value()) return false;
   Segment segment;
   absl::Status status = source_.Make(order->size_class, order->bytes,
-                                     order->owner, &segment);
+                                     order->owner, Purpose::kStock, &segment);
   bool running = true;
   for (uint64_t done = 0; status.ok() && running && done < order->bytes;
        done += kStockStepBytes) {

@@ -45,10 +45,15 @@ void Stocker::Main(const Make& make) {
       woken_ = false;
       if (stopping_) return;
     }
-    if (make(run_step)) continue;
-    MutexLock lock(&mutex_);
-    while (!woken_ && !stopping_) condition_.Wait(&mutex_);
+    if (!make(run_step)) AwaitWake();
   }
+}
+
+void Stocker::AwaitWake() {
+  MutexLock lock(&mutex_);
+  while (!woken_ && !stopping_) condition_.Wait(&mutex_);
+  // Only Stop cuts it short: Wake does not notify a second time.
+  if (!stopping_) condition_.WaitFor(&mutex_, kRest);
 }
 
 }  // namespace warmpool

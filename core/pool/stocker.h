@@ -4,7 +4,8 @@
 // On two threads. What takes long and no lock, the clearing of pages, is for an
 // IdleThread. Planning, creating files and committing take locks that requests
 // take too; a thread that got no processor time would keep them all waiting, so
-// those are for a thread of usual priority.
+// those are for a thread of usual priority. That one lets the request which took
+// from stock be answered first: it rests for kRest after it was woken.
 #ifndef WARMPOOL_CORE_POOL_STOCKER_H_
 #define WARMPOOL_CORE_POOL_STOCKER_H_
 
@@ -13,6 +14,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
+#include "absl/time/time.h"
 #include "core/base/idle_thread.h"
 #include "core/base/mutex.h"
 
@@ -24,6 +26,10 @@ class Stocker {
   // SegmentPool::MakeStock.
   using StepRunner = absl::FunctionRef<bool(absl::FunctionRef<void()> step)>;
   using Make = std::function<bool(StepRunner)>;
+
+  // Some ten times what it takes to answer and be mapped, and little for one
+  // who takes all there is.
+  static constexpr absl::Duration kRest = absl::Milliseconds(3);
 
   Stocker() = default;
   ~Stocker() { Stop(); }
@@ -38,6 +44,8 @@ class Stocker {
 
  private:
   void Main(const Make& make);
+  // Until it is woken, and kRest more; neither once it is to stop.
+  void AwaitWake();
   bool Stopping();
 
   Mutex mutex_;

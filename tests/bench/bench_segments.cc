@@ -74,7 +74,7 @@ class Directory {
 
   Segment Make(size_t bytes) {
     Segment segment;
-    Check(directory_->Make(*classes_.For(bytes), bytes, geteuid(), &segment));
+    Check(directory_->Make(*classes_.For(bytes), bytes, geteuid(), Purpose::kLease, &segment));
     return segment;
   }
   void Populate(const Segment& segment) {

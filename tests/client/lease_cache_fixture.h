@@ -64,7 +64,7 @@ class LeaseCacheFixture : public ::testing::Test {
     Segment segment;
     EXPECT_TRUE(memory
                     .Make(MappedLease::Classes().For(bytes).value(), bytes,
-                          MappedLease::kOwner, &segment)
+                          MappedLease::kOwner, Purpose::kLease, &segment)
                     .ok());
     return new MappedLease(&calls_, source_, std::move(held),
                            std::move(segment));

@@ -48,7 +48,7 @@ class UnmapBatchTest : public DirectoryFixture,
     AnonymousSource source(&calls_);
     Segment segment;
     EXPECT_TRUE(
-        source.Make(SizeClasses().For(bytes).value(), bytes, 0, &segment).ok());
+        source.Make(SizeClasses().For(bytes).value(), bytes, 0, Purpose::kLease, &segment).ok());
     return segment;
   }
 

@@ -36,7 +36,7 @@ class DirectoryFixture : public testing::Test {
     const SizeClasses classes;
     const SizeClass size_class = classes.For(bytes).value();
     return directory.Make(size_class, classes.Bytes(size_class), owner,
-                          segment);
+                          Purpose::kLease, segment);
   }
 
   static Segment MakeOrDie(SegmentDirectory& directory, uint64_t bytes,

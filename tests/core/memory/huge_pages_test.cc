@@ -105,17 +105,34 @@ TEST_F(HugePagesTest, AFileHasThemAsFarAsTheyAreWhole) {
   for (const uint64_t bytes :
        {kHugePageSize, kHugePageSize + 512 * kKiB, 5 * kHugePageSize}) {
     const int fd = MakeFile();
-    ASSERT_TRUE(huge_pages_->Fill(fd, bytes).ok());
+    ASSERT_TRUE(huge_pages_->Fill(fd, bytes, 1).ok());
     ASSERT_EQ(posix_fallocate(fd, 0, static_cast<off_t>(bytes)), 0);
     EXPECT_EQ(AllocatedBytes(fd), bytes);
     EXPECT_EQ(HugeBytes(fd, bytes), HugePages::Whole(bytes));
   }
 }
 
+TEST_F(HugePagesTest, SeveralThreadsFillOneFile) {
+  DetectOrSkip();
+  const int fd = MakeFile();
+  const uint64_t bytes = 41 * kHugePageSize;
+  ASSERT_TRUE(huge_pages_->Fill(fd, bytes, HugePages::kMaxThreads).ok());
+  EXPECT_EQ(HugeBytes(fd, bytes), bytes);
+}
+
+TEST_F(HugePagesTest, WhatFailsForOneOfThemFailsForAll) {
+  DetectOrSkip();
+  calls_.FailNext(Call::kMadvise, EINVAL);
+  EXPECT_FALSE(huge_pages_
+                   ->Fill(MakeFile(), 41 * kHugePageSize,
+                          HugePages::kMaxThreads)
+                   .ok());
+}
+
 TEST_F(HugePagesTest, OneWindowServesOneAfterTheOther) {
   DetectOrSkip();
   for (int i = 0; i < 8; ++i) {
-    EXPECT_TRUE(huge_pages_->Fill(MakeFile(), (1 + i % 3) * kHugePageSize).ok());
+    EXPECT_TRUE(huge_pages_->Fill(MakeFile(), (1 + i % 3) * kHugePageSize, 1).ok());
   }
   EXPECT_EQ(calls_.live().mappings, 1u);
 }
@@ -125,7 +142,7 @@ TEST_F(HugePagesTest, AnEndedFileIsNotKeptByAWindow) {
   const std::filesystem::space_info before =
       std::filesystem::space(scratch_.path());
   const int fd = MakeFile();
-  ASSERT_TRUE(huge_pages_->Fill(fd, 32 * kHugePageSize).ok());
+  ASSERT_TRUE(huge_pages_->Fill(fd, 32 * kHugePageSize, 2).ok());
   std::filesystem::remove(scratch_.Join("0"));
   close(fd);
   fds_.clear();
@@ -144,7 +161,7 @@ TEST_F(HugePagesTest, ManyThreadsCollapseAtOnce) {
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (int i = t; i < 16; i += 4) {
-        EXPECT_TRUE(huge_pages_->Fill(files[i], 2 * kHugePageSize).ok());
+        EXPECT_TRUE(huge_pages_->Fill(files[i], 2 * kHugePageSize, 1).ok());
       }
     });
   }
@@ -169,16 +186,16 @@ TEST_F(HugePagesTest, WhateverCallFailsItSaysSoAndGoesOn) {
   for (const Call call :
        {Call::kTruncate, Call::kWrite, Call::kMmap, Call::kMadvise}) {
     calls_.FailNext(call, ENOMEM);
-    EXPECT_FALSE(huge_pages_->Fill(MakeFile(), kHugePageSize).ok())
+    EXPECT_FALSE(huge_pages_->Fill(MakeFile(), kHugePageSize, 1).ok())
         << SystemCalls::Name(call);
-    EXPECT_TRUE(huge_pages_->Fill(MakeFile(), kHugePageSize).ok());
+    EXPECT_TRUE(huge_pages_->Fill(MakeFile(), kHugePageSize, 1).ok());
   }
 }
 
 TEST_F(HugePagesTest, AMomentsHindranceIsNoRefusal) {
   DetectOrSkip();
   calls_.FailNext(Call::kMadvise, EAGAIN);
-  EXPECT_TRUE(huge_pages_->Fill(MakeFile(), kHugePageSize).ok());
+  EXPECT_TRUE(huge_pages_->Fill(MakeFile(), kHugePageSize, 1).ok());
 }
 
 }  // namespace

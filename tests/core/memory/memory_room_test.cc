@@ -43,7 +43,7 @@ TEST_F(MemoryRoomTest, WithoutALimitThereIsRoomAndNobodyReadsOftenForIt) {
   for (int i = 0; i < 100; ++i) EXPECT_THAT(room_.Take(kGiB), IsOk());
   EXPECT_EQ(room_.FreeBytes(), std::nullopt);
   EXPECT_EQ(readings_, 1);
-  clock_.Advance(MemoryRoom::kHolds);
+  clock_.Advance(MemoryRoom::kHoldsWithoutLimit);
   Allow(kMiB);
   EXPECT_FALSE(room_.Take(kGiB).ok()) << "a limit was set meanwhile";
 }

@@ -104,6 +104,27 @@ int HugePages::FillIn(const Segment& window, int fd, uint64_t bytes,
 
 int HugePages::FillSlice(std::byte* at, int fd, uint64_t offset,
                          uint64_t bytes) {
+  const int brought = method_ == Method::kMount
+                          ? EnterPages(at, bytes)
+                          : WriteOneEach(fd, offset, bytes);
+  if (brought < 0) return brought;
+  // EAGAIN: something else had hold of a page just then.
+  int collapsed = -EAGAIN;
+  for (int tries = 0; tries < 2 && collapsed == -EAGAIN; ++tries) {
+    collapsed = RetryOnInterrupt(
+        [&] { return calls_.Advise(at, bytes, MADV_COLLAPSE); });
+  }
+  return collapsed;
+}
+
+// Each page that is faulted in is a huge one. Not by writing to the file, which
+// one thread does at a time.
+int HugePages::EnterPages(std::byte* at, uint64_t bytes) {
+  return RetryOnInterrupt(
+      [&] { return calls_.Advise(at, bytes, MADV_POPULATE_WRITE); });
+}
+
+int HugePages::WriteOneEach(int fd, uint64_t offset, uint64_t bytes) {
   constexpr char kZero = 0;
   for (uint64_t done = 0; done < bytes; done += kHugePageSize) {
     // Not a store, since that to a full filesystem's file would be a SIGBUS.
@@ -112,13 +133,7 @@ int HugePages::FillSlice(std::byte* at, int fd, uint64_t offset,
     });
     if (written < 0) return static_cast<int>(written);
   }
-  // EAGAIN: something else had hold of a page just then.
-  int collapsed = -EAGAIN;
-  for (int tries = 0; tries < 2 && collapsed == -EAGAIN; ++tries) {
-    collapsed = RetryOnInterrupt(
-        [&] { return calls_.Advise(at, bytes, MADV_COLLAPSE); });
-  }
-  return collapsed;
+  return 0;
 }
 
 Segment HugePages::TakeWindow(size_t bytes) {

@@ -12,6 +12,10 @@
 
 namespace warmpool {
 
+// Releases that one request may bring for the serving thread to carry out, about
+// 10 us each; more are for the releaser.
+inline constexpr int kFewReleases = 16;
+
 // Thread-safe. `holder` is who asks, as the kernel knows it.
 class Handlers {
  public:
@@ -25,6 +29,7 @@ class Handlers {
       v1::LeaseResponse* response) = 0;
   virtual absl::Status Attach(HolderId holder, const v1::AttachRequest& request,
                               v1::AttachResponse* response) = 0;
+  // Both kinds are quick for up to kFewReleases.
   virtual absl::Status Release(HolderId holder,
                                const v1::ReleaseRequest& request,
                                v1::ReleaseResponse* response) = 0;

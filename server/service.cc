@@ -1,5 +1,8 @@
 #include "server/service.h"
 
+#include <optional>
+
+#include "absl/status/status.h"
 #include "server/session.h"
 #include "server/unary_call.h"
 #include "server/watch_stats.h"
@@ -15,42 +18,68 @@ void Await(const Serving& serving,
   UnaryCall<Request, Response>::Await(serving, method);
 }
 
-const UnaryMethod<v1::LeaseRequest, v1::LeaseResponse> kLease = {
-    .await = &Service::RequestLease,
-    .handle_at_once = &Handlers::LeaseIfReady,
-    .handle = &Handlers::Lease,
-    .handle_quickly = nullptr};
+template <typename Request, typename Response>
+using Handle = absl::Status (Handlers::*)(HolderId, const Request&, Response*);
+
+template <typename Request, typename Response>
+using RequestCall = decltype(UnaryMethod<Request, Response>::await);
 
 // An RPC that the serving thread answers.
-template <typename Request, typename Response>
-UnaryMethod<Request, Response> Quick(
-    decltype(UnaryMethod<Request, Response>::await) await,
-    absl::Status (Handlers::*handle)(HolderId, const Request&, Response*)) {
+template <auto kHandle, typename Request, typename Response>
+UnaryMethod<Request, Response> Quick(RequestCall<Request, Response> await) {
   return {.await = await,
-          .handle_at_once = nullptr,
-          .handle = nullptr,
-          .handle_quickly = handle};
+          .handle_at_once = [](Handlers& handlers, HolderId holder,
+                               const Request& request, Response* response) {
+            return std::optional((handlers.*kHandle)(holder, request, response));
+          },
+          .handle = kHandle,
+          .workers = &Serving::workers};
 }
 
 // One that a worker answers.
 template <typename Request, typename Response>
-UnaryMethod<Request, Response> Slow(
-    decltype(UnaryMethod<Request, Response>::await) await,
-    absl::Status (Handlers::*handle)(HolderId, const Request&, Response*)) {
+UnaryMethod<Request, Response> Slow(RequestCall<Request, Response> await,
+                                    Handle<Request, Response> handle) {
   return {.await = await,
-          .handle_at_once = nullptr,
+          .handle_at_once = [](Handlers&, HolderId, const Request&, Response*) {
+            return std::optional<absl::Status>();
+          },
           .handle = handle,
-          .handle_quickly = nullptr};
+          .workers = &Serving::workers};
 }
 
-const auto kAttach = Quick<v1::AttachRequest, v1::AttachResponse>(
-    &Service::RequestAttach, &Handlers::Attach);
-const auto kRelease = Quick<v1::ReleaseRequest, v1::ReleaseResponse>(
-    &Service::RequestRelease, &Handlers::Release);
-const auto kRenew = Quick<v1::RenewRequest, v1::RenewResponse>(
-    &Service::RequestRenew, &Handlers::Renew);
-const auto kGetStats = Quick<v1::GetStatsRequest, v1::GetStatsResponse>(
-    &Service::RequestGetStats, &Handlers::GetStats);
+std::optional<absl::Status> LeaseAtOnce(Handlers& handlers, HolderId holder,
+                                        const v1::LeaseRequest& request,
+                                        v1::LeaseResponse* response) {
+  return handlers.LeaseIfReady(holder, request, response);
+}
+
+std::optional<absl::Status> ReleaseFew(Handlers& handlers, HolderId holder,
+                                       const v1::ReleaseRequest& request,
+                                       v1::ReleaseResponse* response) {
+  if (request.leases_size() > kFewReleases) return std::nullopt;
+  return handlers.Release(holder, request, response);
+}
+
+const UnaryMethod<v1::LeaseRequest, v1::LeaseResponse> kLease = {
+    .await = &Service::RequestLease,
+    .handle_at_once = &LeaseAtOnce,
+    .handle = &Handlers::Lease,
+    .workers = &Serving::workers};
+const UnaryMethod<v1::ReleaseRequest, v1::ReleaseResponse> kRelease = {
+    .await = &Service::RequestRelease,
+    .handle_at_once = &ReleaseFew,
+    .handle = &Handlers::Release,
+    .workers = &Serving::releaser};
+const auto kAttach =
+    Quick<&Handlers::Attach, v1::AttachRequest, v1::AttachResponse>(
+        &Service::RequestAttach);
+const auto kRenew =
+    Quick<&Handlers::Renew, v1::RenewRequest, v1::RenewResponse>(
+        &Service::RequestRenew);
+const auto kGetStats =
+    Quick<&Handlers::GetStats, v1::GetStatsRequest, v1::GetStatsResponse>(
+        &Service::RequestGetStats);
 const auto kAssert = Slow<v1::AssertRequest, v1::AssertResponse>(
     &Service::RequestAssert, &Handlers::Assert);
 const auto kListBuffers =

@@ -16,6 +16,9 @@ struct Serving {
   v1::MemoryPool::AsyncService* service;
   ServingQueue* queue;
   Workers* workers;
+  // One of its own for releases of many: leases that wait for memory to be given
+  // back may occupy all the others.
+  Workers* releaser;
   HolderRegistry* holders;
   Handlers* handlers;
   SessionHub* sessions;

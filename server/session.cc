@@ -107,17 +107,31 @@ class SessionCall final : public SessionHub::Session {
     // that came along too. A name, though, may be one that these give back.
     const bool leases_first =
         request_.has_lease() && !request_.lease().has_name();
-    const google::protobuf::RepeatedPtrField<v1::LeaseRef> released =
+    google::protobuf::RepeatedPtrField<v1::LeaseRef> released =
         std::move(*request_.mutable_released());
     const bool answered = leases_first && AnswerIfReady();
+    if (released.size() <= kFewReleases) {
+      CarryOut(released, answered);
+      return;
+    }
+    {
+      MutexLock lock(&mutex_);
+      ++steps_;
+    }
+    serving_.releaser->Run([this, released = std::move(released), answered] {
+      CarryOut(released, answered);
+      EndStep();
+    });
+  }
+
+  // All that the request asks for, but a lease that was `answered`. Only then
+  // the next is read: it may count on these releases.
+  void CarryOut(const google::protobuf::RepeatedPtrField<v1::LeaseRef>& released,
+                bool answered) {
     if (!released.empty()) {
       serving_.handlers->ReleaseQuietly(holder_, released);
     }
-    if (request_.has_idle()) {
-      const uint64_t idle =
-          std::min<uint64_t>(request_.idle().idle_bytes(), kMaxIdleBytes);
-      serving_.sessions->ChangeIdle(std::exchange(idle_bytes_, idle), idle);
-    }
+    if (request_.has_idle()) NoteIdle(request_.idle().idle_bytes());
     const bool asks =
         request_.request_case() != v1::SessionRequest::REQUEST_NOT_SET ||
         request_.tag() != 0;
@@ -132,6 +146,18 @@ class SessionCall final : public SessionHub::Session {
       }
     }
     Read();
+  }
+
+  void NoteIdle(uint64_t bytes) {
+    const uint64_t idle = std::min(bytes, kMaxIdleBytes);
+    uint64_t before = 0;
+    {
+      MutexLock lock(&mutex_);
+      // Its bytes do not count any more.
+      if (finished_) return;
+      before = std::exchange(idle_bytes_, idle);
+    }
+    serving_.sessions->ChangeIdle(before, idle);
   }
 
   uint64_t BeginRequest() {
@@ -163,7 +189,9 @@ class SessionCall final : public SessionHub::Session {
       }
       ++steps_;
     }
-    serving_.workers->Run(
+    Workers* const worker =
+        request_.has_release() ? serving_.releaser : serving_.workers;
+    worker->Run(
         [this, number, request = std::make_shared<v1::SessionRequest>(
                            std::move(request_))] {
           AnswerSlowly(number, *request);
@@ -216,11 +244,13 @@ class SessionCall final : public SessionHub::Session {
   // The call has come to its end, or was cancelled.
   void OnOver(bool) {
     serving_.sessions->Remove(holder_, this);
-    serving_.sessions->ChangeIdle(std::exchange(idle_bytes_, 0), 0);
+    uint64_t idle = 0;
     {
       MutexLock lock(&mutex_);
       FinishLocked(grpc::Status::CANCELLED);
+      idle = std::exchange(idle_bytes_, 0);
     }
+    serving_.sessions->ChangeIdle(idle, 0);
     EndStep();
   }
 
@@ -280,14 +310,14 @@ class SessionCall final : public SessionHub::Session {
   grpc::ServerContext context_;
   grpc::ServerAsyncReaderWriter<v1::SessionResponse, v1::SessionRequest>
       stream_{&context_};
-  // Belongs to the read under way.
+  // Belongs to the read under way, or to whoever carries it out.
   v1::SessionRequest request_;
-  // As the client reported last. Belongs to the serving thread.
-  uint64_t idle_bytes_ = 0;
 
   Mutex mutex_;
   // What gRPC and the workers are still to come back with.
   int steps_ ABSL_GUARDED_BY(mutex_) = 0;
+  // As the client reported last.
+  uint64_t idle_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // The front belongs to the write under way.
   std::deque<v1::SessionResponse> outgoing_ ABSL_GUARDED_BY(mutex_);
   // Requests are numbered as they come; those whose answers are being made.

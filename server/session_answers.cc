@@ -71,6 +71,7 @@ bool AnswerAtOnce(Handlers& handlers, HolderId holder,
           handlers.Attach(holder, request.attach(), reply->mutable_attach());
       break;
     case v1::SessionRequest::kRelease:
+      if (request.release().leases_size() > kFewReleases) return false;
       status =
           handlers.Release(holder, request.release(), reply->mutable_release());
       break;
@@ -94,6 +95,9 @@ void AnswerInFull(Handlers& handlers, HolderId holder,
   reply->clear_response();
   if (request.has_lease()) {
     status = handlers.Lease(holder, request.lease(), reply->mutable_lease());
+  } else if (request.has_release()) {
+    status =
+        handlers.Release(holder, request.release(), reply->mutable_release());
   } else if (request.has_assertion()) {
     status =
         handlers.Assert(holder, request.assertion(), reply->mutable_assertion());

@@ -23,6 +23,10 @@ namespace {
 constexpr absl::Duration kShutdownGrace = absl::Seconds(1);
 // After which a shutdown that has not come to its end is cut short.
 constexpr absl::Duration kHardStopAfter = absl::Seconds(10);
+// Making memory is the kernel clearing pages: more threads than this would only
+// wait for each other. A lease that waits for clients to give memory back
+// occupies one.
+constexpr int kWorkerThreads = 4;
 
 }  // namespace
 
@@ -30,9 +34,12 @@ Transport::Transport(const Clock* clock, HolderRegistry* holders,
                      Handlers* handlers, SessionHub* sessions)
     : clock_(*clock),
       holders_(*holders),
+      workers_(kWorkerThreads),
+      releaser_(/*threads=*/1),
       serving_{.service = &service_,
                .queue = nullptr,
                .workers = &workers_,
+               .releaser = &releaser_,
                .holders = holders,
                .handlers = handlers,
                .sessions = sessions},
@@ -104,6 +111,7 @@ void Transport::Stop() {
   server_->Shutdown(absl::ToChronoTime(absl::Now() + kShutdownGrace));
   server_->Wait();
   workers_.Stop();
+  releaser_.Stop();
   queue_->Stop();
 }
 

@@ -60,6 +60,7 @@ class Transport {
   std::unique_ptr<ServingQueue> queue_;
   std::unique_ptr<grpc::Server> server_;
   Workers workers_;
+  Workers releaser_;
   Serving serving_;
   LogLimit refusals_;
   std::unique_ptr<PrefaceGate> gate_;

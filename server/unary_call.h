@@ -23,15 +23,12 @@ struct UnaryMethod {
                          grpc::ServerAsyncResponseWriter<Response>*,
                          grpc::CompletionQueue*, grpc::ServerCompletionQueue*,
                          void*);
-  // On the serving thread; nullopt: it takes longer. Null: it always does.
-  std::optional<absl::Status> (Handlers::*handle_at_once)(HolderId,
-                                                          const Request&,
-                                                          Response*);
-  // By a worker. Null: it never takes longer.
+  // On the serving thread; nullopt: it takes longer.
+  std::optional<absl::Status> (*handle_at_once)(Handlers&, HolderId,
+                                                const Request&, Response*);
+  // By one of these, where it does.
   absl::Status (Handlers::*handle)(HolderId, const Request&, Response*);
-  // On the serving thread, instead of both.
-  absl::Status (Handlers::*handle_quickly)(HolderId, const Request&,
-                                           Response*);
+  Workers* Serving::*workers;
 };
 
 // Deletes itself. There is always one that waits for its call: it makes the
@@ -70,17 +67,10 @@ class UnaryCall final : public ServingQueue::Event {
     const absl::StatusOr<HolderId> holder =
         serving_.holders->Resolve(context_.peer());
     if (!holder.ok()) return Finish(holder.status());
-    Handlers& handlers = *serving_.handlers;
-    if (method_.handle_quickly != nullptr) {
-      return Finish(
-          (handlers.*method_.handle_quickly)(*holder, request_, &response_));
-    }
-    if (method_.handle_at_once != nullptr) {
-      const std::optional<absl::Status> status =
-          (handlers.*method_.handle_at_once)(*holder, request_, &response_);
-      if (status.has_value()) return Finish(*status);
-    }
-    serving_.workers->Run([this, holder = *holder] {
+    const std::optional<absl::Status> status = method_.handle_at_once(
+        *serving_.handlers, *holder, request_, &response_);
+    if (status.has_value()) return Finish(*status);
+    (serving_.*method_.workers)->Run([this, holder = *holder] {
       Finish((serving_.handlers->*method_.handle)(holder, request_,
                                                   &response_));
     });

@@ -4,8 +4,8 @@
 
 namespace warmpool {
 
-Workers::Workers() {
-  for (int i = 0; i < kThreads; ++i) threads_.emplace_back([this] { Main(); });
+Workers::Workers(int threads) {
+  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Main(); });
 }
 
 Workers::~Workers() { Stop(); }

@@ -16,12 +16,7 @@ namespace warmpool {
 // Thread-safe.
 class Workers {
  public:
-  // Making memory is the kernel clearing pages: more threads than this would
-  // only wait for each other. A lease that waits for clients to give memory
-  // back occupies one.
-  static constexpr int kThreads = 4;
-
-  Workers();
+  explicit Workers(int threads);
   // Stops.
   ~Workers();
 

@@ -52,34 +52,6 @@ void Pool::NoteRefused(const absl::Status& status) {
   }
 }
 
-std::vector<absl::Status> Pool::Release(HolderId holder,
-                                        absl::Span<const LeaseRef> leases,
-                                        bool revoke) {
-  std::vector<absl::Status> statuses;
-  statuses.reserve(leases.size());
-  std::vector<LeaseTable::Ended> ended;
-  if (revoke) {
-    const absl::Status permitted = RequireAdmin(holder, "revoke leases");
-    if (!permitted.ok()) {
-      return std::vector<absl::Status>(leases.size(), permitted);
-    }
-  }
-  {
-    MutexLock lock(&mutex_);
-    for (const LeaseRef& ref : leases) {
-      const absl::StatusOr<const LeaseTable::Lease*> lease =
-          table_.Find(holder, ref, revoke);
-      statuses.push_back(lease.status());
-      if (!lease.ok() || *lease == nullptr) continue;
-      const bool own = (*lease)->holder == holder;
-      ended.push_back(
-          EndLocked(ref.id, own ? EndCause::kReleased : EndCause::kRevoked));
-    }
-  }
-  Finish(std::move(ended));
-  return statuses;
-}
-
 absl::StatusOr<absl::Duration> Pool::Renew(HolderId holder, const LeaseRef& ref,
                                            RequestedTtl requested) {
   const absl::StatusOr<absl::Duration> ttl = GrantedTtl(requested);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/functional/function_ref.h"
+#include "absl/types/span.h"
 #include "core/pool/pool.h"
 
 namespace warmpool {
@@ -12,10 +12,10 @@ namespace {
 // What is looked at or ended in one hold of the lock: about a microsecond each.
 constexpr size_t kLeasesAtOnce = 64;
 
-// Calls `act` with a few at a time.
-void ForAFew(const std::vector<LeaseId>& leases,
-             absl::FunctionRef<void(absl::Span<const LeaseId>)> act) {
-  const absl::Span<const LeaseId> all = leases;
+// Calls `act` with a few of them at a time, as a span.
+template <typename Leases, typename Act>
+void ForAFew(const Leases& leases, Act act) {
+  const auto all = absl::MakeConstSpan(leases);
   for (size_t begin = 0; begin < all.size(); begin += kLeasesAtOnce) {
     if (begin > 0) GiveWay();
     act(all.subspan(begin, kLeasesAtOnce));
@@ -26,6 +26,36 @@ void ForAFew(const std::vector<LeaseId>& leases,
 
 const LeaseTable::Lease* Pool::FindLiveLocked(const LeaseId& id) const {
   return table_.Find(0, {id, 0}, /*as_admin=*/true).value_or(nullptr);
+}
+
+std::vector<absl::Status> Pool::Release(HolderId holder,
+                                        absl::Span<const LeaseRef> leases,
+                                        bool revoke) {
+  if (revoke) {
+    const absl::Status permitted = RequireAdmin(holder, "revoke leases");
+    if (!permitted.ok()) {
+      return std::vector<absl::Status>(leases.size(), permitted);
+    }
+  }
+  std::vector<absl::Status> statuses;
+  statuses.reserve(leases.size());
+  ForAFew(leases, [&](absl::Span<const LeaseRef> few) {
+    std::vector<LeaseTable::Ended> ended;
+    {
+      MutexLock lock(&mutex_);
+      for (const LeaseRef& ref : few) {
+        const absl::StatusOr<const LeaseTable::Lease*> lease =
+            table_.Find(holder, ref, revoke);
+        statuses.push_back(lease.status());
+        if (!lease.ok() || *lease == nullptr) continue;
+        const bool own = (*lease)->holder == holder;
+        ended.push_back(
+            EndLocked(ref.id, own ? EndCause::kReleased : EndCause::kRevoked));
+      }
+    }
+    Finish(std::move(ended));
+  });
+  return statuses;
 }
 
 size_t Pool::EndEach(const std::vector<LeaseId>& leases, EndCause cause) {

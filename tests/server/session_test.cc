@@ -72,6 +72,44 @@ TEST_F(SessionTest, ManyRequestsAreUnderWayAtOnceAndEachGetsItsReply) {
   EXPECT_TRUE(stream_->Finish().ok());
 }
 
+TEST_F(SessionTest, HoweverManyAreReleasedTheyEndBeforeTheRequestThatCameAlong) {
+  constexpr int kLeases = 100;
+  v1::SessionRequest next = LeaseRequestOf(kLeases, 4096);
+  next.mutable_lease()->set_name("taken");
+  for (int i = 0; i < kLeases; ++i) {
+    v1::SessionRequest request = LeaseRequestOf(i, 4096);
+    if (i == kLeases - 1) request.mutable_lease()->set_name("taken");
+    ASSERT_TRUE(stream_->Write(request));
+    next.add_released()->set_lease_id(ReadReply().lease().lease().lease_id());
+  }
+  ASSERT_TRUE(stream_->Write(next));
+  v1::SessionRequest refused = LeaseRequestOf(kLeases + 1, 4096);
+  refused.mutable_lease()->set_name("taken");
+  ASSERT_TRUE(stream_->Write(refused));
+  std::map<uint64_t, int> codes;
+  for (int i = 0; i < 2; ++i) {
+    const v1::SessionReply reply = ReadReply();
+    codes[reply.tag()] = reply.status().code();
+  }
+  EXPECT_EQ(codes[kLeases], grpc::StatusCode::OK);
+  EXPECT_EQ(codes[kLeases + 1], grpc::StatusCode::ALREADY_EXISTS);
+  EXPECT_EQ(client_.Stats().leases().live_leases(), 1u);
+}
+
+TEST_F(SessionTest, AStreamThatEndsWhileManyAreReleasedTakesNothingAlong) {
+  constexpr int kLeases = 100;
+  v1::SessionRequest release;
+  for (int i = 0; i < kLeases; ++i) {
+    ASSERT_TRUE(stream_->Write(LeaseRequestOf(i, 4096)));
+    release.add_released()->set_lease_id(
+        ReadReply().lease().lease().lease_id());
+  }
+  ASSERT_TRUE(stream_->Write(release));
+  ASSERT_TRUE(stream_->WritesDone());
+  EXPECT_TRUE(stream_->Finish().ok());
+  EXPECT_EQ(client_.Stats().leases().live_leases(), 0u);
+}
+
 TEST_F(SessionTest, ARefusalIsTheReplyAndTheStreamGoesOn) {
   ASSERT_TRUE(stream_->Write(LeaseRequestOf(1, 0)));
   const v1::SessionReply refused = ReadReply();

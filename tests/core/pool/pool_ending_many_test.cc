@@ -59,6 +59,21 @@ class PoolEndingManyTest : public PoolFixture {
   const std::shared_ptr<bool> over_ = std::make_shared<bool>(false);
 };
 
+TEST_F(PoolEndingManyTest, ThatTheirHolderReleases) {
+  std::vector<LeaseRef> refs;
+  for (const BufferListing& listing : pool_->ListAll()) {
+    for (const auto& lease : listing.leases) {
+      if (lease.holder.id == kAlice) refs.push_back({lease.id});
+    }
+  }
+  ASSERT_EQ(refs.size(), kMany);
+  NoteOthersBeforeUnlinks();
+  const std::vector<absl::Status> released =
+      pool_->Release(kAlice, refs, /*revoke=*/false);
+  EXPECT_EQ(released, std::vector<absl::Status>(kMany, absl::OkStatus()));
+  ExpectInBetween();
+}
+
 TEST_F(PoolEndingManyTest, OfADeadHolder) {
   NoteOthersBeforeUnlinks();
   pool_->RemoveHolder(kAlice);

@@ -171,6 +171,7 @@ absl::Status Daemon::MakePool() {
       std::min(pool.segments.capacity_bytes / kStockShare, kMostStock));
   // One word for both: an idle daemon gives its memory back.
   pool.segments.stock.decay = pool.segments.bigcache.decay;
+  pool.segments.batch.drain = UnmapBatch::Drain::kIdly;
   pool.segments.on_stock_wanted = [this] { stocker_.Wake(); };
   pool.segments.overhead_bytes = directory_->overhead_bytes();
   pool.segments.prove_within = kProveWithin;

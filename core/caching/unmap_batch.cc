@@ -5,8 +5,10 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "core/base/check.h"
 #include "core/memory/descriptor_cache.h"
 #include "core/memory/ending_calls.h"
@@ -18,7 +20,7 @@ namespace warmpool {
 UnmapBatch::UnmapBatch(SystemCalls* calls, const Options& options,
                        EndedCallback on_ended)
     : calls_(*calls), options_(options), on_ended_(std::move(on_ended)) {
-  if (options_.drain == Drain::kThread) {
+  if (options_.drain != Drain::kInline) {
     drainer_ = std::thread([this] { DrainerMain(); });
   }
 }
@@ -39,7 +41,7 @@ void UnmapBatch::Add(Segment segment, absl::Time now, bool proven_unused) {
   segment.proven_unused_ = proven_unused;
   if (bytes < kMinBatchedBytes) {
     const absl::Span<Segment> alone = absl::MakeSpan(&segment, 1);
-    End(alone);
+    End(alone, /*unlink=*/true, /*idle=*/nullptr);
     {
       MutexLock lock(&mutex_);
       ++counts_.small_blocks_ended;
@@ -65,6 +67,8 @@ void UnmapBatch::Add(Segment segment, absl::Time now, bool proven_unused) {
 }
 
 void UnmapBatch::Flush() {
+  ++flushers_;
+  const absl::Cleanup leave = [this] { --flushers_; };
   {
     MutexLock lock(&mutex_);
     HandOverLocked();
@@ -111,7 +115,7 @@ void UnmapBatch::HandOverLocked() {
   handed_over_condition_.NotifyOne();
 }
 
-bool UnmapBatch::EndOneBatch() {
+bool UnmapBatch::EndOneBatch(IdleThread* idle) {
   Blocks blocks;
   uint64_t batch = 0;
   {
@@ -122,7 +126,7 @@ bool UnmapBatch::EndOneBatch() {
     batch = next_batch_++;
     being_ended_.insert(batch);
   }
-  End(absl::MakeSpan(blocks));
+  End(absl::MakeSpan(blocks), /*unlink=*/true, idle);
   if (on_ended_) on_ended_(blocks);
   {
     MutexLock lock(&mutex_);
@@ -137,10 +141,11 @@ bool UnmapBatch::EndOneBatch() {
 }
 
 void UnmapBatch::LetGo(Segment segment) {
-  End(absl::MakeSpan(&segment, 1), /*unlink=*/false);
+  End(absl::MakeSpan(&segment, 1), /*unlink=*/false, /*idle=*/nullptr);
 }
 
-void UnmapBatch::End(absl::Span<Segment> blocks, bool unlink) {
+void UnmapBatch::End(absl::Span<Segment> blocks, bool unlink,
+                     IdleThread* idle) {
   std::vector<Range> ranges;
   std::vector<Segment::Parts> all_parts;
   all_parts.reserve(blocks.size());
@@ -152,13 +157,34 @@ void UnmapBatch::End(absl::Span<Segment> blocks, bool unlink) {
     ranges.push_back({begin, begin + parts.reservation_bytes});
   }
   EndMappings(std::move(ranges));
+  std::vector<OpenFile> files;
   for (size_t i = 0; i < blocks.size(); ++i) {
     const Segment::Parts& parts = all_parts[i];
     const bool proven_unused = blocks[i].proven_unused_;
     const int fd = DescriptorOf(parts, unlink && proven_unused);
     if (unlink && !parts.file_name.empty()) EndFile(parts, fd, proven_unused);
-    if (fd >= 0) CountFailure(calls_.Close(fd));
+    if (fd >= 0) files.push_back({fd, blocks[i].bytes()});
   }
+  CloseAll(files, idle);
+}
+
+void UnmapBatch::CloseAll(absl::Span<const OpenFile> files, IdleThread* idle) {
+  std::vector<int> results;
+  results.reserve(files.size());
+  const auto close_next = [&] {
+    results.push_back(calls_.Close(files[results.size()].fd));
+  };
+  const auto may_idle = [&] {
+    return results.size() < files.size() && flushers_ == 0 &&
+           files[results.size()].bytes <= kMaxIdleCloseBytes;
+  };
+  if (idle != nullptr && may_idle()) {
+    idle->Run([&] {
+      while (may_idle()) close_next();
+    });
+  }
+  while (results.size() < files.size()) close_next();
+  for (const int result : results) CountFailure(result);
 }
 
 int UnmapBatch::DescriptorOf(const Segment::Parts& parts, bool proven_unused) {
@@ -239,8 +265,10 @@ void UnmapBatch::CountFailure(int result) {
 }
 
 void UnmapBatch::DrainerMain() {
+  std::optional<IdleThread> idle;
+  if (options_.drain == Drain::kIdly) idle.emplace();
   for (;;) {
-    while (EndOneBatch()) {
+    while (EndOneBatch(idle.has_value() ? &*idle : nullptr)) {
     }
     MutexLock lock(&mutex_);
     while (handed_over_.empty() && !stopping_) {

@@ -13,6 +13,7 @@
 #ifndef WARMPOOL_CORE_CACHING_UNMAP_BATCH_H_
 #define WARMPOOL_CORE_CACHING_UNMAP_BATCH_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -24,6 +25,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "core/base/idle_thread.h"
 #include "core/base/mutex.h"
 #include "core/memory/segment.h"
 #include "core/memory/system_calls.h"
@@ -34,11 +36,18 @@ class UnmapBatch {
  public:
   static constexpr uint64_t kMinBatchedBytes = 64 * kKiB;
   static constexpr uint64_t kDefaultThresholdBytes = 4 * kMiB;
+  // Some milliseconds of work: a Flush waits for one that was begun, which may
+  // take a hundred times as long on a busy machine.
+  static constexpr uint64_t kMaxIdleCloseBytes = 64 * kMiB;
 
   // Who ends the batches that are handed over.
   enum class Drain {
     // A thread of its own.
     kThread,
+    // The same, but files of up to kMaxIdleCloseBytes are closed, whereby the
+    // kernel frees their pages, on an IdleThread: at the cost of nobody who
+    // wants a processor. A Flush takes over what that has not begun.
+    kIdly,
     // The adder that crosses the threshold, before its Add returns.
     kInline,
   };
@@ -118,13 +127,20 @@ class UnmapBatch {
     std::byte* end;
   };
 
+  struct OpenFile {
+    int fd;
+    uint64_t bytes;
+  };
+
   // Moves what waits to the batches handed over.
   void HandOverLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Ends the oldest batch handed over; false if there was none.
-  bool EndOneBatch();
+  // Ends the oldest batch handed over; false if there was none. `idle`: what
+  // closes its files, or null.
+  bool EndOneBatch(IdleThread* idle = nullptr);
   // Makes the system calls that end segments: their mappings together, then
-  // each one's file and descriptor. Leaves the segments empty.
-  void End(absl::Span<Segment> blocks, bool unlink = true);
+  // each one's file, then the descriptors. Leaves the segments empty.
+  void End(absl::Span<Segment> blocks, bool unlink, IdleThread* idle);
+  void CloseAll(absl::Span<const OpenFile> files, IdleThread* idle);
   void EndMappings(std::vector<Range> ranges);
   // The descriptor of its file, or a negative number; opens the file if it is
   // proven unused, to take away its pages.
@@ -152,6 +168,8 @@ class UnmapBatch {
   Counts counts_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
+  // Calls of Flush under way. Read where no lock may be taken.
+  std::atomic<int> flushers_ = 0;
   std::thread drainer_;
 };
 

@@ -48,7 +48,10 @@ class UnmapBatchTest : public DirectoryFixture,
     AnonymousSource source(&calls_);
     Segment segment;
     EXPECT_TRUE(
-        source.Make(SizeClasses().For(bytes).value(), bytes, 0, Purpose::kLease, &segment).ok());
+        source
+            .Make(SizeClasses().For(bytes).value(), bytes, 0, Purpose::kLease,
+                  &segment)
+            .ok());
     return segment;
   }
 
@@ -121,11 +124,15 @@ class UnmapBatchTest : public DirectoryFixture,
 
 INSTANTIATE_TEST_SUITE_P(Drains, UnmapBatchTest,
                          testing::Values(UnmapBatch::Drain::kThread,
+                                         UnmapBatch::Drain::kIdly,
                                          UnmapBatch::Drain::kInline),
                          [](const auto& info) {
-                           return info.param == UnmapBatch::Drain::kThread
-                                      ? "Thread"
-                                      : "Inline";
+                           switch (info.param) {
+                             case UnmapBatch::Drain::kThread: return "Thread";
+                             case UnmapBatch::Drain::kIdly: return "Idly";
+                             case UnmapBatch::Drain::kInline: return "Inline";
+                           }
+                           return "";
                          });
 
 TEST_P(UnmapBatchTest, NinetySixBlocksOf2MiBAreFortyEightBatches) {
@@ -418,6 +425,33 @@ TEST_P(UnmapBatchTest, FlushWaitsForWhatAnotherThreadIsEnding) {
   EXPECT_TRUE(may_go_on);
   EXPECT_EQ(calls_.live().mappings, 0u);
   EXPECT_EQ(ended_bytes_, 4 * kMiB);
+  permission.join();
+  adder.join();
+}
+
+TEST_P(UnmapBatchTest, FlushWaitsForFilesThatAreBeingClosed) {
+  Make();
+  const auto directory = OpenOrDie();
+  std::vector<Segment> files;
+  for (int i = 0; i < 4; ++i) files.push_back(MakeOrDie(*directory, kMiB));
+  std::atomic<bool> in_the_midst = false;
+  std::atomic<bool> may_go_on = false;
+  calls_.BeforeNext(Call::kClose, [&] {
+    in_the_midst = true;
+    while (!may_go_on) std::this_thread::yield();
+  });
+  std::thread adder([&] {
+    for (Segment& file : files) Add(std::move(file));
+  });
+  while (!in_the_midst) std::this_thread::yield();
+  std::thread permission([&] {
+    for (int i = 0; i < 10'000; ++i) std::this_thread::yield();
+    may_go_on = true;
+  });
+  batch_->Flush();
+  EXPECT_TRUE(may_go_on);
+  EXPECT_EQ(ended_bytes_, 4 * kMiB);
+  EXPECT_EQ(batch_->counts().failed_calls, 0u);
   permission.join();
   adder.join();
 }

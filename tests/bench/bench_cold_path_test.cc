@@ -1,5 +1,7 @@
 // The benchmarks of the cold path run, and print what they are for. How long
 // anything takes is of no matter here.
+#include <fstream>
+#include <iterator>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -30,11 +32,17 @@ TEST(BenchColdPathTest, LeasesStandBesideWhatPeopleWriteByHand) {
 }
 
 TEST(BenchColdPathTest, SegmentsAreMadeAttachedAndGivenBack) {
+  const std::string chart = ::testing::TempDir() + "/segments.svg";
   EXPECT_THAT(RunBench("bench_segments --benchmark_filter=65536 "
-                       "--benchmark_min_time=0.001"),
+                       "--benchmark_min_time=0.001 --chart=" +
+                       chart),
               AllOf(HasSubstr("BM_MakeByHand"), HasSubstr("BM_Make/written"),
                     HasSubstr("BM_Attach/written"),
                     HasSubstr("BM_GiveBack/never_mapped")));
+  std::ifstream file(chart);
+  const std::string svg{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_THAT(svg, AllOf(HasSubstr("<svg"), HasSubstr("Attach, 64 KiB"),
+                         HasSubstr("never mapped, 4 KiB pages")));
 }
 
 TEST(BenchColdPathTest, AFullFilesystemRefusesAndRecovers) {

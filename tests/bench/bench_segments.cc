@@ -3,7 +3,7 @@
 // any RPC (bench_cold_leases has that).
 //
 //   bazel-bin/tests/bench/bench_segments --benchmark_repetitions=5
-//       --benchmark_enable_random_interleaving=true
+//       --benchmark_enable_random_interleaving=true --chart=/tmp/segments.svg
 //
 // Made by hand and attached include 8 bytes written to each 4 KiB. Times are
 // those of one segment. Where a kernel has no huge pages to give, these arms are
@@ -21,6 +21,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -30,8 +33,13 @@
 #include "core/memory/segment_directory.h"
 #include "core/memory/size_class.h"
 #include "core/memory/system_calls.h"
+#include "tests/bench/allocators/counters.h"
 #include "tests/bench/segments/by_hand.h"
+#include "tests/bench/segments/chart.h"
 #include "tests/bench/segments/machine.h"
+
+ABSL_FLAG(std::string, chart, "",
+          "SVG file for a chart of the times; a PNG is put beside it");
 
 namespace warmpool::bench {
 namespace {
@@ -74,7 +82,8 @@ class Directory {
 
   Segment Make(size_t bytes) {
     Segment segment;
-    Check(directory_->Make(*classes_.For(bytes), bytes, geteuid(), Purpose::kLease, &segment));
+    Check(directory_->Make(*classes_.For(bytes), bytes, geteuid(),
+                           Purpose::kLease, &segment));
     return segment;
   }
   void Populate(const Segment& segment) {
@@ -258,14 +267,23 @@ BENCHMARK_CAPTURE(BM_GiveBack, batch, Ending::kBatch)->Apply(Arguments);
 BENCHMARK_CAPTURE(BM_GiveBack, never_mapped, Ending::kNeverMapped)
     ->Apply(Arguments);
 
+int Main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  absl::SetProgramUsageMessage(
+      "What it takes to make, to attach and to give back segments. Takes Google "
+      "Benchmark's flags too (--benchmark_repetitions=5).");
+  absl::ParseCommandLine(argc, argv);
+  PrintMachine();
+  ChartReporter reporter;
+  benchmark::RunSpecifiedBenchmarks(&reporter);
+  benchmark::Shutdown();
+  if (const std::string path = absl::GetFlag(FLAGS_chart); !path.empty()) {
+    Check(reporter.Draw(path, DescribeMachine()));
+  }
+  return 0;
+}
+
 }  // namespace
 }  // namespace warmpool::bench
 
-int main(int argc, char** argv) {
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  warmpool::bench::PrintMachine();
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
-}
+int main(int argc, char** argv) { return warmpool::bench::Main(argc, argv); }

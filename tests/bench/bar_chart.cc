@@ -18,6 +18,7 @@ using Panel = BarChart::Panel;
 
 std::string Label(double us) {
   if (us >= 1e5) return absl::StrFormat("%.0f ms", us / 1e3);
+  if (us >= 1e4) return absl::StrFormat("%.1f ms", us / 1e3);
   return us >= 100 ? absl::StrFormat("%.0f us", us)
                    : absl::StrFormat("%.1f us", us);
 }

@@ -32,14 +32,17 @@ constexpr Arm kArms[] = {
     {"BM_GiveBack/never_mapped", 2, "never mapped", true},
 };
 
-const Arm* ArmOf(const std::string& name) {
+// Its place; the number of arms: there is none of that name.
+size_t ArmOf(const std::string& name) {
   const auto arm =
       std::find_if(std::begin(kArms), std::end(kArms),
                    [&name](const Arm& one) { return name == one.name; });
-  return arm == std::end(kArms) ? nullptr : arm;
+  return arm - std::begin(kArms);
 }
 
-double Median(std::vector<double> sorted) { return sorted[sorted.size() / 2]; }
+double Median(const std::vector<double>& sorted) {
+  return sorted[sorted.size() / 2];
+}
 
 }  // namespace
 
@@ -48,23 +51,15 @@ void ChartReporter::ReportRuns(const std::vector<Run>& runs) {
   for (const Run& run : runs) {
     unsigned long long bytes = 0;
     int huge = 0;
-    const Arm* const arm = ArmOf(run.run_name.function_name);
-    if (arm == nullptr || run.run_type != Run::RT_Iteration ||
+    const size_t arm = ArmOf(run.run_name.function_name);
+    if (arm == std::size(kArms) || run.run_type != Run::RT_Iteration ||
         run.error_occurred ||
         std::sscanf(run.run_name.args.c_str(), "bytes:%llu/huge:%d", &bytes,
                     &huge) != 2) {
       continue;
     }
-    const std::string label =
-        absl::StrCat(arm->label, huge != 0 ? ", 2 MiB pages" : ", 4 KiB pages");
-    auto& arms = panels_[{arm->step, bytes}];
-    auto found = std::find_if(
-        arms.begin(), arms.end(),
-        [&label](const auto& one) { return one.first == label; });
-    if (found == arms.end()) {
-      found = arms.insert(arms.end(), {label, Times{arm->is_ours, {}}});
-    }
-    found->second.us.push_back(run.GetAdjustedRealTime());
+    panels_[{kArms[arm].step, bytes}][{huge != 0, arm}].push_back(
+        run.GetAdjustedRealTime());
   }
 }
 
@@ -76,20 +71,23 @@ absl::Status ChartReporter::Draw(const std::string& svg_path,
   BarChart chart;
   chart.title = "Time to make, attach and give back a segment";
   chart.subtitle =
-      "Shorter is better: median of the runs, thin lines from the fastest to the "
-      "slowest; attached, and made by hand: 8 bytes of each 4 KiB written";
+      "Shorter is better: median and range of the runs. Attaching and making by "
+      "hand include 8 bytes written to each 4 KiB";
   chart.machine = machine;
-  for (auto& [key, arms] : panels_) {
+  for (auto& [key, bars] : panels_) {
     BarChart::Panel panel;
     panel.title = absl::StrCat(kSteps[key.first], ", ",
                                FormatByteSize(key.second));
-    for (auto& [label, times] : arms) {
-      std::sort(times.us.begin(), times.us.end());
-      panel.bars.push_back({.label = label,
-                            .median_us = Median(times.us),
-                            .fastest_us = times.us.front(),
-                            .slowest_us = times.us.back(),
-                            .is_ours = times.is_ours});
+    for (auto& [bar, us] : bars) {
+      const auto& [huge, arm] = bar;
+      std::sort(us.begin(), us.end());
+      panel.bars.push_back(
+          {.label = absl::StrCat(kArms[arm].label,
+                                 huge ? ", 2 MiB pages" : ", 4 KiB pages"),
+           .median_us = Median(us),
+           .fastest_us = us.front(),
+           .slowest_us = us.back(),
+           .is_ours = kArms[arm].is_ours});
     }
     chart.panels.push_back(std::move(panel));
   }

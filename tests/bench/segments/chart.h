@@ -29,13 +29,11 @@ class ChartReporter : public benchmark::ConsoleReporter {
  private:
   // A step's place among the steps, and bytes.
   using PanelKey = std::pair<size_t, uint64_t>;
-  struct Times {
-    bool is_ours = false;
-    std::vector<double> us;
-  };
+  // Whether its pages are of 2 MiB, and an arm's place among the arms.
+  using BarKey = std::pair<bool, size_t>;
 
-  // By label, in the order in which they came.
-  std::map<PanelKey, std::vector<std::pair<std::string, Times>>> panels_;
+  // us.
+  std::map<PanelKey, std::map<BarKey, std::vector<double>>> panels_;
 };
 
 }  // namespace warmpool::bench

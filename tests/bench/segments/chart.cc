@@ -27,8 +27,8 @@ constexpr Arm kArms[] = {
     {"BM_Attach/reserved", 1, "reserved", true},
     {"BM_Attach/written", 1, "cleared", true},
     {"BM_GiveBackByHand", 2, "by hand", false},
-    {"BM_GiveBack/each", 2, "mapped, each", true},
-    {"BM_GiveBack/batch", 2, "mapped, batched", true},
+    {"BM_GiveBack/each", 2, "one by one", true},
+    {"BM_GiveBack/batch", 2, "in a batch", true},
     {"BM_GiveBack/never_mapped", 2, "never mapped", true},
 };
 

@@ -3,12 +3,13 @@
 // at an aligned address, and MADV_COLLAPSE (Linux 6.1) asked to make one page of
 // each. What the file lacks comes as zeros.
 //
-// Where the tmpfs is mounted with huge=always or within_size, every fault brings a
-// huge page by itself: they are faulted in (MADV_POPULATE_WRITE), and
-// MADV_COLLAPSE finds nothing to do: it makes sure. Measured for 2 MiB and 64 MiB (AMD EPYC VM, Linux
-// 6.18, a busy machine): 142 us and 5.7 ms on a plain /dev/shm, 69 us and 4.7 ms
-// on huge=within_size, 550 us and 18 ms for fallocate's small pages. Collapsing
-// after fallocate instead of before takes as long again as fallocate.
+// Where the tmpfs is mounted with huge=always or within_size, every fault brings
+// a huge page by itself: they are faulted in (MADV_POPULATE_WRITE), and
+// MADV_COLLAPSE finds nothing to do: it makes sure. Measured for 2 MiB and 64 MiB
+// on one thread (AMD EPYC VM, Linux 6.18, a busy machine): 142 us and 5.7 ms on a
+// plain /dev/shm, 69 us and 4.7 ms on huge=within_size, 550 us and 18 ms for
+// fallocate's small pages. Collapsing after fallocate instead of before takes as
+// long again as fallocate.
 //
 // The file is mapped for that moment only, in a window: a range of addresses
 // that is reserved once and used again, so that a daemon's mappings do not grow

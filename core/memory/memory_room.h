@@ -2,7 +2,8 @@
 // for it, as beyond their limit the kernel kills and says nothing before.
 //
 // Files are read rarely, since that takes some 90 us: a reading holds for kHolds,
-// or until an eighth of the room that it showed was taken since. Whoever finds no room has looked anew.
+// or until an eighth of the room that it showed was taken since. Whoever finds no
+// room has looked anew.
 #ifndef WARMPOOL_CORE_MEMORY_MEMORY_ROOM_H_
 #define WARMPOOL_CORE_MEMORY_MEMORY_ROOM_H_
 

@@ -82,8 +82,9 @@ absl::Status SegmentDirectory::AllocateAll(Purpose purpose,
       use_huge_pages_ != HugePages::Use::kNever && bytes >= kHugePageSize;
   absl::Status filled = huge_page_support_;
   if (huge && filled.ok()) {
-    filled = huge_pages_.Fill(segment->fd(), bytes,
-                              purpose == Purpose::kLease ? HugePages::kMaxThreads : 1);
+    const size_t threads =
+        purpose == Purpose::kLease ? HugePages::kMaxThreads : 1;
+    filled = huge_pages_.Fill(segment->fd(), bytes, threads);
   }
   // All the pages that it still lacks.
   const int allocated =

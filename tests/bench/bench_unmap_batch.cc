@@ -41,7 +41,9 @@ const char* NameOf(Unmap unmap) {
 Segment MakeBlock(AnonymousSource& source, const SizeClasses& classes) {
   const SizeClass size_class = *classes.For(kBlockBytes);
   Segment block;
-  if (!source.Make(size_class, kBlockBytes, 0, Purpose::kLease, &block).ok()) std::abort();
+  if (!source.Make(size_class, kBlockBytes, 0, Purpose::kLease, &block).ok()) {
+    std::abort();
+  }
   for (size_t at = 0; at < kBlockBytes; at += kPageSize) {
     block.data()[at] = std::byte{1};
   }

@@ -16,7 +16,8 @@ namespace {
 class AnonymousSourceTest : public testing::Test {
  protected:
   absl::Status Make(size_t bytes, Segment* segment) {
-    return source_.Make(SizeClasses().For(bytes).value(), bytes, 1000, Purpose::kLease, segment);
+    return source_.Make(SizeClasses().For(bytes).value(), bytes, 1000,
+                        Purpose::kLease, segment);
   }
 
   void End(Segment segment) {

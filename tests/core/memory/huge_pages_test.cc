@@ -132,7 +132,8 @@ TEST_F(HugePagesTest, WhatFailsForOneOfThemFailsForAll) {
 TEST_F(HugePagesTest, OneWindowServesOneAfterTheOther) {
   DetectOrSkip();
   for (int i = 0; i < 8; ++i) {
-    EXPECT_TRUE(huge_pages_->Fill(MakeFile(), (1 + i % 3) * kHugePageSize, 1).ok());
+    EXPECT_TRUE(
+        huge_pages_->Fill(MakeFile(), (1 + i % 3) * kHugePageSize, 1).ok());
   }
   EXPECT_EQ(calls_.live().mappings, 1u);
 }

@@ -65,10 +65,11 @@ class UnmapBatchTest : public DirectoryFixture,
                      MAP_PRIVATE | MAP_ANONYMOUS, -1);
       return reinterpret_cast<std::byte*>(mapped);
     };
-    // Where there is room for them all.
-    const size_t room = (count + 1) * kBytes;
-    std::byte* const start = map(nullptr, room);
-    calls_.Ending().Unmap(start, room);
+    // In the midst of much room, where nobody else's mapping comes to lie: the
+    // kernel fills it from an end, and other threads map something meanwhile.
+    std::byte* const room = map(nullptr, kGiB);
+    calls_.Ending().Unmap(room, kGiB);
+    std::byte* const start = room + kGiB / 2;
     std::vector<Segment> segments;
     for (int i = 0; i < count; ++i) {
       std::byte* const address = start + (i + (i < before_gap ? 0 : 1)) * kBytes;

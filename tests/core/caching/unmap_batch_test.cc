@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -114,6 +115,29 @@ class UnmapBatchTest : public DirectoryFixture,
     batch_->Flush();
     batch_->CheckInvariants();
     return batch_->counts();
+  }
+
+  // The thread that ends what `add` adds stops in the midst of it, at `call`,
+  // until another one has had plenty of turns; Flush must not return before.
+  void FlushInTheMidstOf(Call call, const std::function<void()>& add) {
+    std::atomic<bool> in_the_midst = false;
+    std::atomic<bool> may_go_on = false;
+    calls_.BeforeNext(call, [&] {
+      in_the_midst = true;
+      while (!may_go_on) std::this_thread::yield();
+    });
+    std::thread adder(add);
+    while (!in_the_midst) std::this_thread::yield();
+    std::thread permission([&] {
+      for (int i = 0; i < 10'000; ++i) std::this_thread::yield();
+      may_go_on = true;
+    });
+    batch_->Flush();
+    EXPECT_TRUE(may_go_on);
+    const uint64_t ended_in_time = ended_bytes_;
+    permission.join();
+    adder.join();
+    EXPECT_EQ(ended_in_time, ended_bytes_) << "Flush returned before the end";
   }
 
   FakeClock clock_;
@@ -407,27 +431,10 @@ TEST_P(UnmapBatchTest, HoldsNoLockOverASystemCall) {
 }
 
 TEST_P(UnmapBatchTest, FlushWaitsForWhatAnotherThreadIsEnding) {
-  // The thread that ends the block stops in the midst of it until another one
-  // has had plenty of turns; Flush must not return before.
   Make();
-  std::atomic<bool> in_the_midst = false;
-  std::atomic<bool> may_go_on = false;
-  calls_.BeforeNext(Call::kMunmap, [&] {
-    in_the_midst = true;
-    while (!may_go_on) std::this_thread::yield();
-  });
-  std::thread adder([&] { Add(Mapping(4 * kMiB)); });
-  while (!in_the_midst) std::this_thread::yield();
-  std::thread permission([&] {
-    for (int i = 0; i < 10'000; ++i) std::this_thread::yield();
-    may_go_on = true;
-  });
-  batch_->Flush();
-  EXPECT_TRUE(may_go_on);
+  FlushInTheMidstOf(Call::kMunmap, [&] { Add(Mapping(4 * kMiB)); });
   EXPECT_EQ(calls_.live().mappings, 0u);
   EXPECT_EQ(ended_bytes_, 4 * kMiB);
-  permission.join();
-  adder.join();
 }
 
 TEST_P(UnmapBatchTest, FlushWaitsForFilesThatAreBeingClosed) {
@@ -435,26 +442,11 @@ TEST_P(UnmapBatchTest, FlushWaitsForFilesThatAreBeingClosed) {
   const auto directory = OpenOrDie();
   std::vector<Segment> files;
   for (int i = 0; i < 4; ++i) files.push_back(MakeOrDie(*directory, kMiB));
-  std::atomic<bool> in_the_midst = false;
-  std::atomic<bool> may_go_on = false;
-  calls_.BeforeNext(Call::kClose, [&] {
-    in_the_midst = true;
-    while (!may_go_on) std::this_thread::yield();
-  });
-  std::thread adder([&] {
+  FlushInTheMidstOf(Call::kClose, [&] {
     for (Segment& file : files) Add(std::move(file));
   });
-  while (!in_the_midst) std::this_thread::yield();
-  std::thread permission([&] {
-    for (int i = 0; i < 10'000; ++i) std::this_thread::yield();
-    may_go_on = true;
-  });
-  batch_->Flush();
-  EXPECT_TRUE(may_go_on);
   EXPECT_EQ(ended_bytes_, 4 * kMiB);
   EXPECT_EQ(batch_->counts().failed_calls, 0u);
-  permission.join();
-  adder.join();
 }
 
 TEST_P(UnmapBatchTest, ManyThreadsLoseNoBlock) {

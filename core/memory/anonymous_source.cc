@@ -47,6 +47,8 @@ absl::Status AnonymousSource::Populate(const Segment& segment, uint64_t offset,
 
 Verdict AnonymousSource::Prove(const Segment&) { return Verdict::kFree; }
 
+Verdict AnonymousSource::Unseal(Segment*) { return Verdict::kFree; }
+
 absl::Status AnonymousSource::SetAside(Segment*) { return absl::OkStatus(); }
 
 absl::StatusOr<uint64_t> AnonymousSource::FreeBytes() { return UINT64_MAX; }

@@ -27,6 +27,7 @@ Segment::Segment(Segment&& other) noexcept
       data_(other.data_),
       page_bytes_(other.page_bytes_),
       zeroed_(other.zeroed_),
+      sealed_(other.sealed()),
       tag_(other.tag_),
       proven_unused_(other.proven_unused_),
       parts_(other.TakeParts()) {}
@@ -40,6 +41,7 @@ Segment& Segment::operator=(Segment&& other) noexcept {
   data_ = other.data_;
   page_bytes_ = other.page_bytes_;
   zeroed_ = other.zeroed_;
+  set_sealed(other.sealed());
   tag_ = other.tag_;
   proven_unused_ = other.proven_unused_;
   parts_ = other.TakeParts();

@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -77,6 +78,14 @@ class Segment {
   bool zeroed() const { return zeroed_; }
   void set_zeroed(bool zeroed) { zeroed_ = zeroed; }
 
+  // Whether its file is one that nobody can open for writing any more
+  // (SegmentDirectory::Seal). May be asked while it is sealed: a proof of a
+  // leased segment may be under way.
+  bool sealed() const { return sealed_.load(std::memory_order_relaxed); }
+  void set_sealed(bool sealed) {
+    sealed_.store(sealed, std::memory_order_relaxed);
+  }
+
   // Its user's own, to know it by. Goes with the handle, and outlives its end.
   uint64_t tag() const { return tag_; }
   void set_tag(uint64_t tag) { tag_ = tag; }
@@ -100,6 +109,7 @@ class Segment {
   std::byte* data_ = nullptr;
   size_t page_bytes_ = kPageSize;
   bool zeroed_ = false;
+  std::atomic<bool> sealed_ = false;
   uint64_t tag_ = 0;
   // Whether UnmapBatch may take the pages away whoever else knows the file.
   bool proven_unused_ = false;

@@ -129,11 +129,7 @@ Verdict SegmentDirectory::Prove(const Segment& segment) {
   // No descriptor is left, or its client keeps it shut: for the moment.
   if (fd < 0) return Verdict::kInUse;
   const Verdict verdict = ProveOpen(segment, fd);
-  if (keep) {
-    descriptors_.Put(segment.parts().descriptor_key, fd);
-  } else {
-    calls_.Close(fd);
-  }
+  PutBack(segment, fd, keep);
   // Nothing else is known of one that could not be opened when it was found.
   return verdict == Verdict::kFree && !segment.was_opened() ? Verdict::kUnfit
                                                             : verdict;
@@ -145,8 +141,10 @@ int SegmentDirectory::OpenToProve(const Segment& segment, bool* keep) {
     int fd = descriptors_.Take(segment.parts().descriptor_key);
     if (fd >= 0) return fd;
     // For writing too, as its end may have to truncate it.
-    fd = OpenWithRoom(
-        [&] { return Reopen(calls_, segment.parts(), O_RDWR); });
+    fd = OpenWithRoom([&] {
+      return Reopen(calls_, segment.parts(),
+                    segment.sealed() ? O_RDONLY : O_RDWR);
+    });
     if (fd != -EACCES) return fd;
   }
   *keep = false;
@@ -167,7 +165,8 @@ Verdict SegmentDirectory::ProveOpen(const Segment& segment, int fd) {
   // Another mode would let in whom the next holder does not expect.
   const bool intact = state.links == 1 && state.size_bytes == segment.bytes() &&
                       state.allocated_bytes >= segment.bytes() &&
-                      state.mode == kSegmentMode;
+                      state.mode ==
+                          (segment.sealed() ? kSealedMode : kSegmentMode);
   return intact ? Verdict::kFree : Verdict::kUnfit;
 }
 

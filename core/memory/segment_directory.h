@@ -125,8 +125,16 @@ class SegmentDirectory final : public SegmentSource {
   // opener of a file that nobody else has open or mapped; then by link count,
   // size, allocated pages and mode. A file that is not open is opened for it by
   // its name: one that is gone, or another by now, is unfit, and one that
-  // can't be opened is in use. One that never could before is not fit for reuse.
+  // can't be opened is in use. Of a sealed one the mode is another. One that never could before is not fit for reuse.
   Verdict Prove(const Segment& segment) override;
+
+  // Takes away the file's write permission and this daemon's own descriptor for
+  // writing, and asks the kernel whether anybody still has it open or mapped for
+  // writing (F_SETLEASE, F_RDLCK). From then on nobody can get at it but for
+  // reading. FAILED_PRECONDITION: somebody has it, and it is as it was before.
+  // The owning uid, and root, may give the permission back to their own.
+  absl::Status Seal(Segment* segment);
+  Verdict Unseal(Segment* segment) override;
 
   // Renames the file into the private directory.
   absl::Status SetAside(Segment* segment) override;
@@ -182,9 +190,14 @@ class SegmentDirectory final : public SegmentSource {
   absl::Status KeepDescriptor(Segment* segment);
   // A descriptor, or -errno. `*keep`: whether it is one for the cache.
   int OpenToProve(const Segment& segment, bool* keep);
+  // What OpenToProve gave.
+  void PutBack(const Segment& segment, int fd, bool keep);
   // As `open` returns. Where descriptors are lacking, the cache gives one up.
   int OpenWithRoom(absl::FunctionRef<int()> open);
   Verdict ProveOpen(const Segment& segment, int fd);
+  // Gives the file the mode, and has it open, as it is to be when it is `sealed`
+  // or when it is not. After an error it is as it was.
+  absl::Status KeepAs(bool sealed, Segment* segment);
   bool IsServed(uid_t uid) const;
   // Those of one of the two directories.
   absl::Status OpenLeftovers(const SizeClasses& size_classes, bool set_aside,
@@ -198,6 +211,7 @@ class SegmentDirectory final : public SegmentSource {
                                    int directory_fd, const std::string& name);
 
   static constexpr mode_t kSegmentMode = 0600;
+  static constexpr mode_t kSealedMode = 0400;
 
   const std::string path_;
   const int directory_fd_;

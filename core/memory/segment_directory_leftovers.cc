@@ -106,8 +106,10 @@ absl::StatusOr<Segment> SegmentDirectory::OpenLeftover(
   if (!state.ok()) return state.status();
   // A client may have a lease of the kernel's on it: opening it would wait for
   // him to give it up.
+  const bool sealed = state->mode == kSealedMode;
   const int fd = RetryOnInterrupt([&] {
-    return calls_.Open(directory_fd, name, O_RDWR | O_NONBLOCK, 0);
+    return calls_.Open(directory_fd, name,
+                       (sealed ? O_RDONLY : O_RDWR) | O_NONBLOCK, 0);
   });
   if (fd == -ENOENT) return absl::NotFoundError(name);
   // For as long as its client has it so, it can't be opened; it is his lease's
@@ -122,6 +124,7 @@ absl::StatusOr<Segment> SegmentDirectory::OpenLeftover(
   }
   if (fd >= 0) RetryOnInterrupt([&] { return calls_.State(fd, &*state); });
   Segment segment = SegmentOf(*state, size_classes, directory_fd, name);
+  segment.set_sealed(sealed);
   if (fd < 0) return segment;
   segment.parts().fd = fd;
   const absl::Status kept = KeepDescriptor(&segment);

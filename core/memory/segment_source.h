@@ -56,6 +56,11 @@ class SegmentSource {
   // Asks the kernel whether the segment may go to a new holder.
   virtual Verdict Prove(const Segment& segment) = 0;
 
+  // Makes a segment that was sealed, and has just been proven free, like any
+  // other again, and proves it once more. Does nothing with one that is not
+  // sealed: kFree.
+  virtual Verdict Unseal(Segment* segment) = 0;
+
   // Moves the segment's file to where nobody but the daemon can open it; who
   // has it keeps it. NOT_FOUND: the file no longer has the name that it was
   // given. After an error the segment is where it was. Does nothing for memory

@@ -22,6 +22,7 @@ Segment AsLeased(Segment found, const LeaseRecord& record) {
   Segment segment(size_class.value_or(found.size_class()),
                   record.segment_bytes, record.owner);
   segment.set_page_bytes(record.page_bytes);
+  segment.set_sealed(found.sealed());
   std::swap(segment.parts(), found.parts());
   return segment;
 }

@@ -241,6 +241,9 @@ class SegmentPool {
   // that somebody has opened meanwhile goes to quarantine.
   void HandOff(std::vector<Segment> cold);
   bool QuarantineEvicted(Segment* segment);
+  // Proves a segment whose lease has ended; one that was sealed is not any more
+  // unless it is in use.
+  Verdict ProveReturned(Segment* segment);
   // Retains or sets aside a segment whose bytes are in the state `from`.
   void Settle(Segment segment, ByteState from, Verdict verdict);
   // Whether something would have to be evicted for this one.

@@ -104,7 +104,7 @@ void SegmentPool::ProbeQuarantined(absl::Time now, bool all) {
 void SegmentPool::ProbeEntry(Quarantine::Entry entry, absl::Time now) {
   const std::string leftover =
       entry.leftover ? entry.segment.file_name() : std::string();
-  Verdict verdict = source_.Prove(entry.segment);
+  Verdict verdict = ProveReturned(&entry.segment);
   if (verdict == Verdict::kInUse && now >= entry.set_aside_at) {
     SetAside(&entry);
   }

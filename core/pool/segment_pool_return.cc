@@ -8,8 +8,16 @@ namespace warmpool {
 
 void SegmentPool::Return(Segment segment) {
   segment.set_zeroed(false);
-  const Verdict verdict = source_.Prove(segment);
+  const Verdict verdict = ProveReturned(&segment);
   Settle(std::move(segment), ByteState::kLeased, verdict);
+}
+
+Verdict SegmentPool::ProveReturned(Segment* segment) {
+  const Verdict verdict = source_.Prove(*segment);
+  if (verdict == Verdict::kInUse || !segment->sealed()) return verdict;
+  // One that is to be ended is unsealed too: its end may have to truncate it.
+  const Verdict unsealed = source_.Unseal(segment);
+  return verdict == Verdict::kUnfit ? verdict : unsealed;
 }
 
 void SegmentPool::ReturnReleased(Segment segment) {
@@ -53,7 +61,7 @@ void SegmentPool::ProveUnproven(absl::Time until) {
     proving_segments_ += due.size();
   }
   for (Segment& segment : due) {
-    const Verdict verdict = source_.Prove(segment);
+    const Verdict verdict = ProveReturned(&segment);
     Settle(std::move(segment), ByteState::kRetained, verdict);
   }
 }

@@ -1,0 +1,85 @@
+// How segments are sealed, and unsealed once nobody has them.
+#include <errno.h>
+#include <fcntl.h>
+
+#include "absl/strings/str_cat.h"
+#include "core/memory/reopen.h"
+#include "core/memory/retry.h"
+#include "core/memory/segment_directory.h"
+
+namespace warmpool {
+
+absl::Status SegmentDirectory::Seal(Segment* segment) {
+  // One that is sealed already may have been opened in between by its owner.
+  if (!segment->sealed()) {
+    const absl::Status kept = KeepAs(/*sealed=*/true, segment);
+    if (!kept.ok()) return kept;
+  }
+  bool keep = false;
+  const int fd = OpenToProve(*segment, &keep);
+  const uid_t prover = ProverOf(*segment);
+  const int taken = fd < 0 ? fd : RetryOnInterrupt([&] {
+    return calls_.SetLease(fd, F_RDLCK, prover);
+  });
+  if (taken >= 0) {
+    RetryOnInterrupt([&] { return calls_.SetLease(fd, F_UNLCK, prover); });
+  }
+  if (fd >= 0) PutBack(*segment, fd, keep);
+  if (taken >= 0) return absl::OkStatus();
+  const absl::Status undone = KeepAs(/*sealed=*/false, segment);
+  if (!undone.ok()) return undone;
+  if (taken == -EAGAIN) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "segment ", segment->file_name(),
+        " can't be sealed: a process has it open or mapped for writing"));
+  }
+  return absl::ErrnoToStatus(
+      -taken, absl::StrCat("can't seal segment ", PathOf(*segment)));
+}
+
+Verdict SegmentDirectory::Unseal(Segment* segment) {
+  if (!segment->sealed()) return Verdict::kFree;
+  // What can't be leased again, for whatever reason, is to be ended.
+  if (!KeepAs(/*sealed=*/false, segment).ok()) return Verdict::kUnfit;
+  return Prove(*segment);
+}
+
+absl::Status SegmentDirectory::KeepAs(bool sealed, Segment* segment) {
+  const auto error = [&](int result) {
+    return absl::ErrnoToStatus(
+        -result, absl::StrCat("can't ", sealed ? "seal" : "unseal",
+                              " segment ", PathOf(*segment)));
+  };
+  bool keep = false;
+  const int before = OpenToProve(*segment, &keep);
+  if (before < 0) return error(before);
+  const int changed = RetryOnInterrupt([&] {
+    return calls_.ChangeMode(before, sealed ? kSealedMode : kSegmentMode);
+  });
+  const int after = changed < 0 ? changed : OpenWithRoom([&] {
+    return Reopen(calls_, segment->parts(), sealed ? O_RDONLY : O_RDWR);
+  });
+  if (after < 0) {
+    if (changed >= 0) {
+      RetryOnInterrupt([&] {
+        return calls_.ChangeMode(before, sealed ? kSegmentMode : kSealedMode);
+      });
+    }
+    PutBack(*segment, before, keep);
+    return error(after);
+  }
+  calls_.Close(before);
+  segment->set_sealed(sealed);
+  PutBack(*segment, after, keep);
+  return absl::OkStatus();
+}
+
+void SegmentDirectory::PutBack(const Segment& segment, int fd, bool keep) {
+  if (keep) {
+    descriptors_.Put(segment.parts().descriptor_key, fd);
+  } else {
+    calls_.Close(fd);
+  }
+}
+
+}  // namespace warmpool

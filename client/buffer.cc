@@ -5,6 +5,7 @@
 #include "client/conversion.h"
 #include "client/lease_cache.h"
 #include "client/mapped_lease.h"
+#include "core/base/random_id.h"
 
 namespace warmpool {
 namespace {
@@ -44,6 +45,27 @@ absl::Status Buffer::Release() {
   if (Keep(held)) return absl::OkStatus();
   const std::unique_ptr<MappedLease> lease(held);
   return lease->End();
+}
+
+absl::Status Buffer::Seal(SealOptions options) {
+  return valid() ? lease_->Seal(options.linger) : NoLease();
+}
+
+bool Buffer::sealed() const { return lease_->granted.sealed(); }
+
+absl::StatusOr<std::string> Buffer::MakeTicket(TicketOptions options) {
+  if (!valid()) return NoLease();
+  std::string ticket = KernelRandom::Get().Next().ToBytes();
+  bool given_up = false;
+  const absl::Status made =
+      lease_->MakeTicket(ticket, options.ttl, &given_up);
+  if (given_up) {
+    delete std::exchange(lease_, nullptr);
+    size_ = 0;
+  }
+  data_ = given_up ? nullptr : lease_->segment.data();
+  if (!made.ok()) return made;
+  return ticket;
 }
 
 absl::Status Buffer::Renew() {

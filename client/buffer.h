@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
 namespace warmpool {
@@ -20,6 +21,17 @@ enum class BufferWarmth {
   kWarm,
   kStock,
   kFresh,
+};
+
+struct SealOptions {
+  // For how long the buffer is kept once its sealer's lease has ended (released,
+  // or its process is gone), for those who attach to it later.
+  absl::Duration linger = absl::ZeroDuration();
+};
+
+struct TicketOptions {
+  // How long the ticket is good for.
+  absl::Duration ttl = absl::Seconds(30);
 };
 
 // Move-only. Destroying it gives the lease back; data() is invalid from then on.
@@ -55,7 +67,7 @@ class Buffer {
   // before.
   const std::string& lease_id() const;
   uint64_t generation() const;
-  // False for one attached read-only: writing to it is a SIGSEGV.
+  // False for a sealed one: writing to it is a SIGSEGV.
   bool writable() const;
   BufferWarmth warmth() const;
   // Every byte read as zero when the buffer was leased. Never of one that the
@@ -69,6 +81,26 @@ class Buffer {
   // Whether it holds a lease: until Release or a move. (The daemon may have
   // ended the lease meanwhile; the mapping stays.)
   bool valid() const { return lease_ != nullptr; }
+
+  // From here on nobody can write to the buffer, not its own process either (a
+  // write is a SIGSEGV in the writer), and others can attach to it for reading;
+  // data() stays where it is. No other process may have it mapped for writing.
+  // FAILED_PRECONDITION: one has, or has a lease on it; the buffer is as it was
+  // before. UNAVAILABLE, DEADLINE_EXCEEDED: the daemon's answer is missing, and
+  // the buffer can't be written to any more; call it again.
+  // What the owning uid, or root, do on purpose is not kept out, nor are pages
+  // that were pinned (io_uring, vmsplice) before.
+  absl::Status Seal(SealOptions options = {});
+  bool sealed() const;
+
+  // Unmaps the buffer and turns its lease into a ticket of 16 random bytes, for
+  // this process to send to another: by Client::Claim that becomes the only
+  // holder, and may write. The buffer holds nothing afterwards. The ticket is
+  // good for one claim, and outlives this process. FAILED_PRECONDITION: the buffer
+  // is sealed, or others have leases on it; it stays, though data() may have
+  // moved. UNAVAILABLE, DEADLINE_EXCEEDED: the daemon's answer is missing; the
+  // buffer holds nothing, and goes back to the daemon.
+  absl::StatusOr<std::string> MakeTicket(TicketOptions options = {});
 
   // Gives the lease a full time to live from this moment. NOT_FOUND,
   // FAILED_PRECONDITION, PERMISSION_DENIED: the lease has ended (expired,

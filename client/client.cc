@@ -21,6 +21,7 @@ namespace {
 
 // The most that the daemon gives; it keeps answers under 1 MiB by itself.
 constexpr uint32_t kBuffersPerPage = 1000;
+constexpr absl::Duration kLongestWait = absl::Hours(24);
 
 // Whether any buffer of the size will do, as those of the lease cache.
 bool IsAnyBuffer(const LeaseOptions& options) {
@@ -122,7 +123,25 @@ absl::StatusOr<Buffer> Client::Attach(const std::string& name,
   }
   request.set_access(options.writable ? v1::ACCESS_SHARED_WRITABLE
                                       : v1::ACCESS_READ_ONLY);
-  const absl::StatusOr<MappedLease*> lease = Map(connection_->Attach(request));
+  if (options.wait > absl::ZeroDuration()) {
+    *request.mutable_wait() =
+        DurationToWire(std::min(options.wait, kLongestWait));
+  }
+  return MapBuffer(connection_->Attach(request));
+}
+
+absl::StatusOr<Buffer> Client::Claim(const std::string& ticket,
+                                     ClaimOptions options) {
+  v1::ClaimRequest request;
+  request.set_ticket(ticket);
+  if (options.ttl.has_value()) {
+    *request.mutable_ttl() = DurationToWire(*options.ttl);
+  }
+  return MapBuffer(connection_->Claim(request));
+}
+
+absl::StatusOr<Buffer> Client::MapBuffer(absl::StatusOr<HeldLease> held) const {
+  const absl::StatusOr<MappedLease*> lease = Map(std::move(held));
   if (!lease.ok()) return lease.status();
   return Buffer(*lease, (*lease)->segment.data(),
                 (*lease)->granted.size_bytes());

@@ -32,6 +32,12 @@ LeaseKeeper::Renewal RenewalOf(const v1::GrantedLease& lease) {
   return {lease.lease_id(), lease.generation(), DurationFromWire(lease.ttl())};
 }
 
+v1::GrantedLease& GrantedIn(v1::SessionReply* reply) {
+  if (reply->has_lease()) return *reply->mutable_lease()->mutable_lease();
+  if (reply->has_claim()) return *reply->mutable_claim()->mutable_lease();
+  return *reply->mutable_attach()->mutable_lease();
+}
+
 // For a request that named one lease.
 absl::Status CheckOneResult(int results) {
   if (results == 1) return absl::OkStatus();
@@ -124,7 +130,7 @@ absl::StatusOr<v1::SessionReply> Connection::CallInSession(
 
 template <typename Part>
 absl::StatusOr<HeldLease> Connection::CallForLease(
-    const v1::SessionRequest& request, Part* part) {
+    const v1::SessionRequest& request, Part* part, absl::Duration wait) {
   // Before any lock: the fork may have come while it was held.
   const absl::Status process = channel_.CheckProcess();
   if (!process.ok()) return process;
@@ -135,12 +141,10 @@ absl::StatusOr<HeldLease> Connection::CallForLease(
   reconciler_.Start();
   const absl::Time asked = MonotonicClock::Get().Now();
   Effort effort = FullEffort();
+  effort.deadline += wait;
   absl::StatusOr<v1::SessionReply> reply = CallInSession(request, &effort);
   if (reply.ok()) {
-    v1::GrantedLease& granted = reply->has_lease()
-                                    ? *reply->mutable_lease()->mutable_lease()
-                                    : *reply->mutable_attach()->mutable_lease();
-    return Hold(request_id, std::move(granted), asked);
+    return Hold(request_id, std::move(GrantedIn(&*reply)), asked);
   }
   if (effort.answered) {
     known_.Refused(request_id);
@@ -176,7 +180,14 @@ absl::StatusOr<HeldLease> Connection::Lease(v1::LeaseRequest lease) {
 absl::StatusOr<HeldLease> Connection::Attach(v1::AttachRequest attach) {
   v1::SessionRequest request;
   *request.mutable_attach() = std::move(attach);
-  return CallForLease(request, request.mutable_attach());
+  return CallForLease(request, request.mutable_attach(),
+                      DurationFromWire(request.attach().wait()));
+}
+
+absl::StatusOr<HeldLease> Connection::Claim(v1::ClaimRequest claim) {
+  v1::SessionRequest request;
+  *request.mutable_claim() = std::move(claim);
+  return CallForLease(request, request.mutable_claim());
 }
 
 std::vector<HeldLease> Connection::LeaseAhead(uint64_t bytes, size_t count) {

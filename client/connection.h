@@ -70,7 +70,9 @@ class Connection final : public LeaseSource {
   // renewed until its release. Should there be no answer, what the daemon grants
   // is released as soon as it answers again.
   absl::StatusOr<HeldLease> Lease(v1::LeaseRequest request) override;
+  // One that waits has so much longer than the deadline.
   absl::StatusOr<HeldLease> Attach(v1::AttachRequest request) override;
+  absl::StatusOr<HeldLease> Claim(v1::ClaimRequest request) override;
   std::vector<HeldLease> LeaseAhead(uint64_t bytes, size_t count) override;
 
   // While the daemon is silent (has not answered the last call), releases do
@@ -84,6 +86,14 @@ class Connection final : public LeaseSource {
   // Gives the lease the time to live that it was granted, from this moment on.
   // Of a lease that the daemon said has ended: what it said.
   absl::Status Renew(const v1::GrantedLease& lease) override;
+
+  absl::Status Seal(const v1::GrantedLease& lease,
+                    absl::Duration linger) override;
+  // Where there is no answer, the lease is given back as a forgotten one is,
+  // unless it has become a ticket: that expires.
+  absl::Status MakeTicket(const v1::GrantedLease& lease,
+                          const std::string& ticket,
+                          absl::Duration ttl) override;
 
   void ReportIdle(const v1::IdleReport& idle) override;
   // `trim` is called from here on; null: it is not called any more, nor is a
@@ -131,8 +141,9 @@ class Connection final : public LeaseSource {
       const v1::SessionRequest& request, Effort* effort);
   // `part` is the part of `request` that asks for a lease.
   template <typename Part>
-  absl::StatusOr<HeldLease> CallForLease(const v1::SessionRequest& request,
-                                         Part* part);
+  absl::StatusOr<HeldLease> CallForLease(
+      const v1::SessionRequest& request, Part* part,
+      absl::Duration wait = absl::ZeroDuration());
   // Makes known what was granted, and keeps it renewed.
   HeldLease Hold(const std::string& request_id, v1::GrantedLease granted,
                  absl::Time asked);

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/random/random.h"
@@ -115,6 +116,11 @@ void DaemonChannel::Prepare(const Try& one, grpc::ClientContext* context) {
 absl::StatusOr<v1::SessionReply> DaemonChannel::AskInSession(
     const v1::SessionRequest& request, Effort* effort) {
   v1::SessionReply reply;
+  // That a wait was in vain is an answer, and not that there was none.
+  absl::Status waited_in_vain;
+  const bool waits = request.has_attach() && request.attach().has_wait();
+  const absl::Time waits_until =
+      MonotonicClock::Get().Now() + DurationFromWire(request.attach().wait());
   const absl::Status status = Call(effort, [&](const Try& one) {
     // A Session that is opened without a connection fails at once.
     if (one.wait_for_daemon &&
@@ -123,13 +129,24 @@ absl::StatusOr<v1::SessionReply> DaemonChannel::AskInSession(
             GrpcDeadline(one.deadline - MonotonicClock::Get().Now()))) {
       return grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "no connection");
     }
+    v1::SessionRequest asked = request;
+    if (waits) {
+      const absl::Duration left = waits_until - MonotonicClock::Get().Now();
+      *asked.mutable_attach()->mutable_wait() =
+          DurationToWire(std::max(left, absl::ZeroDuration()));
+    }
     const grpc::Status answered =
-        session_.Ask(request, one.deadline, &reply);
+        session_.Ask(std::move(asked), one.deadline, &reply);
     if (!answered.ok()) return answered;
+    if (reply.status().code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+      waited_in_vain = StatusFromResult(reply.status());
+      return grpc::Status::OK;
+    }
     return grpc::Status(static_cast<grpc::StatusCode>(reply.status().code()),
                         reply.status().message());
   });
   if (!status.ok()) return status;
+  if (!waited_in_vain.ok()) return waited_in_vain;
   return reply;
 }
 

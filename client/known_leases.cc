@@ -34,6 +34,14 @@ bool KnownLeases::Drop(const std::string& lease_id) {
   return leases_.erase(lease_id) > 0;
 }
 
+void KnownLeases::Sealed(const std::string& lease_id) {
+  MutexLock lock(&mutex_);
+  const auto found = leases_.find(lease_id);
+  if (found == leases_.end()) return;
+  found->second.known.granted.set_sealed(true);
+  found->second.known.granted.set_access(v1::ACCESS_READ_ONLY);
+}
+
 void KnownLeases::Lose(const std::string& lease_id,
                        const absl::Status& verdict) {
   MutexLock lock(&mutex_);

@@ -57,6 +57,9 @@ class KnownLeases {
   // Forgets a lease that is about to be released. Returns whether it was known.
   bool Drop(const std::string& lease_id);
 
+  // Its holder has sealed it. No effect on one that is not known.
+  void Sealed(const std::string& lease_id);
+
   // The daemon's `verdict` is that a lease has ended. No effect on one that is
   // not known.
   void Lose(const std::string& lease_id, const absl::Status& verdict);

@@ -7,10 +7,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 
 namespace warmpool {
@@ -35,6 +37,7 @@ class LeaseSource {
   // Errors as the RPCs of the same names have them.
   virtual absl::StatusOr<HeldLease> Lease(v1::LeaseRequest request) = 0;
   virtual absl::StatusOr<HeldLease> Attach(v1::AttachRequest request) = 0;
+  virtual absl::StatusOr<HeldLease> Claim(v1::ClaimRequest request) = 0;
   // Up to `count` leases of `bytes` bytes, as far as the daemon has them ready.
   virtual std::vector<HeldLease> LeaseAhead(uint64_t bytes, size_t count) = 0;
 
@@ -44,6 +47,13 @@ class LeaseSource {
   virtual void ReleaseLater(const std::vector<v1::LeaseRef>& leases) = 0;
 
   virtual absl::Status Renew(const v1::GrantedLease& lease) = 0;
+
+  virtual absl::Status Seal(const v1::GrantedLease& lease,
+                            absl::Duration linger) = 0;
+  // OK: it is no lease of this client's any more. `ticket`: 16 random bytes.
+  virtual absl::Status MakeTicket(const v1::GrantedLease& lease,
+                                  const std::string& ticket,
+                                  absl::Duration ttl) = 0;
 
   // Tells what lies idle in the lease cache. Does not wait.
   virtual void ReportIdle(const v1::IdleReport& idle) = 0;

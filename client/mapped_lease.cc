@@ -7,7 +7,6 @@
 #include "core/base/clock.h"
 #include "core/caching/unmap_batch.h"
 #include "core/memory/attach_segment.h"
-#include "core/memory/populate.h"
 
 namespace warmpool {
 namespace {
@@ -38,14 +37,9 @@ absl::StatusOr<std::unique_ptr<MappedLease>> MappedLease::Map(
                                              std::move(held), Segment());
   absl::Status mapped = CheckGrant(lease->granted);
   if (mapped.ok()) {
-    const size_t bytes = lease->granted.mapped_bytes();
-    lease->segment = Segment(*Classes().For(bytes), bytes, kOwner);
-    lease->segment.set_page_bytes(lease->granted.page_size_bytes());
-    mapped = AttachSegment(*calls, lease->granted.path(), lease->writable(),
-                           &lease->segment,
-                           lease->granted.warmth() == v1::WARMTH_FRESH
-                               ? PageState::kReserved
-                               : PageState::kWritten);
+    mapped = lease->MapSegment(lease->granted.warmth() == v1::WARMTH_FRESH
+                                   ? PageState::kReserved
+                                   : PageState::kWritten);
   }
   if (mapped.ok()) return lease;
   lease->End().IgnoreError();
@@ -60,6 +54,49 @@ MappedLease::MappedLease(SystemCalls* calls,
       granted(std::move(held.granted)),
       source(std::move(source)),
       calls(calls) {}
+
+absl::Status MappedLease::MapSegment(PageState pages) {
+  const size_t bytes = granted.mapped_bytes();
+  segment = Segment(*Classes().For(bytes), bytes, kOwner);
+  segment.set_page_bytes(granted.page_size_bytes());
+  return AttachSegment(*calls, granted.path(), writable(), &segment, pages);
+}
+
+absl::Status MappedLease::Seal(absl::Duration linger) {
+  // Nobody may get it from the lease cache.
+  shared.store(true, std::memory_order_relaxed);
+  absl::Status sealed =
+      RemapSegment(*calls, granted.path(), /*writable=*/false, segment);
+  if (!sealed.ok()) return sealed;
+  sealed = source->Seal(granted, linger);
+  if (sealed.ok()) {
+    granted.set_sealed(true);
+    granted.set_access(v1::ACCESS_READ_ONLY);
+  } else if (!absl::IsUnavailable(sealed) &&
+             !absl::IsDeadlineExceeded(sealed)) {
+    RemapSegment(*calls, granted.path(), /*writable=*/true, segment)
+        .IgnoreError();
+  }
+  return sealed;
+}
+
+absl::Status MappedLease::MakeTicket(const std::string& ticket,
+                                     absl::Duration ttl, bool* given_up) {
+  *given_up = false;
+  if (granted.sealed()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("buffer \"", granted.buffer_name(),
+                     "\" is sealed: others attach to it by its name"));
+  }
+  absl::Status made = Unmap();
+  if (made.ok()) made = source->MakeTicket(granted, ticket, ttl);
+  *given_up = made.ok() || absl::IsUnavailable(made) ||
+              absl::IsDeadlineExceeded(made);
+  if (*given_up || MapSegment(PageState::kWritten).ok()) return made;
+  *given_up = true;
+  EndLater();
+  return made;
+}
 
 absl::Status MappedLease::End() {
   const absl::Status unmapped = Unmap();

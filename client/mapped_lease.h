@@ -12,10 +12,13 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "client/lease_source.h"
+#include "core/memory/populate.h"
 #include "core/memory/segment.h"
 #include "core/memory/size_class.h"
 #include "core/memory/system_calls.h"
@@ -48,6 +51,15 @@ struct alignas(64) MappedLease {
   // The same, but does not wait for the daemon.
   void EndLater();
 
+  // Gives up the right to write and lets others attach. On error it can be
+  // written to as before, unless it is not known what became of it.
+  absl::Status Seal(absl::Duration linger);
+  // Unmaps, and gives the lease up for the ticket of 16 random bytes. Where the
+  // daemon refuses, the lease stays, and is mapped anew, maybe elsewhere;
+  // `*given_up` tells whether there is a lease any more.
+  absl::Status MakeTicket(const std::string& ticket, absl::Duration ttl,
+                          bool* given_up);
+
   v1::LeaseRef ref() const;
   bool writable() const;
   bool has_ended() const {
@@ -78,6 +90,7 @@ struct alignas(64) MappedLease {
   SystemCalls* calls;
 
  private:
+  absl::Status MapSegment(PageState pages);
   absl::Status Unmap();
 };
 

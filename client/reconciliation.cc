@@ -34,6 +34,7 @@ v1::AssertRequest::AssertedLease ToWire(const KnownLeases::Known& known) {
   wire.set_file_name(granted.path().substr(granted.path().rfind('/') + 1));
   wire.set_size_bytes(granted.size_bytes());
   wire.set_access(granted.access());
+  wire.set_sealed(granted.sealed());
   *wire.mutable_ttl() = granted.ttl();
   return wire;
 }

@@ -92,8 +92,16 @@ struct LeaseOptions {
 
 struct AttachOptions {
   std::optional<absl::Duration> ttl = std::nullopt;
-  // Read and write; the holders bring their own synchronisation.
+  // Read and write a buffer that is not sealed; the holders bring their own
+  // synchronisation.
   bool writable = false;
+  // For how long to wait until the buffer is sealed (or, with `writable`, is
+  // there), on top of the client's deadline. A day at most.
+  absl::Duration wait = absl::ZeroDuration();
+};
+
+struct ClaimOptions {
+  std::optional<absl::Duration> ttl = std::nullopt;
 };
 
 class Client {
@@ -114,10 +122,18 @@ class Client {
   // the machine is full; the message tells the bytes free.
   absl::StatusOr<Buffer> Lease(uint64_t bytes, LeaseOptions options = {});
 
-  // Another holder's named buffer, read-only unless asked otherwise.
-  // NOT_FOUND: no buffer has that name.
+  // Another holder's named buffer, for reading, as soon as it is sealed. NOT_FOUND:
+  // no buffer has that name, or none came in time. DEADLINE_EXCEEDED: it is
+  // there, but was not sealed in time. FAILED_PRECONDITION: `writable`, and it is
+  // sealed, or on its way to another holder.
   absl::StatusOr<Buffer> Attach(const std::string& name,
                                 AttachOptions options = {});
+
+  // The buffer that another process made a ticket of, writable. NOT_FOUND: there
+  // is no such ticket. FAILED_PRECONDITION: it expired or was claimed, or a process
+  // still has the buffer mapped, and then it stays good.
+  absl::StatusOr<Buffer> Claim(const std::string& ticket,
+                               ClaimOptions options = {});
 
   LeaseCacheStats lease_cache_stats() const;
 
@@ -150,6 +166,7 @@ class Client {
                                          const LeaseOptions& options);
   // The lease just granted, mapped; released if it can't be mapped.
   absl::StatusOr<MappedLease*> Map(absl::StatusOr<HeldLease> held) const;
+  absl::StatusOr<Buffer> MapBuffer(absl::StatusOr<HeldLease> held) const;
   // Gives back what is cached.
   void Close();
 

@@ -12,6 +12,7 @@ namespace {
 
 // google/protobuf/duration.proto: 60 s * 60 min * 24 h * 365.25 d * 10000 y.
 constexpr int64_t kLongestSeconds = 315'576'000'000;
+constexpr absl::Duration kLongestWait = absl::Hours(24);
 
 absl::StatusOr<RandomId> IdFromProto(const std::string& bytes,
                                      absl::string_view field) {
@@ -63,7 +64,12 @@ v1::Access ToProto(Access access) {
                                      : v1::ACCESS_SHARED_WRITABLE;
 }
 
-v1::LeaseState ToProto(LeaseState state) {
+v1::LeaseState ToProto(LeaseKind kind, LeaseState state) {
+  switch (kind) {
+    case LeaseKind::kTicket: return v1::LEASE_STATE_TICKET;
+    case LeaseKind::kLingering: return v1::LEASE_STATE_LINGERING;
+    case LeaseKind::kHeld: break;
+  }
   switch (state) {
     case LeaseState::kLive: return v1::LEASE_STATE_LIVE;
     case LeaseState::kRecovering: return v1::LEASE_STATE_RECOVERING;
@@ -142,6 +148,35 @@ absl::StatusOr<AttachRequest> FromProto(const v1::AttachRequest& request) {
   return AttachRequest{*id, *client, request.name(), *ttl, *access};
 }
 
+absl::StatusOr<absl::Duration> WaitOf(const v1::AttachRequest& request) {
+  if (!request.has_wait()) return absl::ZeroDuration();
+  const absl::StatusOr<absl::Duration> wait = FromProto(request.wait(), "wait");
+  if (!wait.ok()) return wait.status();
+  if (*wait < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("wait ", absl::FormatDuration(*wait), " is negative"));
+  }
+  return std::min(*wait, kLongestWait);
+}
+
+absl::StatusOr<ClaimRequest> FromProto(const v1::ClaimRequest& request) {
+  const absl::StatusOr<RandomId> id =
+      IdFromProto(request.request_id(), "request_id");
+  if (!id.ok()) return id.status();
+  const absl::StatusOr<LeaseId> ticket = TicketFromProto(request.ticket());
+  if (!ticket.ok()) return ticket.status();
+  const absl::StatusOr<RequestedTtl> ttl = TtlFromProto(request);
+  if (!ttl.ok()) return ttl.status();
+  const absl::StatusOr<ClientId> client =
+      ClientIdFromProto(request.client_id());
+  if (!client.ok()) return client.status();
+  return ClaimRequest{*id, *client, *ticket, *ttl};
+}
+
+absl::StatusOr<LeaseId> TicketFromProto(const std::string& ticket) {
+  return IdFromProto(ticket, "ticket");
+}
+
 absl::StatusOr<ClientId> ClientIdFromProto(const std::string& client_id) {
   if (client_id.empty()) return ClientId();
   return IdFromProto(client_id, "client_id");
@@ -177,6 +212,7 @@ absl::StatusOr<AssertedLease> FromProto(
   converted.file_name = lease.file_name();
   converted.bytes = lease.size_bytes();
   converted.access = *access;
+  converted.sealed = lease.sealed();
   converted.ttl = *ttl;
   return converted;
 }
@@ -189,6 +225,10 @@ absl::StatusOr<LeaseRef> FromProto(const v1::LeaseRef& ref) {
 
 absl::StatusOr<RequestedTtl> TtlOf(const v1::RenewRequest::Renewal& renewal) {
   return TtlFromProto(renewal);
+}
+
+absl::StatusOr<RequestedTtl> TtlOf(const v1::MakeTicketRequest& request) {
+  return TtlFromProto(request);
 }
 
 v1::GrantedLease ToProto(const LeaseGrant& grant) {
@@ -204,6 +244,7 @@ v1::GrantedLease ToProto(const LeaseGrant& grant) {
   lease.set_zeroed(grant.zeroed);
   *lease.mutable_ttl() = ToProto(grant.ttl);
   lease.set_access(ToProto(grant.access));
+  lease.set_sealed(grant.sealed);
   return lease;
 }
 
@@ -215,17 +256,21 @@ v1::Buffer ToProto(const BufferListing& listing, HolderId viewer,
   buffer.set_size_bytes(listing.bytes);
   buffer.set_mapped_bytes(listing.segment_bytes);
   buffer.set_generation(listing.generation);
+  buffer.set_sealed(listing.sealed);
   *buffer.mutable_age() = ToProto(listing.age);
   for (const BufferListing::Lease& lease : listing.leases) {
     v1::BufferLease* const proto = buffer.add_leases();
-    proto->set_lease_id(lease.id.ToBytes());
+    // Whoever knows a ticket can claim it.
+    if (lease.kind != LeaseKind::kTicket) {
+      proto->set_lease_id(lease.id.ToBytes());
+    }
     proto->set_pid(lease.holder.pid);
     proto->set_uid(lease.holder.uid);
     proto->set_command(lease.holder.command);
     *proto->mutable_age() = ToProto(lease.age);
     *proto->mutable_ttl_left() = ToProto(lease.ttl_left);
     proto->set_access(ToProto(lease.access));
-    proto->set_state(ToProto(lease.state));
+    proto->set_state(ToProto(lease.kind, lease.state));
     if (lease.holder.id != viewer && !viewer_is_admin) continue;
     proto->set_client_id(ToProto(lease.client_id));
     proto->set_request_id(ToProto(lease.request_id));

@@ -25,17 +25,22 @@ google::protobuf::Duration ToProto(absl::Duration duration);
 
 absl::StatusOr<LeaseRequest> FromProto(const v1::LeaseRequest& request);
 absl::StatusOr<AttachRequest> FromProto(const v1::AttachRequest& request);
+// For how long a request waits: zero if it does not, a day at most.
+absl::StatusOr<absl::Duration> WaitOf(const v1::AttachRequest& request);
+absl::StatusOr<ClaimRequest> FromProto(const v1::ClaimRequest& request);
+absl::StatusOr<LeaseId> TicketFromProto(const std::string& ticket);
 absl::StatusOr<LeaseRef> FromProto(const v1::LeaseRef& ref);
 // What a client said who it is. Null: it did not say.
 absl::StatusOr<ClientId> ClientIdFromProto(const std::string& client_id);
 // `client` is that of the request.
 absl::StatusOr<AssertedLease> FromProto(
     const v1::AssertRequest::AssertedLease& lease, const ClientId& client);
-// The time to live of a renewal.
+// The time to live of a renewal, or of a ticket.
 absl::StatusOr<RequestedTtl> TtlOf(const v1::RenewRequest::Renewal& renewal);
+absl::StatusOr<RequestedTtl> TtlOf(const v1::MakeTicketRequest& request);
 
 v1::GrantedLease ToProto(const LeaseGrant& grant);
-// A lease's client_id and request_id are for `viewer`, if it is the holder, and
+// A ticket is not told. A lease's client_id and request_id are for `viewer`, if it is the holder, and
 // for admins.
 v1::Buffer ToProto(const BufferListing& listing, HolderId viewer,
                    bool viewer_is_admin);

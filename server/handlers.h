@@ -3,9 +3,12 @@
 #ifndef WARMPOOL_SERVER_HANDLERS_H_
 #define WARMPOOL_SERVER_HANDLERS_H_
 
+#include <functional>
 #include <optional>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "core/pool/attach_waits.h"
 #include "core/pool/lease.h"
 #include "google/protobuf/repeated_ptr_field.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
@@ -15,6 +18,15 @@ namespace warmpool {
 // Releases that one request may bring for the serving thread to carry out, about
 // 10 us each; more are for the releaser.
 inline constexpr int kFewReleases = 16;
+
+// Who waits until a request can be answered.
+struct Waiter {
+  WaitId id;
+  // Called once, on any thread: the request is to be made again.
+  std::function<void()> wake;
+  // InfinitePast when the request is first made, which fills it in.
+  absl::Time* until;
+};
 
 // Thread-safe. `holder` is who asks, as the kernel knows it.
 class Handlers {
@@ -27,8 +39,20 @@ class Handlers {
   virtual std::optional<absl::Status> LeaseIfReady(
       HolderId holder, const v1::LeaseRequest& request,
       v1::LeaseResponse* response) = 0;
-  virtual absl::Status Attach(HolderId holder, const v1::AttachRequest& request,
-                              v1::AttachResponse* response) = 0;
+  // nullopt: it waits, and `waiter` is woken.
+  virtual std::optional<absl::Status> Attach(HolderId holder,
+                                             const v1::AttachRequest& request,
+                                             Waiter waiter,
+                                             v1::AttachResponse* response) = 0;
+  // False: it is being woken, or was.
+  virtual bool CancelWait(WaitId id) = 0;
+  virtual absl::Status Seal(HolderId holder, const v1::SealRequest& request,
+                            v1::SealResponse* response) = 0;
+  virtual absl::Status MakeTicket(HolderId holder,
+                                  const v1::MakeTicketRequest& request,
+                                  v1::MakeTicketResponse* response) = 0;
+  virtual absl::Status Claim(HolderId holder, const v1::ClaimRequest& request,
+                             v1::ClaimResponse* response) = 0;
   // Both kinds are quick for up to kFewReleases.
   virtual absl::Status Release(HolderId holder,
                                const v1::ReleaseRequest& request,

@@ -71,17 +71,6 @@ absl::StatusOr<LeaseGrant> PoolHandlers::LeaseWithTrim(HolderId holder,
   return grant;
 }
 
-absl::Status PoolHandlers::Attach(HolderId holder,
-                                  const v1::AttachRequest& request,
-                                  v1::AttachResponse* response) {
-  const absl::StatusOr<AttachRequest> converted = FromProto(request);
-  if (!converted.ok()) return Refused(converted.status());
-  const absl::StatusOr<LeaseGrant> grant = pool_.Attach(holder, *converted);
-  if (!grant.ok()) return grant.status();
-  *response->mutable_lease() = ToProto(*grant);
-  return absl::OkStatus();
-}
-
 absl::Status PoolHandlers::Refused(const absl::Status& status) {
   pool_.NoteRefused(status);
   return status;

@@ -49,8 +49,17 @@ class PoolHandlers final : public Handlers {
       v1::LeaseResponse* response) override;
   absl::Status Lease(HolderId holder, const v1::LeaseRequest& request,
                      v1::LeaseResponse* response) override;
-  absl::Status Attach(HolderId holder, const v1::AttachRequest& request,
-                      v1::AttachResponse* response) override;
+  std::optional<absl::Status> Attach(HolderId holder,
+                                     const v1::AttachRequest& request,
+                                     Waiter waiter,
+                                     v1::AttachResponse* response) override;
+  bool CancelWait(WaitId id) override { return pool_.CancelWait(id); }
+  absl::Status Seal(HolderId holder, const v1::SealRequest& request,
+                    v1::SealResponse* response) override;
+  absl::Status MakeTicket(HolderId holder, const v1::MakeTicketRequest& request,
+                          v1::MakeTicketResponse* response) override;
+  absl::Status Claim(HolderId holder, const v1::ClaimRequest& request,
+                     v1::ClaimResponse* response) override;
   absl::Status Release(HolderId holder, const v1::ReleaseRequest& request,
                        v1::ReleaseResponse* response) override;
   void ReleaseQuietly(HolderId holder,

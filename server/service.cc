@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "absl/status/status.h"
+#include "server/attach_call.h"
 #include "server/session.h"
 #include "server/unary_call.h"
 #include "server/watch_stats.h"
@@ -71,9 +72,14 @@ const UnaryMethod<v1::ReleaseRequest, v1::ReleaseResponse> kRelease = {
     .handle_at_once = &ReleaseFew,
     .handle = &Handlers::Release,
     .workers = &Serving::releaser};
-const auto kAttach =
-    Quick<&Handlers::Attach, v1::AttachRequest, v1::AttachResponse>(
-        &Service::RequestAttach);
+const auto kSeal = Quick<&Handlers::Seal, v1::SealRequest, v1::SealResponse>(
+    &Service::RequestSeal);
+const auto kMakeTicket =
+    Quick<&Handlers::MakeTicket, v1::MakeTicketRequest, v1::MakeTicketResponse>(
+        &Service::RequestMakeTicket);
+const auto kClaim =
+    Quick<&Handlers::Claim, v1::ClaimRequest, v1::ClaimResponse>(
+        &Service::RequestClaim);
 const auto kRenew =
     Quick<&Handlers::Renew, v1::RenewRequest, v1::RenewResponse>(
         &Service::RequestRenew);
@@ -92,13 +98,16 @@ const auto kShutdown = Slow<v1::ShutdownRequest, v1::ShutdownResponse>(
 
 void ServeMemoryPool(const Serving& serving) {
   Await(serving, kLease);
-  Await(serving, kAttach);
+  Await(serving, kSeal);
+  Await(serving, kMakeTicket);
+  Await(serving, kClaim);
   Await(serving, kRelease);
   Await(serving, kRenew);
   Await(serving, kGetStats);
   Await(serving, kAssert);
   Await(serving, kListBuffers);
   Await(serving, kShutdown);
+  AwaitAttach(serving);
   AwaitWatchStats(serving);
   AwaitSession(serving);
 }

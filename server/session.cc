@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "core/base/mutex.h"
 #include "server/grpc_status.h"
 #include "server/session_answers.h"
+#include "server/waiting_attach.h"
 
 namespace warmpool {
 namespace {
@@ -177,6 +179,10 @@ class SessionCall final : public SessionHub::Session {
   }
 
   void Answer() {
+    if (request_.has_attach()) {
+      Attach();
+      return;
+    }
     const uint64_t number = BeginRequest();
     v1::SessionResponse response;
     const bool answered = AnswerAtOnce(*serving_.handlers, holder_, request_,
@@ -196,6 +202,69 @@ class SessionCall final : public SessionHub::Session {
                            std::move(request_))] {
           AnswerSlowly(number, *request);
         });
+  }
+
+  // An Attach of this Session; a step of it.
+  class SessionAttach final : public WaitingAttach {
+   public:
+    SessionAttach(SessionCall* call, const v1::SessionRequest& request)
+        : WaitingAttach(call->serving_.handlers, call->holder_,
+                        request.attach()),
+          call_(*call),
+          tag_(request.tag()) {}
+
+   protected:
+    uint64_t OnTry() override { return call_.BeginRequest(); }
+    void OnTried(uint64_t number, std::optional<absl::Status> status,
+                 v1::AttachResponse* response) override {
+      call_.OnAttachTried(this, number, status, response);
+    }
+    void OnCancelled() override { call_.EndAttach(this); }
+
+   private:
+    friend class SessionCall;
+    SessionCall& call_;
+    const uint64_t tag_;
+  };
+
+  void Attach() {
+    const auto attach = std::make_shared<SessionAttach>(this, request_);
+    {
+      MutexLock lock(&mutex_);
+      ++steps_;
+      attaches_.insert(attach);
+    }
+    attach->Try();
+    // Had the call come to its end before, nobody would cancel it.
+    bool over = false;
+    {
+      MutexLock lock(&mutex_);
+      over = finished_;
+    }
+    if (over) attach->Cancel();
+  }
+
+  void OnAttachTried(SessionAttach* attach, uint64_t number,
+                     const std::optional<absl::Status>& status,
+                     v1::AttachResponse* response) {
+    v1::SessionResponse answer;
+    if (status.has_value()) {
+      AnswerAttach(attach->tag_, *status, response, answer.mutable_reply());
+    }
+    {
+      MutexLock lock(&mutex_);
+      EndRequestLocked(number, status.has_value() ? &answer : nullptr);
+    }
+    if (status.has_value()) EndAttach(attach);
+  }
+
+  void EndAttach(SessionAttach* attach) {
+    {
+      MutexLock lock(&mutex_);
+      attaches_.erase(attach->shared_from_this());
+      FinishIfIdleLocked();
+    }
+    EndStep();
   }
 
   // Runs on a worker.
@@ -245,11 +314,14 @@ class SessionCall final : public SessionHub::Session {
   void OnOver(bool) {
     serving_.sessions->Remove(holder_, this);
     uint64_t idle = 0;
+    Attaches attaches;
     {
       MutexLock lock(&mutex_);
       FinishLocked(grpc::Status::CANCELLED);
       idle = std::exchange(idle_bytes_, 0);
+      attaches = attaches_;
     }
+    for (const auto& attach : attaches) attach->Cancel();
     serving_.sessions->ChangeIdle(idle, 0);
     EndStep();
   }
@@ -283,7 +355,8 @@ class SessionCall final : public SessionHub::Session {
 
   // The client has said its last and has all its answers.
   void FinishIfIdleLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (reads_done_ && outgoing_.empty() && under_way_.empty()) {
+    if (reads_done_ && outgoing_.empty() && under_way_.empty() &&
+        attaches_.empty()) {
       FinishLocked(grpc::Status::OK);
     }
   }
@@ -329,6 +402,9 @@ class SessionCall final : public SessionHub::Session {
     v1::SessionResponse notice;
   };
   std::deque<HeldNotice> held_notices_ ABSL_GUARDED_BY(mutex_);
+  // Those that are not answered yet.
+  using Attaches = std::set<std::shared_ptr<WaitingAttach>>;
+  Attaches attaches_ ABSL_GUARDED_BY(mutex_);
   bool read_deferred_ ABSL_GUARDED_BY(mutex_) = false;
   bool reads_done_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;

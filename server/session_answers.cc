@@ -66,9 +66,15 @@ bool AnswerAtOnce(Handlers& handlers, HolderId holder,
       }
       break;
     }
-    case v1::SessionRequest::kAttach:
-      status =
-          handlers.Attach(holder, request.attach(), reply->mutable_attach());
+    case v1::SessionRequest::kSeal:
+      status = handlers.Seal(holder, request.seal(), reply->mutable_seal());
+      break;
+    case v1::SessionRequest::kMakeTicket:
+      status = handlers.MakeTicket(holder, request.make_ticket(),
+                                   reply->mutable_make_ticket());
+      break;
+    case v1::SessionRequest::kClaim:
+      status = handlers.Claim(holder, request.claim(), reply->mutable_claim());
       break;
     case v1::SessionRequest::kRelease:
       if (request.release().leases_size() > kFewReleases) return false;
@@ -87,6 +93,13 @@ bool AnswerAtOnce(Handlers& handlers, HolderId holder,
   }
   Settle(request, status, reply);
   return true;
+}
+
+void AnswerAttach(uint64_t tag, const absl::Status& status,
+                  v1::AttachResponse* response, v1::SessionReply* reply) {
+  reply->set_tag(tag);
+  if (status.ok()) reply->mutable_attach()->Swap(response);
+  *reply->mutable_status() = ToProto(status);
 }
 
 void AnswerInFull(Handlers& handlers, HolderId holder,

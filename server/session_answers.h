@@ -3,6 +3,9 @@
 #ifndef WARMPOOL_SERVER_SESSION_ANSWERS_H_
 #define WARMPOOL_SERVER_SESSION_ANSWERS_H_
 
+#include <cstdint>
+
+#include "absl/status/status.h"
 #include "core/pool/lease.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 #include "server/handlers.h"
@@ -12,10 +15,14 @@ namespace warmpool {
 // Of one LeaseMany.
 inline constexpr int kMaxLeasesInRequest = 64;
 
-// Does what is quick of `request`; false: AnswerInFull has to be called, as the
-// rest may take long.
+// Does what is quick of `request`, which is none to attach; false: AnswerInFull
+// has to be called, as the rest may take long.
 bool AnswerAtOnce(Handlers& handlers, HolderId holder,
                   const v1::SessionRequest& request, v1::SessionReply* reply);
+
+// What became of a request to attach.
+void AnswerAttach(uint64_t tag, const absl::Status& status,
+                  v1::AttachResponse* response, v1::SessionReply* reply);
 
 void AnswerInFull(Handlers& handlers, HolderId holder,
                   const v1::SessionRequest& request, v1::SessionReply* reply);

@@ -53,6 +53,12 @@ void FillLeases(const Pool::Stats& stats, v1::LeaseCounts* leases) {
   leases->set_recovering_leases(stats.recovering_leases);
   leases->set_failed_journal_writes(stats.failed_journal_writes);
   leases->set_journal_waits(stats.journal_waits);
+  leases->set_handed_over(stats.handed_over);
+  leases->set_sealed(stats.sealed);
+  leases->set_tickets(stats.tickets);
+  leases->set_claimed(stats.claimed);
+  leases->set_lingered(stats.lingered);
+  leases->set_waiting_attaches(stats.waiting);
 }
 
 void FillBigCache(const SegmentPool::Stats& stats,

@@ -23,6 +23,13 @@ absl::Status AttachSegment(SystemCalls& calls, const std::string& path,
                            bool writable, Segment* segment,
                            PageState pages = PageState::kWritten);
 
+// Maps the file at `path` anew in place of the segment's mapping, at the same
+// address, which is all that changes: what was mapped so far is let go of at the
+// same instant. So a mapping becomes one that can't be made writable by
+// mprotect(2), or writable again. After an error it is what it was.
+absl::Status RemapSegment(SystemCalls& calls, const std::string& path,
+                          bool writable, const Segment& segment);
+
 }  // namespace warmpool
 
 #endif  // WARMPOOL_CORE_MEMORY_ATTACH_SEGMENT_H_

@@ -63,6 +63,7 @@ BufferListing ListingOf(const LeaseTable& table,
   listing.bytes = buffer.bytes;
   listing.segment_bytes = buffer.segment.bytes();
   listing.generation = buffer.generation;
+  listing.sealed = buffer.sealed;
   listing.file_name = buffer.segment.file_name();
   listing.age = now - buffer.granted_at;
   for (const LeaseId& id : buffer.leases) {
@@ -75,7 +76,7 @@ BufferListing ListingOf(const LeaseTable& table,
          // Past its time but not yet ended: zero would say that it never ends.
          expires ? std::max(lease.expires_at - now, absl::Nanoseconds(1))
                  : absl::ZeroDuration(),
-         lease.access, lease.state});
+         lease.access, lease.state, lease.kind});
   }
   return listing;
 }

@@ -29,6 +29,7 @@ struct BufferListing {
     absl::Duration ttl_left;
     Access access = Access::kReadOnly;
     LeaseState state = LeaseState::kLive;
+    LeaseKind kind = LeaseKind::kHeld;
   };
 
   std::string name;
@@ -37,6 +38,7 @@ struct BufferListing {
   uint64_t bytes = 0;
   uint64_t segment_bytes = 0;
   uint64_t generation = 0;
+  bool sealed = false;
   // Name of the segment's file in the shared-memory directory.
   std::string file_name;
   // Since it was leased.

@@ -133,22 +133,59 @@ absl::Status Journal::AppendGrant(LeaseRecord record) {
     return absl::AlreadyExistsError(
         absl::StrCat("lease ", record.id.ToHex(), " is live already"));
   }
-  const uint64_t bytes = GrantRecordBytes(record);
-  const size_t leases = leases_.size() + 1;
-  if (behind_ || !Fits(bytes, leases)) {
-    ++waits_;
-    const uint64_t needed = SnapshotBytes() + bytes + EndBytes(leases);
-    const absl::Status grown = GrowIfTight(needed);
-    if (needed > files_.capacity()) return grown;
-    // Growing alone would do, but the header tells the length of its file.
-    if (absl::Status status = Compact(); !status.ok()) return status;
-  }
-  absl::Status written = Append(EncodeGrant(seed_, record));
-  if (!written.ok()) return written;
-  last_generation_ = std::max(last_generation_, record.generation);
-  leases_.Insert(std::move(record));
-  grant_bytes_ += bytes;
+  absl::Status status =
+      MakeRoomFor(GrantRecordBytes(record), leases_.size() + 1);
+  if (status.ok()) status = Append(EncodeGrant(seed_, record));
+  if (!status.ok()) return status;
+  Insert(std::move(record));
   return absl::OkStatus();
+}
+
+absl::Status Journal::AppendReplacement(const LeaseId& replaced,
+                                        LeaseRecord record) {
+  if (absl::Status valid = ValidateLeaseRecord(record); !valid.ok()) {
+    return valid;
+  }
+  const LeaseRecord* const before = leases_.Find(replaced);
+  if (before == nullptr) {
+    return absl::NotFoundError(
+        absl::StrCat("lease ", replaced.ToHex(), " is not live"));
+  }
+  if (record.id != replaced && leases_.Find(record.id) != nullptr) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("lease ", record.id.ToHex(), " is live already"));
+  }
+  absl::Status status =
+      MakeRoomFor(ReplacementRecordBytes(record), leases_.size());
+  if (status.ok()) {
+    status = Append(EncodeReplacement(seed_, replaced, record));
+  }
+  if (!status.ok()) return status;
+  Erase(*before);
+  Insert(std::move(record));
+  return absl::OkStatus();
+}
+
+absl::Status Journal::MakeRoomFor(uint64_t bytes, size_t leases) {
+  if (!behind_ && Fits(bytes, leases)) return absl::OkStatus();
+  ++waits_;
+  const uint64_t needed = SnapshotBytes() + bytes + EndBytes(leases);
+  const absl::Status grown = GrowIfTight(needed);
+  if (needed > files_.capacity()) return grown;
+  // Growing alone would do, but the header tells the length of its file.
+  return Compact();
+}
+
+void Journal::Insert(LeaseRecord record) {
+  last_generation_ = std::max(last_generation_, record.generation);
+  grant_bytes_ += GrantRecordBytes(record);
+  leases_.Insert(std::move(record));
+}
+
+void Journal::Erase(const LeaseRecord& lease) {
+  if (making_.has_value()) making_->NoteEnd(lease);
+  grant_bytes_ -= GrantRecordBytes(lease);
+  leases_.Erase(LeaseId(lease.id));
 }
 
 absl::Status Journal::AppendRenewal(const LeaseId& id, absl::Duration ttl) {
@@ -176,11 +213,7 @@ absl::Status Journal::AppendRenewal(const LeaseId& id, absl::Duration ttl) {
 
 absl::Status Journal::AppendEnd(const LeaseId& id) {
   const LeaseRecord* const lease = leases_.Find(id);
-  if (lease != nullptr) {
-    if (making_.has_value()) making_->NoteEnd(*lease);
-    grant_bytes_ -= GrantRecordBytes(*lease);
-    leases_.Erase(id);
-  }
+  if (lease != nullptr) Erase(*lease);
   if (behind_) {
     ++waits_;
     return Compact();

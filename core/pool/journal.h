@@ -103,6 +103,12 @@ class Journal {
   // INVALID_ARGUMENT: ValidateLeaseRecord. ALREADY_EXISTS: the lease is live.
   absl::Status AppendGrant(LeaseRecord record);
 
+  // The end of `replaced` and the grant of `record`, which may have the same id,
+  // in one: a later daemon finds the one or the other. To be called before
+  // anybody learns of it. Errors as of AppendGrant, with nothing recorded;
+  // NOT_FOUND: `replaced` is not live.
+  absl::Status AppendReplacement(const LeaseId& replaced, LeaseRecord record);
+
   // To be called where the time to live of a lease has changed. NOT_FOUND: it is
   // not live.
   absl::Status AppendRenewal(const LeaseId& id, absl::Duration ttl);
@@ -139,6 +145,12 @@ class Journal {
   Journal(std::string boot_id, JournalPair files, ParsedJournal parsed);
 
   absl::Status Start(uint64_t bytes);
+
+  // Makes sure that a record of `bytes` bytes can be appended, after which
+  // `leases` are live.
+  absl::Status MakeRoomFor(uint64_t bytes, size_t leases);
+  void Insert(LeaseRecord record);
+  void Erase(const LeaseRecord& lease);
 
   // Bytes of a snapshot of the live leases.
   uint64_t SnapshotBytes() const { return kJournalHeaderBytes + grant_bytes_; }

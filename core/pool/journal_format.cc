@@ -151,9 +151,12 @@ void PutGrant(const LeaseRecord& record, std::string* out) {
   PutLittleEndian(record.segment_bytes, out);
   PutLittleEndian(static_cast<uint64_t>(record.page_bytes), out);
   PutLittleEndian(record.generation, out);
+  PutByte(record.kind, out);
   PutByte(record.access, out);
   PutByte(record.warmth, out);
   PutByte(record.zeroed, out);
+  PutByte(record.sealed, out);
+  PutTtl(record.linger, out);
   PutTtl(record.ttl, out);
   PutLittleEndian(absl::ToUnixNanos(record.granted_at), out);
   PutString(record.holder_command, out);
@@ -163,10 +166,10 @@ void PutGrant(const LeaseRecord& record, std::string* out) {
 }
 
 // Of a grant's payload, without its strings' characters: three ids, four
-// numbers that tell who, four of bytes and generation, three values of a byte,
-// two times, three lengths.
+// numbers that tell who, four of bytes and generation, five values of a byte,
+// three times, three lengths.
 constexpr size_t kGrantFixedBytes =
-    3 * RandomId::kBytes + (4 + 4 + 8 + 4) + 4 * 8 + 3 + 2 * 8 + 3;
+    3 * RandomId::kBytes + (4 + 4 + 8 + 4) + 4 * 8 + 5 + 3 * 8 + 3;
 
 }  // namespace
 
@@ -214,6 +217,20 @@ size_t GrantRecordBytes(const LeaseRecord& record) {
 std::string EncodeGrant(JournalSeed seed, const LeaseRecord& lease) {
   std::string record = BeginRecord(
       RecordType::kGrant, GrantRecordBytes(lease) - kRecordFrameBytes);
+  PutGrant(lease, &record);
+  return EndRecord(seed, std::move(record));
+}
+
+size_t ReplacementRecordBytes(const LeaseRecord& record) {
+  return LeaseId::kBytes + GrantRecordBytes(record);
+}
+
+std::string EncodeReplacement(JournalSeed seed, const LeaseId& replaced,
+                              const LeaseRecord& lease) {
+  std::string record =
+      BeginRecord(RecordType::kReplacement,
+                  ReplacementRecordBytes(lease) - kRecordFrameBytes);
+  PutId(replaced, &record);
   PutGrant(lease, &record);
   return EndRecord(seed, std::move(record));
 }
@@ -274,9 +291,10 @@ bool DecodeGrant(absl::string_view payload, LeaseRecord* record) {
       !reader.Get(&holder_uid) || !reader.Get(&record->holder_instance) ||
       !reader.Get(&owner) || !reader.Get(&record->bytes) ||
       !reader.Get(&record->segment_bytes) || !reader.Get(&page_bytes) ||
-      !reader.Get(&record->generation) || !GetEnum(reader, &record->access) ||
-      !GetEnum(reader, &record->warmth) || !GetBool(reader, &record->zeroed) ||
-      !GetTtl(reader, &record->ttl) || !reader.Get(&granted_at) ||
+      !reader.Get(&record->generation) || !GetEnum(reader, &record->kind) ||
+      !GetEnum(reader, &record->access) || !GetEnum(reader, &record->warmth) ||
+      !GetBool(reader, &record->zeroed) || !GetBool(reader, &record->sealed) ||
+      !GetTtl(reader, &record->linger) || !GetTtl(reader, &record->ttl) || !reader.Get(&granted_at) ||
       !GetString(reader, &record->holder_command) ||
       !GetString(reader, &record->buffer_name) ||
       !GetString(reader, &record->file_name) || !reader.left().empty()) {
@@ -299,6 +317,12 @@ bool DecodeRenewal(absl::string_view payload, LeaseId* id,
 bool DecodeEnd(absl::string_view payload, LeaseId* id) {
   LittleEndianReader reader(payload);
   return GetId(reader, id) && reader.left().empty();
+}
+
+bool DecodeReplacement(absl::string_view payload, LeaseId* replaced,
+                       LeaseRecord* record) {
+  LittleEndianReader reader(payload);
+  return GetId(reader, replaced) && DecodeGrant(reader.left(), record);
 }
 
 }  // namespace warmpool

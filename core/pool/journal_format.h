@@ -29,7 +29,7 @@
 namespace warmpool {
 
 // To be raised with every change of what is written.
-inline constexpr uint32_t kJournalVersion = 1;
+inline constexpr uint32_t kJournalVersion = 2;
 inline constexpr size_t kJournalHeaderBytes = 256;
 inline constexpr size_t kMaxBootIdBytes = 64;
 
@@ -73,6 +73,8 @@ enum class RecordType : uint8_t {
   kGrant = 1,
   kRenewal = 2,
   kEnd = 3,
+  // The end of one lease and the grant of another in its place.
+  kReplacement = 4,
 };
 
 // One record. A grant's length does not depend on its times and numbers.
@@ -81,9 +83,13 @@ std::string EncodeGrant(JournalSeed seed, const LeaseRecord& lease);
 std::string EncodeRenewal(JournalSeed seed, const LeaseId& id,
                           absl::Duration ttl);
 std::string EncodeEnd(JournalSeed seed, const LeaseId& id);
+// REQUIRES: as of EncodeGrant.
+std::string EncodeReplacement(JournalSeed seed, const LeaseId& replaced,
+                              const LeaseRecord& lease);
 
 // Bytes of the grant's record.
 size_t GrantRecordBytes(const LeaseRecord& record);
+size_t ReplacementRecordBytes(const LeaseRecord& record);
 inline constexpr size_t kRenewalRecordBytes = kEndRecordBytes + 8;
 
 // A record taken out of its frame.
@@ -101,6 +107,8 @@ bool DecodeGrant(absl::string_view payload, LeaseRecord* record);
 bool DecodeRenewal(absl::string_view payload, LeaseId* id,
                    absl::Duration* ttl);
 bool DecodeEnd(absl::string_view payload, LeaseId* id);
+bool DecodeReplacement(absl::string_view payload, LeaseId* replaced,
+                       LeaseRecord* record);
 
 }  // namespace warmpool
 

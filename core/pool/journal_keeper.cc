@@ -18,6 +18,13 @@ absl::Status JournalKeeper::Grant(LeaseRecord record) {
   return journal_->AppendGrant(std::move(record));
 }
 
+absl::Status JournalKeeper::Replace(const LeaseId& replaced,
+                                    LeaseRecord record) {
+  if (journal_ == nullptr) return absl::OkStatus();
+  MutexLock lock(&mutex_);
+  return journal_->AppendReplacement(replaced, std::move(record));
+}
+
 void JournalKeeper::Renew(const LeaseId& id, absl::Duration ttl) {
   if (journal_ == nullptr) return;
   MutexLock lock(&mutex_);

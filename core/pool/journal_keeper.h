@@ -43,6 +43,9 @@ class JournalKeeper {
   // To be called before the grant is acknowledged. Errors as of
   // Journal::AppendGrant, with nothing recorded.
   absl::Status Grant(LeaseRecord record) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same for one in the place of another: see Journal::AppendReplacement.
+  absl::Status Replace(const LeaseId& replaced, LeaseRecord record)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // A failure is counted; the next record that is written brings it along. One
   // that has ended is left alone.
   void Renew(const LeaseId& id, absl::Duration ttl)

@@ -41,6 +41,21 @@ bool Apply(const DecodedFrame& frame, ParsedJournal* parsed,
       if (LeaseRecord* lease = parsed->leases.Find(id)) lease->ttl = ttl;
       return true;
     }
+    case RecordType::kReplacement: {
+      LeaseId replaced;
+      LeaseRecord record;
+      if (!DecodeReplacement(frame.payload, &replaced, &record)) break;
+      parsed->last_generation =
+          std::max(parsed->last_generation, record.generation);
+      const LeaseId id = record.id;
+      if (parsed->leases.Erase(replaced) &&
+          parsed->leases.Insert(std::move(record))) {
+        return true;
+      }
+      *damage = absl::StrCat("lease ", replaced.ToHex(), " can't become ",
+                             id.ToHex(), ": it is not live, or that is");
+      return false;
+    }
     case RecordType::kEnd: {
       LeaseId id;
       if (!DecodeEnd(frame.payload, &id)) break;

@@ -58,6 +58,16 @@ enum class LeaseState {
   kRecovering,
 };
 
+// What a lease is for.
+enum class LeaseKind {
+  // A client process has it.
+  kHeld,
+  // Nobody has it: it waits for whoever claims it with its id, the ticket.
+  kTicket,
+  // Nobody has it: it keeps a sealed buffer for those who attach to it later.
+  kLingering,
+};
+
 // nullopt: the pool's default. Zero: as long as the holder lives.
 using RequestedTtl = std::optional<absl::Duration>;
 
@@ -80,7 +90,16 @@ struct AttachRequest {
   ClientId client_id;
   std::string name;
   RequestedTtl ttl;
+  // kReadOnly: of a sealed buffer. kSharedWritable: of one that is not.
   Access access = Access::kReadOnly;
+};
+
+struct ClaimRequest {
+  RequestId request_id;
+  ClientId client_id;
+  // The ticket.
+  LeaseId ticket;
+  RequestedTtl ttl;
 };
 
 // A lease as its holder needs it.
@@ -99,6 +118,8 @@ struct LeaseGrant {
   // Time to live granted. Zero: as long as the holder lives.
   absl::Duration ttl;
   Access access = Access::kSharedWritable;
+  // Nobody can write to the buffer any more.
+  bool sealed = false;
 };
 
 // A lease that a client says it has, after a daemon has started anew: what it
@@ -113,6 +134,7 @@ struct AssertedLease {
   std::string file_name;
   uint64_t bytes = 0;
   Access access = Access::kSharedWritable;
+  bool sealed = false;
   absl::Duration ttl;
 };
 
@@ -129,6 +151,8 @@ enum class EndCause {
   kHolderDied,
   // Its holder had no connection for long, and nobody had the segment.
   kUnused,
+  // Its holder made a ticket of it, or the ticket was claimed.
+  kHandedOver,
 };
 
 // Tells a holder that a lease of its own ended without its release.

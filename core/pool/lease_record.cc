@@ -36,6 +36,16 @@ bool IsKnown(Access access) {
   return false;
 }
 
+bool IsKnown(LeaseKind kind) {
+  switch (kind) {
+    case LeaseKind::kHeld:
+    case LeaseKind::kTicket:
+    case LeaseKind::kLingering:
+      return true;
+  }
+  return false;
+}
+
 bool IsKnown(Warmth warmth) {
   switch (warmth) {
     case Warmth::kWarm:
@@ -63,6 +73,10 @@ absl::Status ValidateLeaseRecord(const LeaseRecord& record) {
                                           absl::CHexEscape(record.file_name),
                                           "\" is no name of a file"));
   }
+  if (!IsKnown(record.kind)) {
+    return BadRecord(record, absl::StrCat("there is no kind ",
+                                          static_cast<int>(record.kind)));
+  }
   if (!IsKnown(record.access)) {
     return BadRecord(record, absl::StrCat("there is no access ",
                                           static_cast<int>(record.access)));
@@ -74,6 +88,10 @@ absl::Status ValidateLeaseRecord(const LeaseRecord& record) {
   if (record.ttl < absl::ZeroDuration()) {
     return BadRecord(record, absl::StrCat("its time to live is ",
                                           absl::FormatDuration(record.ttl)));
+  }
+  if (record.linger < absl::ZeroDuration()) {
+    return BadRecord(record, absl::StrCat("its buffer lingers for ",
+                                          absl::FormatDuration(record.linger)));
   }
   return absl::OkStatus();
 }

@@ -41,9 +41,15 @@ struct LeaseRecord {
   uint64_t segment_bytes = 0;
   size_t page_bytes = 0;
   uint64_t generation = 0;
+  LeaseKind kind = LeaseKind::kHeld;
   Access access = Access::kSharedWritable;
   Warmth warmth = Warmth::kFresh;
   bool zeroed = false;
+  // The buffer is sealed.
+  bool sealed = false;
+  // For how long the buffer is kept after the end of this lease, that of who
+  // sealed it. Kept in nanoseconds.
+  absl::Duration linger;
   // Zero: as long as the holder lives. Kept in nanoseconds.
   absl::Duration ttl;
   // By the monotonic clock, so good within one boot. Kept in nanoseconds.
@@ -53,7 +59,7 @@ struct LeaseRecord {
 };
 
 // INVALID_ARGUMENT, naming the value: a string that is too long, a file name
-// that leads elsewhere, a value that its type does not have, a negative TTL.
+// that leads elsewhere, a value that its type does not have, a negative time.
 absl::Status ValidateLeaseRecord(const LeaseRecord& record);
 
 // The leases that are live, in order of grant. About 500 bytes each. One walk

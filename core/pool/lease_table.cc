@@ -12,10 +12,24 @@ const char* Told(EndCause cause) {
     case EndCause::kExpired: return "expired: renew it within its time to live";
     case EndCause::kRevoked: return "was revoked";
     case EndCause::kHolderDied: return "ended with its holder's process";
+    case EndCause::kHandedOver:
+      return "was handed over: its ticket is good for one claim";
     case EndCause::kUnused: return "ended: nobody used it, and its holder had "
                                    "no connection";
   }
   return "ended";
+}
+
+std::string Told(LeaseKind kind, const Holder& holder) {
+  switch (kind) {
+    case LeaseKind::kTicket: return "a ticket for it has been out";
+    case LeaseKind::kLingering: return "sealed, it has lingered";
+    case LeaseKind::kHeld: break;
+  }
+  return absl::StrCat(
+      "pid ", holder.pid,
+      holder.command.empty() ? "" : absl::StrCat(" (", holder.command, ")"),
+      " has held it");
 }
 
 }  // namespace
@@ -89,12 +103,10 @@ absl::Status LeaseTable::ReserveName(uid_t uid, const std::string& name,
     return absl::AlreadyExistsError(absl::StrCat(
         "buffer name \"", name, "\" is being released at this moment"));
   }
-  const Holder& holder =
-      holders_.at(leases_.at(*taken.leases.begin()).holder).holder;
+  const Lease& lease = leases_.at(*taken.leases.begin());
   return absl::AlreadyExistsError(absl::StrCat(
-      "buffer name \"", name, "\" is taken: pid ", holder.pid,
-      holder.command.empty() ? "" : absl::StrCat(" (", holder.command, ")"),
-      " has held it for ",
+      "buffer name \"", name, "\" is taken: ",
+      Told(lease.kind, holders_.at(lease.holder).holder), " for ",
       absl::FormatDuration(absl::Trunc(now - taken.granted_at,
                                        absl::Milliseconds(1)))));
 }
@@ -196,6 +208,13 @@ void LeaseTable::NoteShown(const Buffer& buffer, HolderId holder,
   }
 }
 
+void LeaseTable::Seal(const LeaseId& id, absl::Duration linger) {
+  Lease& lease = leases_.at(id);
+  lease.access = Access::kReadOnly;
+  lease.linger = linger;
+  lease.buffer->sealed = true;
+}
+
 LeaseTable::Ended LeaseTable::End(const LeaseId& id, EndCause cause) {
   const auto it = leases_.find(id);
   WARMPOOL_CHECK(it != leases_.end(), "a lease ends twice");
@@ -275,6 +294,14 @@ void LeaseTable::CheckInvariants() const {
     leases += buffer->leases.size();
     WARMPOOL_CHECK(!buffer->leases.empty() || buffer->pins > 0,
                    "a buffer without a lease");
+    for (const LeaseId& id : buffer->leases) {
+      const Lease& lease = leases_.at(id);
+      WARMPOOL_CHECK(!buffer->sealed || lease.access == Access::kReadOnly,
+                     "a lease to write to a sealed buffer");
+      WARMPOOL_CHECK(
+          lease.kind != LeaseKind::kTicket || buffer->leases.size() == 1,
+          "a buffer is held while a ticket for it is out");
+    }
     WARMPOOL_CHECK(key == std::make_pair(buffer->name, buffer->uid),
                    "a buffer under another name");
   }

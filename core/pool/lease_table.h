@@ -8,7 +8,8 @@
 // Invariants: every lease has a live holder and a buffer; every buffer has a
 // lease or is pinned, and its name leads to it; every live lease is found by its
 // request id and, if it has a time to live, by its expiry; the recovering ones
-// are counted.
+// are counted; nobody has a lease to write to a sealed buffer, and a ticket is the
+// only lease on its buffer.
 #ifndef WARMPOOL_CORE_POOL_LEASE_TABLE_H_
 #define WARMPOOL_CORE_POOL_LEASE_TABLE_H_
 
@@ -32,6 +33,7 @@
 #include "absl/time/time.h"
 #include "core/memory/segment.h"
 #include "core/pool/lease.h"
+#include "core/pool/lease_record.h"
 
 namespace warmpool {
 
@@ -46,6 +48,11 @@ class LeaseTable {
     uid_t uid = 0;
     uint64_t bytes = 0;
     uint64_t generation = 0;
+    // Nobody can write to it any more.
+    bool sealed = false;
+    // It is being sealed, or given to another holder: nobody may get a lease on
+    // it for writing meanwhile.
+    bool handing_over = false;
     Segment segment;
     absl::Time granted_at;
     absl::flat_hash_set<LeaseId> leases;
@@ -58,10 +65,14 @@ class LeaseTable {
     RequestId request_id;
     ClientId client_id;
     Buffer* buffer = nullptr;
+    LeaseKind kind = LeaseKind::kHeld;
     Access access = Access::kSharedWritable;
     LeaseState state = LeaseState::kLive;
     Warmth warmth = Warmth::kFresh;
     bool zeroed = false;
+    // For how long its buffer is kept after its end. Zero, but for the lease of
+    // who sealed it.
+    absl::Duration linger;
     // Zero: as long as the holder lives.
     absl::Duration ttl;
     absl::Time granted_at;
@@ -75,6 +86,8 @@ class LeaseTable {
     RevokedLease lease;
     // Pinned by the end, and to be unpinned once that has been recorded.
     Buffer* buffer = nullptr;
+    // Of the lease that keeps its buffer from here on, where that lingers.
+    std::optional<LeaseRecord> successor = std::nullopt;
   };
 
   LeaseTable();
@@ -128,6 +141,8 @@ class LeaseTable {
   // it a full time to live.
   void NoteShown(const Buffer& buffer, HolderId holder, const ClientId& client,
                  absl::Time now);
+  // The holder of `id` has sealed its buffer. REQUIRES: the lease is live.
+  void Seal(const LeaseId& id, absl::Duration linger);
   Ended End(const LeaseId& id, EndCause cause);
 
   // Leases whose time to live ran out by `now`: the first of them, up to

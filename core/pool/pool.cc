@@ -19,6 +19,8 @@ Pool::Pool(SegmentDirectory* directory, SystemCalls* calls, const Clock* clock,
       segments_(directory, calls, clock, options.segments),
       quota_(options.quota) {
   segments_.AddOverhead(journal_.TakeGrowth());
+  MutexLock lock(&mutex_);
+  table_.AddHolder(PoolHolder());
 }
 
 Pool::~Pool() {
@@ -128,18 +130,27 @@ absl::Status Pool::RequireAdmin(HolderId holder, absl::string_view deed) const {
 
 absl::Time Pool::Tick() {
   EndExpired();
+  AttachWaits::Wakes late;
+  {
+    MutexLock lock(&mutex_);
+    late = waits_.TakeDue(clock_.Now());
+  }
+  Wake(late);
   journal_.Keep();
   segments_.AddOverhead(journal_.TakeGrowth());
   const absl::Time next = std::min(segments_.Tick(), journal_.NextDue());
   MutexLock lock(&mutex_);
-  return std::min(next, table_.NextExpiry());
+  return std::min({next, table_.NextExpiry(), waits_.NextDue()});
 }
 
 void Pool::Drain() {
+  AttachWaits::Wakes wakes;
   {
     MutexLock lock(&mutex_);
     draining_ = true;
+    wakes = waits_.TakeAll();
   }
+  Wake(wakes);
   segments_.Drain();
 }
 
@@ -154,7 +165,9 @@ Pool::Stats Pool::stats() const {
   stats.live_leases = table_.lease_count();
   stats.recovering_leases = table_.recovering_count();
   stats.live_buffers = table_.buffer_count();
-  stats.holders = table_.holder_count();
+  // The pool is one itself.
+  stats.holders = table_.holder_count() - 1;
+  stats.waiting = waits_.size();
   stats.failed_journal_writes = journal.failed_writes;
   stats.journal_waits = journal.waits;
   stats.draining = draining_;
@@ -165,6 +178,7 @@ void Pool::CheckInvariants() const {
   {
     MutexLock lock(&mutex_);
     table_.CheckInvariants();
+    waits_.CheckInvariants();
     quota_.CheckInvariants();
   }
   journal_.CheckInvariants();

@@ -24,6 +24,7 @@
 #include "core/base/mutex.h"
 #include "core/base/random_id.h"
 #include "core/memory/segment_directory.h"
+#include "core/pool/attach_waits.h"
 #include "core/pool/buffer_listing.h"
 #include "core/pool/journal.h"
 #include "core/pool/journal_keeper.h"
@@ -69,6 +70,8 @@ class Pool {
     size_t recovering_leases = 0;
     size_t live_buffers = 0;
     size_t holders = 0;
+    // Requests to attach that wait for their buffer.
+    size_t waiting = 0;
     uint64_t granted_attached = 0;
     uint64_t replayed = 0;
     // Taken up from an earlier daemon, by its journal or by their clients.
@@ -85,7 +88,15 @@ class Pool {
     uint64_t revoked = 0;
     uint64_t holder_died = 0;
     uint64_t unused = 0;
+    // Those of who made a ticket, and tickets that were claimed.
+    uint64_t handed_over = 0;
     uint64_t renewed = 0;
+    // Buffers sealed, tickets made and claimed, sealed buffers kept for a while
+    // without a holder.
+    uint64_t sealed = 0;
+    uint64_t tickets = 0;
+    uint64_t claimed = 0;
+    uint64_t lingered = 0;
     // Ends and renewals that could not be written to the journal.
     uint64_t failed_journal_writes = 0;
     // Grants, renewals and ends for which the journal made room by itself,
@@ -120,6 +131,35 @@ class Pool {
                                    const LeaseRequest& request);
   absl::StatusOr<LeaseGrant> Attach(HolderId holder,
                                     const AttachRequest& request);
+  // The same, but nullopt where the buffer is not there, or not sealed, as yet:
+  // `wait` is taken over, and woken when that may have changed, at its deadline,
+  // and when the pool drains or the holder goes. Then the request is to be made
+  // again. Null: it does not wait.
+  std::optional<absl::StatusOr<LeaseGrant>> AttachOrWait(
+      HolderId holder, const AttachRequest& request, AttachWait* wait);
+  // False: it is being woken, or was.
+  bool CancelWait(WaitId id);
+
+  // From here on nobody can write to the buffer: others attach to it for reading.
+  // Its holder must have neither mapping nor descriptor for writing left.
+  // `linger`: for how long it is kept after the end of this lease, whoever else
+  // has one. OK if it is sealed already.
+  absl::Status Seal(HolderId holder, const LeaseRef& lease,
+                    absl::Duration linger);
+
+  // Ends the lease, and keeps its buffer for whoever claims it with `ticket`, 16
+  // random bytes that the caller made, within the time to live, which is
+  // returned. nullopt: kDefaultTicketTtl. OK if it has been made already.
+  static constexpr absl::Duration kDefaultTicketTtl = absl::Seconds(30);
+  absl::StatusOr<absl::Duration> MakeTicket(HolderId holder,
+                                            const LeaseRef& lease,
+                                            const LeaseId& ticket,
+                                            RequestedTtl ttl);
+  // The lease that a ticket stands for, after the proof that nobody else has the
+  // buffer.
+  absl::StatusOr<LeaseGrant> Claim(HolderId holder,
+                                   const ClaimRequest& request);
+
   // Counts a request for a lease that was refused before it got here.
   void NoteRefused(const absl::Status& status);
 
@@ -203,8 +243,49 @@ class Pool {
   absl::StatusOr<LeaseGrant> CommitLease(const Holder& holder,
                                          LeaseTable::Lease lease,
                                          LeaseTable::Buffer buffer);
-  absl::StatusOr<LeaseGrant> AttachUncounted(HolderId holder,
-                                             const AttachRequest& request);
+  std::optional<absl::StatusOr<LeaseGrant>> AttachUncounted(
+      HolderId holder, const AttachRequest& request, AttachWait* wait);
+  // NOT_FOUND, DEADLINE_EXCEEDED: not as yet.
+  absl::Status MayAttachLocked(const LeaseTable::Buffer* buffer,
+                               const AttachRequest& request) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static void Wake(const AttachWaits::Wakes& wakes);
+  // A buffer that nobody but `holder` has a lease on, pinned, on its way from
+  // `lease`.
+  struct HandOver {
+    LeaseTable::Buffer* buffer = nullptr;
+    LeaseTable::Lease lease;
+    Holder holder;
+  };
+  absl::StatusOr<HandOver> BeginHandOverLocked(HolderId holder,
+                                               const LeaseRef& ref,
+                                               absl::string_view deed)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The lease, if it lives still. The buffer stays pinned.
+  const LeaseTable::Lease* EndHandOverLocked(const HandOver& begun)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // `lease` goes in the place of one that lives.
+  const LeaseTable::Lease& ExchangeLocked(const LeaseId& ended,
+                                          LeaseTable::Lease lease)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void UnpinAndReturn(LeaseTable::Buffer* buffer);
+  // In the journal.
+  absl::Status Replace(const LeaseId& replaced, LeaseRecord record);
+  static absl::Status EndedMeanwhile(const LeaseId& id);
+  absl::StatusOr<LeaseGrant> ClaimUncounted(HolderId holder,
+                                            const ClaimRequest& request);
+  absl::StatusOr<HandOver> BeginClaimLocked(const Holder& caller,
+                                            const LeaseId& ticket)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ProveForClaim(const LeaseTable::Buffer& buffer);
+  // Neither of the two is to live on.
+  void EndClaimed(const LeaseId& ticket, const LeaseId& claimed);
+  // The holder of leases that nobody has.
+  static constexpr HolderId kPoolHolder = UINT64_MAX;
+  static const Holder& PoolHolder();
+  // Keeps the buffer of a lease that has ended.
+  void LingerLocked(LeaseTable::Ended* ended, absl::Duration linger)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Keeps a lease on a buffer that was pinned for it, and grants it.
   absl::StatusOr<LeaseGrant> CommitOnLive(const Holder& holder,
                                           LeaseTable::Lease lease,
@@ -233,6 +314,8 @@ class Pool {
   bool RecoverLeaseLocked(const RecoveredLease& lease,
                           absl::flat_hash_map<std::string, Segment>* segments)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of the lease that keeps the buffer of one whose holder is gone.
+  LeaseRecord LingeringAfter(const LeaseRecord& ended) const;
   // What an asserted lease is on. Its request id is under way but for kLease.
   struct AssertionPlan {
     enum class On {
@@ -279,6 +362,7 @@ class Pool {
   // Does EndUnusedLeases for a few.
   size_t EndUnused(absl::Span<const LeaseId> leases, absl::Time since);
   void EndExpired();
+  void RecordEnd(const LeaseTable::Ended& ended);
   // Records ends in the journal, tells the listener and gives segments back.
   void Finish(std::vector<LeaseTable::Ended> ended);
 
@@ -294,6 +378,7 @@ class Pool {
 
   mutable Mutex mutex_;
   LeaseTable table_ ABSL_GUARDED_BY(mutex_);
+  AttachWaits waits_ ABSL_GUARDED_BY(mutex_);
   UidQuota quota_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_generation_ ABSL_GUARDED_BY(mutex_) = 0;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;

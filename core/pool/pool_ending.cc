@@ -83,6 +83,7 @@ void Pool::RemoveHolder(HolderId id) {
   }
   EndEach(leases, EndCause::kHolderDied);
   std::vector<LeaseTable::Ended> ended;
+  AttachWaits::Wakes wakes;
   {
     MutexLock lock(&mutex_);
     // Those of requests that were under way.
@@ -90,8 +91,10 @@ void Pool::RemoveHolder(HolderId id) {
       ended.push_back(EndLocked(lease, EndCause::kHolderDied));
     }
     table_.RemoveHolder(id);
+    wakes = waits_.TakeOf(id);
   }
   Finish(std::move(ended));
+  Wake(wakes);
 }
 
 bool Pool::HasLeases(HolderId id) const {
@@ -186,9 +189,14 @@ LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause) {
     case EndCause::kRevoked: ++counts_.revoked; break;
     case EndCause::kHolderDied: ++counts_.holder_died; break;
     case EndCause::kUnused: ++counts_.unused; break;
+    case EndCause::kHandedOver: ++counts_.handed_over; break;
   }
+  const absl::Duration linger = table_.LeaseOf(id).linger;
   LeaseTable::Ended ended = table_.End(id, cause);
   quota_.ReleaseLease(ended.buffer->uid);
+  if (linger > absl::ZeroDuration() && cause != EndCause::kRevoked) {
+    LingerLocked(&ended, linger);
+  }
   return ended;
 }
 
@@ -199,9 +207,21 @@ std::optional<Segment> Pool::UnpinLocked(LeaseTable::Buffer* buffer) {
   return segment;
 }
 
+void Pool::RecordEnd(const LeaseTable::Ended& ended) {
+  const std::optional<LeaseRecord>& successor = ended.successor;
+  if (successor.has_value()) {
+    const bool kept = journal_.Replace(ended.lease.id, *successor).ok();
+    AccountJournal();
+    segments_.NoteDue(successor->granted_at + successor->ttl);
+    // Without it a later daemon does not let the buffer linger.
+    if (kept) return;
+  }
+  journal_.End(ended.lease.id);
+}
+
 void Pool::Finish(std::vector<LeaseTable::Ended> ended) {
   if (ended.empty()) return;
-  for (const LeaseTable::Ended& end : ended) journal_.End(end.lease.id);
+  for (const LeaseTable::Ended& end : ended) RecordEnd(end);
   std::vector<std::optional<Segment>> segments;
   segments.reserve(ended.size());
   bool revoked = false;
@@ -214,7 +234,7 @@ void Pool::Finish(std::vector<LeaseTable::Ended> ended) {
   }
   for (size_t i = 0; i < ended.size(); ++i) {
     const EndCause cause = ended[i].lease.cause;
-    if (options_.on_revoked &&
+    if (options_.on_revoked && ended[i].lease.holder != kPoolHolder &&
         (cause == EndCause::kExpired || cause == EndCause::kRevoked)) {
       options_.on_revoked(ended[i].lease);
     }

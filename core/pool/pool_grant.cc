@@ -17,13 +17,6 @@ absl::StatusOr<LeaseGrant> Pool::Lease(HolderId holder,
   return grant;
 }
 
-absl::StatusOr<LeaseGrant> Pool::Attach(HolderId holder,
-                                        const AttachRequest& request) {
-  absl::StatusOr<LeaseGrant> grant = AttachUncounted(holder, request);
-  if (!grant.ok()) NoteRefused(grant.status());
-  return grant;
-}
-
 absl::StatusOr<absl::Duration> Pool::GrantedTtl(RequestedTtl requested) const {
   const absl::Duration ttl = requested.value_or(options_.default_ttl);
   if (ttl < absl::ZeroDuration()) {
@@ -130,10 +123,13 @@ absl::StatusOr<LeaseGrant> Pool::CommitLease(const Holder& holder,
   const bool kept = status.ok();
   AccountJournal();
   LeaseGrant grant;
+  AttachWaits::Wakes wakes;
   if (kept) {
     MutexLock lock(&mutex_);
     if (table_.FindHolder(holder.id) != nullptr && !draining_) {
       grant = GrantOf(table_.AddBuffer(std::move(buffer), std::move(lease)));
+      wakes = waits_.TakeFor(
+          {grant.buffer_name, holder.uid, /*sealed=*/false});
     } else {
       status = absl::UnavailableError(
           "the daemon began to drain, or the holder's process went, while the "
@@ -142,6 +138,7 @@ absl::StatusOr<LeaseGrant> Pool::CommitLease(const Holder& holder,
   }
   if (status.ok()) {
     segments_.NoteDue(expires_at);
+    Wake(wakes);
     return grant;
   }
   if (kept) journal_.End(id);
@@ -151,94 +148,6 @@ absl::StatusOr<LeaseGrant> Pool::CommitLease(const Holder& holder,
   }
   segments_.Return(std::move(buffer.segment));
   return status;
-}
-
-absl::StatusOr<LeaseGrant> Pool::AttachUncounted(HolderId holder,
-                                                 const AttachRequest& request) {
-  const absl::StatusOr<absl::Duration> ttl = GrantedTtl(request.ttl);
-  if (!ttl.ok()) return ttl.status();
-  const absl::Status valid = ValidateBufferName(request.name);
-  if (!valid.ok()) return valid;
-  LeaseTable::Lease lease = NewLease(holder, request.request_id,
-                                     request.client_id, *ttl, request.access);
-  // Its pages are there, and hold what their holders wrote.
-  lease.warmth = Warmth::kWarm;
-  const absl::Time expires_at = lease.expires_at;
-  Holder caller;
-  LeaseTable::Buffer* buffer = nullptr;
-  {
-    MutexLock lock(&mutex_);
-    const absl::StatusOr<const LeaseTable::Lease*> begun =
-        BeginLocked(holder, request.request_id);
-    if (!begun.ok()) return begun.status();
-    if (*begun != nullptr) return GrantOf(**begun);
-    caller = *table_.FindHolder(holder);
-    buffer = table_.FindBuffer(caller.uid, request.name);
-    absl::Status found;
-    if (buffer == nullptr) {
-      found = absl::NotFoundError(
-          absl::StrCat("no buffer is named \"", request.name, "\""));
-    } else {
-      table_.NoteShown(*buffer, holder, request.client_id, lease.granted_at);
-      found = quota_.Reserve(buffer->uid, 0);
-    }
-    if (!found.ok()) {
-      table_.Abandon(holder, request.request_id);
-      return found;
-    }
-    table_.Pin(buffer);
-  }
-  absl::StatusOr<LeaseGrant> grant = CommitOnLive(
-      caller, std::move(lease), buffer, &Stats::granted_attached);
-  // Not earlier: a Tick in between would not see what is to expire.
-  if (grant.ok()) segments_.NoteDue(expires_at);
-  return grant;
-}
-
-absl::StatusOr<LeaseGrant> Pool::CommitOnLive(const Holder& holder,
-                                              LeaseTable::Lease lease,
-                                              LeaseTable::Buffer* buffer,
-                                              uint64_t Stats::*count) {
-  const LeaseId id = lease.id;
-  const RequestId request_id = lease.request_id;
-  absl::Status status = journal_.Grant(RecordOf(lease, *buffer, holder));
-  const bool kept = status.ok();
-  AccountJournal();
-  LeaseGrant grant;
-  if (kept) {
-    MutexLock lock(&mutex_);
-    status = MayCommitLocked(holder.id, id);
-    if (status.ok()) {
-      ++(counts_.*count);
-      grant = GrantOf(table_.AddLease(buffer, std::move(lease)));
-      (void)UnpinLocked(buffer);
-    }
-  }
-  if (status.ok()) return grant;
-  // If it was not kept, the id may be a lease's that is.
-  if (kept) journal_.End(id);
-  std::optional<Segment> segment;
-  {
-    MutexLock lock(&mutex_);
-    quota_.ReleaseLease(buffer->uid);
-    table_.Abandon(holder.id, request_id);
-    segment = UnpinLocked(buffer);
-  }
-  if (segment.has_value()) segments_.Return(*std::move(segment));
-  return status;
-}
-
-absl::Status Pool::MayCommitLocked(HolderId holder, const LeaseId& id) const {
-  if (table_.FindHolder(holder) == nullptr || revoked_) {
-    return absl::UnavailableError(
-        "the holder's process is gone, or every lease was revoked");
-  }
-  if (!absl::IsNotFound(
-          table_.Find(holder, {id, 0}, /*as_admin=*/true).status())) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("lease ", id.ToHex(), " was asserted twice at once"));
-  }
-  return absl::OkStatus();
 }
 
 LeaseTable::Lease Pool::NewLease(HolderId holder, const RequestId& request_id,
@@ -271,6 +180,7 @@ LeaseGrant Pool::GrantOf(const LeaseTable::Lease& lease) const {
   grant.zeroed = lease.zeroed;
   grant.ttl = lease.ttl;
   grant.access = lease.access;
+  grant.sealed = buffer.sealed;
   return grant;
 }
 

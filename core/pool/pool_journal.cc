@@ -23,9 +23,12 @@ LeaseRecord Pool::RecordOf(const LeaseTable::Lease& lease,
   record.segment_bytes = buffer.segment.bytes();
   record.page_bytes = buffer.segment.page_bytes();
   record.generation = buffer.generation;
+  record.kind = lease.kind;
   record.access = lease.access;
   record.warmth = lease.warmth;
   record.zeroed = lease.zeroed;
+  record.sealed = buffer.sealed;
+  record.linger = lease.linger;
   record.ttl = lease.ttl;
   record.granted_at = lease.granted_at;
   return record;

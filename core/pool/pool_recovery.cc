@@ -45,20 +45,53 @@ Pool::Recovery Pool::Recover(const std::vector<RecoveredLease>& leases,
     segments.emplace(std::move(name), std::move(segment));
   }
   std::vector<LeaseId> ended;
+  // By the lease that they follow.
+  std::vector<std::pair<LeaseId, LeaseRecord>> lingering;
   {
     MutexLock lock(&mutex_);
     last_generation_ = std::max(last_generation_, last_generation);
     for (const RecoveredLease& lease : leases) {
-      if (RecoverLeaseLocked(lease, &segments)) continue;
-      ended.push_back(lease.record.id);
+      const LeaseId& id = lease.record.id;
+      if (lease.record.kind != LeaseKind::kHeld) {
+        if (RecoverLeaseLocked({lease.record, kPoolHolder}, &segments)) continue;
+      } else if (RecoverLeaseLocked(lease, &segments)) {
+        continue;
+      } else if (lease.record.linger > absl::ZeroDuration()) {
+        const LeaseRecord successor = LingeringAfter(lease.record);
+        if (RecoverLeaseLocked({successor, kPoolHolder}, &segments)) {
+          lingering.emplace_back(id, successor);
+          continue;
+        }
+      }
+      ended.push_back(id);
     }
     recovery.leases = table_.lease_count();
   }
   for (const LeaseId& id : ended) journal_.End(id);
+  // Where it can't be kept, the next daemon tries the same.
+  for (const auto& [id, successor] : lingering) {
+    journal_.Replace(id, successor).IgnoreError();
+  }
   recovery.ended_leases = ended.size();
   recovery.leftovers += segments.size();
   for (auto& [name, segment] : segments) segments_.Adopt(std::move(segment));
   return recovery;
+}
+
+LeaseRecord Pool::LingeringAfter(const LeaseRecord& ended) const {
+  LeaseRecord record = ended;
+  record.id = random_.Next();
+  record.request_id = record.id;
+  record.client_id = ClientId();
+  record.holder_pid = PoolHolder().pid;
+  record.holder_uid = PoolHolder().uid;
+  record.holder_instance = PoolHolder().instance;
+  record.holder_command = PoolHolder().command;
+  record.kind = LeaseKind::kLingering;
+  record.ttl = ended.linger;
+  record.linger = absl::ZeroDuration();
+  record.granted_at = clock_.Now();
+  return record;
 }
 
 bool Pool::RecoverLeaseLocked(
@@ -80,7 +113,11 @@ bool Pool::RecoverLeaseLocked(
       NewLease(recovered.holder, record.request_id, record.client_id,
                record.ttl, record.access);
   lease.id = record.id;
-  lease.state = LeaseState::kRecovering;
+  lease.kind = record.kind;
+  lease.linger = record.linger;
+  // Nobody is expected to show himself for one that nobody has.
+  lease.state = record.kind == LeaseKind::kHeld ? LeaseState::kRecovering
+                                                : LeaseState::kLive;
   lease.warmth = record.warmth;
   lease.zeroed = record.zeroed;
   lease.granted_at = record.granted_at;
@@ -96,6 +133,7 @@ bool Pool::RecoverLeaseLocked(
   made.uid = record.owner;
   made.bytes = record.bytes;
   made.generation = record.generation;
+  made.sealed = record.sealed;
   made.segment = AsLeased(std::move(found->second), record);
   made.granted_at = record.granted_at;
   segments->erase(found);
@@ -117,6 +155,11 @@ absl::StatusOr<absl::Duration> Pool::Assert(HolderId holder,
   if (asserted.generation > kMaxAssertedGeneration) {
     return absl::InvalidArgumentError(absl::StrCat(
         "generation ", asserted.generation, " is none that was ever given"));
+  }
+  if (asserted.sealed && asserted.access != Access::kReadOnly) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("buffer \"", asserted.buffer_name,
+                     "\" is sealed: there is no lease to write to it"));
   }
   absl::StatusOr<AssertionPlan> plan;
   {
@@ -186,6 +229,11 @@ absl::StatusOr<Pool::AssertionPlan> Pool::PlanAssertionLocked(
     status = absl::FailedPreconditionError(
         absl::StrCat("the name \"", asserted.buffer_name,
                      "\" is another buffer's by now"));
+  } else if (buffer->handing_over || buffer->sealed != asserted.sealed) {
+    status = absl::FailedPreconditionError(
+        absl::StrCat("buffer \"", asserted.buffer_name, "\" is ",
+                     buffer->sealed ? "" : "not ",
+                     "sealed, or is being handed over"));
   } else {
     plan.on = AssertionPlan::On::kBuffer;
     plan.buffer = buffer;
@@ -207,6 +255,7 @@ absl::Status Pool::AssertOnLeftover(const Holder& holder,
   buffer.uid = holder.uid;
   buffer.bytes = asserted.bytes;
   buffer.generation = asserted.generation;
+  buffer.sealed = asserted.sealed;
   absl::Status status;
   if (!segment.has_value()) {
     status = absl::NotFoundError(

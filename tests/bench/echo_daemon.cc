@@ -40,8 +40,21 @@ class EchoHandlers final : public Handlers {
                                            v1::LeaseResponse*) override {
     return absl::OkStatus();
   }
-  absl::Status Attach(HolderId, const v1::AttachRequest&,
-                      v1::AttachResponse*) override {
+  std::optional<absl::Status> Attach(HolderId, const v1::AttachRequest&, Waiter,
+                                     v1::AttachResponse*) override {
+    return absl::OkStatus();
+  }
+  bool CancelWait(WaitId) override { return false; }
+  absl::Status Seal(HolderId, const v1::SealRequest&,
+                    v1::SealResponse*) override {
+    return absl::OkStatus();
+  }
+  absl::Status MakeTicket(HolderId, const v1::MakeTicketRequest&,
+                          v1::MakeTicketResponse*) override {
+    return absl::OkStatus();
+  }
+  absl::Status Claim(HolderId, const v1::ClaimRequest&,
+                     v1::ClaimResponse*) override {
     return absl::OkStatus();
   }
   absl::Status Release(HolderId, const v1::ReleaseRequest&,

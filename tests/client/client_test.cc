@@ -108,9 +108,8 @@ TEST_F(ClientTest, AnAttachedBufferHasTheSameBytes) {
   EXPECT_THAT(client_.Lease(1, {.name = "frames/0"}),
               StatusIs(absl::StatusCode::kAlreadyExists));
   Client other = Connect();
-  absl::StatusOr<Buffer> reader = other.Attach("frames/0");
+  absl::StatusOr<Buffer> reader = other.Attach("frames/0", {.writable = true});
   ASSERT_THAT(reader, IsOk());
-  EXPECT_FALSE(reader->writable());
   EXPECT_FALSE(reader->zeroed());
   EXPECT_EQ(reader->generation(), lease->generation());
   EXPECT_NE(reader->lease_id(), lease->lease_id());

@@ -118,6 +118,19 @@ absl::StatusOr<HeldLease> FakeLeaseSource::Attach(v1::AttachRequest) {
   return absl::UnimplementedError("nobody attaches here");
 }
 
+absl::StatusOr<HeldLease> FakeLeaseSource::Claim(v1::ClaimRequest) {
+  return absl::UnimplementedError("nobody claims here");
+}
+
+absl::Status FakeLeaseSource::Seal(const v1::GrantedLease&, absl::Duration) {
+  return absl::UnimplementedError("nobody seals here");
+}
+
+absl::Status FakeLeaseSource::MakeTicket(const v1::GrantedLease&,
+                                         const std::string&, absl::Duration) {
+  return absl::UnimplementedError("nobody makes tickets here");
+}
+
 std::vector<HeldLease> FakeLeaseSource::LeaseAhead(uint64_t bytes,
                                                    size_t count) {
   std::vector<HeldLease> leases;

@@ -51,10 +51,16 @@ class FakeLeaseSource final : public LeaseSource {
 
   absl::StatusOr<HeldLease> Lease(v1::LeaseRequest request) override;
   absl::StatusOr<HeldLease> Attach(v1::AttachRequest request) override;
+  absl::StatusOr<HeldLease> Claim(v1::ClaimRequest request) override;
   std::vector<HeldLease> LeaseAhead(uint64_t bytes, size_t count) override;
   absl::Status Release(const v1::GrantedLease& lease) override;
   void ReleaseLater(const std::vector<v1::LeaseRef>& leases) override;
   absl::Status Renew(const v1::GrantedLease& lease) override;
+  absl::Status Seal(const v1::GrantedLease& lease,
+                    absl::Duration linger) override;
+  absl::Status MakeTicket(const v1::GrantedLease& lease,
+                          const std::string& ticket,
+                          absl::Duration ttl) override;
   void ReportIdle(const v1::IdleReport& idle) override;
 
  private:

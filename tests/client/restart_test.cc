@@ -81,7 +81,7 @@ TEST_F(RestartTest, LeasesSurviveAKilledDaemon) {
   EXPECT_THAT(forever.Renew(), IsOk());
   EXPECT_THAT(timed.Renew(), IsOk());
   EXPECT_EQ(Stats().leases().live_leases(), 2u);
-  absl::StatusOr<Buffer> attached = Connect().Attach("timed");
+  absl::StatusOr<Buffer> attached = Connect().Attach("timed", {.writable = true});
   ASSERT_THAT(attached, IsOk());
   ExpectStamped(*attached, 't');
   EXPECT_THAT(attached->Release(), IsOk());
@@ -117,7 +117,7 @@ TEST_F(RestartTest, WithoutItsJournalTheDaemonLearnsTheLeasesFromTheClient) {
     ExpectStamped(buffers[i], static_cast<char>(i));
     EXPECT_THAT(buffers[i].Renew(), IsOk());
   }
-  absl::StatusOr<Buffer> attached = Connect().Attach("b/7");
+  absl::StatusOr<Buffer> attached = Connect().Attach("b/7", {.writable = true});
   ASSERT_THAT(attached, IsOk());
   ExpectStamped(*attached, 7);
   EXPECT_THAT(attached->Release(), IsOk());
@@ -130,7 +130,7 @@ TEST_F(RestartTest, WithoutItsJournalTheDaemonLearnsTheLeasesFromTheClient) {
 TEST_F(RestartTest, AttachedBuffersAreLearntAsWell) {
   Buffer buffer = Lease("shared", absl::ZeroDuration(), 's');
   Client other = Connect();
-  absl::StatusOr<Buffer> attached = other.Attach("shared");
+  absl::StatusOr<Buffer> attached = other.Attach("shared", {.writable = true});
   ASSERT_THAT(attached, IsOk());
   daemon_.Kill();
   DeleteJournal();

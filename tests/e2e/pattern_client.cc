@@ -95,6 +95,11 @@ int Churn(warmpool::Client& client, uint64_t seed, int iterations) {
 int Hold(warmpool::Client& client, const std::string& name, uint64_t bytes) {
   warmpool::Buffer buffer = Must(client.Lease(bytes, {.name = name}));
   Stamp(buffer.span(), StampOf(name));
+  const absl::Status sealed = buffer.Seal();
+  if (!sealed.ok()) {
+    std::cout << sealed << std::endl;
+    return 1;
+  }
   std::cout << absl::BytesToHexString(buffer.lease_id()) << std::endl;
   for (;;) pause();
 }

@@ -136,7 +136,7 @@ TEST_F(LeaseRpcTest, AnAttachedBufferIsCountedOnceAndOutlivesItsFirstLease) {
   EXPECT_NE(attached.lease().lease_id(), lease.lease_id());
   EXPECT_EQ(attached.lease().path(), lease.path());
   EXPECT_EQ(attached.lease().generation(), lease.generation());
-  EXPECT_EQ(attached.lease().access(), v1::ACCESS_READ_ONLY);
+  EXPECT_EQ(attached.lease().access(), v1::ACCESS_SHARED_WRITABLE);
   EXPECT_EQ(client_.Stats().bytes().leased_bytes(), kTwoMiB);
   EXPECT_EQ(client_.Stats().leases().live_leases(), 2u);
   EXPECT_EQ(client_.Release(RawClient::ReleaseOf(lease)).code(), 0);

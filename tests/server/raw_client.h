@@ -48,6 +48,7 @@ class RawClient {
     v1::AttachRequest request;
     request.set_request_id(KernelRandom::Get().Next().ToBytes());
     request.set_name(name);
+    request.set_access(v1::ACCESS_SHARED_WRITABLE);
     return request;
   }
   static v1::ReleaseRequest ReleaseOf(const v1::GrantedLease& lease) {

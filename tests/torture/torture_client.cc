@@ -177,7 +177,7 @@ Report TortureClient::DrawLease(Manner manner, LeaseOptions* options) {
 void TortureClient::AttachTo(const Command& command) {
   Client* const connection = ConnectionOf(Manner::kKeeping);
   if (connection == nullptr) return;
-  AttachOptions options;
+  AttachOptions options{.writable = true};
   if (Chance(30)) options.ttl = absl::ZeroDuration();
   const Report asking{.kind = Report::Kind::kAsking,
                       .request = ++last_request_,

@@ -19,7 +19,8 @@ namespace {
 constexpr char kCorpus[] = "tests/fuzz/corpus/journal/";
 constexpr uint64_t kBytes = 1024;
 
-// Two grants, a renewal, an end, and a third grant with long strings.
+// Two grants, a renewal, an end, a replacement, and a third grant with long
+// strings.
 std::string Leases() {
   JournalSeed seed;
   LeaseRecord longest = MakeLeaseRecord(3);
@@ -31,6 +32,7 @@ std::string Leases() {
   bytes += EncodeGrant(seed, MakeLeaseRecord(2));
   bytes += EncodeRenewal(seed, MakeLeaseRecord(1).id, absl::Minutes(1));
   bytes += EncodeEnd(seed, MakeLeaseRecord(2).id);
+  bytes += EncodeReplacement(seed, MakeLeaseRecord(1).id, MakeLeaseRecord(4));
   // Longer than what is written, so that there is a tail.
   bytes += EncodeGrant(seed, longest);
   bytes.resize(std::max<size_t>(bytes.size(), kBytes) + 64);

@@ -51,10 +51,13 @@ inline LeaseRecord MakeLeaseRecord(uint64_t number) {
   record.segment_bytes = 8192 + number;
   record.page_bytes = number % 2 == 0 ? 4096 : 2 * kMiB;
   record.generation = number;
+  record.kind = static_cast<LeaseKind>(number % 3);
   record.access =
       number % 2 == 0 ? Access::kReadOnly : Access::kSharedWritable;
   record.warmth = static_cast<Warmth>(number % 3);
   record.zeroed = number % 5 == 0;
+  record.sealed = number % 2 == 0;
+  record.linger = absl::Seconds(number % 4);
   record.ttl = absl::Milliseconds(1500 * (number % 7));
   record.granted_at = absl::UnixEpoch() + absl::Nanoseconds(1234567 * number);
   return record;

@@ -117,8 +117,8 @@ TEST(ParseJournalTest, AnotherFormatVersionIsToldAndCountsForNothing) {
   for (const size_t copy : {0, 128}) bytes[copy + 8] = kJournalVersion + 1;
   const ParsedJournal parsed = ParseJournal(bytes, kBoot);
   EXPECT_THAT(LeasesOf(parsed), IsEmpty());
-  EXPECT_THAT(parsed.damage, HasSubstr("is of format version 2, this daemon "
-                                       "reads 1: "));
+  EXPECT_THAT(parsed.damage, HasSubstr("is of format version 3, this daemon "
+                                       "reads 2: "));
 }
 
 // What must be told of an image of `journal` that has `bytes` for its own: the

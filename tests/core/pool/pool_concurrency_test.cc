@@ -47,6 +47,7 @@ class PoolConcurrencyTest : public PoolFixture {
       AttachRequest attach;
       attach.request_id = ids_.Next();
       attach.name = "shared" + std::to_string(random() % 3);
+      attach.access = Access::kSharedWritable;
       const absl::StatusOr<LeaseGrant> attached = pool_->Attach(id, attach);
       if (attached.ok()) grants.push_back(*attached);
       while (grants.size() > random() % 4) ReleaseOne(id, random, grants);

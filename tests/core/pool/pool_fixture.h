@@ -58,6 +58,7 @@ class PoolFixture : public DirectoryFixture {
     AttachRequest request;
     request.request_id = random_.Next();
     request.name = name;
+    request.access = Access::kSharedWritable;
     return request;
   }
 

@@ -60,8 +60,7 @@ TEST_F(PoolListingTest, TellsEachBuffersHoldersAndAges) {
     EXPECT_EQ(held.holder.command, first ? "alice" : "bob");
     EXPECT_EQ(held.age, first ? absl::Seconds(15) : absl::Seconds(5));
     EXPECT_EQ(held.ttl_left, first ? absl::Seconds(45) : absl::ZeroDuration());
-    EXPECT_EQ(held.access,
-              first ? Access::kSharedWritable : Access::kReadOnly);
+    EXPECT_EQ(held.access, Access::kSharedWritable);
   }
 }
 

@@ -229,6 +229,7 @@ void PoolModel::AttachOne() {
   request.request_id = ids_.Next();
   request.name = RandomName();
   request.ttl = RandomTtl();
+  request.access = Access::kSharedWritable;
   const HolderId id = RandomHolder();
   const absl::StatusOr<LeaseGrant> grant = pool_->Attach(id, request);
   const auto holder = holders_.find(id);

@@ -217,7 +217,7 @@ TEST_F(PoolTest, AnAttachedLeaseIsOnTheSameBufferAndCountsItsBytesOnce) {
   EXPECT_EQ(attached.segment_bytes, lease.segment_bytes);
   EXPECT_EQ(attached.generation, lease.generation);
   EXPECT_EQ(attached.ttl, absl::Seconds(5));
-  EXPECT_EQ(attached.access, Access::kReadOnly);
+  EXPECT_EQ(attached.access, Access::kSharedWritable);
   EXPECT_EQ(attached.warmth, Warmth::kWarm);
   EXPECT_FALSE(attached.zeroed) << "its holders may have written to it";
 

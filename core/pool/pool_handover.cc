@@ -1,0 +1,301 @@
+// How a buffer goes from one holder to another: sealed, for many who read it; by
+// a ticket, to one who has it alone from then on; or kept for a while, for those
+// who come after its holder has gone.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/pool/pool.h"
+
+namespace warmpool {
+
+absl::StatusOr<Pool::HandOver> Pool::BeginHandOverLocked(
+    HolderId holder, const LeaseRef& ref, absl::string_view deed) {
+  const absl::StatusOr<const LeaseTable::Lease*> found =
+      table_.Find(holder, ref, /*as_admin=*/false);
+  if (!found.ok()) return found.status();
+  if (*found == nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("lease ", ref.id.ToHex(), " was released"));
+  }
+  LeaseTable::Buffer& buffer = *(*found)->buffer;
+  if (buffer.sealed) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("buffer \"", buffer.name, "\" is sealed: it can't be ",
+                     deed, ", but others can attach to it"));
+  }
+  if (buffer.leases.size() > 1) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "buffer \"", buffer.name, "\" can't be ", deed, " while ",
+        buffer.leases.size() - 1, " other leases on it are live"));
+  }
+  // Of an attachment that is being granted, or another hand-over.
+  if (buffer.pins > 0) {
+    return absl::AbortedError(
+        absl::StrCat("another request that concerns buffer \"", buffer.name,
+                     "\" is under way: repeat this one"));
+  }
+  table_.Pin(&buffer);
+  buffer.handing_over = true;
+  return HandOver{&buffer, **found, *table_.FindHolder((*found)->holder)};
+}
+
+const LeaseTable::Lease* Pool::EndHandOverLocked(const HandOver& begun) {
+  begun.buffer->handing_over = false;
+  return FindLiveLocked(begun.lease.id);
+}
+
+void Pool::UnpinAndReturn(LeaseTable::Buffer* buffer) {
+  std::optional<Segment> segment;
+  {
+    MutexLock lock(&mutex_);
+    segment = UnpinLocked(buffer);
+  }
+  if (segment.has_value()) segments_.Return(*std::move(segment));
+}
+
+absl::Status Pool::Seal(HolderId holder, const LeaseRef& ref,
+                        absl::Duration linger) {
+  if (linger < absl::ZeroDuration() || linger > options_.max_ttl) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "linger of ", absl::FormatDuration(linger), " is not within 0 and ",
+        absl::FormatDuration(options_.max_ttl)));
+  }
+  absl::StatusOr<HandOver> begun;
+  {
+    MutexLock lock(&mutex_);
+    const LeaseTable::Lease* const lease =
+        table_.Find(holder, ref, /*as_admin=*/false).value_or(nullptr);
+    // Asked again, as its answer was lost.
+    if (lease != nullptr && lease->buffer->sealed) return absl::OkStatus();
+    begun = BeginHandOverLocked(holder, ref, "sealed");
+  }
+  if (!begun.ok()) return begun.status();
+  LeaseTable::Buffer* const buffer = begun->buffer;
+  absl::Status status = directory_.Seal(&buffer->segment);
+  if (status.ok()) {
+    LeaseRecord record = RecordOf(begun->lease, *buffer, begun->holder);
+    record.access = Access::kReadOnly;
+    record.sealed = true;
+    record.linger = linger;
+    status = Replace(ref.id, std::move(record));
+    // Its holder goes on writing to it.
+    if (!status.ok()) (void)directory_.Unseal(&buffer->segment);
+  }
+  AttachWaits::Wakes wakes;
+  {
+    MutexLock lock(&mutex_);
+    const LeaseTable::Lease* const lease = EndHandOverLocked(*begun);
+    if (status.ok() && lease == nullptr) status = EndedMeanwhile(ref.id);
+    if (status.ok()) {
+      table_.Seal(ref.id, linger);
+      ++counts_.sealed;
+      wakes = waits_.TakeFor({buffer->name, buffer->uid, /*sealed=*/true});
+    }
+  }
+  UnpinAndReturn(buffer);
+  Wake(wakes);
+  return status;
+}
+
+absl::Status Pool::EndedMeanwhile(const LeaseId& id) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      "lease ", id.ToHex(), " ended while this request was carried out"));
+}
+
+absl::Status Pool::Replace(const LeaseId& replaced, LeaseRecord record) {
+  absl::Status kept = journal_.Replace(replaced, std::move(record));
+  AccountJournal();
+  // Its end was recorded while this was on the way.
+  return absl::IsNotFound(kept) ? EndedMeanwhile(replaced) : kept;
+}
+
+absl::StatusOr<absl::Duration> Pool::MakeTicket(HolderId holder,
+                                                const LeaseRef& ref,
+                                                const LeaseId& ticket,
+                                                RequestedTtl requested) {
+  const absl::StatusOr<absl::Duration> ttl =
+      GrantedTtl(requested.value_or(kDefaultTicketTtl));
+  if (!ttl.ok()) return ttl.status();
+  // A ticket that nobody claims would keep the buffer for ever.
+  if (*ttl == absl::ZeroDuration() || ticket == LeaseId()) {
+    return absl::InvalidArgumentError(
+        "a ticket has a time to live, and an id of 16 random bytes");
+  }
+  absl::StatusOr<HandOver> begun;
+  {
+    MutexLock lock(&mutex_);
+    const absl::StatusOr<const LeaseTable::Lease*> known =
+        table_.Find(0, {ticket, 0}, /*as_admin=*/true);
+    // Asked again, as its answer was lost.
+    if (known.ok() && *known != nullptr && (*known)->request_id == ref.id) {
+      return (*known)->ttl;
+    }
+    if (!absl::IsNotFound(known.status())) {
+      return absl::AlreadyExistsError(absl::StrCat(
+          "ticket ", ticket.ToHex(), " was given before: make another"));
+    }
+    begun = BeginHandOverLocked(holder, ref, "handed over by a ticket");
+  }
+  if (!begun.ok()) return begun.status();
+  LeaseTable::Buffer* const buffer = begun->buffer;
+  // By its request id a repetition is known, by a later daemon too.
+  LeaseTable::Lease lease = NewLease(kPoolHolder, /*request_id=*/ref.id,
+                                     ClientId(), *ttl, Access::kSharedWritable);
+  lease.id = ticket;
+  lease.kind = LeaseKind::kTicket;
+  lease.warmth = Warmth::kWarm;
+  const absl::Time expires_at = lease.expires_at;
+  absl::Status status = Replace(ref.id, RecordOf(lease, *buffer, PoolHolder()));
+  const bool kept = status.ok();
+  {
+    MutexLock lock(&mutex_);
+    const LeaseTable::Lease* const held = EndHandOverLocked(*begun);
+    if (kept && held == nullptr) status = EndedMeanwhile(ref.id);
+    if (status.ok()) {
+      ExchangeLocked(ref.id, std::move(lease));
+      ++counts_.tickets;
+    }
+  }
+  if (kept && !status.ok()) journal_.End(ticket);
+  UnpinAndReturn(buffer);
+  if (!status.ok()) return status;
+  segments_.NoteDue(expires_at);
+  return *ttl;
+}
+
+const LeaseTable::Lease& Pool::ExchangeLocked(const LeaseId& ended,
+                                              LeaseTable::Lease lease) {
+  LeaseTable::Buffer* const buffer = EndLocked(ended, EndCause::kHandedOver).buffer;
+  quota_.Force(buffer->uid, 0);
+  const LeaseTable::Lease& added = table_.AddLease(buffer, std::move(lease));
+  (void)UnpinLocked(buffer);
+  return added;
+}
+
+absl::StatusOr<LeaseGrant> Pool::Claim(HolderId holder,
+                                       const ClaimRequest& request) {
+  absl::StatusOr<LeaseGrant> grant = ClaimUncounted(holder, request);
+  if (!grant.ok()) NoteRefused(grant.status());
+  return grant;
+}
+
+absl::StatusOr<LeaseGrant> Pool::ClaimUncounted(HolderId holder,
+                                                const ClaimRequest& request) {
+  const absl::StatusOr<absl::Duration> ttl = GrantedTtl(request.ttl);
+  if (!ttl.ok()) return ttl.status();
+  LeaseTable::Lease lease =
+      NewLease(holder, request.request_id, request.client_id, *ttl,
+               Access::kSharedWritable);
+  lease.warmth = Warmth::kWarm;
+  absl::StatusOr<HandOver> begun;
+  uint64_t generation = 0;
+  Holder caller;
+  {
+    MutexLock lock(&mutex_);
+    const absl::StatusOr<const LeaseTable::Lease*> repeated =
+        BeginLocked(holder, request.request_id);
+    if (!repeated.ok()) return repeated.status();
+    if (*repeated != nullptr) return GrantOf(**repeated);
+    caller = *table_.FindHolder(holder);
+    begun = BeginClaimLocked(caller, request.ticket);
+    if (!begun.ok()) table_.Abandon(holder, request.request_id);
+    generation = ++last_generation_;
+  }
+  if (!begun.ok()) return begun.status();
+  LeaseTable::Buffer* const buffer = begun->buffer;
+  absl::Status status = ProveForClaim(*buffer);
+  if (status.ok()) {
+    LeaseRecord record = RecordOf(lease, *buffer, caller);
+    record.generation = generation;
+    status = Replace(request.ticket, std::move(record));
+  }
+  const bool kept = status.ok();
+  const LeaseId id = lease.id;
+  const absl::Time expires_at = lease.expires_at;
+  LeaseGrant grant;
+  {
+    MutexLock lock(&mutex_);
+    const LeaseTable::Lease* const ticket = EndHandOverLocked(*begun);
+    if (kept && ticket == nullptr) status = EndedMeanwhile(request.ticket);
+    if (status.ok()) status = MayCommitLocked(holder, id);
+    if (status.ok()) {
+      buffer->generation = generation;
+      ++counts_.claimed;
+      grant = GrantOf(ExchangeLocked(request.ticket, std::move(lease)));
+    } else {
+      table_.Abandon(holder, request.request_id);
+    }
+  }
+  if (!status.ok()) {
+    // Whatever there is of it in the journal ends with the ticket.
+    if (kept) EndClaimed(request.ticket, id);
+    UnpinAndReturn(buffer);
+    return status;
+  }
+  UnpinAndReturn(buffer);
+  segments_.NoteDue(expires_at);
+  return grant;
+}
+
+absl::StatusOr<Pool::HandOver> Pool::BeginClaimLocked(const Holder& caller,
+                                                      const LeaseId& ticket) {
+  const absl::StatusOr<const LeaseTable::Lease*> found =
+      table_.Find(kPoolHolder, {ticket, 0}, /*as_admin=*/false);
+  // Another holder's lease is no more a ticket than one that never was.
+  if (absl::IsNotFound(found.status()) ||
+      absl::IsPermissionDenied(found.status())) {
+    return absl::NotFoundError("there is no such ticket, or none any more");
+  }
+  if (!found.ok()) return found.status();
+  if (*found == nullptr || (*found)->kind != LeaseKind::kTicket) {
+    return absl::NotFoundError("there is no such ticket");
+  }
+  if ((*found)->buffer->uid != caller.uid) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("the ticket is for a buffer of uid ",
+                     (*found)->buffer->uid, ", not of uid ", caller.uid));
+  }
+  return BeginHandOverLocked(kPoolHolder, {ticket, 0}, "claimed");
+}
+
+absl::Status Pool::ProveForClaim(const LeaseTable::Buffer& buffer) {
+  switch (directory_.Prove(buffer.segment)) {
+    case Verdict::kFree: return absl::OkStatus();
+    case Verdict::kInUse:
+      return absl::FailedPreconditionError(absl::StrCat(
+          "buffer \"", buffer.name, "\" can't be claimed as yet: a process "
+          "still has it open or mapped. The ticket stays good"));
+    case Verdict::kUnfit: break;
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("buffer \"", buffer.name, "\" can't be claimed: its file "
+                   "was changed, and ends with the ticket"));
+}
+
+void Pool::EndClaimed(const LeaseId& ticket, const LeaseId& claimed) {
+  journal_.End(claimed);
+  EndEach({ticket}, EndCause::kRevoked);
+}
+
+const Holder& Pool::PoolHolder() {
+  static const Holder* const pool = [] {
+    auto* const holder = new Holder;
+    holder->id = kPoolHolder;
+    return holder;
+  }();
+  return *pool;
+}
+
+void Pool::LingerLocked(LeaseTable::Ended* ended, absl::Duration linger) {
+  LeaseTable::Buffer* const buffer = ended->buffer;
+  LeaseTable::Lease lease = NewLease(kPoolHolder, random_.Next(), ClientId(),
+                                     linger, Access::kReadOnly);
+  lease.kind = LeaseKind::kLingering;
+  lease.warmth = Warmth::kWarm;
+  ended->successor = RecordOf(lease, *buffer, PoolHolder());
+  quota_.Force(buffer->uid, 0);
+  table_.AddLease(buffer, std::move(lease));
+  ++counts_.lingered;
+}
+
+}  // namespace warmpool

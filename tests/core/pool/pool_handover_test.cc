@@ -1,0 +1,320 @@
+// Buffers that go from one holder to another: sealed, by a ticket, or left behind
+// for those who come later.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/pool/pool.h"
+#include "gmock/gmock.h"
+#include "tests/core/base/status_matchers.h"
+#include "tests/core/pool/pool_fixture.h"
+
+namespace warmpool {
+namespace {
+
+using testing::HasSubstr;
+
+class PoolHandoverTest : public PoolFixture {
+ protected:
+  PoolHandoverTest() { Make(InlineOptions()); }
+
+  absl::Status Seal(HolderId holder, const LeaseGrant& lease,
+                    absl::Duration linger = absl::ZeroDuration()) {
+    const absl::Status sealed = pool_->Seal(holder, {lease.id, 0}, linger);
+    pool_->CheckInvariants();
+    return sealed;
+  }
+
+  AttachRequest Read(const std::string& name) {
+    AttachRequest request = AttachTo(name);
+    request.access = Access::kReadOnly;
+    return request;
+  }
+
+  absl::StatusOr<LeaseGrant> Attach(HolderId holder,
+                                    const AttachRequest& request) {
+    auto grant = pool_->Attach(holder, request);
+    pool_->CheckInvariants();
+    return grant;
+  }
+
+  // What a test waits with: counts how often it was woken.
+  struct Waiting {
+    int woken = 0;
+    AttachWait For(absl::Time until) {
+      return {this, until, [this] { ++woken; }};
+    }
+  };
+
+  bool Waits(HolderId holder, const AttachRequest& request, Waiting* waiting,
+             absl::Duration patience = absl::Seconds(10)) {
+    AttachWait wait = waiting->For(clock_.Now() + patience);
+    const bool waits =
+        !pool_->AttachOrWait(holder, request, &wait).has_value();
+    pool_->CheckInvariants();
+    return waits;
+  }
+
+  absl::StatusOr<absl::Duration> MakeTicket(HolderId holder,
+                                            const LeaseGrant& lease) {
+    auto made = pool_->MakeTicket(holder, {lease.id, 0}, ticket_, std::nullopt);
+    pool_->CheckInvariants();
+    return made;
+  }
+
+  absl::StatusOr<LeaseGrant> Claim(HolderId holder) {
+    auto grant = pool_->Claim(
+        holder, {random_.Next(), ClientId(), ticket_, std::nullopt});
+    pool_->CheckInvariants();
+    return grant;
+  }
+
+  const LeaseId ticket_ = random_.Next();
+};
+
+TEST_F(PoolHandoverTest, ASealedBufferIsAttachedToForReading) {
+  const LeaseGrant lease = LeaseOrDie(kAlice, 4096, "frames");
+  ASSERT_THAT(Seal(kAlice, lease), IsOk());
+  const absl::StatusOr<LeaseGrant> view = Attach(kBob, Read("frames"));
+  ASSERT_THAT(view, IsOk());
+  EXPECT_TRUE(view->sealed);
+  EXPECT_EQ(view->access, Access::kReadOnly);
+  EXPECT_EQ(view->path, lease.path);
+  EXPECT_THAT(Attach(kBob, AttachTo("frames")),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("is sealed")));
+  EXPECT_THAT(Seal(kAlice, lease), IsOk()) << "a repetition";
+}
+
+TEST_F(PoolHandoverTest, ABufferThatIsNotSealedIsNotRead) {
+  LeaseOrDie(kAlice, 4096, "frames");
+  EXPECT_THAT(Attach(kBob, Read("frames")),
+              StatusIs(absl::StatusCode::kDeadlineExceeded,
+                       HasSubstr("not sealed")));
+  EXPECT_THAT(Attach(kBob, Read("nobody")),
+              StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(PoolHandoverTest, AWriterForbidsASeal) {
+  const LeaseGrant lease = LeaseOrDie(kAlice, 4096, "frames");
+  const int fd = open(lease.path.c_str(), O_RDWR);
+  EXPECT_THAT(Seal(kAlice, lease),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("for writing")));
+  EXPECT_THAT(Attach(kBob, Read("frames")),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  close(fd);
+  EXPECT_THAT(Seal(kAlice, lease), IsOk());
+}
+
+TEST_F(PoolHandoverTest, AnotherLeaseForbidsASeal) {
+  const LeaseGrant lease = LeaseOrDie(kAlice, 4096, "frames");
+  const LeaseGrant other = AttachOrDie(kBob, "frames");
+  EXPECT_THAT(Seal(kAlice, lease),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(Seal(kBob, lease), StatusIs(absl::StatusCode::kPermissionDenied));
+  ASSERT_THAT(Release(kBob, other), IsOk());
+  EXPECT_THAT(Seal(kAlice, lease), IsOk());
+}
+
+TEST_F(PoolHandoverTest, ASealedBufferIsReusedLikeAnyOther) {
+  const LeaseGrant lease = LeaseOrDie(kAlice, 4096, "frames");
+  ASSERT_THAT(Seal(kAlice, lease), IsOk());
+  ASSERT_THAT(Release(kAlice, lease), IsOk());
+  const LeaseGrant again = LeaseOrDie(kBob, 4096);
+  EXPECT_EQ(again.path, lease.path);
+  EXPECT_EQ(again.warmth, Warmth::kWarm);
+  EXPECT_FALSE(again.sealed);
+  const int fd = open(again.path.c_str(), O_RDWR);
+  EXPECT_GE(fd, 0);
+  close(fd);
+}
+
+TEST_F(PoolHandoverTest, AReaderKeepsTheBufferThatItsProducerGaveBack) {
+  const LeaseGrant lease = LeaseOrDie(kAlice, 4096, "frames");
+  ASSERT_THAT(Seal(kAlice, lease), IsOk());
+  const LeaseGrant view = Attach(kBob, Read("frames")).value();
+  pool_->RemoveHolder(kAlice);
+  EXPECT_EQ(In(ByteState::kLeased), 4096u);
+  EXPECT_EQ(Attach(kBob, Read("frames"))->path, view.path);
+}
+
+TEST_F(PoolHandoverTest, WhoWaitsIsWokenByTheSealAlone) {
+  Waiting waiting, elsewhere;
+  const AttachRequest request = Read("frames");
+  ASSERT_TRUE(Waits(kBob, request, &waiting));
+  ASSERT_TRUE(Waits(kBob, Read("others"), &elsewhere));
+  const LeaseGrant lease = LeaseOrDie(kAlice, 4096, "frames");
+  EXPECT_EQ(waiting.woken, 0);
+  ASSERT_THAT(Seal(kAlice, lease), IsOk());
+  EXPECT_EQ(waiting.woken, 1);
+  EXPECT_EQ(elsewhere.woken, 0);
+  EXPECT_THAT(Attach(kBob, request), IsOk());
+  EXPECT_EQ(pool_->stats().waiting, 1u);
+  EXPECT_TRUE(pool_->CancelWait(&elsewhere));
+  EXPECT_FALSE(pool_->CancelWait(&waiting));
+}
+
+TEST_F(PoolHandoverTest, WhoWantsToWriteWaitsForTheBufferToBeThere) {
+  Waiting waiting;
+  ASSERT_TRUE(Waits(kBob, AttachTo("frames"), &waiting));
+  LeaseOrDie(kAlice, 4096, "frames");
+  EXPECT_EQ(waiting.woken, 1);
+}
+
+TEST_F(PoolHandoverTest, AnotherUidsSealWakesNobody) {
+  Waiting waiting;
+  ASSERT_TRUE(Waits(kCarol, Read("frames"), &waiting));
+  ASSERT_THAT(Seal(kAlice, LeaseOrDie(kAlice, 4096, "frames")), IsOk());
+  EXPECT_EQ(waiting.woken, 0);
+  EXPECT_TRUE(pool_->CancelWait(&waiting));
+}
+
+TEST_F(PoolHandoverTest, AWaitEndsAtItsDeadline) {
+  Waiting waiting;
+  const AttachRequest request = Read("frames");
+  ASSERT_TRUE(Waits(kBob, request, &waiting, absl::Seconds(3)));
+  EXPECT_LE(pool_->Tick(), clock_.Now() + absl::Seconds(3));
+  clock_.Advance(absl::Seconds(3));
+  pool_->Tick();
+  EXPECT_EQ(waiting.woken, 1);
+  AttachWait over = waiting.For(clock_.Now());
+  EXPECT_THAT(*pool_->AttachOrWait(kBob, request, &over),
+              StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(PoolHandoverTest, DrainingAndDeathEndAllWaits) {
+  Waiting dies, drained;
+  ASSERT_TRUE(Waits(kAlice, Read("frames"), &dies));
+  ASSERT_TRUE(Waits(kBob, Read("frames"), &drained));
+  pool_->RemoveHolder(kAlice);
+  EXPECT_EQ(dies.woken, 1);
+  EXPECT_EQ(drained.woken, 0);
+  pool_->Drain();
+  EXPECT_EQ(drained.woken, 1);
+  AttachWait wait = drained.For(absl::InfiniteFuture());
+  EXPECT_THAT(*pool_->AttachOrWait(kBob, Read("frames"), &wait),
+              StatusIs(absl::StatusCode::kUnavailable));
+}
+
+TEST_F(PoolHandoverTest, ATicketMakesItsClaimerTheOnlyHolder) {
+  const LeaseGrant lease = LeaseOrDie(kAlice, 4096, "frames");
+  ASSERT_THAT(MakeTicket(kAlice, lease), IsOk());
+  EXPECT_THAT(MakeTicket(kAlice, lease), IsOk()) << "a repetition";
+  EXPECT_THAT(Release(kAlice, lease),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("handed over")));
+  EXPECT_THAT(Attach(kBob, AttachTo("frames")),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  const absl::StatusOr<LeaseGrant> claimed = Claim(kBob);
+  ASSERT_THAT(claimed, IsOk());
+  EXPECT_EQ(claimed->path, lease.path);
+  EXPECT_EQ(claimed->access, Access::kSharedWritable);
+  EXPECT_GT(claimed->generation, lease.generation);
+  EXPECT_THAT(Claim(kBob), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(Release(kBob, *claimed), IsOk());
+  EXPECT_EQ(In(ByteState::kLeased), 0u);
+}
+
+TEST_F(PoolHandoverTest, ARepeatedClaimGetsTheSameLease) {
+  ASSERT_THAT(MakeTicket(kAlice, LeaseOrDie(kAlice, 4096)), IsOk());
+  const ClaimRequest request = {random_.Next(), ClientId(), ticket_,
+                                std::nullopt};
+  const LeaseGrant claimed = pool_->Claim(kBob, request).value();
+  EXPECT_EQ(pool_->Claim(kBob, request)->id, claimed.id);
+}
+
+TEST_F(PoolHandoverTest, ATicketOutlivesWhoMadeItAndExpires) {
+  ASSERT_THAT(MakeTicket(kAlice, LeaseOrDie(kAlice, 4096, "frames")), IsOk());
+  pool_->RemoveHolder(kAlice);
+  EXPECT_EQ(In(ByteState::kLeased), 4096u);
+  clock_.Advance(Pool::kDefaultTicketTtl);
+  pool_->Tick();
+  EXPECT_EQ(In(ByteState::kLeased), 0u);
+  EXPECT_EQ(In(ByteState::kRetained), 4096u);
+  EXPECT_THAT(Claim(kBob), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                    HasSubstr("expired")));
+}
+
+TEST_F(PoolHandoverTest, NobodyClaimsWhatSomebodyStillHasMapped) {
+  const LeaseGrant lease = LeaseOrDie(kAlice, 4096);
+  const int fd = open(lease.path.c_str(), O_RDWR);
+  ASSERT_THAT(MakeTicket(kAlice, lease), IsOk());
+  EXPECT_THAT(Claim(kBob), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                    HasSubstr("stays good")));
+  close(fd);
+  EXPECT_THAT(Claim(kBob), IsOk());
+}
+
+TEST_F(PoolHandoverTest, AnotherUidClaimsNothing) {
+  ASSERT_THAT(MakeTicket(kAlice, LeaseOrDie(kAlice, 4096)), IsOk());
+  EXPECT_THAT(Claim(kCarol), StatusIs(absl::StatusCode::kPermissionDenied));
+  EXPECT_THAT(Claim(kBob), IsOk());
+}
+
+TEST_F(PoolHandoverTest, ALeaseIsNoTicket) {
+  const LeaseGrant lease = LeaseOrDie(kAlice, 4096);
+  EXPECT_THAT(pool_->Claim(kBob, {random_.Next(), ClientId(), lease.id,
+                                  std::nullopt}),
+              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(
+      pool_->MakeTicket(kAlice, {lease.id, 0}, lease.id, std::nullopt),
+      StatusIs(absl::StatusCode::kAlreadyExists));
+}
+
+TEST_F(PoolHandoverTest, WhatIsSealedOrSharedBecomesNoTicket) {
+  const LeaseGrant sealed = LeaseOrDie(kAlice, 4096, "sealed");
+  ASSERT_THAT(Seal(kAlice, sealed), IsOk());
+  EXPECT_THAT(MakeTicket(kAlice, sealed),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  const LeaseGrant shared = LeaseOrDie(kAlice, 4096, "shared");
+  AttachOrDie(kBob, "shared");
+  EXPECT_THAT(MakeTicket(kAlice, shared),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(PoolHandoverTest, ASealedBufferLingersAfterItsProducer) {
+  const LeaseGrant lease = LeaseOrDie(kAlice, 4096, "frames");
+  ASSERT_THAT(Seal(kAlice, lease, absl::Seconds(30)), IsOk());
+  pool_->RemoveHolder(kAlice);
+  pool_->CheckInvariants();
+  EXPECT_EQ(In(ByteState::kLeased), 4096u);
+  clock_.Advance(absl::Seconds(29));
+  pool_->Tick();
+  EXPECT_THAT(LeaseOrDie(kBob, 4096).path, testing::Ne(lease.path));
+  EXPECT_THAT(Lease(kBob, Request(4096, "frames")),
+              StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("lingered")));
+  const LeaseGrant view = Attach(kBob, Read("frames")).value();
+  clock_.Advance(absl::Seconds(1));
+  pool_->Tick();
+  EXPECT_THAT(Attach(kBob, Read("frames")), IsOk()) << "a reader keeps it";
+  pool_->RemoveHolder(kBob);
+  EXPECT_EQ(In(ByteState::kLeased), 0u);
+}
+
+TEST_F(PoolHandoverTest, ALingeringBufferEndsWithItsTime) {
+  const LeaseGrant lease = LeaseOrDie(kAlice, 4096, "frames");
+  ASSERT_THAT(Seal(kAlice, lease, absl::Seconds(30)), IsOk());
+  ASSERT_THAT(Release(kAlice, lease), IsOk());
+  clock_.Advance(absl::Seconds(30));
+  pool_->Tick();
+  EXPECT_EQ(In(ByteState::kLeased), 0u);
+  EXPECT_EQ(In(ByteState::kRetained), 4096u);
+}
+
+TEST_F(PoolHandoverTest, TicketsAreListedWithoutAHolder) {
+  const LeaseGrant lease = LeaseOrDie(kAlice, 4096, "frames");
+  ASSERT_THAT(MakeTicket(kAlice, lease), IsOk());
+  const std::vector<BufferListing> all = pool_->ListAll();
+  ASSERT_EQ(all.size(), 1u);
+  ASSERT_EQ(all[0].leases.size(), 1u);
+  EXPECT_EQ(all[0].leases[0].kind, LeaseKind::kTicket);
+  EXPECT_EQ(all[0].leases[0].holder.pid, 0);
+}
+
+}  // namespace
+}  // namespace warmpool

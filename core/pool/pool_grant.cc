@@ -133,7 +133,7 @@ absl::StatusOr<LeaseGrant> Pool::CommitLease(const Holder& holder,
   if (kept) {
     MutexLock lock(&mutex_);
     if (table_.FindHolder(holder.id) != nullptr && !draining_) {
-      grant = GrantOf(table_.AddBuffer(std::move(buffer), std::move(lease)));
+      grant = GrantOf(AddBufferLocked(std::move(buffer), std::move(lease)));
     } else {
       status = absl::UnavailableError(
           "the daemon began to drain, or the holder's process went, while the "
@@ -141,6 +141,7 @@ absl::StatusOr<LeaseGrant> Pool::CommitLease(const Holder& holder,
     }
   }
   if (status.ok()) {
+    events_.Wake();
     segments_.NoteDue(expires_at);
     return grant;
   }
@@ -151,6 +152,14 @@ absl::StatusOr<LeaseGrant> Pool::CommitLease(const Holder& holder,
   }
   segments_.Return(std::move(buffer.segment));
   return status;
+}
+
+const LeaseTable::Lease& Pool::AddBufferLocked(LeaseTable::Buffer buffer,
+                                               LeaseTable::Lease lease) {
+  const LeaseTable::Lease& added =
+      table_.AddBuffer(std::move(buffer), std::move(lease));
+  PublishLocked(BufferEvents::Kind::kCreated, *added.buffer);
+  return added;
 }
 
 absl::StatusOr<LeaseGrant> Pool::AttachUncounted(HolderId holder,
@@ -224,6 +233,7 @@ absl::StatusOr<LeaseGrant> Pool::CommitOnLive(const Holder& holder,
     table_.Abandon(holder.id, request_id);
     segment = UnpinLocked(buffer);
   }
+  events_.Wake();
   if (segment.has_value()) segments_.Return(*std::move(segment));
   return status;
 }

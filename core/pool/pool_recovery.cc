@@ -54,6 +54,7 @@ Pool::Recovery Pool::Recover(const std::vector<RecoveredLease>& leases,
     }
     recovery.leases = table_.lease_count();
   }
+  events_.Wake();
   for (const LeaseId& id : ended) journal_.End(id);
   recovery.ended_leases = ended.size();
   recovery.leftovers += segments.size();
@@ -103,7 +104,7 @@ bool Pool::RecoverLeaseLocked(
   segments_.AdoptLeased(made.segment);
   // A live lease's name can't be taken: the journal has each name once.
   table_.ReserveName(made.uid, made.name, clock_.Now()).IgnoreError();
-  table_.AddBuffer(std::move(made), std::move(lease));
+  AddBufferLocked(std::move(made), std::move(lease));
   return true;
 }
 
@@ -251,10 +252,14 @@ absl::Status Pool::CommitAsserted(const Holder& holder, LeaseTable::Lease lease,
       last_generation_ = std::max(last_generation_, buffer->generation);
       ++counts_.asserted;
       quota_.Force(buffer->uid, buffer->segment.bytes());
-      table_.AddBuffer(std::move(*buffer), std::move(lease));
+      AddBufferLocked(std::move(*buffer), std::move(lease));
     }
   }
-  if (!status.ok()) journal_.End(id);
+  if (status.ok()) {
+    events_.Wake();
+  } else {
+    journal_.End(id);
+  }
   return status;
 }
 

@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "server/session.h"
 #include "server/unary_call.h"
+#include "server/watch_buffers.h"
 #include "server/watch_stats.h"
 
 namespace warmpool {
@@ -100,6 +101,7 @@ void ServeMemoryPool(const Serving& serving) {
   Await(serving, kListBuffers);
   Await(serving, kShutdown);
   AwaitWatchStats(serving);
+  AwaitWatchBuffers(serving);
   AwaitSession(serving);
 }
 

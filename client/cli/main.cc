@@ -22,7 +22,7 @@ constexpr int kUsage = 2;
 
 std::vector<Command> AllCommands() {
   return {StatsCommand(), ListCommand(),    WatchCommand(),
-          LeaseCommand(), ReleaseCommand(), ShutdownCommand()};
+          EventsCommand(), LeaseCommand(), ReleaseCommand(), ShutdownCommand()};
 }
 
 const Command* Find(const std::vector<Command>& commands,

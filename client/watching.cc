@@ -15,8 +15,8 @@ using Stub = DaemonChannel::Stub;
 
 // An RPC that answers one request with a stream.
 template <typename Request, typename Answer>
-using StreamRpc = std::unique_ptr<grpc::ClientReaderInterface<Answer>> (Stub::*)(
-    grpc::ClientContext*, const Request&);
+using StreamRpc = std::unique_ptr<grpc::ClientReaderInterface<Answer>> (
+    Stub::*)(grpc::ClientContext*, const Request&);
 
 // `what` is what the daemon sends.
 template <typename Request, typename Answer>

@@ -1,6 +1,6 @@
-// WatchStats, WatchBuffers: streams of the daemon's, read on the caller's thread
-// until the caller has enough or the daemon goes away. They do not wait for a
-// daemon, and have no deadline.
+// WatchStats, WatchBuffers: streams of the daemon's, read on the caller's
+// thread until the caller has enough or the daemon goes away. They do not wait
+// for a daemon, and have no deadline.
 //
 // Errors are those of the RPC and of DaemonChannel::Explain. UNAVAILABLE: the
 // daemon has gone away. FAILED_PRECONDITION: in a forked process.

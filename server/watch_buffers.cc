@@ -65,8 +65,8 @@ class WatchBuffersCall final {
     WriteNext();
   }
 
-  // On any thread, once each time that Next gave nothing: no alarm is set twice.
-  // `watch_` does not go before this has returned.
+  // On any thread, once each time that Next gave nothing: no alarm is set
+  // twice. `watch_` does not go before this has returned.
   void Wake() {
     is_woken_ = true;
     alarm_.Set(serving_.queue->queue(), gpr_time_0(GPR_CLOCK_MONOTONIC),

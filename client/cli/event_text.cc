@@ -20,8 +20,8 @@ const char* KindText(v1::BufferEvent::Kind kind) {
 
 cli::BufferEvent MakeEvent(const v1::BufferEvent& event, absl::Time time) {
   cli::BufferEvent made;
-  made.set_time(absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", time,
-                                 absl::UTCTimeZone()));
+  made.set_time(
+      absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", time, absl::UTCTimeZone()));
   made.set_kind(KindText(event.kind()));
   made.set_name(event.name());
   made.set_uid(event.uid());

@@ -21,8 +21,8 @@ constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 
 std::vector<Command> AllCommands() {
-  return {StatsCommand(), ListCommand(),    WatchCommand(),
-          EventsCommand(), LeaseCommand(), ReleaseCommand(), ShutdownCommand()};
+  return {StatsCommand(), ListCommand(),    WatchCommand(),   EventsCommand(),
+          LeaseCommand(), ReleaseCommand(), ShutdownCommand()};
 }
 
 const Command* Find(const std::vector<Command>& commands,

@@ -149,9 +149,8 @@ void BufferEvents::CheckInvariants() const {
     WARMPOOL_CHECK(!queue.is_dry || !queue.is_due, "a watch is woken for none");
     if (!queue.is_due || queue.is_waking) continue;
     ++to_wake;
-    WARMPOOL_CHECK(
-        std::count(to_wake_.begin(), to_wake_.end(), watch) == 1,
-        "a watch that is due is not to be woken");
+    WARMPOOL_CHECK(std::count(to_wake_.begin(), to_wake_.end(), watch) == 1,
+                   "a watch that is due is not to be woken");
   }
   WARMPOOL_CHECK(to_wake == to_wake_.size(), "watches to wake do not add up");
   WARMPOOL_CHECK(watches_ == queues_.size(), "watches do not add up");

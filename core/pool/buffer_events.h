@@ -2,16 +2,16 @@
 //
 // Whoever changes the lease table publishes the change in the same hold of the
 // lock that guards the table, so that the events of a buffer come in the order
-// of what happened to it. Publishing only fills queues. Watches that were out of
-// events are woken by Wake, which the publisher calls under no lock.
+// of what happened to it. Publishing only fills queues. Watches that were out
+// of events are woken by Wake, which the publisher calls under no lock.
 //
 // A watch has a queue of bounded length. Where its reader is slower than the
 // events, all that is in it gives way to one kResync: from there on nothing is
 // missing, and what was before is to be looked up in a list.
 //
 // Thread-safe.
-// Invariants: a watch that was out of events is woken for the next one, once, and
-// never by two threads at a time; no queue is longer than kMaxQueued.
+// Invariants: a watch that was out of events is woken for the next one, once,
+// and never by two threads at a time; no queue is longer than kMaxQueued.
 #ifndef WARMPOOL_CORE_POOL_BUFFER_EVENTS_H_
 #define WARMPOOL_CORE_POOL_BUFFER_EVENTS_H_
 

@@ -59,9 +59,9 @@ class BufferEventsTest : public ::testing::Test {
   std::vector<std::string> TakeAll(BufferEvents::Watch& watch) {
     std::vector<std::string> taken;
     while (const auto event = watch.Next()) {
-      taken.push_back(event->name.empty() ? KindText(event->kind)
-                                          : KindText(event->kind) + " " +
-                                                event->name);
+      taken.push_back(event->name.empty()
+                          ? KindText(event->kind)
+                          : KindText(event->kind) + " " + event->name);
       events_.CheckInvariants();
     }
     return taken;
@@ -189,22 +189,15 @@ TEST_F(BufferEventsTest, AWatchThatEndedIsNotWoken) {
 TEST_F(BufferEventsTest, WakingMayPublishAndTakeWithoutDeadlock) {
   WatchPtr watch;
   std::vector<std::string> seen;
-  watch = events_
-              .StartWatch({.uid = kUid,
-                           .wake =
-                               [&] {
-                                 for (const std::string& one :
-                                      TakeAll(*watch)) {
-                                   seen.push_back(one);
-                                 }
-                                 if (seen.size() > 3) return;
-                                 events_.Publish(Kind::kEnded, "a", kUid, 1, 1);
-                               }})
-              .value();
+  const auto wake = [&] {
+    for (const std::string& one : TakeAll(*watch)) seen.push_back(one);
+    if (seen.size() > 3) return;
+    events_.Publish(Kind::kEnded, "a", kUid, 1, 1);
+  };
+  watch = events_.StartWatch({.uid = kUid, .wake = wake}).value();
   TakeAll(*watch);
   Publish(Kind::kCreated, "a");
-  EXPECT_THAT(seen,
-              ElementsAre("created a", "ended a", "ended a", "ended a"));
+  EXPECT_THAT(seen, ElementsAre("created a", "ended a", "ended a", "ended a"));
 }
 
 TEST_F(BufferEventsTest, AUidThatWatchesTooOftenIsRefusedAndOthersAreNot) {
@@ -230,8 +223,8 @@ class Reader {
                                  .wake = [this] { woken_.release(); }})
                    .value()),
         all_(events
-                 ->StartWatch({.uid = kUid,
-                               .wake = [this] { woken_.release(); }})
+                 ->StartWatch(
+                     {.uid = kUid, .wake = [this] { woken_.release(); }})
                  .value()),
         thread_([this] { Main(); }) {}
   ~Reader() { thread_.join(); }
@@ -287,7 +280,8 @@ TEST(BufferEventsThreadsTest, EachBuffersEventsComeInOrderToAllReaders) {
       publishers.emplace_back([&events, name] {
         for (uint64_t generation = 1; generation <= kGenerations;
              ++generation) {
-          for (const Kind kind : {Kind::kCreated, Kind::kSealed, Kind::kEnded}) {
+          for (const Kind kind :
+               {Kind::kCreated, Kind::kSealed, Kind::kEnded}) {
             events.Publish(kind, name, kUid, generation, 1);
             events.Wake();
           }

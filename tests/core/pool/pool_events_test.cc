@@ -134,14 +134,12 @@ TEST_F(PoolEventsTest, AWatcherMustBeThereAndItsPrefixNoLongerThanAName) {
 
 TEST_F(PoolEventsTest, AWakeMayAskThePool) {
   std::vector<std::string> listed;
-  const auto watch =
-      pool_->Watch(kAlice, "",
-                   [&] {
-                     for (const auto& buffer : pool_->ListAll()) {
-                       listed.push_back(buffer.name);
-                     }
-                   })
-          .value();
+  const auto wake = [&] {
+    for (const BufferListing& buffer : pool_->ListAll()) {
+      listed.push_back(buffer.name);
+    }
+  };
+  const auto watch = pool_->Watch(kAlice, "", wake).value();
   while (watch->Next() != nullptr) {
   }
   LeaseOrDie(kAlice, 4096, "frames");

@@ -159,8 +159,9 @@ TEST_F(WatchBuffersTest, TheDaemonsStopEndsTheStream) {
 }
 
 TEST_F(WatchBuffersTest, StreamsAreCancelledWhileEventsCome) {
-  // Some of them while they wait, some while they are woken or written to.
-  for (int i = 0; i < 200; ++i) {
+  // Some of them while they wait, some while they are woken or written to. More
+  // than a uid may have: each must be gone for the next ones to begin.
+  for (int i = 0; i < 300; ++i) {
     Stream stream(client_);
     stream.AwaitResync();
     const v1::GrantedLease lease = LeaseNamed(absl::StrCat("n/", i));
@@ -173,7 +174,6 @@ TEST_F(WatchBuffersTest, StreamsAreCancelledWhileEventsCome) {
               grpc::StatusCode::CANCELLED);
   }
   EXPECT_EQ(client_.Stats().leases().live_leases(), 0u);
-  EXPECT_EQ(daemon_.Terminate(), 0);
 }
 
 TEST_F(WatchBuffersTest, AUidThatWatchesTooOftenIsRefusedUntilOneEnds) {

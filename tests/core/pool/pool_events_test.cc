@@ -1,6 +1,9 @@
 // What the pool tells those who watch buffers.
+#include <atomic>
+#include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/pool/pool.h"
@@ -11,6 +14,7 @@ namespace warmpool {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
 using Kind = BufferEvents::Kind;
@@ -38,7 +42,7 @@ class PoolEventsTest : public PoolFixture {
     return taken;
   }
 
-  int wakes_ = 0;
+  std::atomic<int> wakes_ = 0;
 };
 
 TEST_F(PoolEventsTest, ABufferIsCreatedByItsLeaseAndEndedByItsRelease) {
@@ -144,6 +148,54 @@ TEST_F(PoolEventsTest, AWakeMayAskThePool) {
   }
   LeaseOrDie(kAlice, 4096, "frames");
   EXPECT_THAT(listed, ElementsAre("frames"));
+}
+
+TEST_F(PoolEventsTest, EventsAreInOrderWhileManyLeaseTheSameNames) {
+  constexpr int kRounds = 300;
+  const auto watch = Watch(kAlice);
+  std::map<std::string, uint64_t> there;
+  std::map<std::string, uint64_t> last;
+  const auto follow = [&] {
+    while (const auto event = watch->Next()) {
+      if (event->kind == Kind::kResync) {
+        there.clear();
+      } else if (event->kind == Kind::kCreated) {
+        EXPECT_TRUE(there.emplace(event->name, event->generation).second);
+        EXPECT_GT(event->generation, last[event->name]);
+        last[event->name] = event->generation;
+      } else {
+        // Before a resync it may have been told that it came.
+        const auto it = there.find(event->name);
+        if (it != there.end()) {
+          EXPECT_EQ(it->second, event->generation);
+          there.erase(it);
+        }
+      }
+    }
+  };
+  std::atomic<int> running = 2;
+  std::vector<std::thread> threads;
+  for (const HolderId holder : {kAlice, kBob}) {
+    threads.emplace_back([this, holder, &running] {
+      for (int round = 0; round < kRounds; ++round) {
+        const std::string name = "n" + std::to_string(round % 3);
+        for (const absl::StatusOr<LeaseGrant>& grant :
+             {pool_->Lease(holder, Request(4096, name)),
+              pool_->Attach(holder, AttachTo(name))}) {
+          if (!grant.ok()) continue;
+          const LeaseRef ref{grant->id, grant->generation};
+          EXPECT_THAT(pool_->Release(holder, {&ref, 1}, false)[0], IsOk());
+        }
+      }
+      --running;
+    });
+  }
+  while (running > 0) follow();
+  for (std::thread& thread : threads) thread.join();
+  follow();
+  EXPECT_THAT(there, IsEmpty());
+  EXPECT_FALSE(last.empty());
+  pool_->CheckInvariants();
 }
 
 }  // namespace

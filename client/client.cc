@@ -170,6 +170,12 @@ absl::Status Client::WatchStats(
   return connection_->WatchStats(interval, on_stats);
 }
 
+absl::Status Client::WatchBuffers(
+    const std::string& name_prefix,
+    const std::function<bool(const v1::BufferEvent&)>& on_event) {
+  return connection_->WatchBuffers(name_prefix, on_event);
+}
+
 absl::StatusOr<std::vector<v1::Buffer>> Client::ListBuffers(
     v1::ListBuffersRequest filter) {
   filter.set_page_size(kBuffersPerPage);

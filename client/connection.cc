@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/conversion.h"
 #include "client/lease_verdict.h"
+#include "client/watching.h"
 #include "core/base/clock.h"
 #include "core/base/random_id.h"
 #include "core/base/unix_target.h"
@@ -397,25 +398,13 @@ absl::StatusOr<v1::ShutdownResponse> Connection::Shutdown(bool revoke) {
 absl::Status Connection::WatchStats(
     absl::Duration interval,
     const std::function<bool(const v1::GetStatsResponse&)>& on_stats) {
-  const absl::Status process = channel_.CheckProcess();
-  if (!process.ok()) return process;
-  v1::WatchStatsRequest request;
-  *request.mutable_interval() = DurationToWire(interval);
-  grpc::ClientContext context;
-  const auto reader = channel_.stub().WatchStats(&context, request);
-  v1::GetStatsResponse stats;
-  while (reader->Read(&stats)) {
-    if (on_stats(stats)) continue;
-    context.TryCancel();
-    reader->Finish();
-    return absl::OkStatus();
-  }
-  const grpc::Status status = reader->Finish();
-  if (!status.ok()) {
-    return channel_.Explain(status, absl::InfiniteDuration());
-  }
-  return absl::UnavailableError(absl::StrCat(
-      "the daemon at ", channel_.target(), " stopped sending statistics"));
+  return warmpool::WatchStats(&channel_, interval, on_stats);
+}
+
+absl::Status Connection::WatchBuffers(
+    const std::string& name_prefix,
+    const std::function<bool(const v1::BufferEvent&)>& on_event) {
+  return warmpool::WatchBuffers(&channel_, name_prefix, on_event);
 }
 
 }  // namespace warmpool

@@ -105,10 +105,13 @@ class Connection final : public LeaseSource {
       const v1::ListBuffersRequest& request);
   absl::StatusOr<v1::GetStatsResponse> GetStats();
 
-  // Does not wait for a daemon, and has no deadline.
+  // See client/watching.h.
   absl::Status WatchStats(
       absl::Duration interval,
       const std::function<bool(const v1::GetStatsResponse&)>& on_stats);
+  absl::Status WatchBuffers(
+      const std::string& name_prefix,
+      const std::function<bool(const v1::BufferEvent&)>& on_event);
 
   // Does not wait for a daemon, nor try again: the next daemon is not meant.
   absl::StatusOr<v1::ShutdownResponse> Shutdown(bool revoke);

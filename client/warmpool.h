@@ -5,8 +5,8 @@
 //   absl::StatusOr<warmpool::Buffer> frame = client->Lease(2 << 20);
 //   std::memset(frame->data(), 0, frame->size());
 //
-// Everything returns absl::Status; every call but WatchStats has a deadline,
-// until which it also waits for a daemon that is restarting. UNAVAILABLE: no
+// Everything returns absl::Status; every call but WatchStats and WatchBuffers has
+// a deadline, until which it also waits for a daemon that is restarting. UNAVAILABLE: no
 // daemon answered, or it is draining; DEADLINE_EXCEEDED: it is there, but
 // silent. A lost connection is made up for: the call is repeated.
 //
@@ -150,6 +150,16 @@ class Client {
   // paging fields are ignored.
   absl::StatusOr<std::vector<v1::Buffer>> ListBuffers(
       v1::ListBuffersRequest filter = {});
+
+  // Calls `on_event` with what becomes of buffers whose names start so, of those
+  // that ListBuffers shows, until it returns false (OK) or the daemon goes away
+  // (UNAVAILABLE). The first event is KIND_RESYNC: list the buffers then, and
+  // nothing is missing. It comes again where `on_event` took so long that events
+  // were lost. Does not wait for a daemon. INVALID_ARGUMENT: the prefix is longer
+  // than a name; RESOURCE_EXHAUSTED: processes of this user watch too often.
+  absl::Status WatchBuffers(
+      const std::string& name_prefix,
+      const std::function<bool(const v1::BufferEvent&)>& on_event);
 
   // Ends another holder's lease. Only for uid 0 and the daemon's uid.
   absl::Status Revoke(const std::string& lease_id);

@@ -86,6 +86,16 @@ v1::Warmth ToProto(Warmth warmth) {
   return v1::WARMTH_UNSPECIFIED;
 }
 
+v1::BufferEvent::Kind ToProto(BufferEvents::Kind kind) {
+  switch (kind) {
+    case BufferEvents::Kind::kCreated: return v1::BufferEvent::KIND_CREATED;
+    case BufferEvents::Kind::kSealed: return v1::BufferEvent::KIND_SEALED;
+    case BufferEvents::Kind::kEnded: return v1::BufferEvent::KIND_ENDED;
+    case BufferEvents::Kind::kResync: return v1::BufferEvent::KIND_RESYNC;
+  }
+  return v1::BufferEvent::KIND_UNSPECIFIED;
+}
+
 }  // namespace
 
 absl::StatusOr<absl::Duration> FromProto(
@@ -293,6 +303,16 @@ v1::RevokedNotice ToProto(const RevokedLease& revoked) {
                        ? v1::RevokedNotice::CAUSE_EXPIRED
                        : v1::RevokedNotice::CAUSE_REVOKED);
   return notice;
+}
+
+v1::BufferEvent ToProto(const BufferEvents::Event& event) {
+  v1::BufferEvent wire;
+  wire.set_kind(ToProto(event.kind));
+  wire.set_name(event.name);
+  wire.set_uid(event.uid);
+  wire.set_generation(event.generation);
+  wire.set_size_bytes(event.bytes);
+  return wire;
 }
 
 }  // namespace warmpool

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "core/pool/buffer_events.h"
 #include "core/pool/buffer_listing.h"
 #include "core/pool/lease.h"
 #include "google/protobuf/duration.pb.h"
@@ -46,6 +47,7 @@ v1::Buffer ToProto(const BufferListing& listing, HolderId viewer,
                    bool viewer_is_admin);
 v1::Result ToProto(const absl::Status& status);
 v1::RevokedNotice ToProto(const RevokedLease& revoked);
+v1::BufferEvent ToProto(const BufferEvents::Event& event);
 
 }  // namespace warmpool
 

@@ -4,11 +4,14 @@
 #define WARMPOOL_SERVER_HANDLERS_H_
 
 #include <functional>
+#include <memory>
 #include <optional>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "core/pool/attach_waits.h"
+#include "core/pool/buffer_events.h"
 #include "core/pool/lease.h"
 #include "google/protobuf/repeated_ptr_field.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
@@ -66,6 +69,10 @@ class Handlers {
   virtual absl::Status GetStats(HolderId holder,
                                 const v1::GetStatsRequest& request,
                                 v1::GetStatsResponse* response) = 0;
+  // `wake` is as in BufferEvents. The watch must end before the pool does.
+  virtual absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> WatchBuffers(
+      HolderId holder, const v1::WatchBuffersRequest& request,
+      std::function<void()> wake) = 0;
 
   // --- Slow: make memory, open files, or go through all leases ---
 

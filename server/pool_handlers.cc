@@ -201,6 +201,12 @@ absl::Status PoolHandlers::GetStats(HolderId, const v1::GetStatsRequest&,
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> PoolHandlers::WatchBuffers(
+    HolderId holder, const v1::WatchBuffersRequest& request,
+    std::function<void()> wake) {
+  return pool_.Watch(holder, request.name_prefix(), std::move(wake));
+}
+
 absl::Status PoolHandlers::Shutdown(HolderId holder,
                                     const v1::ShutdownRequest& request,
                                     v1::ShutdownResponse* response) {

@@ -5,13 +5,16 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "core/base/clock.h"
 #include "core/memory/segment_directory.h"
 #include "core/memory/system_calls.h"
+#include "core/pool/buffer_events.h"
 #include "core/pool/pool.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 #include "server/handlers.h"
@@ -74,6 +77,9 @@ class PoolHandlers final : public Handlers {
                            v1::ListBuffersResponse* response) override;
   absl::Status GetStats(HolderId holder, const v1::GetStatsRequest& request,
                         v1::GetStatsResponse* response) override;
+  absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> WatchBuffers(
+      HolderId holder, const v1::WatchBuffersRequest& request,
+      std::function<void()> wake) override;
   absl::Status Shutdown(HolderId holder, const v1::ShutdownRequest& request,
                         v1::ShutdownResponse* response) override;
 

@@ -6,6 +6,7 @@
 #include "server/attach_call.h"
 #include "server/session.h"
 #include "server/unary_call.h"
+#include "server/watch_buffers.h"
 #include "server/watch_stats.h"
 
 namespace warmpool {
@@ -109,6 +110,7 @@ void ServeMemoryPool(const Serving& serving) {
   Await(serving, kShutdown);
   AwaitAttach(serving);
   AwaitWatchStats(serving);
+  AwaitWatchBuffers(serving);
   AwaitSession(serving);
 }
 

@@ -46,6 +46,7 @@ bool JsonWanted();
 Command StatsCommand();
 Command ListCommand();
 Command WatchCommand();
+Command EventsCommand();
 Command LeaseCommand();
 Command ReleaseCommand();
 Command ShutdownCommand();

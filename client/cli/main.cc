@@ -21,7 +21,7 @@ constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 
 std::vector<Command> AllCommands() {
-  return {StatsCommand(), ListCommand(),    WatchCommand(),
+  return {StatsCommand(), ListCommand(),    WatchCommand(),   EventsCommand(),
           LeaseCommand(), ReleaseCommand(), ShutdownCommand()};
 }
 

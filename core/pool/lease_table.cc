@@ -123,7 +123,9 @@ LeaseTable::Buffer* LeaseTable::FindBuffer(uid_t uid, const std::string& name) {
 
 std::optional<Segment> LeaseTable::Unpin(Buffer* buffer) {
   WARMPOOL_CHECK(buffer->pins > 0, "a buffer is unpinned twice");
-  if (--buffer->pins > 0 || !buffer->leases.empty()) return std::nullopt;
+  const bool goes = GoesWhenUnpinned(*buffer);
+  --buffer->pins;
+  if (!goes) return std::nullopt;
   std::optional<Segment> segment = std::move(buffer->segment);
   --buffer_count_;
   buffers_.erase(std::make_pair(buffer->name, buffer->uid));

@@ -121,6 +121,9 @@ class LeaseTable {
   // The segment, if the buffer has neither lease nor pin left: it is gone then,
   // and its name free.
   std::optional<Segment> Unpin(Buffer* buffer);
+  static bool GoesWhenUnpinned(const Buffer& buffer) {
+    return buffer.pins == 1 && buffer.leases.empty();
+  }
 
   // Makes a buffer of a reserved name; `lease` becomes its first lease.
   const Lease& AddBuffer(Buffer buffer, Lease lease);

@@ -120,6 +120,34 @@ std::vector<BufferListing> Pool::ListAll() const {
   return all;
 }
 
+absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> Pool::Watch(
+    HolderId holder, const std::string& name_prefix,
+    std::function<void()> wake) {
+  if (name_prefix.size() > LeaseRecord::kMaxBufferNameBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "name prefix of ", name_prefix.size(), " bytes: no name has more than ",
+        LeaseRecord::kMaxBufferNameBytes));
+  }
+  BufferEvents::WatchOptions options{.name_prefix = name_prefix,
+                                     .wake = std::move(wake)};
+  {
+    MutexLock lock(&mutex_);
+    const Holder* const caller = table_.FindHolder(holder);
+    if (caller == nullptr) {
+      return absl::UnavailableError("the holder's process is gone");
+    }
+    options.uid = caller->uid;
+    options.all_uids = caller->admin;
+  }
+  return events_.StartWatch(std::move(options));
+}
+
+void Pool::PublishLocked(BufferEvents::Kind kind,
+                         const LeaseTable::Buffer& buffer) {
+  events_.Publish(kind, buffer.name, buffer.uid, buffer.generation,
+                  buffer.bytes);
+}
+
 absl::Status Pool::RequireAdmin(HolderId holder, absl::string_view deed) const {
   MutexLock lock(&mutex_);
   const Holder* const caller = table_.FindHolder(holder);
@@ -183,6 +211,7 @@ void Pool::CheckInvariants() const {
   }
   journal_.CheckInvariants();
   segments_.CheckInvariants();
+  events_.CheckInvariants();
 }
 
 }  // namespace warmpool

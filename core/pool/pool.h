@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@
 #include "core/base/random_id.h"
 #include "core/memory/segment_directory.h"
 #include "core/pool/attach_waits.h"
+#include "core/pool/buffer_events.h"
 #include "core/pool/buffer_listing.h"
 #include "core/pool/journal.h"
 #include "core/pool/journal_keeper.h"
@@ -192,6 +194,13 @@ class Pool {
   // Every buffer of every uid.
   std::vector<BufferListing> ListAll() const;
 
+  // Tells from here on what becomes of the buffers that `holder` may see; see
+  // BufferEvents. Must not outlive this. UNAVAILABLE: the holder's process is
+  // gone. INVALID_ARGUMENT: the prefix is longer than any name.
+  absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> Watch(
+      HolderId holder, const std::string& name_prefix,
+      std::function<void()> wake);
+
   // PERMISSION_DENIED unless `holder` is an admin; the message says that only
   // admins may `deed`.
   absl::Status RequireAdmin(HolderId holder, absl::string_view deed) const;
@@ -353,6 +362,15 @@ class Pool {
   // The live one of that id, or null.
   const LeaseTable::Lease* FindLiveLocked(const LeaseId& id) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // All changes of buffers that are to be watched go through here.
+  // events_.Wake() follows, under no lock.
+  void PublishLocked(BufferEvents::Kind kind, const LeaseTable::Buffer& buffer)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // `*wakes`: of those who waited for it.
+  const LeaseTable::Lease& AddBufferLocked(LeaseTable::Buffer buffer,
+                                           LeaseTable::Lease lease,
+                                           AttachWaits::Wakes* wakes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The buffer's segment, if it goes; its bytes are no longer its uid's then.
   std::optional<Segment> UnpinLocked(LeaseTable::Buffer* buffer)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -375,6 +393,9 @@ class Pool {
   // Synchronised by themselves. Calls into them are made under no lock of ours.
   JournalKeeper journal_;
   SegmentPool segments_;
+
+  // Synchronised by itself. Published to under mutex_, woken under no lock.
+  BufferEvents events_;
 
   mutable Mutex mutex_;
   LeaseTable table_ ABSL_GUARDED_BY(mutex_);

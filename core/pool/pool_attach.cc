@@ -137,6 +137,7 @@ absl::StatusOr<LeaseGrant> Pool::CommitOnLive(const Holder& holder,
     table_.Abandon(holder.id, request_id);
     segment = UnpinLocked(buffer);
   }
+  events_.Wake();
   if (segment.has_value()) segments_.Return(*std::move(segment));
   return status;
 }

@@ -149,6 +149,7 @@ size_t Pool::EndUnused(absl::Span<const LeaseId> leases, absl::Time since) {
       if (segment.has_value()) unpinned.push_back(*std::move(segment));
     }
   }
+  events_.Wake();
   const size_t count = ended.size();
   Finish(std::move(ended));
   for (Segment& segment : unpinned) segments_.Return(std::move(segment));
@@ -202,6 +203,9 @@ LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause) {
 
 std::optional<Segment> Pool::UnpinLocked(LeaseTable::Buffer* buffer) {
   const uid_t uid = buffer->uid;
+  if (LeaseTable::GoesWhenUnpinned(*buffer)) {
+    PublishLocked(BufferEvents::Kind::kEnded, *buffer);
+  }
   std::optional<Segment> segment = table_.Unpin(buffer);
   if (segment.has_value()) quota_.ReleaseBytes(uid, segment->bytes());
   return segment;
@@ -232,6 +236,7 @@ void Pool::Finish(std::vector<LeaseTable::Ended> ended) {
     }
     revoked = revoked_;
   }
+  events_.Wake();
   for (size_t i = 0; i < ended.size(); ++i) {
     const EndCause cause = ended[i].lease.cause;
     if (options_.on_revoked && ended[i].lease.holder != kPoolHolder &&

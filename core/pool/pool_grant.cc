@@ -127,9 +127,8 @@ absl::StatusOr<LeaseGrant> Pool::CommitLease(const Holder& holder,
   if (kept) {
     MutexLock lock(&mutex_);
     if (table_.FindHolder(holder.id) != nullptr && !draining_) {
-      grant = GrantOf(table_.AddBuffer(std::move(buffer), std::move(lease)));
-      wakes = waits_.TakeFor(
-          {grant.buffer_name, holder.uid, /*sealed=*/false});
+      grant = GrantOf(
+          AddBufferLocked(std::move(buffer), std::move(lease), &wakes));
     } else {
       status = absl::UnavailableError(
           "the daemon began to drain, or the holder's process went, while the "
@@ -137,6 +136,7 @@ absl::StatusOr<LeaseGrant> Pool::CommitLease(const Holder& holder,
     }
   }
   if (status.ok()) {
+    events_.Wake();
     segments_.NoteDue(expires_at);
     Wake(wakes);
     return grant;
@@ -148,6 +148,17 @@ absl::StatusOr<LeaseGrant> Pool::CommitLease(const Holder& holder,
   }
   segments_.Return(std::move(buffer.segment));
   return status;
+}
+
+const LeaseTable::Lease& Pool::AddBufferLocked(LeaseTable::Buffer buffer,
+                                               LeaseTable::Lease lease,
+                                               AttachWaits::Wakes* wakes) {
+  const LeaseTable::Lease& added =
+      table_.AddBuffer(std::move(buffer), std::move(lease));
+  PublishLocked(BufferEvents::Kind::kCreated, *added.buffer);
+  *wakes = waits_.TakeFor(
+      {added.buffer->name, added.buffer->uid, added.buffer->sealed});
+  return added;
 }
 
 LeaseTable::Lease Pool::NewLease(HolderId holder, const RequestId& request_id,

@@ -50,6 +50,7 @@ void Pool::UnpinAndReturn(LeaseTable::Buffer* buffer) {
     MutexLock lock(&mutex_);
     segment = UnpinLocked(buffer);
   }
+  events_.Wake();
   if (segment.has_value()) segments_.Return(*std::move(segment));
 }
 
@@ -88,6 +89,7 @@ absl::Status Pool::Seal(HolderId holder, const LeaseRef& ref,
     if (status.ok() && lease == nullptr) status = EndedMeanwhile(ref.id);
     if (status.ok()) {
       table_.Seal(ref.id, linger);
+      PublishLocked(BufferEvents::Kind::kSealed, *buffer);
       ++counts_.sealed;
       wakes = waits_.TakeFor({buffer->name, buffer->uid, /*sealed=*/true});
     }

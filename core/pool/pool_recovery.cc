@@ -67,6 +67,7 @@ Pool::Recovery Pool::Recover(const std::vector<RecoveredLease>& leases,
     }
     recovery.leases = table_.lease_count();
   }
+  events_.Wake();
   for (const LeaseId& id : ended) journal_.End(id);
   // Where it can't be kept, the next daemon tries the same.
   for (const auto& [id, successor] : lingering) {
@@ -141,7 +142,9 @@ bool Pool::RecoverLeaseLocked(
   segments_.AdoptLeased(made.segment);
   // A live lease's name can't be taken: the journal has each name once.
   table_.ReserveName(made.uid, made.name, clock_.Now()).IgnoreError();
-  table_.AddBuffer(std::move(made), std::move(lease));
+  // Before the first request nobody waits.
+  AttachWaits::Wakes none;
+  AddBufferLocked(std::move(made), std::move(lease), &none);
   return true;
 }
 
@@ -292,6 +295,7 @@ absl::Status Pool::CommitAsserted(const Holder& holder, LeaseTable::Lease lease,
   AccountJournal();
   if (!kept.ok()) return kept;
   absl::Status status;
+  AttachWaits::Wakes wakes;
   {
     MutexLock lock(&mutex_);
     status = MayCommitLocked(holder.id, id);
@@ -300,10 +304,15 @@ absl::Status Pool::CommitAsserted(const Holder& holder, LeaseTable::Lease lease,
       last_generation_ = std::max(last_generation_, buffer->generation);
       ++counts_.asserted;
       quota_.Force(buffer->uid, buffer->segment.bytes());
-      table_.AddBuffer(std::move(*buffer), std::move(lease));
+      AddBufferLocked(std::move(*buffer), std::move(lease), &wakes);
     }
   }
-  if (!status.ok()) journal_.End(id);
+  if (status.ok()) {
+    events_.Wake();
+    Wake(wakes);
+  } else {
+    journal_.End(id);
+  }
   return status;
 }
 

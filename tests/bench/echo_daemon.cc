@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,9 +14,11 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "core/base/clock.h"
+#include "core/pool/buffer_events.h"
 #include "server/admission.h"
 #include "server/grpc_server.h"
 #include "server/handlers.h"
@@ -71,6 +74,11 @@ class EchoHandlers final : public Handlers {
   absl::Status GetStats(HolderId, const v1::GetStatsRequest&,
                         v1::GetStatsResponse*) override {
     return absl::OkStatus();
+  }
+  absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> WatchBuffers(
+      HolderId, const v1::WatchBuffersRequest&,
+      std::function<void()>) override {
+    return absl::UnimplementedError("no buffers here");
   }
   absl::Status Lease(HolderId, const v1::LeaseRequest&,
                      v1::LeaseResponse*) override {

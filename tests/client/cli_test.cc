@@ -157,6 +157,28 @@ TEST_F(CliTest, WatchPrintsAsManyLinesAsAskedFor) {
   EXPECT_EQ(Parse<v1::GetStatsResponse>(json.out).pid(), daemon_.pid());
 }
 
+TEST_F(CliTest, EventsPrintsALineForEachEventWithThePrefix) {
+  ChildProcess text({"client/warmpool", "events", "--prefix=a/", "--count=3",
+                     "--target=" + target()});
+  EXPECT_THAT(text.ReadLine(), HasSubstr("resync"));
+  ChildProcess json({"client/warmpool", "events", "--json", "--count=2",
+                     "--target=" + target()});
+  EXPECT_EQ(Parse<cli::BufferEvent>(json.ReadLine()).kind(), "resync");
+  const Holder other = StartLease({"64KiB", "--name=b/1"});
+  Holder holder = StartLease({"64KiB", "--name=a/1"});
+  const std::string created = text.ReadLine();
+  EXPECT_THAT(created, HasSubstr("created"));
+  EXPECT_THAT(created, HasSubstr("64 KiB  a/1"));
+  holder.process->Signal(SIGTERM);
+  EXPECT_THAT(text.ReadLine(), HasSubstr("ended"));
+  EXPECT_EQ(text.Wait(), 0);
+  const auto event = Parse<cli::BufferEvent>(json.ReadLine());
+  EXPECT_EQ(event.kind(), "created");
+  EXPECT_EQ(event.name(), "b/1");
+  EXPECT_EQ(event.size_bytes(), 64u << 10);
+  EXPECT_EQ(json.Wait(), 0);
+}
+
 TEST_F(CliTest, ShutdownStopsTheDaemon) {
   const ToolResult result = Run("shutdown --json");
   EXPECT_EQ(result.exit_code, 0) << result.err;
@@ -171,14 +193,15 @@ TEST(CliUsageTest, AnUnknownCommandIsNamedBesideTheKnownOnes) {
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err,
               HasSubstr("no command \"frobnicate\"; there are stats, list, "
-                        "watch, lease, release, shutdown"));
+                        "watch, events, lease, release, shutdown"));
   EXPECT_EQ(RunTool("client/warmpool").exit_code, 2);
 }
 
 TEST(CliUsageTest, AWrongCommandLineIsToldWithoutADaemon) {
   for (const std::string command :
        {"stats extra", "lease", "lease 2lightyears", "release", "release 12ab",
-        "stats --ttl=3s", "list --holder=0"}) {
+        "stats --ttl=3s", "list --holder=0", "events a/",
+        "list --prefix=a/"}) {
     const ToolResult result = RunTool("client/warmpool " + command);
     EXPECT_EQ(result.exit_code, 2) << command;
     EXPECT_THAT(result.err, HasSubstr("Try warmpool --help.")) << command;
@@ -190,7 +213,7 @@ TEST(CliUsageTest, HelpIsThereForTheToolAndForEachCommand) {
   EXPECT_EQ(general.exit_code, 0);
   EXPECT_THAT(general.out, HasSubstr("Commands:"));
   for (const std::string command :
-       {"stats", "list", "watch", "lease", "release", "shutdown"}) {
+       {"stats", "list", "watch", "events", "lease", "release", "shutdown"}) {
     EXPECT_THAT(general.out, HasSubstr("\n  " + command));
     const ToolResult help = RunTool("client/warmpool " + command + " --help");
     EXPECT_EQ(help.exit_code, 0);

@@ -20,6 +20,7 @@
 namespace warmpool {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::warmpool::testing::DaemonProcess;
 using ::warmpool::testing::Eventually;
@@ -195,6 +196,38 @@ TEST_F(ClientTest, WatchesStatisticsUntilToldToStop) {
                            daemon_.Kill();
                            return true;
                          }),
+      StatusIs(absl::StatusCode::kUnavailable, HasSubstr(daemon_.target())));
+}
+
+TEST_F(ClientTest, WatchesBuffersUntilToldToStop) {
+  Client other = Connect();
+  absl::StatusOr<Buffer> buffer = absl::UnknownError("none");
+  std::vector<v1::BufferEvent::Kind> kinds;
+  EXPECT_THAT(client_.WatchBuffers(
+                  "frames/",
+                  [&](const v1::BufferEvent& event) {
+                    kinds.push_back(event.kind());
+                    switch (event.kind()) {
+                      case v1::BufferEvent::KIND_RESYNC:
+                        buffer = other.Lease(4096, {.name = "frames/0"});
+                        return buffer.ok();
+                      case v1::BufferEvent::KIND_CREATED:
+                        EXPECT_EQ(event.name(), "frames/0");
+                        return buffer->Release().ok();
+                      default:
+                        return false;
+                    }
+                  }),
+              IsOk());
+  EXPECT_THAT(kinds, ElementsAre(v1::BufferEvent::KIND_RESYNC,
+                                 v1::BufferEvent::KIND_CREATED,
+                                 v1::BufferEvent::KIND_ENDED));
+  EXPECT_THAT(
+      client_.WatchBuffers("",
+                           [&](const auto&) {
+                             daemon_.Kill();
+                             return true;
+                           }),
       StatusIs(absl::StatusCode::kUnavailable, HasSubstr(daemon_.target())));
 }
 

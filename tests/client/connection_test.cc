@@ -311,7 +311,9 @@ TEST_F(ConnectionTest, AForkedChildCanNeitherCallNorHarmIt) {
         absl::IsFailedPrecondition(connection->Lease({}).status()) &&
         absl::IsFailedPrecondition(connection->Release({})) &&
         absl::IsFailedPrecondition(connection->WatchStats(
-            absl::Seconds(1), [](const auto&) { return true; }));
+            absl::Seconds(1), [](const auto&) { return true; })) &&
+        absl::IsFailedPrecondition(
+            connection->WatchBuffers("", [](const auto&) { return true; }));
     connection.reset();
     return refused;
   }));

@@ -18,8 +18,8 @@ class RawClient {
  public:
   using Stub = v1::MemoryPool::Stub;
 
-  explicit RawClient(const std::string& target) {
-    grpc::ChannelArguments arguments;
+  explicit RawClient(const std::string& target,
+                     grpc::ChannelArguments arguments = {}) {
     // A connection of its own, not one shared with other clients here.
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     channel_ = grpc::CreateCustomChannel(

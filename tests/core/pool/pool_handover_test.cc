@@ -306,6 +306,18 @@ TEST_F(PoolHandoverTest, ALingeringBufferEndsWithItsTime) {
   EXPECT_EQ(In(ByteState::kRetained), 4096u);
 }
 
+TEST_F(PoolHandoverTest, WhoWatchesIsToldOfASeal) {
+  const auto watch = pool_->Watch(kBob, "frames", [] {}).value();
+  const LeaseGrant lease = LeaseOrDie(kAlice, 4096, "frames");
+  ASSERT_THAT(Seal(kAlice, lease), IsOk());
+  ASSERT_THAT(Release(kAlice, lease), IsOk());
+  std::vector<BufferEvents::Kind> told;
+  while (const auto event = watch->Next()) told.push_back(event->kind);
+  EXPECT_THAT(told, testing::ElementsAre(
+                        BufferEvents::Kind::kResync, BufferEvents::Kind::kCreated,
+                        BufferEvents::Kind::kSealed, BufferEvents::Kind::kEnded));
+}
+
 TEST_F(PoolHandoverTest, TicketsAreListedWithoutAHolder) {
   const LeaseGrant lease = LeaseOrDie(kAlice, 4096, "frames");
   ASSERT_THAT(MakeTicket(kAlice, lease), IsOk());

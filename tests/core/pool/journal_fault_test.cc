@@ -32,7 +32,7 @@ class Daemon {
   Daemon(const JournalDirectory& directory, SystemCalls* calls)
       : directory_(directory), calls_(*calls) {}
 
-  // Restarts, grants, renews and ends; through snapshots and growth, and such
+  // Restarts, grants, renews, replaces and ends; through snapshots and growth, and such
   // as upkeep makes ahead of need. Stops at the first failure: a dead daemon
   // does nothing.
   void Run() {
@@ -40,6 +40,10 @@ class Daemon {
     for (uint64_t number = 0; number < 12; ++number) Grant(number);
     for (uint64_t number = 0; number < 12; number += 3) End(number);
     for (int i = 1; i <= 30; ++i) Renew(1 + i % 2, absl::Seconds(i));
+    for (uint64_t number = 4; number < 6; ++number) {
+      Replace(number, number);
+      Replace(number, 100 + number);
+    }
     Restart();
     for (uint64_t number = 20; number < 45; ++number) Grant(number);
     for (uint64_t number = 20; number < 45; ++number) End(number);
@@ -116,6 +120,19 @@ class Daemon {
     std::erase(after, MakeLeaseRecord(number));
     Step(std::move(after),
          [&] { return journal_->AppendEnd(MakeLeaseRecord(number).id); });
+  }
+
+  void Replace(uint64_t number, uint64_t by) {
+    Leases after = acknowledged_;
+    std::erase_if(after, [&](const LeaseRecord& lease) {
+      return lease.id == MakeLeaseRecord(number).id;
+    });
+    LeaseRecord record = MakeLeaseRecord(by);
+    record.sealed = true;
+    after.push_back(record);
+    Step(std::move(after), [&] {
+      return journal_->AppendReplacement(MakeLeaseRecord(number).id, record);
+    });
   }
 
   void Renew(uint64_t number, absl::Duration ttl) {

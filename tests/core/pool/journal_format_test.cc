@@ -86,6 +86,19 @@ TEST(JournalFormatTest, ARenewalAndAnEndComeBack) {
   EXPECT_EQ(read, id);
 }
 
+TEST(JournalFormatTest, AReplacementComesBack) {
+  const LeaseId replaced = MakeLeaseRecord(4).id;
+  const LeaseRecord record = MakeLeaseRecord(5);
+  const std::string bytes = EncodeReplacement(kSeed, replaced, record);
+  EXPECT_EQ(bytes.size(), ReplacementRecordBytes(record));
+  LeaseId read_id;
+  LeaseRecord read;
+  ASSERT_TRUE(DecodeReplacement(PayloadOf(bytes, RecordType::kReplacement),
+                                &read_id, &read));
+  EXPECT_EQ(read_id, replaced);
+  EXPECT_EQ(read, record);
+}
+
 TEST(JournalFormatTest, WhatIsTooShortOrTooLongIsNoPayload) {
   LeaseRecord record;
   LeaseId id;

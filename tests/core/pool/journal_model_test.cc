@@ -1,4 +1,4 @@
-// Random grants, renewals, ends, steps of upkeep, failing calls and restarts of
+// Random grants, renewals, replacements, ends, steps of upkeep, failing calls and restarts of
 // a journal, beside the plainest model of what it promises.
 #include <errno.h>
 #include <stdlib.h>
@@ -47,8 +47,10 @@ class JournalModelTest : public JournalFixture {
     } else if (what < 2) {
       calls_.StopFailing();
       Restart();
-    } else if (what < 20) {
+    } else if (what < 15) {
       Renew();
+    } else if (what < 20) {
+      Replace();
     } else if (what < (more ? 75u : 45u)) {
       Grant();
     } else {
@@ -134,6 +136,23 @@ class JournalModelTest : public JournalFixture {
     LeaseRecord& lease = leases_[Random(leases_.size())];
     lease.ttl = absl::Milliseconds(Random(100'000));
     Note(journal_->AppendRenewal(lease.id, lease.ttl));
+  }
+
+  void Replace() {
+    if (leases_.empty()) return;
+    const auto lease = leases_.begin() + Random(leases_.size());
+    const LeaseId replaced = lease->id;
+    LeaseRecord record = MakeLeaseRecord(random_());
+    // Sealed, it keeps its id; handed over, it has another.
+    if (Random(2) == 0) record.id = replaced;
+    record.generation = generation_ + Random(2);
+    const absl::Status status = journal_->AppendReplacement(replaced, record);
+    if (status.ok()) {
+      leases_.erase(lease);
+      leases_.push_back(record);
+      generation_ = record.generation;
+    }
+    Note(status);
   }
 
   void End() {

@@ -70,6 +70,8 @@ WrittenJournal Write() {
   journal.Add(EncodeEnd(journal.seed(), two.id), {renewed});
   journal.Add(EncodeGrant(journal.seed(), three), {renewed, three});
   journal.Add(EncodeEnd(journal.seed(), one.id), {three});
+  const LeaseRecord four = MakeLeaseRecord(4);
+  journal.Add(EncodeReplacement(journal.seed(), three.id, four), {four});
   return journal;
 }
 
@@ -79,7 +81,7 @@ std::vector<LeaseRecord> LeasesOf(const ParsedJournal& parsed) {
 
 TEST(ParseJournalTest, SaysWhatWasWritten) {
   const ParsedJournal parsed = ParseJournal(Write().Padded(), kBoot);
-  EXPECT_THAT(LeasesOf(parsed), ElementsAre(MakeLeaseRecord(3)));
+  EXPECT_THAT(LeasesOf(parsed), ElementsAre(MakeLeaseRecord(4)));
   EXPECT_EQ(parsed.epoch, 4u);
   EXPECT_EQ(parsed.last_generation, 17u);
   EXPECT_EQ(parsed.snapshot, 3u);
@@ -102,6 +104,18 @@ TEST(ParseJournalTest, NothingAndZerosAreAFirstStart) {
     EXPECT_EQ(parsed.epoch, 0u);
     EXPECT_EQ(parsed.damage, "");
   }
+}
+
+TEST(ParseJournalTest, NothingReplacesALeaseThatIsNotLive) {
+  WrittenJournal journal;
+  const LeaseRecord one = MakeLeaseRecord(1);
+  journal.Add(EncodeGrant(journal.seed(), one), {one});
+  journal.Add(EncodeReplacement(journal.seed(), MakeLeaseRecord(2).id,
+                                MakeLeaseRecord(3)),
+              {one});
+  const ParsedJournal parsed = ParseJournal(journal.Padded(), kBoot);
+  EXPECT_THAT(LeasesOf(parsed), ElementsAre(one));
+  EXPECT_THAT(parsed.damage, HasSubstr("can't become"));
 }
 
 TEST(ParseJournalTest, AnotherBootsCountsForNothing) {

@@ -48,7 +48,14 @@ absl::Status Buffer::Release() {
 }
 
 absl::Status Buffer::Seal(SealOptions options) {
-  return valid() ? lease_->Seal(options.linger) : NoLease();
+  if (!valid()) return NoLease();
+  v1::SealRequest request;
+  *request.mutable_linger() = DurationToWire(options.linger);
+  request.mutable_share_with_uids()->Add(options.share_with_uids.begin(),
+                                         options.share_with_uids.end());
+  request.mutable_share_with_gids()->Add(options.share_with_gids.begin(),
+                                         options.share_with_gids.end());
+  return lease_->Seal(std::move(request));
 }
 
 bool Buffer::sealed() const { return lease_->granted.sealed(); }

@@ -2,11 +2,14 @@
 #ifndef WARMPOOL_CLIENT_BUFFER_H_
 #define WARMPOOL_CLIENT_BUFFER_H_
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -27,6 +30,11 @@ struct SealOptions {
   // For how long the buffer is kept once its sealer's lease has ended (released,
   // or its process is gone), for those who attach to it later.
   absl::Duration linger = absl::ZeroDuration();
+  // Other users, and groups, whose processes may attach to it too: 16 of each at
+  // most, where a root daemon serves them. FAILED_PRECONDITION where the daemon
+  // serves its own uid alone.
+  std::vector<uid_t> share_with_uids = {};
+  std::vector<gid_t> share_with_gids = {};
 };
 
 struct TicketOptions {

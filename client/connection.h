@@ -88,7 +88,7 @@ class Connection final : public LeaseSource {
   absl::Status Renew(const v1::GrantedLease& lease) override;
 
   absl::Status Seal(const v1::GrantedLease& lease,
-                    absl::Duration linger) override;
+                    v1::SealRequest request) override;
   // Where there is no answer, the lease is given back as a forgotten one is,
   // unless it has become a ticket: that expires.
   absl::Status MakeTicket(const v1::GrantedLease& lease,

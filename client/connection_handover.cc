@@ -18,10 +18,10 @@ v1::LeaseRef RefOf(const v1::GrantedLease& lease) {
 }  // namespace
 
 absl::Status Connection::Seal(const v1::GrantedLease& lease,
-                              absl::Duration linger) {
+                              v1::SealRequest seal) {
   v1::SessionRequest request;
+  *request.mutable_seal() = std::move(seal);
   *request.mutable_seal()->mutable_lease() = RefOf(lease);
-  *request.mutable_seal()->mutable_linger() = DurationToWire(linger);
   Effort effort = FullEffort();
   const absl::Status sealed = CallInSession(request, &effort).status();
   // What is asserted to a later daemon.

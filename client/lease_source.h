@@ -48,8 +48,9 @@ class LeaseSource {
 
   virtual absl::Status Renew(const v1::GrantedLease& lease) = 0;
 
+  // The lease of `request` is filled in.
   virtual absl::Status Seal(const v1::GrantedLease& lease,
-                            absl::Duration linger) = 0;
+                            v1::SealRequest request) = 0;
   // OK: it is no lease of this client's any more. `ticket`: 16 random bytes.
   virtual absl::Status MakeTicket(const v1::GrantedLease& lease,
                                   const std::string& ticket,

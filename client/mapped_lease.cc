@@ -62,13 +62,13 @@ absl::Status MappedLease::MapSegment(PageState pages) {
   return AttachSegment(*calls, granted.path(), writable(), &segment, pages);
 }
 
-absl::Status MappedLease::Seal(absl::Duration linger) {
+absl::Status MappedLease::Seal(v1::SealRequest request) {
   // Nobody may get it from the lease cache.
   shared.store(true, std::memory_order_relaxed);
   absl::Status sealed =
       RemapSegment(*calls, granted.path(), /*writable=*/false, segment);
   if (!sealed.ok()) return sealed;
-  sealed = source->Seal(granted, linger);
+  sealed = source->Seal(granted, std::move(request));
   if (sealed.ok()) {
     granted.set_sealed(true);
     granted.set_access(v1::ACCESS_READ_ONLY);

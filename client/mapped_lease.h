@@ -53,7 +53,7 @@ struct alignas(64) MappedLease {
 
   // Gives up the right to write and lets others attach. On error it can be
   // written to as before, unless it is not known what became of it.
-  absl::Status Seal(absl::Duration linger);
+  absl::Status Seal(v1::SealRequest request);
   // Unmaps, and gives the lease up for the ticket of 16 random bytes. Where the
   // daemon refuses, the lease stays, and is mapped anew, maybe elsewhere;
   // `*given_up` tells whether there is a lease any more.

@@ -183,6 +183,23 @@ absl::StatusOr<ClaimRequest> FromProto(const v1::ClaimRequest& request) {
   return ClaimRequest{*id, *client, *ticket, *ttl};
 }
 
+absl::StatusOr<SealRequest> FromProto(const v1::SealRequest& request) {
+  const absl::StatusOr<absl::Duration> linger =
+      FromProto(request.linger(), "linger");
+  if (!linger.ok()) return linger.status();
+  const auto& uids = request.share_with_uids();
+  const auto& gids = request.share_with_gids();
+  if (uids.size() > static_cast<int>(Sharing::kMax) ||
+      gids.size() > static_cast<int>(Sharing::kMax)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a buffer can't be shared with ", uids.size(), " uids and ",
+        gids.size(), " gids: at most ", Sharing::kMax,
+        " of each; share it with a group"));
+  }
+  return SealRequest{
+      *linger, {{uids.begin(), uids.end()}, {gids.begin(), gids.end()}}};
+}
+
 absl::StatusOr<LeaseId> TicketFromProto(const std::string& ticket) {
   return IdFromProto(ticket, "ticket");
 }

@@ -29,6 +29,7 @@ absl::StatusOr<AttachRequest> FromProto(const v1::AttachRequest& request);
 // For how long a request waits: zero if it does not, a day at most.
 absl::StatusOr<absl::Duration> WaitOf(const v1::AttachRequest& request);
 absl::StatusOr<ClaimRequest> FromProto(const v1::ClaimRequest& request);
+absl::StatusOr<SealRequest> FromProto(const v1::SealRequest& request);
 absl::StatusOr<LeaseId> TicketFromProto(const std::string& ticket);
 absl::StatusOr<LeaseRef> FromProto(const v1::LeaseRef& ref);
 // What a client said who it is. Null: it did not say.

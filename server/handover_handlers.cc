@@ -30,10 +30,9 @@ absl::Status PoolHandlers::Seal(HolderId holder, const v1::SealRequest& request,
                                 v1::SealResponse*) {
   const absl::StatusOr<LeaseRef> lease = FromProto(request.lease());
   if (!lease.ok()) return lease.status();
-  const absl::StatusOr<absl::Duration> linger =
-      FromProto(request.linger(), "linger");
-  if (!linger.ok()) return linger.status();
-  return pool_.Seal(holder, *lease, *linger);
+  const absl::StatusOr<SealRequest> converted = FromProto(request);
+  if (!converted.ok()) return converted.status();
+  return pool_.Seal(holder, *lease, *converted);
 }
 
 absl::Status PoolHandlers::MakeTicket(HolderId holder,

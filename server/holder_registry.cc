@@ -85,12 +85,22 @@ absl::Status HolderRegistry::Admit(int connection_fd) {
 absl::StatusOr<HolderId> HolderRegistry::HolderOfLocked(Peer peer) {
   const ProcessKey key(peer.pid, peer.instance, peer.credentials.uid);
   const auto known = by_key_.find(key);
-  if (known != by_key_.end()) return known->second;
+  if (known != by_key_.end()) {
+    // Of a process that was found by its pid, its connection tells the groups.
+    Holder& holder = processes_.at(known->second).holder;
+    const std::vector<gid_t>& gids = peer.credentials.gids;
+    if (!gids.empty() && gids != holder.gids) {
+      holder.gids = gids;
+      if (options_.on_added) options_.on_added(holder);
+    }
+    return known->second;
+  }
 
   Process process;
   process.holder.id = ++last_id_;
   process.holder.pid = peer.pid;
   process.holder.uid = peer.credentials.uid;
+  process.holder.gids = peer.credentials.gids;
   process.holder.command = std::move(peer.command);
   process.holder.admin = options_.admission.IsAdmin(process.holder.uid);
   process.holder.instance = peer.instance;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "core/memory/ending_calls.h"
@@ -39,6 +40,7 @@ const char* SystemCalls::Name(Call call) {
     case Call::kChown: return "fchown";
     case Call::kChmod: return "fchmod";
     case Call::kTruncate: return "ftruncate";
+    case Call::kFsetxattr: return "fsetxattr";
   }
   return "?";
 }
@@ -206,6 +208,12 @@ int LinuxSystemCalls::ChangeOwner(int fd, uid_t owner) {
 int LinuxSystemCalls::ChangeMode(int fd, mode_t mode) {
   Counted(Call::kChmod);
   return ResultOf(fchmod(fd, mode));
+}
+
+int LinuxSystemCalls::SetAcl(int fd, const std::string& acl) {
+  Counted(Call::kFsetxattr);
+  return ResultOf(fsetxattr(fd, "system.posix_acl_access", acl.data(),
+                            acl.size(), /*flags=*/0));
 }
 
 EndingCalls& LinuxSystemCalls::Ending() { return *ending_; }

@@ -46,6 +46,7 @@
 #include "core/memory/huge_pages.h"
 #include "core/memory/memory_room.h"
 #include "core/memory/segment_source.h"
+#include "core/memory/sharing.h"
 #include "core/memory/system_calls.h"
 
 namespace warmpool {
@@ -133,7 +134,11 @@ class SegmentDirectory final : public SegmentSource {
   // writing (F_SETLEASE, F_RDLCK). From then on nobody can get at it but for
   // reading. FAILED_PRECONDITION: somebody has it, and it is as it was before.
   // The owning uid, and root, may give the permission back to their own.
-  absl::Status Seal(Segment* segment);
+  //
+  // One that is shared with others becomes this process's own file, which they
+  // may read; it is unfit for reuse afterwards. FAILED_PRECONDITION: this
+  // directory is for one uid.
+  absl::Status Seal(Segment* segment, const Sharing& sharing = {});
   Verdict Unseal(Segment* segment) override;
 
   // Renames the file into the private directory.
@@ -197,7 +202,10 @@ class SegmentDirectory final : public SegmentSource {
   Verdict ProveOpen(const Segment& segment, int fd);
   // Gives the file the mode, and has it open, as it is to be when it is `sealed`
   // or when it is not. After an error it is as it was.
-  absl::Status KeepAs(bool sealed, Segment* segment);
+  absl::Status KeepAs(bool sealed, const Sharing& sharing, Segment* segment);
+  // Gives the file owner and permissions: 0, or -errno.
+  int Permit(bool sealed, const Sharing& sharing, int fd,
+             const Segment& segment);
   bool IsServed(uid_t uid) const;
   // Those of one of the two directories.
   absl::Status OpenLeftovers(const SizeClasses& size_classes, bool set_aside,
@@ -212,6 +220,8 @@ class SegmentDirectory final : public SegmentSource {
 
   static constexpr mode_t kSegmentMode = 0600;
   static constexpr mode_t kSealedMode = 0400;
+  // What an access control list shows of itself in the mode.
+  static constexpr mode_t kSharedMode = 0440;
 
   const std::string path_;
   const int directory_fd_;

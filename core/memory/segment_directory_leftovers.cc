@@ -106,7 +106,8 @@ absl::StatusOr<Segment> SegmentDirectory::OpenLeftover(
   if (!state.ok()) return state.status();
   // A client may have a lease of the kernel's on it: opening it would wait for
   // him to give it up.
-  const bool sealed = state->mode == kSealedMode;
+  const bool sealed =
+      state->mode == kSealedMode || state->mode == kSharedMode;
   const int fd = RetryOnInterrupt([&] {
     return calls_.Open(directory_fd, name,
                        (sealed ? O_RDONLY : O_RDWR) | O_NONBLOCK, 0);

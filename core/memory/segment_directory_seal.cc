@@ -1,6 +1,9 @@
 // How segments are sealed, and unsealed once nobody has them.
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
+
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "core/memory/reopen.h"
@@ -9,10 +12,15 @@
 
 namespace warmpool {
 
-absl::Status SegmentDirectory::Seal(Segment* segment) {
+absl::Status SegmentDirectory::Seal(Segment* segment, const Sharing& sharing) {
+  if (!sharing.empty() && !serves_other_uids_) {
+    return absl::FailedPreconditionError(
+        "can't share with other uids: this daemon serves its own uid alone; run "
+        "it as root, with --allow_uid or --allow_gid");
+  }
   // One that is sealed already may have been opened in between by its owner.
-  if (!segment->sealed()) {
-    const absl::Status kept = KeepAs(/*sealed=*/true, segment);
+  if (!segment->sealed() || !sharing.empty()) {
+    const absl::Status kept = KeepAs(/*sealed=*/true, sharing, segment);
     if (!kept.ok()) return kept;
   }
   bool keep = false;
@@ -26,7 +34,7 @@ absl::Status SegmentDirectory::Seal(Segment* segment) {
   }
   if (fd >= 0) PutBack(*segment, fd, keep);
   if (taken >= 0) return absl::OkStatus();
-  const absl::Status undone = KeepAs(/*sealed=*/false, segment);
+  const absl::Status undone = KeepAs(/*sealed=*/false, sharing, segment);
   if (!undone.ok()) return undone;
   if (taken == -EAGAIN) {
     return absl::FailedPreconditionError(absl::StrCat(
@@ -40,11 +48,34 @@ absl::Status SegmentDirectory::Seal(Segment* segment) {
 Verdict SegmentDirectory::Unseal(Segment* segment) {
   if (!segment->sealed()) return Verdict::kFree;
   // What can't be leased again, for whatever reason, is to be ended.
-  if (!KeepAs(/*sealed=*/false, segment).ok()) return Verdict::kUnfit;
+  if (!KeepAs(/*sealed=*/false, {}, segment).ok()) return Verdict::kUnfit;
   return Prove(*segment);
 }
 
-absl::Status SegmentDirectory::KeepAs(bool sealed, Segment* segment) {
+int SegmentDirectory::Permit(bool sealed, const Sharing& sharing, int fd,
+                             const Segment& segment) {
+  if (sharing.empty()) {
+    return RetryOnInterrupt([&] {
+      return calls_.ChangeMode(fd, sealed ? kSealedMode : kSegmentMode);
+    });
+  }
+  // From the moment that others may read it on, its uid may not change that.
+  const auto give = [&](uid_t owner) {
+    return RetryOnInterrupt([&] { return calls_.ChangeOwner(fd, owner); });
+  };
+  const auto permit = [&](const std::string& acl) {
+    return RetryOnInterrupt([&] { return calls_.SetAcl(fd, acl); });
+  };
+  if (!sealed) {
+    const int done = permit(OwnersAcl());
+    return done < 0 ? done : give(ProverOf(segment));
+  }
+  const int done = give(geteuid());
+  return done < 0 ? done : permit(ReadersAcl(segment.owner(), sharing));
+}
+
+absl::Status SegmentDirectory::KeepAs(bool sealed, const Sharing& sharing,
+                                      Segment* segment) {
   const auto error = [&](int result) {
     return absl::ErrnoToStatus(
         -result, absl::StrCat("can't ", sealed ? "seal" : "unseal",
@@ -53,18 +84,12 @@ absl::Status SegmentDirectory::KeepAs(bool sealed, Segment* segment) {
   bool keep = false;
   const int before = OpenToProve(*segment, &keep);
   if (before < 0) return error(before);
-  const int changed = RetryOnInterrupt([&] {
-    return calls_.ChangeMode(before, sealed ? kSealedMode : kSegmentMode);
-  });
+  const int changed = Permit(sealed, sharing, before, *segment);
   const int after = changed < 0 ? changed : OpenWithRoom([&] {
     return Reopen(calls_, segment->parts(), sealed ? O_RDONLY : O_RDWR);
   });
   if (after < 0) {
-    if (changed >= 0) {
-      RetryOnInterrupt([&] {
-        return calls_.ChangeMode(before, sealed ? kSegmentMode : kSealedMode);
-      });
-    }
+    Permit(!sealed, sharing, before, *segment);
     PutBack(*segment, before, keep);
     return error(after);
   }

@@ -49,9 +49,9 @@ class SystemCalls {
   enum class Call {
     kOpen, kFallocate, kFstat, kFcntl, kFstatfs, kMmap, kMadvise,
     kProcessMadvise, kMunmap, kUnlink, kClose, kRead, kWrite, kRename, kMkdir,
-    kChown, kChmod, kTruncate,
+    kChown, kChmod, kTruncate, kFsetxattr,
   };
-  static constexpr size_t kCallCount = 18;
+  static constexpr size_t kCallCount = 19;
 
   virtual ~SystemCalls() = default;
 
@@ -92,6 +92,8 @@ class SystemCalls {
   // fchown(2), the group as it is; fchmod(2).
   virtual int ChangeOwner(int fd, uid_t owner) = 0;
   virtual int ChangeMode(int fd, mode_t mode) = 0;
+  // fsetxattr(2) of system.posix_acl_access, which gives the file its mode, too.
+  virtual int SetAcl(int fd, const std::string& acl) = 0;
 
   // The counterpart that ends what these calls make.
   virtual EndingCalls& Ending() = 0;
@@ -134,6 +136,7 @@ class LinuxSystemCalls final : public SystemCalls {
                     mode_t mode) override;
   int ChangeOwner(int fd, uid_t owner) override;
   int ChangeMode(int fd, mode_t mode) override;
+  int SetAcl(int fd, const std::string& acl) override;
   EndingCalls& Ending() override;
   uint64_t Count(Call call) const override;
 

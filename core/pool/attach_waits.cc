@@ -50,6 +50,21 @@ AttachWaits::Wakes AttachWaits::TakeFor(const Target& target) {
   return wakes;
 }
 
+AttachWaits::Wakes AttachWaits::TakeShared(
+    const std::string& name, absl::FunctionRef<bool(HolderId)> admits) {
+  std::vector<WaitId> ids;
+  for (auto named = by_name_.lower_bound({name, 0, nullptr});
+       named != by_name_.end() && std::get<0>(*named) == name; ++named) {
+    const Entry& entry = waits_.at(std::get<2>(*named));
+    if (entry.target.sealed && admits(entry.holder)) {
+      ids.push_back(std::get<2>(*named));
+    }
+  }
+  Wakes wakes;
+  for (const WaitId id : ids) wakes.push_back(Take(id));
+  return wakes;
+}
+
 AttachWaits::Wakes AttachWaits::TakeDue(absl::Time now) {
   Wakes wakes;
   while (!by_deadline_.empty() && by_deadline_.begin()->first <= now) {

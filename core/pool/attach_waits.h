@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "core/pool/lease.h"
@@ -60,6 +61,9 @@ class AttachWaits {
 
   // Whose wait is over, as the buffer is there or is sealed.
   Wakes TakeFor(const Target& target);
+  // Of other uids, for a sealed buffer of that name, where `admits` says so.
+  Wakes TakeShared(const std::string& name,
+                   absl::FunctionRef<bool(HolderId)> admits);
   Wakes TakeDue(absl::Time now);
   Wakes TakeOf(HolderId holder);
   Wakes TakeAll();

@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/check.h"
@@ -113,6 +114,22 @@ bool GetBool(LittleEndianReader& reader, bool* value) {
   return true;
 }
 
+// Uids or gids, and how many.
+void PutIds(const std::vector<uint32_t>& ids, std::string* out) {
+  PutLittleEndian(static_cast<uint8_t>(ids.size()), out);
+  for (const uint32_t id : ids) PutLittleEndian(id, out);
+}
+
+bool GetIds(LittleEndianReader& reader, std::vector<uint32_t>* ids) {
+  uint8_t count = 0;
+  if (!reader.Get(&count) || count > Sharing::kMax) return false;
+  ids->resize(count);
+  for (uint32_t& id : *ids) {
+    if (!reader.Get(&id)) return false;
+  }
+  return true;
+}
+
 // A record's frame, its length and checksum left out, and room for its payload.
 std::string BeginRecord(RecordType type, size_t payload_bytes) {
   std::string record;
@@ -157,6 +174,8 @@ void PutGrant(const LeaseRecord& record, std::string* out) {
   PutByte(record.zeroed, out);
   PutByte(record.sealed, out);
   PutTtl(record.linger, out);
+  PutIds(record.share_with.uids, out);
+  PutIds(record.share_with.gids, out);
   PutTtl(record.ttl, out);
   PutLittleEndian(absl::ToUnixNanos(record.granted_at), out);
   PutString(record.holder_command, out);
@@ -165,11 +184,11 @@ void PutGrant(const LeaseRecord& record, std::string* out) {
   PutString(record.file_name, out);
 }
 
-// Of a grant's payload, without its strings' characters: three ids, four
+// Of a grant's payload, without its strings' characters and ids to share with: three ids, four
 // numbers that tell who, four of bytes and generation, five values of a byte,
-// three times, three lengths.
+// three times, five lengths.
 constexpr size_t kGrantFixedBytes =
-    3 * RandomId::kBytes + (4 + 4 + 8 + 4) + 4 * 8 + 5 + 3 * 8 + 3;
+    3 * RandomId::kBytes + (4 + 4 + 8 + 4) + 4 * 8 + 5 + 3 * 8 + 5;
 
 }  // namespace
 
@@ -210,8 +229,11 @@ std::optional<DecodedHeader> DecodeJournalHeader(absl::string_view bytes,
 }
 
 size_t GrantRecordBytes(const LeaseRecord& record) {
-  return kRecordFrameBytes + kGrantFixedBytes + record.holder_command.size() +
-         record.buffer_name.size() + record.file_name.size();
+  const size_t ids =
+      record.share_with.uids.size() + record.share_with.gids.size();
+  return kRecordFrameBytes + kGrantFixedBytes + ids * sizeof(uint32_t) +
+         record.holder_command.size() + record.buffer_name.size() +
+         record.file_name.size();
 }
 
 std::string EncodeGrant(JournalSeed seed, const LeaseRecord& lease) {
@@ -294,7 +316,9 @@ bool DecodeGrant(absl::string_view payload, LeaseRecord* record) {
       !reader.Get(&record->generation) || !GetEnum(reader, &record->kind) ||
       !GetEnum(reader, &record->access) || !GetEnum(reader, &record->warmth) ||
       !GetBool(reader, &record->zeroed) || !GetBool(reader, &record->sealed) ||
-      !GetTtl(reader, &record->linger) || !GetTtl(reader, &record->ttl) || !reader.Get(&granted_at) ||
+      !GetTtl(reader, &record->linger) ||
+      !GetIds(reader, &record->share_with.uids) ||
+      !GetIds(reader, &record->share_with.gids) || !GetTtl(reader, &record->ttl) || !reader.Get(&granted_at) ||
       !GetString(reader, &record->holder_command) ||
       !GetString(reader, &record->buffer_name) ||
       !GetString(reader, &record->file_name) || !reader.left().empty()) {

@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "core/base/random_id.h"
+#include "core/memory/sharing.h"
 #include "core/pool/segment_pool.h"
 
 namespace warmpool {
@@ -42,6 +43,8 @@ struct Holder {
   // the machine started: the inode of its pidfd (Linux 6.9), or its start time.
   // 0: not known, so that no later daemon can recognise it.
   uint64_t instance = 0;
+  // Its groups, where they are known.
+  std::vector<gid_t> gids = {};
 };
 
 // What a holder may do with its mapping.
@@ -92,6 +95,13 @@ struct AttachRequest {
   RequestedTtl ttl;
   // kReadOnly: of a sealed buffer. kSharedWritable: of one that is not.
   Access access = Access::kReadOnly;
+};
+
+struct SealRequest {
+  // For how long the buffer is kept after the end of its sealer's lease.
+  absl::Duration linger;
+  // Others than its uid who may attach to it.
+  Sharing share_with;
 };
 
 struct ClaimRequest {

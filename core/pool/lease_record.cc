@@ -89,6 +89,11 @@ absl::Status ValidateLeaseRecord(const LeaseRecord& record) {
     return BadRecord(record, absl::StrCat("its time to live is ",
                                           absl::FormatDuration(record.ttl)));
   }
+  if (record.share_with.uids.size() > Sharing::kMax ||
+      record.share_with.gids.size() > Sharing::kMax) {
+    return BadRecord(record, absl::StrCat("it is shared with more than ",
+                                          Sharing::kMax, " uids or gids"));
+  }
   if (record.linger < absl::ZeroDuration()) {
     return BadRecord(record, absl::StrCat("its buffer lingers for ",
                                           absl::FormatDuration(record.linger)));

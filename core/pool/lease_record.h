@@ -50,6 +50,8 @@ struct LeaseRecord {
   // For how long the buffer is kept after the end of this lease, that of who
   // sealed it. Kept in nanoseconds.
   absl::Duration linger;
+  // Whom a sealed buffer is shared with.
+  Sharing share_with;
   // Zero: as long as the holder lives. Kept in nanoseconds.
   absl::Duration ttl;
   // By the monotonic clock, so good within one boot. Kept in nanoseconds.

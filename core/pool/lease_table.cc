@@ -41,6 +41,11 @@ LeaseTable::~LeaseTable() {
 }
 
 void LeaseTable::AddHolder(Holder holder) {
+  const auto known = holders_.find(holder.id);
+  if (known != holders_.end()) {
+    known->second.holder.gids = std::move(holder.gids);
+    return;
+  }
   const HolderId id = holder.id;
   holders_.emplace(id, HolderEntry{std::move(holder), {}});
 }
@@ -119,6 +124,23 @@ LeaseTable::Buffer* LeaseTable::FindBuffer(uid_t uid, const std::string& name) {
   const auto it = buffers_.find(std::make_pair(name, uid));
   if (it == buffers_.end() || it->second == nullptr) return nullptr;
   return it->second->leases.empty() ? nullptr : it->second.get();
+}
+
+LeaseTable::Buffer* LeaseTable::FindShared(const Holder& holder,
+                                           const std::string& name,
+                                           bool* denied) {
+  *denied = false;
+  for (auto it = buffers_.lower_bound({name, 0});
+       it != buffers_.end() && it->first.first == name; ++it) {
+    Buffer* const buffer = it->second.get();
+    if (buffer == nullptr || buffer->leases.empty() ||
+        buffer->share_with.empty()) {
+      continue;
+    }
+    if (buffer->share_with.Admits(holder.uid, holder.gids)) return buffer;
+    *denied = true;
+  }
+  return nullptr;
 }
 
 std::optional<Segment> LeaseTable::Unpin(Buffer* buffer) {
@@ -210,11 +232,12 @@ void LeaseTable::NoteShown(const Buffer& buffer, HolderId holder,
   }
 }
 
-void LeaseTable::Seal(const LeaseId& id, absl::Duration linger) {
+void LeaseTable::Seal(const LeaseId& id, const SealRequest& request) {
   Lease& lease = leases_.at(id);
   lease.access = Access::kReadOnly;
-  lease.linger = linger;
+  lease.linger = request.linger;
   lease.buffer->sealed = true;
+  lease.buffer->share_with = request.share_with;
 }
 
 LeaseTable::Ended LeaseTable::End(const LeaseId& id, EndCause cause) {

@@ -50,6 +50,8 @@ class LeaseTable {
     uint64_t generation = 0;
     // Nobody can write to it any more.
     bool sealed = false;
+    // Others than its uid who may attach to it.
+    Sharing share_with;
     // It is being sealed, or given to another holder: nobody may get a lease on
     // it for writing meanwhile.
     bool handing_over = false;
@@ -94,6 +96,7 @@ class LeaseTable {
   ~LeaseTable();
 
   // --- Holders ---
+  // Of one that is known, its groups become those.
   void AddHolder(Holder holder);
   // The holder, or null once it is removed.
   const Holder* FindHolder(HolderId id) const;
@@ -117,6 +120,10 @@ class LeaseTable {
 
   // The buffer of that name, if it has a lease, or null.
   Buffer* FindBuffer(uid_t uid, const std::string& name);
+  // The sealed buffer of another uid that is shared with the holder; null if there
+  // is none, and `*denied` tells whether one is shared with others.
+  Buffer* FindShared(const Holder& holder, const std::string& name,
+                     bool* denied);
   void Pin(Buffer* buffer) { ++buffer->pins; }
   // The segment, if the buffer has neither lease nor pin left: it is gone then,
   // and its name free.
@@ -145,7 +152,7 @@ class LeaseTable {
   void NoteShown(const Buffer& buffer, HolderId holder, const ClientId& client,
                  absl::Time now);
   // The holder of `id` has sealed its buffer. REQUIRES: the lease is live.
-  void Seal(const LeaseId& id, absl::Duration linger);
+  void Seal(const LeaseId& id, const SealRequest& request);
   Ended End(const LeaseId& id, EndCause cause);
 
   // Leases whose time to live ran out by `now`: the first of them, up to

@@ -144,10 +144,10 @@ class Pool {
 
   // From here on nobody can write to the buffer: others attach to it for reading.
   // Its holder must have neither mapping nor descriptor for writing left.
-  // `linger`: for how long it is kept after the end of this lease, whoever else
-  // has one. OK if it is sealed already.
+  // OK if it is sealed already. FAILED_PRECONDITION, saying so: it is to be
+  // shared with other uids, and this pool serves one.
   absl::Status Seal(HolderId holder, const LeaseRef& lease,
-                    absl::Duration linger);
+                    const SealRequest& request);
 
   // Ends the lease, and keeps its buffer for whoever claims it with `ticket`, 16
   // random bytes that the caller made, within the time to live, which is
@@ -255,8 +255,17 @@ class Pool {
   std::optional<absl::StatusOr<LeaseGrant>> AttachUncounted(
       HolderId holder, const AttachRequest& request, AttachWait* wait);
   // NOT_FOUND, DEADLINE_EXCEEDED: not as yet.
+  absl::StatusOr<LeaseTable::Buffer*> FindForLocked(
+      const Holder& caller, const AttachRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status MayAttachLocked(const LeaseTable::Buffer* buffer,
                                const AttachRequest& request) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of those who waited for a buffer to be sealed.
+  AttachWaits::Wakes TakeWaitsLocked(const LeaseTable::Buffer& buffer)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whose limit a lease counts for.
+  uid_t PayerLocked(const LeaseTable::Lease& lease) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static void Wake(const AttachWaits::Wakes& wakes);
   // A buffer that nobody but `holder` has a lease on, pinned, on its way from

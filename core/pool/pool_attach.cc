@@ -1,4 +1,5 @@
 // How leases are granted on buffers that are there, or waited for.
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -26,6 +27,43 @@ bool Pool::CancelWait(WaitId id) {
 
 void Pool::Wake(const AttachWaits::Wakes& wakes) {
   for (const std::function<void()>& wake : wakes) wake();
+}
+
+absl::StatusOr<LeaseTable::Buffer*> Pool::FindForLocked(
+    const Holder& caller, const AttachRequest& request) {
+  LeaseTable::Buffer* buffer = table_.FindBuffer(caller.uid, request.name);
+  bool denied = false;
+  if (buffer == nullptr) {
+    buffer = table_.FindShared(caller, request.name, &denied);
+  }
+  if (denied && buffer == nullptr) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("buffer \"", request.name,
+                     "\" is shared, but not with uid ", caller.uid));
+  }
+  const absl::Status may = MayAttachLocked(buffer, request);
+  if (!may.ok()) return may;
+  return buffer;
+}
+
+AttachWaits::Wakes Pool::TakeWaitsLocked(const LeaseTable::Buffer& buffer) {
+  AttachWaits::Wakes wakes =
+      waits_.TakeFor({buffer.name, buffer.uid, /*sealed=*/true});
+  if (buffer.share_with.empty()) return wakes;
+  AttachWaits::Wakes others =
+      waits_.TakeShared(buffer.name, [&](HolderId id)
+                                         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        const Holder& holder = *table_.FindHolder(id);
+        return buffer.share_with.Admits(holder.uid, holder.gids);
+      });
+  wakes.insert(wakes.end(), std::make_move_iterator(others.begin()),
+               std::make_move_iterator(others.end()));
+  return wakes;
+}
+
+uid_t Pool::PayerLocked(const LeaseTable::Lease& lease) const {
+  return lease.kind == LeaseKind::kHeld ? table_.FindHolder(lease.holder)->uid
+                                        : lease.buffer->uid;
 }
 
 absl::Status Pool::MayAttachLocked(const LeaseTable::Buffer* buffer,
@@ -76,20 +114,21 @@ std::optional<absl::StatusOr<LeaseGrant>> Pool::AttachUncounted(
     if (!begun.ok()) return begun.status();
     if (*begun != nullptr) return GrantOf(**begun);
     caller = *table_.FindHolder(holder);
-    buffer = table_.FindBuffer(caller.uid, request.name);
-    absl::Status may = MayAttachLocked(buffer, request);
+    const absl::StatusOr<LeaseTable::Buffer*> found =
+        FindForLocked(caller, request);
+    buffer = found.value_or(nullptr);
+    absl::Status may = found.status();
     const bool will_come =
         absl::IsNotFound(may) || absl::IsDeadlineExceeded(may);
     if (may.ok()) {
       table_.NoteShown(*buffer, holder, request.client_id, lease.granted_at);
-      may = quota_.Reserve(buffer->uid, 0);
+      may = quota_.Reserve(caller.uid, 0);
     } else if (will_come && wait != nullptr &&
                lease.granted_at < wait->until) {
       wait_until = wait->until;
       may = waits_.Add({request.name, caller.uid,
                         /*sealed=*/request.access == Access::kReadOnly},
                        holder, std::move(*wait));
-      if (may.ok()) buffer = nullptr;
     }
     if (!may.ok() || buffer == nullptr) {
       table_.Abandon(holder, request.request_id);
@@ -133,7 +172,7 @@ absl::StatusOr<LeaseGrant> Pool::CommitOnLive(const Holder& holder,
   std::optional<Segment> segment;
   {
     MutexLock lock(&mutex_);
-    quota_.ReleaseLease(buffer->uid);
+    quota_.ReleaseLease(holder.uid);
     table_.Abandon(holder.id, request_id);
     segment = UnpinLocked(buffer);
   }

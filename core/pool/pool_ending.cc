@@ -193,8 +193,8 @@ LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause) {
     case EndCause::kHandedOver: ++counts_.handed_over; break;
   }
   const absl::Duration linger = table_.LeaseOf(id).linger;
+  quota_.ReleaseLease(PayerLocked(table_.LeaseOf(id)));
   LeaseTable::Ended ended = table_.End(id, cause);
-  quota_.ReleaseLease(ended.buffer->uid);
   if (linger > absl::ZeroDuration() && cause != EndCause::kRevoked) {
     LingerLocked(&ended, linger);
   }

@@ -156,8 +156,10 @@ const LeaseTable::Lease& Pool::AddBufferLocked(LeaseTable::Buffer buffer,
   const LeaseTable::Lease& added =
       table_.AddBuffer(std::move(buffer), std::move(lease));
   PublishLocked(BufferEvents::Kind::kCreated, *added.buffer);
-  *wakes = waits_.TakeFor(
-      {added.buffer->name, added.buffer->uid, added.buffer->sealed});
+  *wakes = added.buffer->sealed
+               ? TakeWaitsLocked(*added.buffer)
+               : waits_.TakeFor({added.buffer->name, added.buffer->uid,
+                                 /*sealed=*/false});
   return added;
 }
 

@@ -55,7 +55,8 @@ void Pool::UnpinAndReturn(LeaseTable::Buffer* buffer) {
 }
 
 absl::Status Pool::Seal(HolderId holder, const LeaseRef& ref,
-                        absl::Duration linger) {
+                        const SealRequest& request) {
+  const absl::Duration linger = request.linger;
   if (linger < absl::ZeroDuration() || linger > options_.max_ttl) {
     return absl::InvalidArgumentError(absl::StrCat(
         "linger of ", absl::FormatDuration(linger), " is not within 0 and ",
@@ -72,12 +73,14 @@ absl::Status Pool::Seal(HolderId holder, const LeaseRef& ref,
   }
   if (!begun.ok()) return begun.status();
   LeaseTable::Buffer* const buffer = begun->buffer;
-  absl::Status status = directory_.Seal(&buffer->segment);
+  absl::Status status =
+      directory_.Seal(&buffer->segment, request.share_with);
   if (status.ok()) {
     LeaseRecord record = RecordOf(begun->lease, *buffer, begun->holder);
     record.access = Access::kReadOnly;
     record.sealed = true;
     record.linger = linger;
+    record.share_with = request.share_with;
     status = Replace(ref.id, std::move(record));
     // Its holder goes on writing to it.
     if (!status.ok()) (void)directory_.Unseal(&buffer->segment);
@@ -88,10 +91,10 @@ absl::Status Pool::Seal(HolderId holder, const LeaseRef& ref,
     const LeaseTable::Lease* const lease = EndHandOverLocked(*begun);
     if (status.ok() && lease == nullptr) status = EndedMeanwhile(ref.id);
     if (status.ok()) {
-      table_.Seal(ref.id, linger);
+      table_.Seal(ref.id, request);
       PublishLocked(BufferEvents::Kind::kSealed, *buffer);
       ++counts_.sealed;
-      wakes = waits_.TakeFor({buffer->name, buffer->uid, /*sealed=*/true});
+      wakes = TakeWaitsLocked(*buffer);
     }
   }
   UnpinAndReturn(buffer);

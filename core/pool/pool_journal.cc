@@ -29,6 +29,7 @@ LeaseRecord Pool::RecordOf(const LeaseTable::Lease& lease,
   record.zeroed = lease.zeroed;
   record.sealed = buffer.sealed;
   record.linger = lease.linger;
+  record.share_with = buffer.share_with;
   record.ttl = lease.ttl;
   record.granted_at = lease.granted_at;
   return record;

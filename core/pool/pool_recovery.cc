@@ -124,7 +124,11 @@ bool Pool::RecoverLeaseLocked(
   lease.granted_at = record.granted_at;
   lease.touched_at = record.granted_at;
   ++counts_.recovered;
-  quota_.Force(record.owner, known ? 0 : record.segment_bytes);
+  // A reader of another uid has the lease, but not the bytes.
+  quota_.Force(record.kind == LeaseKind::kHeld ? record.holder_uid
+                                               : record.owner,
+               0);
+  if (!known) quota_.ForceBytes(record.owner, record.segment_bytes);
   if (known) {
     table_.AddLease(buffer, std::move(lease));
     return true;
@@ -135,6 +139,7 @@ bool Pool::RecoverLeaseLocked(
   made.bytes = record.bytes;
   made.generation = record.generation;
   made.sealed = record.sealed;
+  made.share_with = record.share_with;
   made.segment = AsLeased(std::move(found->second), record);
   made.granted_at = record.granted_at;
   segments->erase(found);

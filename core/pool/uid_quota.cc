@@ -34,6 +34,10 @@ void UidQuota::Force(uid_t uid, uint64_t bytes) {
   usage.bytes += bytes;
 }
 
+void UidQuota::ForceBytes(uid_t uid, uint64_t bytes) {
+  usage_[uid].bytes += bytes;
+}
+
 void UidQuota::Release(uid_t uid, size_t leases, uint64_t bytes) {
   Usage& usage = usage_[uid];
   WARMPOOL_CHECK(usage.leases >= leases && usage.bytes >= bytes,

@@ -42,10 +42,12 @@ class UidQuota {
   // daemon that may have had others.
   void Force(uid_t uid, uint64_t bytes);
 
+  // Counts a segment's bytes without a lease of the uid's: others have those.
+  void ForceBytes(uid_t uid, uint64_t bytes);
+
   // A lease that was counted has ended. REQUIRES: the uid has one.
   void ReleaseLease(uid_t uid) { Release(uid, 1, 0); }
-  // So has the buffer that these bytes are of, which is never before the last
-  // of its leases. REQUIRES: the uid has them.
+  // So has the buffer that these bytes are of. REQUIRES: the uid has them.
   void ReleaseBytes(uid_t uid, uint64_t bytes) { Release(uid, 0, bytes); }
 
   Usage UsageOf(uid_t uid) const;

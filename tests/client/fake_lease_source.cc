@@ -122,7 +122,7 @@ absl::StatusOr<HeldLease> FakeLeaseSource::Claim(v1::ClaimRequest) {
   return absl::UnimplementedError("nobody claims here");
 }
 
-absl::Status FakeLeaseSource::Seal(const v1::GrantedLease&, absl::Duration) {
+absl::Status FakeLeaseSource::Seal(const v1::GrantedLease&, v1::SealRequest) {
   return absl::UnimplementedError("nobody seals here");
 }
 

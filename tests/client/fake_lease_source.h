@@ -57,7 +57,7 @@ class FakeLeaseSource final : public LeaseSource {
   void ReleaseLater(const std::vector<v1::LeaseRef>& leases) override;
   absl::Status Renew(const v1::GrantedLease& lease) override;
   absl::Status Seal(const v1::GrantedLease& lease,
-                    absl::Duration linger) override;
+                    v1::SealRequest request) override;
   absl::Status MakeTicket(const v1::GrantedLease& lease,
                           const std::string& ticket,
                           absl::Duration ttl) override;

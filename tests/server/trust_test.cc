@@ -23,6 +23,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 constexpr uint64_t kTwoMiB = 2 << 20;
 constexpr uid_t kAlice = 54321;
@@ -33,6 +34,7 @@ constexpr gid_t kFriends = 54400;
 // Status codes as uid_client prints them.
 constexpr char kOk[] = "0";
 constexpr char kPermissionDenied[] = "7";
+constexpr char kFailedPrecondition[] = "9";
 constexpr char kUnavailable[] = "14";
 
 // A process of its own that runs as `uid`.
@@ -43,8 +45,14 @@ class UidClient {
       : process_(Arguments(daemon, uid, groups)) {}
 
   std::string Ask(const std::string& line) {
-    process_.WriteLine(line);
-    return process_.ReadLine();
+    Tell(line);
+    return Hear();
+  }
+  void Tell(const std::string& line) { process_.WriteLine(line); }
+  std::string Hear() { return process_.ReadLine(); }
+  void Kill() {
+    process_.Signal(SIGKILL);
+    process_.Wait();
   }
 
   struct Lease {
@@ -98,6 +106,14 @@ class TrustTest : public ::testing::Test {
     struct stat file{};
     stat(SocketPath().c_str(), &file);
     return file.st_mode & 0777;
+  }
+
+  // Requests to attach that wait.
+  uint64_t Waiting() {
+    RawClient client(daemon_->target());
+    v1::GetStatsResponse stats;
+    client.Call(&RawClient::Stub::GetStats, v1::GetStatsRequest(), &stats);
+    return stats.leases().waiting_attaches();
   }
 
   std::unique_ptr<DaemonProcess> daemon_;
@@ -157,6 +173,60 @@ TEST_F(TrustTest, ProcessesOfOneUidShareItsNamesButNotEachOthersLeases) {
   const UidClient::Lease lease = one.MakeLease("hers");
   EXPECT_EQ(other.Ask("release " + lease.id), kPermissionDenied);
   EXPECT_EQ(other.Ask("attach hers"), kOk);
+}
+
+TEST_F(TrustTest, ASealedBufferIsReadByThoseItIsSharedWith) {
+  Start({absl::StrCat("--allow_uid=", kAlice, ",", kBob, ",", kCarol)});
+  UidClient alice(*daemon_, kAlice), bob(*daemon_, kBob), carol(*daemon_, kCarol);
+  const UidClient::Lease lease = alice.MakeLease("hers");
+  // It is mapped for writing by nobody, but has been.
+  UidClient writer(*daemon_, kAlice);
+  ASSERT_EQ(writer.Ask(absl::StrCat("map ", lease.path, " ", kTwoMiB)), "0");
+  writer.Kill();
+  ASSERT_EQ(alice.Ask(absl::StrCat("seal ", lease.id, " ", kBob, " 0")), kOk);
+
+  EXPECT_THAT(bob.Ask("read hers 0"), StartsWith("0 " + lease.path));
+  EXPECT_EQ(bob.Ask("peek " + lease.path), "0 x");
+  EXPECT_EQ(bob.Ask("attach hers"), kFailedPrecondition) << "to write";
+  EXPECT_THAT(carol.Ask("read hers 0"), StartsWith(kPermissionDenied));
+  EXPECT_EQ(carol.Ask("peek " + lease.path), absl::StrCat(EACCES));
+  // Nor can who gave it change that.
+  EXPECT_THAT(alice.Ask("read hers 0"), StartsWith(kOk));
+  EXPECT_EQ(alice.Ask("peek " + lease.path), "0 x");
+  EXPECT_EQ(alice.Ask(absl::StrCat("map ", lease.path, " ", kTwoMiB)),
+            absl::StrCat(EACCES));
+  EXPECT_EQ(alice.Ask(absl::StrCat("chmod ", lease.path)),
+            absl::StrCat(EPERM));
+}
+
+TEST_F(TrustTest, AGroupWaitsForABufferOfAnotherUid) {
+  Start({absl::StrCat("--allow_uid=", kAlice, ",", kBob)});
+  UidClient alice(*daemon_, kAlice), bob(*daemon_, kBob, {kFriends});
+  const UidClient::Lease lease = alice.MakeLease("hers");
+  bob.Tell("read hers 30");
+  ASSERT_TRUE(Eventually([&] { return Waiting() == 1; }));
+  ASSERT_EQ(alice.Ask(absl::StrCat("seal ", lease.id, " 0 ", kFriends)), kOk);
+  EXPECT_THAT(bob.Hear(), StartsWith("0 " + lease.path));
+}
+
+TEST_F(TrustTest, ASharedBufferSurvivesTheDaemonAndIsNotReused) {
+  StartForAliceAndBob();
+  UidClient alice(*daemon_, kAlice), bob(*daemon_, kBob, {kFriends});
+  const UidClient::Lease lease = alice.MakeLease("hers");
+  ASSERT_EQ(alice.Ask(absl::StrCat("seal ", lease.id, " 0 ", kFriends)), kOk);
+  daemon_->Restart();
+  std::istringstream answer(bob.Ask("read hers 0"));
+  std::string code, path, id;
+  answer >> code >> path >> id;
+  EXPECT_EQ(code, kOk);
+  EXPECT_EQ(path, lease.path);
+  ASSERT_TRUE(
+      Eventually([&] { return alice.Ask("renew " + lease.id) == kOk; }));
+  EXPECT_EQ(alice.Ask("release " + lease.id), kOk);
+  EXPECT_EQ(bob.Ask("release " + id), kOk);
+  const UidClient::Lease next = alice.MakeLease("next");
+  EXPECT_NE(next.path, lease.path);
+  EXPECT_TRUE(Eventually([&] { return !std::filesystem::exists(path); }));
 }
 
 TEST_F(TrustTest, AnAdminSeesAndCommandsAll) {

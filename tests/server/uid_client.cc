@@ -5,6 +5,10 @@
 //   stats                  code
 //   lease BYTES TTL NAME   code lease-id warmth path ("-": a name is made up)
 //   attach NAME            code
+//   read NAME WAIT         code, path and lease id; WAIT in seconds
+//   seal ID UID GID        code; 0: shared with none
+//   chmod PATH             errno, or 0: it is writable
+//   peek PATH              errno, or 0 and the first byte
 //   release ID             code
 //   revoke ID              code
 //   renew ID               code
@@ -16,6 +20,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -57,6 +62,33 @@ std::string Attach(RawClient& client, std::istream& words) {
   const grpc::Status status =
       client.Call(&Stub::Attach, RawClient::AttachOf(name), &response);
   return absl::StrCat(status.error_code());
+}
+
+std::string Read(RawClient& client, std::istream& words) {
+  std::string name;
+  int64_t wait = 0;
+  words >> name >> wait;
+  v1::AttachRequest request = RawClient::AttachOf(name);
+  request.set_access(v1::ACCESS_READ_ONLY);
+  request.mutable_wait()->set_seconds(wait);
+  v1::AttachResponse response;
+  const grpc::Status status = client.Call(&Stub::Attach, request, &response);
+  return absl::StrCat(status.error_code(), " ", response.lease().path(), " ",
+                      absl::BytesToHexString(response.lease().lease_id()));
+}
+
+std::string Seal(RawClient& client, std::istream& words) {
+  std::string id;
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  words >> id >> uid >> gid;
+  v1::SealRequest request;
+  request.mutable_lease()->set_lease_id(absl::HexStringToBytes(id));
+  if (uid != 0) request.add_share_with_uids(uid);
+  if (gid != 0) request.add_share_with_gids(gid);
+  v1::SealResponse response;
+  return absl::StrCat(
+      client.Call(&Stub::Seal, request, &response).error_code());
 }
 
 std::string Release(RawClient& client, std::istream& words, bool revoke) {
@@ -121,6 +153,24 @@ std::string Map(std::istream& words) {
   return "0";
 }
 
+std::string Chmod(std::istream& words) {
+  std::string path;
+  words >> path;
+  return absl::StrCat(chmod(path.c_str(), 0600) == 0 ? 0 : errno);
+}
+
+// The first byte, for who may read.
+std::string Peek(std::istream& words) {
+  std::string path;
+  words >> path;
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return absl::StrCat(errno);
+  char byte = 0;
+  const bool read = pread(fd, &byte, 1, 0) == 1;
+  close(fd);
+  return read ? std::string("0 ") + byte : "short";
+}
+
 std::string Session(RawClient& client) {
   grpc::ClientContext context;
   const auto session = client.stub().Session(&context);
@@ -136,6 +186,10 @@ std::string Answer(RawClient& client, const std::string& line) {
   if (command == "stats") return Stats(client);
   if (command == "lease") return Lease(client, words);
   if (command == "attach") return Attach(client, words);
+  if (command == "read") return Read(client, words);
+  if (command == "seal") return Seal(client, words);
+  if (command == "peek") return Peek(words);
+  if (command == "chmod") return Chmod(words);
   if (command == "release") return Release(client, words, /*revoke=*/false);
   if (command == "revoke") return Release(client, words, /*revoke=*/true);
   if (command == "renew") return Renew(client, words);

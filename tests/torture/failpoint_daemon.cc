@@ -102,6 +102,10 @@ class KilledSystemCalls final : public SystemCalls, public EndingCalls {
     failpoint_.Step();
     return linux_.ChangeOwner(fd, owner);
   }
+  int SetAcl(int fd, const std::string& acl) override {
+    failpoint_.Step();
+    return linux_.SetAcl(fd, acl);
+  }
   int ChangeMode(int fd, mode_t mode) override {
     failpoint_.Step();
     return linux_.ChangeMode(fd, mode);

@@ -241,6 +241,11 @@ int FaultySystemCalls::ChangeOwner(int fd, uid_t owner) {
   return fault < 0 ? fault : linux_.ChangeOwner(fd, owner);
 }
 
+int FaultySystemCalls::SetAcl(int fd, const std::string& acl) {
+  const int fault = Begin(Call::kFsetxattr);
+  return fault < 0 ? fault : linux_.SetAcl(fd, acl);
+}
+
 int FaultySystemCalls::ChangeMode(int fd, mode_t mode) {
   const int fault = Begin(Call::kChmod);
   return fault < 0 ? fault : linux_.ChangeMode(fd, mode);

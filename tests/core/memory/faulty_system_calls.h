@@ -82,6 +82,7 @@ class FaultySystemCalls final : public SystemCalls {
                     mode_t mode) override;
   int ChangeOwner(int fd, uid_t owner) override;
   int ChangeMode(int fd, mode_t mode) override;
+  int SetAcl(int fd, const std::string& acl) override;
   EndingCalls& Ending() override;
   // Failed ones included.
   uint64_t Count(Call call) const override;

@@ -74,6 +74,9 @@ class DyingCalls final : public SystemCalls {
   int ChangeOwner(int fd, uid_t owner) override {
     return Dies() ? -EIO : linux_.ChangeOwner(fd, owner);
   }
+  int SetAcl(int fd, const std::string& acl) override {
+    return Dies() ? -EIO : linux_.SetAcl(fd, acl);
+  }
   int ChangeMode(int fd, mode_t mode) override {
     return Dies() ? -EIO : linux_.ChangeMode(fd, mode);
   }

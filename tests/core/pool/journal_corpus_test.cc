@@ -47,7 +47,7 @@ std::map<std::string, std::string> Corpus() {
                     std::string(64, '\0');
   corpus["another_boot"] =
       EncodeJournalHeader({kAnotherBoot, 1, 0, 1, 256}, &seed);
-  corpus["torn"] = Leases().substr(0, 700);
+  corpus["torn"] = Leases().substr(0, 900);
   corpus["flipped"] = Leases();
   corpus["flipped"][300] ^= 1;
   return corpus;

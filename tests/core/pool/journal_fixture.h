@@ -58,6 +58,8 @@ inline LeaseRecord MakeLeaseRecord(uint64_t number) {
   record.zeroed = number % 5 == 0;
   record.sealed = number % 2 == 0;
   record.linger = absl::Seconds(number % 4);
+  record.share_with.uids.assign(number % 3, static_cast<uid_t>(number));
+  record.share_with.gids.assign(number % 2, static_cast<gid_t>(number));
   record.ttl = absl::Milliseconds(1500 * (number % 7));
   record.granted_at = absl::UnixEpoch() + absl::Nanoseconds(1234567 * number);
   return record;

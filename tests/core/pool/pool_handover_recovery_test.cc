@@ -22,7 +22,7 @@ class PoolHandoverRecoveryTest : public PoolRecoveryFixture {
  protected:
   absl::Status Seal(const LeaseGrant& lease,
                     absl::Duration linger = absl::ZeroDuration()) {
-    return pool_->Seal(kAlice, {lease.id, 0}, linger);
+    return pool_->Seal(kAlice, {lease.id, 0}, {linger, {}});
   }
   absl::StatusOr<absl::Duration> MakeTicket(const LeaseGrant& lease) {
     return pool_->MakeTicket(kAlice, {lease.id, 0}, ticket_, std::nullopt);

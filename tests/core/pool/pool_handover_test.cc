@@ -24,7 +24,8 @@ class PoolHandoverTest : public PoolFixture {
 
   absl::Status Seal(HolderId holder, const LeaseGrant& lease,
                     absl::Duration linger = absl::ZeroDuration()) {
-    const absl::Status sealed = pool_->Seal(holder, {lease.id, 0}, linger);
+    const absl::Status sealed =
+        pool_->Seal(holder, {lease.id, 0}, {linger, {}});
     pool_->CheckInvariants();
     return sealed;
   }

@@ -1,0 +1,62 @@
+#include "client/load/handoff/consumer_service.h"
+
+#include <string>
+#include <utility>
+
+#include "client/load/handoff/handoff_channel.h"
+
+namespace warmpool {
+namespace {
+
+std::span<const std::byte> BytesOf(const load::HandoffData& message) {
+  return {reinterpret_cast<const std::byte*>(message.data().data()),
+          message.data().size()};
+}
+
+}  // namespace
+
+absl::Status ConsumerService::Consume(
+    const ConstPieces& pieces, uint64_t round,
+    const std::function<absl::Status()>& give_back,
+    load::HandoffReceipt* receipt) const {
+  const absl::Time arrived = clock_.Now();
+  const Pattern pattern{.seed = options_.seed, .round = round};
+  absl::Status status = pattern.Check(pieces, options_.bytes);
+  const absl::Time read = clock_.Now();
+  status.Update(give_back());
+  receipt->set_arrived_ns(absl::ToUnixNanos(arrived));
+  receipt->set_read_ns(absl::ToInt64Nanoseconds(read - arrived));
+  receipt->set_give_back_ns(absl::ToInt64Nanoseconds(clock_.Now() - read));
+  return status;
+}
+
+grpc::Status ConsumerService::Whole(grpc::ServerContext*,
+                                    const load::HandoffData* request,
+                                    load::HandoffReceipt* receipt) {
+  const auto give_back = [request] {
+    // gRPC made the message for this call and ends it after the handler, where
+    // its time could not be taken.
+    const std::string ended =
+        std::move(*const_cast<load::HandoffData*>(request)->mutable_data());
+    return absl::OkStatus();
+  };
+  return ToGrpc(
+      Consume({BytesOf(*request)}, request->round(), give_back, receipt));
+}
+
+grpc::Status ConsumerService::Chunks(
+    grpc::ServerContext*, grpc::ServerReader<load::HandoffData>* reader,
+    load::HandoffReceipt* receipt) {
+  size_t count = 0;
+  ConstPieces pieces;
+  for (;;) {
+    if (count == chunks_.size()) chunks_.emplace_back();
+    if (!reader->Read(&chunks_[count])) break;
+    ++count;
+  }
+  for (size_t i = 0; i < count; ++i) pieces.push_back(BytesOf(chunks_[i]));
+  return ToGrpc(Consume(pieces, chunks_.front().round(),
+                        [] { return absl::OkStatus(); }, receipt));
+}
+
+}  // namespace warmpool

@@ -142,9 +142,8 @@ BarChart ChartOf(const std::vector<SizeRuns>& sizes) {
   BarChart chart;
   chart.title = "Time to hand bytes from one process to another";
   chart.subtitle =
-      "Shorter is better: from the last write until the other has the bytes in "
-      "memory; median of the runs' medians, thin lines from the fastest to the "
-      "slowest run";
+      "Shorter is better: from the last write until the other has all bytes in "
+      "memory; median and range of the runs' medians";
   chart.machine = DescribeMachine();
   for (const SizeRuns& size : sizes) {
     BarChart::Panel panel;

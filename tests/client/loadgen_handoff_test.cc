@@ -151,15 +151,23 @@ TEST_P(LoadgenHandoffTest, AProducerThatDiesEndsTheRun) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Vias, LoadgenHandoffTest,
-                         ::testing::Values("grpc_unary", "grpc_stream"));
+                         ::testing::Values("warmpool", "warmpool_ticket",
+                                           "grpc_unary", "grpc_stream"));
 
 TEST(LoadgenHandoffRunTest, OneRunComparesAll) {
-  const ToolResult result = RunTool(absl::StrCat(
-      kLoadgen, "--via=grpc_unary,grpc_stream --duration=200ms --size=64KiB"));
-  EXPECT_EQ(result.exit_code, 0) << result.err << result.out;
-  EXPECT_THAT(result.out, HasSubstr("handoff: 1 pair, 64 KiB"));
-  EXPECT_THAT(result.out, HasSubstr("grpc_unary"));
-  EXPECT_THAT(result.out, HasSubstr("grpc_stream"));
+  const DaemonProcess daemon;
+  const std::string flags = absl::StrCat(
+      kLoadgen, "--target=", daemon.target(), " --duration=400ms --size=64KiB");
+  const ToolResult text = RunTool(flags);
+  EXPECT_EQ(text.exit_code, 0) << text.err << text.out;
+  EXPECT_THAT(text.out, HasSubstr("handoff: 1 pair, 64 KiB"));
+  const load::HandoffReport report = Parse(RunTool(flags + " --json=-").out);
+  ASSERT_EQ(report.vias_size(), 4);
+  for (const load::ViaReport& via : report.vias()) {
+    EXPECT_THAT(text.out, HasSubstr(via.via()));
+    EXPECT_GT(via.hand_over_gain(), 0);
+    EXPECT_GT(via.hand_over_by_renew(), 0);
+  }
 }
 
 TEST(LoadgenHandoffRunTest, ASignalEndsTheRunAndWhatWasMeasuredIsReported) {

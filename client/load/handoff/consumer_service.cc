@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "client/load/handoff/handoff_channel.h"
 
 namespace warmpool {
@@ -11,6 +12,10 @@ namespace {
 std::span<const std::byte> BytesOf(const load::HandoffData& message) {
   return {reinterpret_cast<const std::byte*>(message.data().data()),
           message.data().size()};
+}
+
+absl::Status NoPool() {
+  return absl::UnimplementedError("this consumer has no pool");
 }
 
 }  // namespace
@@ -57,6 +62,47 @@ grpc::Status ConsumerService::Chunks(
   for (size_t i = 0; i < count; ++i) pieces.push_back(BytesOf(chunks_[i]));
   return ToGrpc(Consume(pieces, chunks_.front().round(),
                         [] { return absl::OkStatus(); }, receipt));
+}
+
+absl::Status ConsumerService::ConsumeBuffer(
+    Buffer& buffer, uint64_t round, load::HandoffReceipt* receipt) const {
+  const std::span<const std::byte> bytes = std::as_const(buffer).span();
+  return Consume({bytes}, round, [&buffer] { return buffer.Release(); },
+                 receipt);
+}
+
+grpc::Status ConsumerService::ByTicket(grpc::ServerContext*,
+                                       const load::HandoffTicket* request,
+                                       load::HandoffReceipt* receipt) {
+  if (client_ == nullptr) return ToGrpc(NoPool());
+  absl::StatusOr<Buffer> buffer = client_->Claim(request->ticket());
+  if (!buffer.ok()) return ToGrpc(buffer.status());
+  return ToGrpc(ConsumeBuffer(*buffer, request->round(), receipt));
+}
+
+grpc::Status ConsumerService::ByName(
+    grpc::ServerContext*, const load::HandoffNames* request,
+    grpc::ServerWriter<load::HandoffReceipt>* writer) {
+  if (client_ == nullptr) return ToGrpc(NoPool());
+  return ToGrpc(ReadBuffers(*request, *writer));
+}
+
+absl::Status ConsumerService::ReadBuffers(
+    const load::HandoffNames& names,
+    grpc::ServerWriter<load::HandoffReceipt>& writer) {
+  for (uint64_t round = names.first_round();; ++round) {
+    absl::StatusOr<Buffer> buffer =
+        client_->Attach(absl::StrCat(names.prefix(), round),
+                        {.wait = options_.deadline});
+    if (!buffer.ok()) return buffer.status();
+    if (buffer->size() < options_.bytes) return buffer->Release();
+    load::HandoffReceipt receipt;
+    const absl::Status consumed = ConsumeBuffer(*buffer, round, &receipt);
+    if (!consumed.ok()) return consumed;
+    if (!writer.Write(receipt)) {
+      return absl::CancelledError("the producer takes no receipts any more");
+    }
+  }
 }
 
 }  // namespace warmpool

@@ -11,6 +11,7 @@
 #include "client/load/handoff/handoff.grpc.pb.h"
 #include "client/load/handoff/handoff_options.h"
 #include "client/load/handoff/pattern.h"
+#include "client/warmpool.h"
 #include "core/base/clock.h"
 
 namespace warmpool {
@@ -19,9 +20,10 @@ namespace warmpool {
 // threads.
 class ConsumerService final : public load::Handoff::Service {
  public:
-  // `options` and `clock` must outlive this.
-  ConsumerService(const HandoffOptions* options, const Clock* clock)
-      : options_(*options), clock_(*clock) {}
+  // Null: the ways that use the pool are UNIMPLEMENTED. All must outlive this.
+  ConsumerService(const HandoffOptions* options, const Clock* clock,
+                  Client* client)
+      : options_(*options), clock_(*clock), client_(client) {}
 
   grpc::Status Echo(grpc::ServerContext*, const load::EchoMessage*,
                     load::EchoMessage*) override {
@@ -33,8 +35,18 @@ class ConsumerService final : public load::Handoff::Service {
   grpc::Status Chunks(grpc::ServerContext* context,
                       grpc::ServerReader<load::HandoffData>* reader,
                       load::HandoffReceipt* receipt) override;
+  grpc::Status ByTicket(grpc::ServerContext* context,
+                        const load::HandoffTicket* request,
+                        load::HandoffReceipt* receipt) override;
+  grpc::Status ByName(
+      grpc::ServerContext* context, const load::HandoffNames* request,
+      grpc::ServerWriter<load::HandoffReceipt>* writer) override;
 
  private:
+  absl::Status ReadBuffers(const load::HandoffNames& names,
+                           grpc::ServerWriter<load::HandoffReceipt>& writer);
+  absl::Status ConsumeBuffer(Buffer& buffer, uint64_t round,
+                             load::HandoffReceipt* receipt) const;
   // Reads what has just arrived, then gives it back.
   absl::Status Consume(const ConstPieces& pieces, uint64_t round,
                        const std::function<absl::Status()>& give_back,
@@ -42,6 +54,7 @@ class ConsumerService final : public load::Handoff::Service {
 
   const HandoffOptions& options_;
   const Clock& clock_;
+  Client* const client_;
   // Kept from call to call, with their memory.
   std::vector<load::HandoffData> chunks_;
 };

@@ -78,7 +78,8 @@ absl::StatusOr<std::optional<Client>> ConnectToPool(
 int RunConsumer(const HandoffOptions& options, const HandoffRole& role) {
   absl::StatusOr<std::optional<Client>> client = ConnectToPool(options);
   if (!client.ok()) return Fail(client.status());
-  ConsumerService service(&options, &MonotonicClock::Get());
+  ConsumerService service(&options, &MonotonicClock::Get(),
+                          client->has_value() ? &**client : nullptr);
   const absl::StatusOr<std::unique_ptr<grpc::Server>> server =
       ServeOn(SocketPathOf(role), &service);
   if (!server.ok()) return Fail(server.status());

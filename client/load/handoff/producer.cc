@@ -1,12 +1,25 @@
 #include "client/load/handoff/producer.h"
 
+#include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "client/load/handoff/grpc_producers.h"
 #include "client/load/handoff/handoff_channel.h"
+#include "client/load/handoff/pool_producers.h"
 #include "client/load/handoff/producer_run.h"
 
 namespace warmpool {
+namespace {
+
+// "loadgen-handoff-Xyz123/0/": the run's directory, which no other run has, and
+// the pair.
+std::string NamePrefixOf(const HandoffRole& role) {
+  const std::string run = role.directory.substr(role.directory.rfind('/') + 1);
+  return absl::StrCat(run, "/", role.pair, "/");
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Producer>> Producer::Connect(
     const HandoffOptions* options, const HandoffRole& role, Client* client) {
@@ -24,11 +37,16 @@ absl::StatusOr<std::unique_ptr<Producer>> Producer::Connect(
   return producer;
 }
 
-void Producer::AddVias(const HandoffRole&, Client*) {
+void Producer::AddVias(const HandoffRole& role, Client* client) {
   for (const Via via : options_.vias.list) {
     switch (via) {
       case Via::kWarmpool:
+        vias_[via] = std::make_unique<NameProducer>(
+            stub_.get(), client, NamePrefixOf(role), options_.bytes);
+        break;
       case Via::kWarmpoolTicket:
+        vias_[via] = std::make_unique<TicketProducer>(
+            stub_.get(), client, options_.bytes, options_.deadline);
         break;
       case Via::kGrpcUnary:
         vias_[via] = std::make_unique<UnaryProducer>(

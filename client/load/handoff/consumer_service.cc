@@ -3,7 +3,10 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "client/load/handoff/chunk_reader.h"
 #include "client/load/handoff/handoff_channel.h"
 
 namespace warmpool {
@@ -49,19 +52,23 @@ grpc::Status ConsumerService::Whole(grpc::ServerContext*,
       Consume({BytesOf(*request)}, request->round(), give_back, receipt));
 }
 
-grpc::Status ConsumerService::Chunks(
-    grpc::ServerContext*, grpc::ServerReader<load::HandoffData>* reader,
-    load::HandoffReceipt* receipt) {
-  size_t count = 0;
-  ConstPieces pieces;
-  for (;;) {
-    if (count == chunks_.size()) chunks_.emplace_back();
-    if (!reader->Read(&chunks_[count])) break;
-    ++count;
+grpc::ServerReadReactor<grpc::ByteBuffer>* ConsumerService::Chunks(
+    grpc::CallbackServerContext* context, grpc::ByteBuffer* answer) {
+  uint64_t round = 0;
+  const auto& metadata = context->client_metadata();
+  const auto told = metadata.find(kRoundKey);
+  if (told != metadata.end()) {
+    // A number that does not parse is found in the bytes.
+    (void)absl::SimpleAtoi(
+        absl::string_view(told->second.data(), told->second.size()), &round);
   }
-  for (size_t i = 0; i < count; ++i) pieces.push_back(BytesOf(chunks_[i]));
-  return ToGrpc(Consume(pieces, chunks_.front().round(),
-                        [] { return absl::OkStatus(); }, receipt));
+  const auto consume = [this, round](
+                           const ConstPieces& pieces,
+                           const std::function<absl::Status()>& give_back,
+                           load::HandoffReceipt* receipt) {
+    return Consume(pieces, round, give_back, receipt);
+  };
+  return new ChunkReader(consume, answer);
 }
 
 absl::Status ConsumerService::ConsumeBuffer(

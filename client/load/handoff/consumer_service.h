@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "client/load/handoff/handoff.grpc.pb.h"
@@ -16,9 +15,10 @@
 
 namespace warmpool {
 
-// One call of each way at a time; different ways may be called by different
-// threads.
-class ConsumerService final : public load::Handoff::Service {
+// Thread-safe.
+class ConsumerService final
+    : public load::Handoff::WithRawCallbackMethod_Chunks<
+          load::Handoff::Service> {
  public:
   // Null: the ways that use the pool are UNIMPLEMENTED. All must outlive this.
   ConsumerService(const HandoffOptions* options, const Clock* clock,
@@ -32,9 +32,8 @@ class ConsumerService final : public load::Handoff::Service {
   grpc::Status Whole(grpc::ServerContext* context,
                      const load::HandoffData* request,
                      load::HandoffReceipt* receipt) override;
-  grpc::Status Chunks(grpc::ServerContext* context,
-                      grpc::ServerReader<load::HandoffData>* reader,
-                      load::HandoffReceipt* receipt) override;
+  grpc::ServerReadReactor<grpc::ByteBuffer>* Chunks(
+      grpc::CallbackServerContext* context, grpc::ByteBuffer* answer) override;
   grpc::Status ByTicket(grpc::ServerContext* context,
                         const load::HandoffTicket* request,
                         load::HandoffReceipt* receipt) override;
@@ -55,8 +54,6 @@ class ConsumerService final : public load::Handoff::Service {
   const HandoffOptions& options_;
   const Clock& clock_;
   Client* const client_;
-  // Kept from call to call, with their memory.
-  std::vector<load::HandoffData> chunks_;
 };
 
 }  // namespace warmpool

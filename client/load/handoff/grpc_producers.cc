@@ -1,28 +1,35 @@
 #include "client/load/handoff/grpc_producers.h"
 
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
+
 #include <algorithm>
-#include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "client/load/handoff/handoff_channel.h"
 #include "core/base/byte_size.h"
 
 namespace warmpool {
 namespace {
 
-constexpr uint64_t kChunkBytes = kMiB;
+constexpr size_t kChunkBytes = kMiB;
 
-std::span<std::byte> BytesOf(load::HandoffData& message) {
-  std::string& data = *message.mutable_data();
-  return {reinterpret_cast<std::byte*>(data.data()), data.size()};
+// The caller keeps them until the receiver has answered.
+grpc::ByteBuffer MessageOf(std::span<const std::byte> bytes) {
+  const grpc::Slice slice(bytes.data(), bytes.size(),
+                          grpc::Slice::STATIC_SLICE);
+  return grpc::ByteBuffer(&slice, 1);
 }
 
 }  // namespace
 
-absl::StatusOr<Pieces> UnaryProducer::Get(uint64_t round) {
+absl::StatusOr<std::span<std::byte>> UnaryProducer::Get(uint64_t round) {
   message_.set_round(round);
-  message_.mutable_data()->resize(bytes_);
-  return Pieces{BytesOf(message_)};
+  std::string& data = *message_.mutable_data();
+  data.resize(bytes_);
+  return std::span(reinterpret_cast<std::byte*>(data.data()), data.size());
 }
 
 absl::StatusOr<load::HandoffReceipt> UnaryProducer::HandOver(uint64_t) {
@@ -34,32 +41,57 @@ absl::StatusOr<load::HandoffReceipt> UnaryProducer::HandOver(uint64_t) {
   return receipt;
 }
 
-absl::StatusOr<Pieces> StreamProducer::Get(uint64_t round) {
-  chunks_.resize((bytes_ + kChunkBytes - 1) / kChunkBytes);
-  Pieces pieces;
-  uint64_t left = bytes_;
-  for (load::HandoffData& chunk : chunks_) {
-    chunk.set_round(round);
-    chunk.mutable_data()->resize(std::min(left, kChunkBytes));
-    pieces.push_back(BytesOf(chunk));
-    left -= pieces.back().size();
-  }
-  return pieces;
+StreamProducer::~StreamProducer() {
+  queue_.Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue_.Next(&tag, &ok)) continue;
 }
 
-absl::StatusOr<load::HandoffReceipt> StreamProducer::HandOver(uint64_t) {
+absl::StatusOr<std::span<std::byte>> StreamProducer::Get(uint64_t) {
+  memory_.resize(bytes_);
+  return std::span(memory_);
+}
+
+bool StreamProducer::Await() {
+  void* tag = nullptr;
+  bool ok = false;
+  return queue_.Next(&tag, &ok) && ok;
+}
+
+void StreamProducer::SendAndReceive(Call& call, grpc::ByteBuffer* answer) {
+  call.StartCall(this);
+  if (!Await()) return;
+  std::span<const std::byte> left = memory_;
+  while (!left.empty()) {
+    const size_t count = std::min(left.size(), kChunkBytes);
+    call.Write(MessageOf(left.first(count)), this);
+    if (!Await()) return;
+    left = left.subspan(count);
+  }
+  call.WritesDone(this);
+  if (!Await()) return;
+  call.Read(answer, this);
+  Await();
+}
+
+absl::StatusOr<load::HandoffReceipt> StreamProducer::HandOver(uint64_t round) {
   grpc::ClientContext context;
   SetDeadline(deadline_, &context);
-  load::HandoffReceipt receipt;
-  const std::unique_ptr<grpc::ClientWriterInterface<load::HandoffData>> writer =
-      stub_.Chunks(&context, &receipt);
-  for (const load::HandoffData& chunk : chunks_) {
-    // False: the call has ended, and Finish tells why.
-    if (!writer->Write(chunk)) break;
-  }
-  writer->WritesDone();
-  const grpc::Status status = writer->Finish();
+  context.AddMetadata(kRoundKey, absl::StrCat(round));
+  const std::unique_ptr<Call> call =
+      stub_.PrepareCall(&context, "/warmpool.load.Handoff/Chunks", &queue_);
+  grpc::ByteBuffer answer;
+  SendAndReceive(*call, &answer);
+  grpc::Status status;
+  call->Finish(&status, this);
+  Await();
   if (!status.ok()) return FromGrpc(status);
+  load::HandoffReceipt receipt;
+  const grpc::Status parsed =
+      grpc::SerializationTraits<load::HandoffReceipt>::Deserialize(&answer,
+                                                                  &receipt);
+  if (!parsed.ok()) return FromGrpc(parsed);
   return receipt;
 }
 

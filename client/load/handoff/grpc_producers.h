@@ -3,7 +3,15 @@
 #ifndef WARMPOOL_CLIENT_LOAD_HANDOFF_GRPC_PRODUCERS_H_
 #define WARMPOOL_CLIENT_LOAD_HANDOFF_GRPC_PRODUCERS_H_
 
+#include <grpcpp/channel.h>
+#include <grpcpp/completion_queue.h>
+#include <grpcpp/generic/generic_stub.h>
+
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -22,7 +30,7 @@ class UnaryProducer final : public ProducerVia {
 
   absl::Status BeginTurn(uint64_t) override { return absl::OkStatus(); }
   absl::Status EndTurn(uint64_t) override { return absl::OkStatus(); }
-  absl::StatusOr<Pieces> Get(uint64_t round) override;
+  absl::StatusOr<std::span<std::byte>> Get(uint64_t round) override;
   absl::StatusOr<load::HandoffReceipt> HandOver(uint64_t round) override;
   absl::Status GiveBack() override { return absl::OkStatus(); }
 
@@ -33,25 +41,34 @@ class UnaryProducer final : public ProducerVia {
   load::HandoffData message_;
 };
 
-// In messages of 1 MiB.
+// In messages of 1 MiB, which are parts of the producer's memory: nothing copies
+// them but the kernel.
 class StreamProducer final : public ProducerVia {
  public:
-  // `stub` must outlive this.
-  StreamProducer(load::Handoff::StubInterface* stub, uint64_t bytes,
-                 absl::Duration deadline)
-      : stub_(*stub), bytes_(bytes), deadline_(deadline) {}
+  StreamProducer(std::shared_ptr<grpc::ChannelInterface> channel,
+                 uint64_t bytes, absl::Duration deadline)
+      : stub_(std::move(channel)), bytes_(bytes), deadline_(deadline) {}
+  ~StreamProducer() override;
 
   absl::Status BeginTurn(uint64_t) override { return absl::OkStatus(); }
   absl::Status EndTurn(uint64_t) override { return absl::OkStatus(); }
-  absl::StatusOr<Pieces> Get(uint64_t round) override;
+  absl::StatusOr<std::span<std::byte>> Get(uint64_t round) override;
   absl::StatusOr<load::HandoffReceipt> HandOver(uint64_t round) override;
   absl::Status GiveBack() override { return absl::OkStatus(); }
 
  private:
-  load::Handoff::StubInterface& stub_;
+  using Call = grpc::GenericClientAsyncReaderWriter;
+
+  // Waits for the end of the step that was begun; false: the call has ended.
+  bool Await();
+  // Until the call has ended, or all is sent and the answer is there.
+  void SendAndReceive(Call& call, grpc::ByteBuffer* answer);
+
+  grpc::GenericStub stub_;
+  grpc::CompletionQueue queue_;
   const uint64_t bytes_;
   const absl::Duration deadline_;
-  std::vector<load::HandoffData> chunks_;
+  std::vector<std::byte> memory_;
 };
 
 }  // namespace warmpool

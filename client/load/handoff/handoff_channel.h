@@ -16,6 +16,9 @@
 
 namespace warmpool {
 
+// Metadata of a stream of bytes: their round, in decimal.
+inline constexpr char kRoundKey[] = "round";
+
 // Messages may be of any size (gRPC: up to 2 GiB, where 4 MiB is the default).
 // UNAVAILABLE: nobody accepted within the deadline.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectTo(

@@ -1,10 +1,44 @@
 #include "client/load/handoff/pattern.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "absl/strings/str_format.h"
 
 namespace warmpool {
+namespace {
+
+// Calls `with_value` with the first 8 bytes of each page, however they are cut.
+// Returns how many bytes there are in all.
+template <typename Function>
+uint64_t ForEachValue(const ConstPieces& pieces, Function with_value) {
+  uint64_t bytes = 0;
+  std::byte value[sizeof(uint64_t)];
+  size_t collected = 0;
+  // To the next byte of a value.
+  size_t skip = 0;
+  for (std::span<const std::byte> left : pieces) {
+    bytes += left.size();
+    while (skip < left.size()) {
+      left = left.subspan(skip);
+      skip = 0;
+      const size_t count = std::min(sizeof(value) - collected, left.size());
+      std::memcpy(value + collected, left.data(), count);
+      left = left.subspan(count);
+      collected += count;
+      if (collected < sizeof(value)) break;
+      uint64_t whole;
+      std::memcpy(&whole, value, sizeof(whole));
+      with_value(whole);
+      collected = 0;
+      skip = kPatternPage - sizeof(value);
+    }
+    skip -= std::min(skip, left.size());
+  }
+  return bytes;
+}
+
+}  // namespace
 
 uint64_t Pattern::ValueOf(uint64_t page) const {
   // Odd numbers without pattern, so that neighbours have nothing in common.
@@ -14,13 +48,10 @@ uint64_t Pattern::ValueOf(uint64_t page) const {
   return value ^ (value >> 32);
 }
 
-void Pattern::Write(const Pieces& pieces) const {
-  uint64_t page = 0;
-  for (const std::span<std::byte> piece : pieces) {
-    for (size_t at = 0; at < piece.size(); at += kPatternPage) {
-      const uint64_t value = ValueOf(page++);
-      std::memcpy(piece.data() + at, &value, sizeof(value));
-    }
+void Pattern::Write(std::span<std::byte> bytes) const {
+  for (size_t page = 0; page < bytes.size() / kPatternPage; ++page) {
+    const uint64_t value = ValueOf(page);
+    std::memcpy(bytes.data() + page * kPatternPage, &value, sizeof(value));
   }
 }
 
@@ -29,18 +60,14 @@ absl::Status Pattern::Check(const ConstPieces& pieces, uint64_t bytes) const {
   uint64_t wrong = 0;
   uint64_t first_wrong = 0;
   uint64_t first_found = 0;
-  uint64_t found_bytes = 0;
-  for (const std::span<const std::byte> piece : pieces) {
-    found_bytes += piece.size();
-    for (size_t at = 0; at + sizeof(uint64_t) <= piece.size();
-         at += kPatternPage, ++page) {
-      uint64_t found;
-      std::memcpy(&found, piece.data() + at, sizeof(found));
-      if (found == ValueOf(page) || wrong++ > 0) continue;
+  const auto check = [&](uint64_t found) {
+    if (found != ValueOf(page) && wrong++ == 0) {
       first_wrong = page;
       first_found = found;
     }
-  }
+    ++page;
+  };
+  const uint64_t found_bytes = ForEachValue(pieces, check);
   if (wrong > 0) {
     return absl::DataLossError(absl::StrFormat(
         "%d of %d pages of round %d are not as written, first page %d: %016x "

@@ -14,8 +14,7 @@ namespace warmpool {
 
 inline constexpr size_t kPatternPage = 4096;
 
-// The bytes of one round, in order; each piece is of whole pages.
-using Pieces = std::vector<std::span<std::byte>>;
+// The bytes of one round in order, cut anywhere.
 using ConstPieces = std::vector<std::span<const std::byte>>;
 
 // Other values for another seed, round or page.
@@ -24,7 +23,7 @@ struct Pattern {
   uint64_t round = 0;
 
   uint64_t ValueOf(uint64_t page) const;
-  void Write(const Pieces& pieces) const;
+  void Write(std::span<std::byte> bytes) const;
   // DATA_LOSS: some pages do not have their value, or there are more or fewer
   // than `bytes` have; the message tells the first.
   absl::Status Check(const ConstPieces& pieces, uint64_t bytes) const;

@@ -20,12 +20,12 @@ absl::Status NameProducer::BeginTurn(uint64_t first_round) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Pieces> NameProducer::Get(uint64_t round) {
+absl::StatusOr<std::span<std::byte>> NameProducer::Get(uint64_t round) {
   absl::StatusOr<Buffer> buffer =
       client_.Lease(bytes_, {.name = absl::StrCat(prefix_, round)});
   if (!buffer.ok()) return buffer.status();
   buffer_ = *std::move(buffer);
-  return Pieces{buffer_.span()};
+  return buffer_.span();
 }
 
 absl::StatusOr<load::HandoffReceipt> NameProducer::HandOver(uint64_t) {
@@ -51,11 +51,11 @@ absl::Status NameProducer::EndTurn(uint64_t round) {
   return ended;
 }
 
-absl::StatusOr<Pieces> TicketProducer::Get(uint64_t) {
+absl::StatusOr<std::span<std::byte>> TicketProducer::Get(uint64_t) {
   absl::StatusOr<Buffer> buffer = client_.Lease(bytes_);
   if (!buffer.ok()) return buffer.status();
   buffer_ = *std::move(buffer);
-  return Pieces{buffer_.span()};
+  return buffer_.span();
 }
 
 absl::StatusOr<load::HandoffReceipt> TicketProducer::HandOver(uint64_t round) {

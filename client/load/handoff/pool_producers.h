@@ -3,9 +3,11 @@
 #ifndef WARMPOOL_CLIENT_LOAD_HANDOFF_POOL_PRODUCERS_H_
 #define WARMPOOL_CLIENT_LOAD_HANDOFF_POOL_PRODUCERS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -31,7 +33,7 @@ class NameProducer final : public ProducerVia {
 
   absl::Status BeginTurn(uint64_t first_round) override;
   absl::Status EndTurn(uint64_t round) override;
-  absl::StatusOr<Pieces> Get(uint64_t round) override;
+  absl::StatusOr<std::span<std::byte>> Get(uint64_t round) override;
   absl::StatusOr<load::HandoffReceipt> HandOver(uint64_t round) override;
   absl::Status GiveBack() override { return buffer_.Release(); }
 
@@ -61,7 +63,7 @@ class TicketProducer final : public ProducerVia {
 
   absl::Status BeginTurn(uint64_t) override { return absl::OkStatus(); }
   absl::Status EndTurn(uint64_t) override { return absl::OkStatus(); }
-  absl::StatusOr<Pieces> Get(uint64_t round) override;
+  absl::StatusOr<std::span<std::byte>> Get(uint64_t round) override;
   absl::StatusOr<load::HandoffReceipt> HandOver(uint64_t round) override;
   // The ticket took all there was.
   absl::Status GiveBack() override { return absl::OkStatus(); }

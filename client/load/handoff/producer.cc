@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/load/handoff/grpc_producers.h"
 #include "client/load/handoff/handoff_channel.h"
+#include "client/load/handoff/pattern.h"
 #include "client/load/handoff/pool_producers.h"
 #include "client/load/handoff/producer_run.h"
 
@@ -27,7 +28,7 @@ absl::StatusOr<std::unique_ptr<Producer>> Producer::Connect(
       ConnectTo(SocketPathOf(role), options->deadline);
   if (!channel.ok()) return channel.status();
   std::unique_ptr<Producer> producer(
-      new Producer(options, load::Handoff::NewStub(*channel)));
+      new Producer(options, *std::move(channel)));
   producer->AddVias(role, client);
   if (client != nullptr) {
     absl::StatusOr<Buffer> renewed = client->Lease(kPatternPage);
@@ -54,7 +55,7 @@ void Producer::AddVias(const HandoffRole& role, Client* client) {
         break;
       case Via::kGrpcStream:
         vias_[via] = std::make_unique<StreamProducer>(
-            stub_.get(), options_.bytes, options_.deadline);
+            channel_, options_.bytes, options_.deadline);
         break;
     }
   }

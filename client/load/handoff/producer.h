@@ -2,10 +2,13 @@
 #ifndef WARMPOOL_CLIENT_LOAD_HANDOFF_PRODUCER_H_
 #define WARMPOOL_CLIENT_LOAD_HANDOFF_PRODUCER_H_
 
+#include <grpcpp/channel.h>
+
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -33,13 +36,16 @@ class Producer {
 
  private:
   Producer(const HandoffOptions* options,
-           std::unique_ptr<load::Handoff::StubInterface> stub)
-      : options_(*options), stub_(std::move(stub)) {}
+           std::shared_ptr<grpc::Channel> channel)
+      : options_(*options),
+        channel_(std::move(channel)),
+        stub_(load::Handoff::NewStub(channel_)) {}
 
   void AddVias(const HandoffRole& role, Client* client);
   absl::Status Echo();
 
   const HandoffOptions& options_;
+  const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<load::Handoff::StubInterface> stub_;
   // Leased for the time of the run, to be renewed; holds nothing without a pool.
   Buffer renewed_;

@@ -1,6 +1,7 @@
 #include "client/load/handoff/producer_run.h"
 
-#include <string>
+#include <cstddef>
+#include <span>
 
 #include "absl/strings/str_cat.h"
 #include "client/load/handoff/pattern.h"
@@ -82,11 +83,11 @@ absl::Status ProducerRun::Round(ProducerVia& producer,
   if (!status.ok()) return status;
 
   const absl::Time start = clock_.Now();
-  const absl::StatusOr<Pieces> pieces = producer.Get(round_);
+  const absl::StatusOr<std::span<std::byte>> bytes = producer.Get(round_);
   const absl::Time got = clock_.Now();
-  if (!pieces.ok()) return pieces.status();
-  Pattern{.seed = options_.seed, .round = round_}.Write(*pieces);
-  if (options_.spoiled_round == round_) pieces->back()[0] ^= std::byte{1};
+  if (!bytes.ok()) return bytes.status();
+  Pattern{.seed = options_.seed, .round = round_}.Write(*bytes);
+  if (options_.spoiled_round == round_) bytes->front() ^= std::byte{1};
   const absl::Time filled = clock_.Now();
   const absl::StatusOr<load::HandoffReceipt> receipt =
       producer.HandOver(round_);

@@ -3,12 +3,13 @@
 #ifndef WARMPOOL_CLIENT_LOAD_HANDOFF_PRODUCER_VIA_H_
 #define WARMPOOL_CLIENT_LOAD_HANDOFF_PRODUCER_VIA_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/load/handoff/handoff.pb.h"
-#include "client/load/handoff/pattern.h"
 
 namespace warmpool {
 
@@ -24,7 +25,7 @@ class ProducerVia {
   virtual absl::Status EndTurn(uint64_t round) = 0;
 
   // Memory to write to, as many bytes as were asked for.
-  virtual absl::StatusOr<Pieces> Get(uint64_t round) = 0;
+  virtual absl::StatusOr<std::span<std::byte>> Get(uint64_t round) = 0;
   // Returns once the consumer has read the bytes and given them back.
   virtual absl::StatusOr<load::HandoffReceipt> HandOver(uint64_t round) = 0;
   // The producer's part of it.

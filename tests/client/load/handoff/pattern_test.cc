@@ -1,6 +1,7 @@
 #include "client/load/handoff/pattern.h"
 
 #include <algorithm>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,7 @@ constexpr Pattern kPattern = {.seed = 3, .round = 17};
 
 class PatternTest : public ::testing::Test {
  protected:
-  PatternTest() { kPattern.Write({bytes_}); }
+  PatternTest() { kPattern.Write(bytes_); }
 
   absl::Status Check(const Pattern& pattern) const {
     return pattern.Check({bytes_}, bytes_.size());
@@ -33,11 +34,16 @@ TEST_F(PatternTest, WhatWasWrittenIsThere) {
 
 TEST_F(PatternTest, ItIsTheSameHoweverTheBytesAreCut) {
   const std::span<const std::byte> all = bytes_;
-  EXPECT_TRUE(kPattern
-                  .Check({all.first(2 * kPatternPage),
-                          all.subspan(2 * kPatternPage)},
-                         bytes_.size())
-                  .ok());
+  // Between pages, in the midst of what is checked, and everywhere.
+  for (const size_t size : {kPatternPage, kPatternPage + 5, size_t{3},
+                            size_t{1000}}) {
+    ConstPieces pieces;
+    for (size_t at = 0; at < all.size(); at += size) {
+      pieces.push_back(all.subspan(at, std::min(size, all.size() - at)));
+    }
+    const absl::Status status = kPattern.Check(pieces, bytes_.size());
+    EXPECT_TRUE(status.ok()) << size << ": " << status;
+  }
 }
 
 TEST_F(PatternTest, AByteThatIsNotAsWrittenIsToldByItsPage) {

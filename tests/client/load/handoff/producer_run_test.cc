@@ -2,10 +2,12 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "client/load/handoff/pattern.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/fake_clock.h"
@@ -47,10 +49,10 @@ class FakeVia final : public ProducerVia {
     EXPECT_EQ(round, next_);
     return absl::OkStatus();
   }
-  absl::StatusOr<Pieces> Get(uint64_t round) override {
+  absl::StatusOr<std::span<std::byte>> Get(uint64_t round) override {
     EXPECT_EQ(round, next_++);
     clock_.Advance(kGetTime);
-    return Pieces{bytes_};
+    return std::span(bytes_);
   }
   absl::StatusOr<load::HandoffReceipt> HandOver(uint64_t round) override {
     clock_.Advance(kArrivalTime);

@@ -39,7 +39,8 @@ ABSL_FLAG(warmpool::ByteSize, max_size, {256 * warmpool::kMiB},
           "No size is larger");
 ABSL_FLAG(int, pairs, 1, "Pairs of processes");
 ABSL_FLAG(absl::Duration, duration, absl::Seconds(10),
-          "Of each run; a size has --repetitions of them");
+          "Of each run; three times as long from 64 MiB on, where a round of gRPC "
+          "takes up to a second");
 ABSL_FLAG(int, repetitions, 3, "Runs of each size");
 ABSL_FLAG(std::string, chart, "",
           "File to draw the hand-over to, as SVG, and beside it as PNG");
@@ -57,6 +58,10 @@ struct SizeRuns {
   std::map<std::string, std::vector<load::ViaReport>> runs;
 };
 
+absl::Duration DurationFor(uint64_t bytes) {
+  return (bytes >= 64 * kMiB ? 3 : 1) * absl::GetFlag(FLAGS_duration);
+}
+
 load::HandoffReport RunOnce(const DaemonProcess& daemon, uint64_t bytes) {
   ChildProcess loadgen(
       {testing::Runfile("client/loadgen"), "--scenario=handoff",
@@ -64,8 +69,7 @@ load::HandoffReport RunOnce(const DaemonProcess& daemon, uint64_t bytes) {
        absl::StrCat("--size=", AbslUnparseFlag(ByteSize{bytes})),
        absl::StrCat("--via=", AbslUnparseFlag(absl::GetFlag(FLAGS_via))),
        absl::StrCat("--pairs=", absl::GetFlag(FLAGS_pairs)),
-       absl::StrCat("--duration=",
-                    absl::FormatDuration(absl::GetFlag(FLAGS_duration))),
+       absl::StrCat("--duration=", absl::FormatDuration(DurationFor(bytes))),
        "--deadline=60s", "--json=-"});
   const std::string json = loadgen.ReadAll();
   load::HandoffReport report;

@@ -1,38 +1,32 @@
 #include "client/load/client_event.h"
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstdint>
-#include <cstring>
 
 namespace warmpool {
-namespace {
 
-void HistogramToParts(const Histogram& histogram,
-                      load::HistogramParts* message) {
+load::HistogramParts ToParts(const Histogram& histogram) {
   const Histogram::Parts parts = histogram.ToParts();
-  message->mutable_counts()->Add(parts.counts.begin(), parts.counts.end());
-  message->set_min_ns(parts.min_ns);
-  message->set_max_ns(parts.max_ns);
-  message->set_sum_ns(parts.sum_ns);
+  load::HistogramParts message;
+  message.mutable_counts()->Add(parts.counts.begin(), parts.counts.end());
+  message.set_min_ns(parts.min_ns);
+  message.set_max_ns(parts.max_ns);
+  message.set_sum_ns(parts.sum_ns);
+  return message;
 }
 
-Histogram HistogramFromParts(const load::HistogramParts& message) {
-  return Histogram(Histogram::Parts{
-      .counts = {message.counts().begin(), message.counts().end()},
-      .min_ns = message.min_ns(),
-      .max_ns = message.max_ns(),
-      .sum_ns = message.sum_ns()});
+Histogram FromParts(const load::HistogramParts& parts) {
+  return Histogram(
+      Histogram::Parts{.counts = {parts.counts().begin(), parts.counts().end()},
+                       .min_ns = parts.min_ns(),
+                       .max_ns = parts.max_ns(),
+                       .sum_ns = parts.sum_ns()});
 }
-
-}  // namespace
 
 load::MeasurementParts ToParts(const Measurement& measurement) {
   load::MeasurementParts parts;
-  HistogramToParts(measurement.lease, parts.mutable_lease());
-  HistogramToParts(measurement.first_touch, parts.mutable_first_touch());
-  HistogramToParts(measurement.release, parts.mutable_release());
+  *parts.mutable_lease() = ToParts(measurement.lease);
+  *parts.mutable_first_touch() = ToParts(measurement.first_touch);
+  *parts.mutable_release() = ToParts(measurement.release);
   parts.set_warm(measurement.warm);
   parts.set_stock(measurement.stock);
   parts.set_fresh(measurement.fresh);
@@ -49,9 +43,9 @@ load::MeasurementParts ToParts(const Measurement& measurement) {
 
 Measurement FromParts(const load::MeasurementParts& parts) {
   Measurement measurement;
-  measurement.lease = HistogramFromParts(parts.lease());
-  measurement.first_touch = HistogramFromParts(parts.first_touch());
-  measurement.release = HistogramFromParts(parts.release());
+  measurement.lease = FromParts(parts.lease());
+  measurement.first_touch = FromParts(parts.first_touch());
+  measurement.release = FromParts(parts.release());
   measurement.warm = parts.warm();
   measurement.stock = parts.stock();
   measurement.fresh = parts.fresh();
@@ -62,36 +56,6 @@ Measurement FromParts(const load::MeasurementParts& parts) {
   }
   measurement.elapsed = absl::Nanoseconds(parts.elapsed_ns());
   return measurement;
-}
-
-bool WriteEvent(int fd, const load::ClientEvent& event) {
-  const uint32_t length = static_cast<uint32_t>(event.ByteSizeLong());
-  std::string bytes(sizeof(length), '\0');
-  std::memcpy(bytes.data(), &length, sizeof(length));
-  event.AppendToString(&bytes);
-  for (size_t done = 0; done < bytes.size();) {
-    const ssize_t written = write(fd, bytes.data() + done, bytes.size() - done);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
-    done += static_cast<size_t>(written);
-  }
-  return true;
-}
-
-void EventParser::Append(absl::string_view bytes) {
-  unread_.append(bytes.data(), bytes.size());
-}
-
-std::optional<load::ClientEvent> EventParser::Next() {
-  uint32_t length;
-  if (unread_.size() < sizeof(length)) return std::nullopt;
-  std::memcpy(&length, unread_.data(), sizeof(length));
-  if (unread_.size() - sizeof(length) < length) return std::nullopt;
-  load::ClientEvent event;
-  event.ParseFromArray(unread_.data() + sizeof(length),
-                       static_cast<int>(length));
-  unread_.erase(0, sizeof(length) + length);
-  return event;
 }
 
 }  // namespace warmpool

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "client/load/client_event.h"
+#include "client/load/framed_message.h"
 #include "client/load/load_client.h"
 #include "client/load/stop_flag.h"
 #include "core/base/check.h"
@@ -35,7 +36,7 @@ Command ReadCommand() {
 void WriteProgress(uint64_t leases) {
   load::ClientEvent event;
   event.mutable_progress()->set_leases(leases);
-  WriteEvent(STDOUT_FILENO, event);
+  WriteFramed(STDOUT_FILENO, event);
 }
 
 // Tells the progress until `done` is readable, and stops the run when told.
@@ -72,7 +73,7 @@ int RunClientProcess(const LoadOptions& options, int index) {
   LoadClient client(options, index, &clock);
   load::ClientEvent event;
   event.mutable_ready();
-  WriteEvent(STDOUT_FILENO, event);
+  WriteFramed(STDOUT_FILENO, event);
   if (ReadCommand() == Command::kStop) return 0;
 
   std::thread runner([&] {
@@ -83,7 +84,7 @@ int RunClientProcess(const LoadOptions& options, int index) {
   runner.join();
   close(done);
   *event.mutable_measurement() = ToParts(measured);
-  return WriteEvent(STDOUT_FILENO, event) ? 0 : 1;
+  return WriteFramed(STDOUT_FILENO, event) ? 0 : 1;
 }
 
 }  // namespace warmpool

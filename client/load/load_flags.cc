@@ -2,11 +2,13 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 #include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/strings/str_cat.h"
+#include "client/load/handoff/handoff_flags.h"
 #include "client/tool/usage.h"
 #include "core/base/byte_size.h"
 #include "core/base/unix_target.h"
@@ -20,7 +22,10 @@ ABSL_FLAG(
     "leased, over and over. cold_churn: rounds of --live leases, then "
     "their releases. vm: one such round, of --iterations leases. mixed: as "
     "cache_heavy, but of sizes from 64KiB to 64MiB (Zipf, small ones the "
-    "most popular), and a random buffer is the one released");
+    "most popular), and a random buffer is the one released. handoff: --pairs "
+    "of processes; the producer leases a buffer, fills it and hands it over, "
+    "the consumer checks every page and gives it back, --via the pool and "
+    "plain gRPC by turns");
 ABSL_FLAG(int, clients, 1, "Clients, each with a connection of its own");
 ABSL_FLAG(bool, processes, false,
           "Each client is a process of its own instead of a thread");
@@ -30,9 +35,10 @@ ABSL_FLAG(std::optional<uint64_t>, live, std::nullopt,
           "Buffers that a client has live at once. Default: 10; 100 for "
           "cold_churn; vm has all --iterations");
 ABSL_FLAG(std::optional<uint64_t>, iterations, std::nullopt,
-          "Leases for each client. Default: no limit; 100 for vm");
+          "Leases for each client; for handoff, rounds of each pair and --via. "
+          "Default: no limit; 100 for vm");
 ABSL_FLAG(std::optional<absl::Duration>, duration, std::nullopt,
-          "How long to go on. With --iterations too, whichever ends first. "
+          "How long to go on, all of --via together. With --iterations too, whichever ends first. "
           "Default: no limit; 10s when --iterations is not given either");
 ABSL_FLAG(double, rate, 0,
           "Leases per second, all clients together. Leases and releases are "
@@ -74,19 +80,22 @@ long that took.
   loadgen --scenario=cache_heavy --clients=4 --duration=5s
   loadgen --scenario=vm --iterations=100 --size=2MiB --json=report.json
   loadgen --scenario=mixed --clients=8 --processes --rate=2000
+  loadgen --scenario=handoff --size=16MiB --pairs=2 --via=warmpool,grpc_unary
 
 Ctrl-C ends the run early; what was measured is printed.
 
 Exit codes: 0, also when the daemon refused leases because it was full; 1 when
 no lease was granted, when anything else failed, or on a bad flag. A failure
-does not end the run: the report tells them by operation and status code.
+does not end the run: the report tells them by operation and status code. That
+of a handoff does: a page with other bytes than were written, or a process that
+died.
 
 Flags:
 )";
 
 constexpr absl::string_view kFlags[] = {
     "target",     "scenario", "clients", "processes", "size",
-    "live",       "iterations", "duration", "rate", "touch",
+    "live",       "iterations", "duration", "rate", "touch", "pairs", "via",
     "seed",       "lease_cache", "busy_poll", "deadline", "json"};
 
 absl::Status Invalid(absl::string_view flag, absl::string_view value,
@@ -130,6 +139,13 @@ absl::Status SetLive(ScenarioOptions* scenario) {
                      "buffers live at once");
     }
     scenario->live = *scenario->leases;
+  } else if (scenario->kind == ScenarioKind::kHandoff) {
+    if (live.has_value()) {
+      return Invalid("live", absl::StrCat(*live),
+                     "is not for the scenario handoff, whose pairs have one "
+                     "buffer at a time");
+    }
+    scenario->live = 1;
   } else if (scenario->kind == ScenarioKind::kColdChurn) {
     scenario->live = live.value_or(kDefaultChurnLive);
   } else {
@@ -156,6 +172,16 @@ absl::Status SetScenario(LoadOptions* options) {
       scenario.leases.has_value() ? absl::InfiniteDuration() : kDefaultDuration;
   options->duration = absl::GetFlag(FLAGS_duration).value_or(fallback);
   return SetLive(&scenario);
+}
+
+absl::Status SetHandoff(LoadFlags* flags) {
+  if (flags->options.scenario.kind != ScenarioKind::kHandoff) {
+    return CheckNoHandoffFlags();
+  }
+  absl::StatusOr<HandoffOptions> handoff = HandoffFlags(flags->options);
+  if (!handoff.ok()) return handoff.status();
+  flags->handoff = *std::move(handoff);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -189,6 +215,9 @@ absl::StatusOr<LoadFlags> ParseLoadFlags(int argc, char** argv) {
   options.processes = absl::GetFlag(FLAGS_processes);
   options.json_path = absl::GetFlag(FLAGS_json);
   flags.client_process = absl::GetFlag(FLAGS_client_process);
+  flags.handoff_role = HandoffRoleFlag();
+  status = SetHandoff(&flags);
+  if (!status.ok()) return status;
   return flags;
 }
 

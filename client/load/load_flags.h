@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "client/load/handoff/handoff_options.h"
 #include "client/load/load_options.h"
 
 namespace warmpool {
@@ -18,6 +19,10 @@ struct LoadFlags {
   LoadOptions options;
   // Set in a client process.
   std::optional<int> client_process;
+  // In place of `options`, for the scenario handoff.
+  std::optional<HandoffOptions> handoff;
+  // Set in a process of a pair.
+  std::optional<HandoffRole> handoff_role;
 };
 
 // Exits with 0 after printing what --help asks for, with 1 on an unknown flag

@@ -4,14 +4,20 @@
 #include <cstdio>
 #include <fstream>
 #include <memory>
+#include <string>
 
 #include "client/load/client_process.h"
+#include "client/load/handoff/handoff_process.h"
+#include "client/load/handoff/handoff_report.h"
+#include "client/load/handoff/handoff_run.h"
 #include "client/load/load_flags.h"
 #include "client/load/load_run.h"
 #include "client/load/process_crew.h"
 #include "client/load/report.h"
 #include "client/load/thread_crew.h"
 #include "client/tool/json.h"
+#include "core/base/clock.h"
+#include "google/protobuf/message.h"
 
 namespace warmpool {
 namespace {
@@ -28,12 +34,13 @@ absl::StatusOr<std::unique_ptr<Crew>> MakeCrew(const LoadOptions& options,
 }
 
 // False, and says so, if the file can't be written.
-bool Print(const load::LoadReport& report, const std::string& json_path) {
+bool Print(const google::protobuf::Message& report, const std::string& text,
+           const std::string& json_path) {
   if (json_path == "-") {
     std::fputs(ToJson(report).c_str(), stdout);
     return true;
   }
-  std::fputs(ReportText(report).c_str(), stdout);
+  std::fputs(text.c_str(), stdout);
   if (json_path.empty()) return true;
   std::ofstream file(json_path);
   file << ToJson(report) << std::flush;
@@ -43,6 +50,28 @@ bool Print(const load::LoadReport& report, const std::string& json_path) {
   return false;
 }
 
+int RunPairs(const HandoffOptions& options, const std::string& json_path,
+             char** argv) {
+  StopSignals signals;
+  const absl::StatusOr<load::HandoffReport> report =
+      RunHandoff(options, MonotonicClock::Get(), argv, signals);
+  if (!report.ok()) return Fail(report.status());
+  const bool printed = Print(*report, HandoffReportText(*report), json_path);
+  return report->failures().empty() && printed ? 0 : 1;
+}
+
+int RunClients(const LoadOptions& options, char** argv) {
+  StopSignals signals;
+  absl::StatusOr<std::unique_ptr<Crew>> crew = MakeCrew(options, argv);
+  if (!crew.ok()) return Fail(crew.status());
+  const absl::StatusOr<LoadOutcome> outcome =
+      RunLoad(options, MonotonicClock::Get(), **crew, signals);
+  if (!outcome.ok()) return Fail(outcome.status());
+  const bool printed = Print(outcome->report, ReportText(outcome->report),
+                             options.json_path);
+  return outcome->success && printed ? 0 : 1;
+}
+
 int Main(int argc, char** argv) {
   const absl::StatusOr<LoadFlags> flags = ParseLoadFlags(argc, argv);
   if (!flags.ok()) return Fail(flags.status());
@@ -50,14 +79,13 @@ int Main(int argc, char** argv) {
   if (flags->client_process.has_value()) {
     return RunClientProcess(options, *flags->client_process);
   }
-  StopSignals signals;
-  absl::StatusOr<std::unique_ptr<Crew>> crew = MakeCrew(options, argv);
-  if (!crew.ok()) return Fail(crew.status());
-  const absl::StatusOr<LoadOutcome> outcome =
-      RunLoad(options, MonotonicClock::Get(), **crew, signals);
-  if (!outcome.ok()) return Fail(outcome.status());
-  const bool printed = Print(outcome->report, options.json_path);
-  return outcome->success && printed ? 0 : 1;
+  if (flags->handoff_role.has_value()) {
+    return RunHandoffProcess(*flags->handoff, *flags->handoff_role);
+  }
+  if (flags->handoff.has_value()) {
+    return RunPairs(*flags->handoff, options.json_path, argv);
+  }
+  return RunClients(options, argv);
 }
 
 }  // namespace

@@ -1,30 +1,27 @@
 // ProcessCrew: each client is a process: this program again, told by a flag
-// which client it is. It reads from its standard input when to start (a byte)
-// and when to stop (the end), and writes ClientEvents to its standard output;
-// should this process die, it therefore stops.
+// which client it is, which writes ClientEvents.
 //
 // To be made before anything of gRPC, whose threads would not be in a fork.
 #ifndef WARMPOOL_CLIENT_LOAD_PROCESS_CREW_H_
 #define WARMPOOL_CLIENT_LOAD_PROCESS_CREW_H_
-
-#include <sys/types.h>
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "client/load/client_event.h"
+#include "client/load/client_event.pb.h"
 #include "client/load/crew.h"
+#include "client/load/framed_message.h"
+#include "client/load/self_process.h"
 
 namespace warmpool {
 
 class ProcessCrew final : public Crew {
  public:
   // Starts `clients` processes with the arguments of this one. Errors are
-  // those of pipe2(2) and posix_spawn(3).
+  // those of SelfProcess::Start.
   static absl::StatusOr<std::unique_ptr<ProcessCrew>> Spawn(int clients,
                                                             char** argv);
   // Waits until every process has ended.
@@ -39,12 +36,8 @@ class ProcessCrew final : public Crew {
 
  private:
   struct Child {
-    pid_t pid = -1;
-    // Our end of its standard input; -1 once closed.
-    int control = -1;
-    // Our end of its standard output; -1 after its last event.
-    int events = -1;
-    EventParser parser;
+    SelfProcess process;
+    FrameParser parser = {};
     bool ready = false;
     // It has told what it measured.
     bool measured = false;
@@ -53,13 +46,11 @@ class ProcessCrew final : public Crew {
 
   ProcessCrew() = default;
 
-  absl::Status SpawnOne(const std::vector<std::string>& arguments);
   // Reads the events that come within `timeout`, if any.
   void ReadEvents(absl::Duration timeout);
   void ReadFrom(Child& child);
   void Handle(Child& child, const load::ClientEvent& event);
-  // Waits for the end of a process that has closed its output.
-  void Reap(Child& child);
+  void NoteEnd(const Child& child, const std::string& how_it_ended);
 
   std::vector<Child> children_;
   Measurement measured_;

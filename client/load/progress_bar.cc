@@ -16,16 +16,16 @@ constexpr char kStartOver[] = "\r\x1b[K";
 
 }  // namespace
 
-std::string ProgressLine(double fraction, uint64_t leases,
-                         absl::Duration elapsed) {
+std::string ProgressLine(double fraction, uint64_t done, absl::Duration elapsed,
+                         absl::string_view what) {
   const int filled = static_cast<int>(fraction * kWidth);
   std::string line =
-      absl::StrFormat("[%s%s] %3d %%  %s leases", std::string(filled, '#'),
+      absl::StrFormat("[%s%s] %3d %%  %s %s", std::string(filled, '#'),
                       std::string(kWidth - filled, '.'),
-                      static_cast<int>(fraction * 100), FormatCount(leases));
+                      static_cast<int>(fraction * 100), FormatCount(done), what);
   if (fraction <= 0 || elapsed <= absl::ZeroDuration()) return line;
   const double per_second =
-      static_cast<double>(leases) / absl::ToDoubleSeconds(elapsed);
+      static_cast<double>(done) / absl::ToDoubleSeconds(elapsed);
   const absl::Duration left = elapsed * ((1 - fraction) / fraction);
   absl::StrAppend(&line, "  ", FormatCount(static_cast<uint64_t>(per_second)),
                   "/s  ", FormatAge(absl::Ceil(left, absl::Seconds(1))),

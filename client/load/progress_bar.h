@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace warmpool {
@@ -12,8 +13,8 @@ namespace warmpool {
 // "[########............]  40 %  12,345 leases  3,086/s  6s left". Without the
 // last part before there is anything to tell from.
 // REQUIRES: 0 <= fraction <= 1.
-std::string ProgressLine(double fraction, uint64_t leases,
-                         absl::Duration elapsed);
+std::string ProgressLine(double fraction, uint64_t done, absl::Duration elapsed,
+                         absl::string_view what = "leases");
 
 // Prints nothing where `fd` is not a terminal. Not thread-safe.
 class ProgressBar {

@@ -1,5 +1,7 @@
 #include "client/load/report.h"
 
+#include "client/load/latency.h"
+
 namespace warmpool {
 namespace {
 
@@ -21,20 +23,6 @@ void FillSettings(const LoadOptions& options, load::Settings* settings) {
   settings->set_seed(options.seed);
 }
 
-void FillLatency(const Histogram& histogram, load::Latency* latency) {
-  const auto quantile_us = [&histogram](double quantile) {
-    return absl::ToDoubleMicroseconds(histogram.Quantile(quantile));
-  };
-  latency->set_count(histogram.count());
-  latency->set_min_us(absl::ToDoubleMicroseconds(histogram.min()));
-  latency->set_mean_us(absl::ToDoubleMicroseconds(histogram.Mean()));
-  latency->set_p50_us(quantile_us(0.5));
-  latency->set_p90_us(quantile_us(0.9));
-  latency->set_p99_us(quantile_us(0.99));
-  latency->set_p999_us(quantile_us(0.999));
-  latency->set_max_us(absl::ToDoubleMicroseconds(histogram.max()));
-}
-
 }  // namespace
 
 load::LoadReport MakeReport(const LoadOptions& options,
@@ -52,9 +40,9 @@ load::LoadReport MakeReport(const LoadOptions& options,
   if (leases > 0) {
     report.set_hit_ratio(static_cast<double>(measured.warm) / leases);
   }
-  FillLatency(measured.lease, report.mutable_lease());
-  FillLatency(measured.first_touch, report.mutable_first_touch());
-  FillLatency(measured.release, report.mutable_release());
+  *report.mutable_lease() = ToLatency(measured.lease);
+  *report.mutable_first_touch() = ToLatency(measured.first_touch);
+  *report.mutable_release() = ToLatency(measured.release);
   for (const auto& [key, failure] : measured.failures) {
     load::Failure* const added = report.add_failures();
     added->set_operation(OperationName(key.first));

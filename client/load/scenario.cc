@@ -14,6 +14,7 @@ constexpr std::pair<ScenarioKind, absl::string_view> kNames[] = {
     {ScenarioKind::kColdChurn, "cold_churn"},
     {ScenarioKind::kVm, "vm"},
     {ScenarioKind::kMixed, "mixed"},
+    {ScenarioKind::kHandoff, "handoff"},
 };
 
 constexpr uint64_t kMixedMinBytes = 64 * kKiB;

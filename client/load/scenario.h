@@ -29,6 +29,9 @@ enum class ScenarioKind {
   // So many buffers live, of sizes from 64 KiB to 64 MiB, small ones the most
   // popular; over and over, a random one is replaced.
   kMixed,
+  // Pairs of processes that hand buffers on: see handoff/. It consists of no
+  // steps, and no Scenario is made of it.
+  kHandoff,
 };
 
 // "cache_heavy" and so on; found by absl's flags through the namespace.

@@ -1,7 +1,5 @@
 #include "client/load/client_event.h"
 
-#include <unistd.h>
-
 #include "gtest/gtest.h"
 
 namespace warmpool {
@@ -35,47 +33,6 @@ TEST(ClientEventTest, AMeasurementSurvivesThePipe) {
             std::make_pair(Operation::kLease, absl::StatusCode::kInternal));
   EXPECT_EQ(failure.count, 2u);
   EXPECT_EQ(failure.message, "one");
-}
-
-TEST(ClientEventTest, EventsArePutTogetherFromAnyPieces) {
-  int ends[2];
-  ASSERT_EQ(pipe(ends), 0);
-  load::ClientEvent event;
-  event.mutable_ready();
-  ASSERT_TRUE(WriteEvent(ends[1], event));
-  event.mutable_progress()->set_leases(17);
-  ASSERT_TRUE(WriteEvent(ends[1], event));
-  close(ends[1]);
-
-  EventParser parser;
-  std::vector<load::ClientEvent> events;
-  char byte;
-  while (read(ends[0], &byte, 1) == 1) {
-    parser.Append({&byte, 1});
-    while (const auto next = parser.Next()) events.push_back(*next);
-  }
-  close(ends[0]);
-  ASSERT_EQ(events.size(), 2u);
-  EXPECT_TRUE(events[0].has_ready());
-  EXPECT_EQ(events[1].progress().leases(), 17u);
-}
-
-TEST(ClientEventTest, SeveralEventsMayComeAtOnce) {
-  int ends[2];
-  ASSERT_EQ(pipe(ends), 0);
-  load::ClientEvent event;
-  event.mutable_ready();
-  ASSERT_TRUE(WriteEvent(ends[1], event));
-  ASSERT_TRUE(WriteEvent(ends[1], event));
-  char bytes[100];
-  const ssize_t count = read(ends[0], bytes, sizeof(bytes));
-  close(ends[0]);
-  close(ends[1]);
-  EventParser parser;
-  parser.Append({bytes, static_cast<size_t>(count)});
-  EXPECT_TRUE(parser.Next().has_value());
-  EXPECT_TRUE(parser.Next().has_value());
-  EXPECT_FALSE(parser.Next().has_value());
 }
 
 }  // namespace

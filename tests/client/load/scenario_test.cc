@@ -117,7 +117,8 @@ TEST(ScenarioTest, NamesAreReadAndWritten) {
   std::string error;
   EXPECT_FALSE(AbslParseFlag("lukewarm", &kind, &error));
   EXPECT_EQ(error,
-            "\"lukewarm\" is none of cache_heavy, cold_churn, vm, mixed");
+            "\"lukewarm\" is none of cache_heavy, cold_churn, vm, mixed, "
+            "handoff");
 }
 
 }  // namespace

@@ -1,0 +1,75 @@
+#include "client/load/handoff/pool_producers.h"
+
+#include "absl/strings/str_cat.h"
+#include "client/load/handoff/handoff_channel.h"
+
+namespace warmpool {
+namespace {
+
+// Smaller than any round's.
+constexpr uint64_t kLastBytes = 1;
+
+}  // namespace
+
+absl::Status NameProducer::BeginTurn(uint64_t first_round) {
+  load::HandoffNames names;
+  names.set_prefix(prefix_);
+  names.set_first_round(first_round);
+  turn_.emplace();
+  turn_->receipts = stub_.ByName(&turn_->context, names);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::span<std::byte>> NameProducer::Get(uint64_t round) {
+  absl::StatusOr<Buffer> buffer =
+      client_.Lease(bytes_, {.name = absl::StrCat(prefix_, round)});
+  if (!buffer.ok()) return buffer.status();
+  buffer_ = *std::move(buffer);
+  return buffer_.span();
+}
+
+absl::StatusOr<load::HandoffReceipt> NameProducer::HandOver(uint64_t) {
+  const absl::Status sealed = buffer_.Seal();
+  if (!sealed.ok()) return sealed;
+  load::HandoffReceipt receipt;
+  if (turn_->receipts->Read(&receipt)) return receipt;
+  const absl::Status ended = FromGrpc(turn_->receipts->Finish());
+  if (!ended.ok()) return ended;
+  return absl::InternalError("the consumer stopped waiting for names");
+}
+
+absl::Status NameProducer::EndTurn(uint64_t round) {
+  absl::StatusOr<Buffer> last =
+      client_.Lease(kLastBytes, {.name = absl::StrCat(prefix_, round)});
+  if (!last.ok()) return last.status();
+  const absl::Status sealed = last->Seal();
+  if (!sealed.ok()) return sealed;
+  absl::Status ended = FromGrpc(turn_->receipts->Finish());
+  turn_.reset();
+  // The next turn may need the name.
+  ended.Update(last->Release());
+  return ended;
+}
+
+absl::StatusOr<std::span<std::byte>> TicketProducer::Get(uint64_t) {
+  absl::StatusOr<Buffer> buffer = client_.Lease(bytes_);
+  if (!buffer.ok()) return buffer.status();
+  buffer_ = *std::move(buffer);
+  return buffer_.span();
+}
+
+absl::StatusOr<load::HandoffReceipt> TicketProducer::HandOver(uint64_t round) {
+  absl::StatusOr<std::string> ticket = buffer_.MakeTicket();
+  if (!ticket.ok()) return ticket.status();
+  load::HandoffTicket message;
+  message.set_round(round);
+  message.set_ticket(*std::move(ticket));
+  grpc::ClientContext context;
+  SetDeadline(deadline_, &context);
+  load::HandoffReceipt receipt;
+  const grpc::Status status = stub_.ByTicket(&context, message, &receipt);
+  if (!status.ok()) return FromGrpc(status);
+  return receipt;
+}
+
+}  // namespace warmpool

@@ -34,5 +34,12 @@ TEST(BenchHandoffTest, EveryWayStandsBesideTheOthersAndIsDrawn) {
                          HasSubstr("grpc unary")));
 }
 
+TEST(BenchHandoffTest, EachWaiterIsWokenByItsOwnSeal) {
+  ChildProcess bench(
+      {"tests/bench/bench_waits", "--waits=50", "--rounds=200"});
+  EXPECT_THAT(bench.ReadAll(), HasSubstr("woken wrongly 0, lost 0"));
+  EXPECT_EQ(bench.Wait(), 0);
+}
+
 }  // namespace
 }  // namespace warmpool::bench

@@ -2,7 +2,7 @@
 // daemon are killed, stopped and starved.
 //
 //   torture --seconds=60 --clients=8 --kill_clients --kill_server
-//           --stop_clients --enospc --seed=1
+//           --stop_clients --enospc --hand_over --seed=1
 //
 // Exit codes: 0 all promises kept, 1 a breach, 2 it can't run, 130 interrupted.
 #include <signal.h>
@@ -36,6 +36,9 @@ ABSL_FLAG(bool, kill_server, false,
 ABSL_FLAG(bool, enospc, false,
           "Fill the filesystem of the segments; needs one of its own, so root "
           "or user namespaces");
+ABSL_FLAG(bool, hand_over, false,
+          "Clients seal buffers for others to read, and give them away by "
+          "tickets");
 ABSL_FLAG(bool, failpoints, false,
           "With --kill_server: let daemons kill themselves at numbered calls "
           "(WARMPOOL_FAILPOINT)");
@@ -105,6 +108,7 @@ Driver::Options MakeOptions(const SmallTmpfs& tmpfs) {
   Driver::Options options;
   options.run_for = absl::Seconds(absl::GetFlag(FLAGS_seconds));
   options.clients = absl::GetFlag(FLAGS_clients);
+  options.hand_over = absl::GetFlag(FLAGS_hand_over);
   options.seed = absl::GetFlag(FLAGS_seed);
   if (options.seed == 0) options.seed = std::random_device()();
   options.plan = {.kill_clients = absl::GetFlag(FLAGS_kill_clients),
@@ -134,6 +138,7 @@ std::string CommandToRepeat(uint64_t seed) {
       {" --kill_server", absl::GetFlag(FLAGS_kill_server)},
       {" --stop_clients", absl::GetFlag(FLAGS_stop_clients)},
       {" --enospc", absl::GetFlag(FLAGS_enospc)},
+      {" --hand_over", absl::GetFlag(FLAGS_hand_over)},
       {" --failpoints", absl::GetFlag(FLAGS_failpoints)}};
   for (const auto& [name, given] : switches) {
     if (given) absl::StrAppend(&command, name);
@@ -201,7 +206,9 @@ int Main(int argc, char** argv) {
   const int client = absl::GetFlag(FLAGS_client);
   if (client < 0) return Drive();
   return TortureClient(absl::GetFlag(FLAGS_target), client,
-                       absl::GetFlag(FLAGS_seed), STDIN_FILENO, STDOUT_FILENO)
+                       absl::GetFlag(FLAGS_seed),
+                       absl::GetFlag(FLAGS_hand_over), STDIN_FILENO,
+                       STDOUT_FILENO)
       .Run();
 }
 

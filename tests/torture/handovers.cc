@@ -123,6 +123,8 @@ bool Model::HandOvers::OnRefused(int client, const Request& request,
     const auto lease = model_.leases_.find(request.stamper);
     if (lease != model_.leases_.end()) {
       lease->second.phase = Phase::kHeld;
+      // A ticket that is refused renews the lease.
+      lease->second.last_sign = report.time;
       refused.lease = lease->second;
     }
     if (request.deed == Deed::kTicket) tickets_.erase(request.stamper);

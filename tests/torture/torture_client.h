@@ -55,6 +55,7 @@ class TortureClient {
     Manner manner = Manner::kKeeping;
     absl::Time release_at = {};
     Destiny destiny = Destiny::kNone;
+    absl::Time destined_at = {};
     absl::Duration linger = {};
   };
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/clock.h"
 #include "core/base/random_id.h"
 #include "tests/torture/stamp.h"
 #include "tests/torture/torture_client.h"
@@ -44,12 +45,19 @@ void TortureClient::DrawDestiny(Holding& holding) {
   } else if (draw < 45) {
     holding.destiny = Destiny::kGiven;
   }
+  if (holding.destiny == Destiny::kNone || Chance(85)) return;
+  // So late that what nobody renews may have expired.
+  holding.destined_at =
+      MonotonicClock::Get().Now() +
+      absl::Milliseconds(static_cast<int64_t>(Below(2000)));
+  holding.release_at = std::max(holding.release_at, holding.destined_at);
 }
 
 bool TortureClient::HandOver() {
+  const absl::Time now = MonotonicClock::Get().Now();
   const auto due =
-      std::find_if(held_.begin(), held_.end(), [](const Holding& held) {
-        return held.destiny != Destiny::kNone;
+      std::find_if(held_.begin(), held_.end(), [now](const Holding& held) {
+        return held.destiny != Destiny::kNone && held.destined_at <= now;
       });
   if (due == held_.end()) return false;
   if (due->destiny == Destiny::kSealed) {

@@ -77,9 +77,11 @@ std::string FindDaemon() {
                               : "server/warmpoold");
 }
 
-// What the clients can hold, but not all of it and what is kept warm.
+// What the clients can hold, but not all of it and what is kept warm. Tickets and
+// what lingers take room besides.
 uint64_t CapacityFor(int clients) {
-  return (uint64_t{16} << 20) + static_cast<uint64_t>(clients) * (8 << 20);
+  const uint64_t each = absl::GetFlag(FLAGS_hand_over) ? 12 << 20 : 8 << 20;
+  return (uint64_t{16} << 20) + static_cast<uint64_t>(clients) * each;
 }
 
 // Says every now and then how far a driver is: long runs are watched.

@@ -105,9 +105,10 @@ class Buffer {
   // this process to send to another: by Client::Claim that becomes the only
   // holder, and may write. The buffer holds nothing afterwards. The ticket is
   // good for one claim, and outlives this process. FAILED_PRECONDITION: the buffer
-  // is sealed, or others have leases on it; it stays, though data() may have
-  // moved. UNAVAILABLE, DEADLINE_EXCEEDED: the daemon's answer is missing; the
-  // buffer holds nothing, and goes back to the daemon.
+  // is sealed, or others have leases on it; it stays, renewed, though data() may
+  // have moved. Or the lease has ended: the buffer holds nothing. UNAVAILABLE,
+  // DEADLINE_EXCEEDED: the daemon's answer is missing; the buffer holds nothing,
+  // and goes back to the daemon.
   absl::StatusOr<std::string> MakeTicket(TicketOptions options = {});
 
   // Gives the lease a full time to live from this moment. NOT_FOUND,

@@ -92,7 +92,12 @@ absl::Status MappedLease::MakeTicket(const std::string& ticket,
   if (made.ok()) made = source->MakeTicket(granted, ticket, ttl);
   *given_up = made.ok() || absl::IsUnavailable(made) ||
               absl::IsDeadlineExceeded(made);
-  if (*given_up || MapSegment(PageState::kWritten).ok()) return made;
+  if (*given_up) return made;
+  // While it was not mapped the lease may have ended, and its segment have become
+  // another holder's: whoever still has the lease after mapping it has it alone.
+  if (MapSegment(PageState::kWritten).ok() && source->Renew(granted).ok()) {
+    return made;
+  }
   *given_up = true;
   EndLater();
   return made;

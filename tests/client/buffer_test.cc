@@ -132,6 +132,44 @@ TEST_F(BufferTest, IsReleasedOnce) {
   EXPECT_EQ(releases_, 1);
 }
 
+TEST_F(BufferTest, StaysWhereATicketIsRefused) {
+  const auto refused = grpc::Status(grpc::StatusCode::FAILED_PRECONDITION,
+                                    "others have leases on it");
+  daemon_.on_make_ticket = [&](const auto&, auto*) {
+    EXPECT_FALSE(IsMapped(granted_.path()));
+    return refused;
+  };
+  daemon_.on_renew = [](const auto&, v1::RenewResponse* response) {
+    response->add_renewed();
+    return grpc::Status::OK;
+  };
+  Buffer buffer = Lease();
+  std::memcpy(buffer.data(), "seen", 4);
+  EXPECT_THAT(buffer.MakeTicket(),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  ASSERT_TRUE(buffer.valid());
+  EXPECT_EQ(std::memcmp(buffer.data(), "seen", 4), 0);
+  EXPECT_EQ(buffer.size(), kTwoMiB);
+}
+
+// The segment may have another holder by then, and its file is still there.
+TEST_F(BufferTest, IsNotMappedAgainIfItsLeaseEndedBeforeTheTicket) {
+  const auto ended =
+      grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "it has expired");
+  daemon_.on_make_ticket = [&](const auto&, auto*) { return ended; };
+  daemon_.on_renew = [&](const auto&, v1::RenewResponse* response) {
+    v1::Result& result = *response->add_renewed()->mutable_result();
+    result.set_code(static_cast<int>(ended.error_code()));
+    return grpc::Status::OK;
+  };
+  Buffer buffer = Lease();
+  EXPECT_THAT(buffer.MakeTicket(),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_FALSE(buffer.valid());
+  EXPECT_EQ(buffer.data(), nullptr);
+  EXPECT_FALSE(IsMapped(granted_.path()));
+}
+
 TEST_F(BufferTest, MovesItsLease) {
   Buffer first = Lease();
   std::byte* const data = first.data();

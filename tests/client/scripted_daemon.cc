@@ -119,6 +119,9 @@ class ScriptedDaemon::Session final
     } else if (request.has_renew()) {
       status =
           Handle(daemon_.on_renew, request.renew(), reply->mutable_renew());
+    } else if (request.has_make_ticket()) {
+      status = Handle(daemon_.on_make_ticket, request.make_ticket(),
+                      reply->mutable_make_ticket());
     } else if (request.has_lease_many()) {
       status = Handle(daemon_.on_lease_many, request.lease_many(),
                       reply->mutable_lease_many());

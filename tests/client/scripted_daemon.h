@@ -56,6 +56,7 @@ class ScriptedDaemon {
   // release beside.
   Handler<v1::ReleaseRequest, v1::ReleaseResponse> on_release;
   Handler<v1::RenewRequest, v1::RenewResponse> on_renew;
+  Handler<v1::MakeTicketRequest, v1::MakeTicketResponse> on_make_ticket;
   Handler<v1::AssertRequest, v1::AssertResponse> on_assert;
   Handler<v1::ListBuffersRequest, v1::ListBuffersResponse> on_list_buffers;
   Handler<v1::GetStatsRequest, v1::GetStatsResponse> on_get_stats;

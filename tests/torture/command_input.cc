@@ -21,6 +21,10 @@ std::string Command::ToLine() const {
       return "resume";
     case Kind::kAttach:
       return absl::StrCat("attach ", name, " ", stamper.ToHex());
+    case Kind::kRead:
+      return absl::StrCat("read ", name, " ", stamper.ToHex());
+    case Kind::kClaim:
+      return absl::StrCat("claim ", name, " ", stamper.ToHex(), " ", number);
     case Kind::kQuit:
       return "quit";
   }
@@ -35,10 +39,18 @@ std::optional<Command> Command::FromLine(absl::string_view line) {
     command.kind = Kind::kPause;
   } else if (words[0] == "resume" && words.size() == 1) {
     command.kind = Kind::kResume;
-  } else if (words[0] == "attach" && words.size() == 3) {
+  } else if ((words[0] == "attach" || words[0] == "read") &&
+             words.size() == 3) {
     const std::optional<RandomId> stamper = RandomId::FromHex(words[2]);
     if (!stamper.has_value()) return std::nullopt;
-    command.kind = Kind::kAttach;
+    command.kind = words[0] == "read" ? Kind::kRead : Kind::kAttach;
+    command.name = std::string(words[1]);
+    command.stamper = *stamper;
+  } else if (words[0] == "claim" && words.size() == 4 &&
+             absl::SimpleAtoi(words[3], &command.number)) {
+    const std::optional<RandomId> stamper = RandomId::FromHex(words[2]);
+    if (!stamper.has_value()) return std::nullopt;
+    command.kind = Kind::kClaim;
     command.name = std::string(words[1]);
     command.stamper = *stamper;
   } else if (words[0] == "quit" && words.size() == 1) {

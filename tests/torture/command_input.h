@@ -19,6 +19,11 @@ struct Command {
     kResume,
     // Attach to a buffer: name, stamper.
     kAttach,
+    // Attach to it for reading: name, stamper.
+    kRead,
+    // Claim a ticket: name (the ticket), stamper, number (the generation of the
+    // stamps).
+    kClaim,
     // Release everything and exit.
     kQuit,
   };

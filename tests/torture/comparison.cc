@@ -1,6 +1,7 @@
 #include "tests/torture/comparison.h"
 
 #include "absl/strings/str_cat.h"
+#include "tests/torture/handovers.h"
 
 namespace warmpool::torture {
 namespace {
@@ -20,6 +21,7 @@ std::vector<Model::Problem> Model::Problems(const Snapshot& snapshot,
   Comparison comparison(*this, snapshot, now);
   comparison.CheckListed();
   comparison.CheckHeld();
+  comparison.CheckHandedOver();
   comparison.CheckAccount();
   comparison.CheckQuarantine();
   return std::move(comparison).problems();
@@ -27,6 +29,7 @@ std::vector<Model::Problem> Model::Problems(const Snapshot& snapshot,
 
 void Model::Comparison::CheckListed() {
   for (const Listed& listed : snapshot_.leases) {
+    if (listed.kind != Listed::Kind::kHeld) continue;
     const auto known = model_.leases_.find(listed.id);
     if (known != model_.leases_.end()) {
       CheckKnown(listed, known->second);
@@ -54,9 +57,11 @@ void Model::Comparison::CheckKnown(const Listed& listed, const Lease& lease) {
         lease.bytes, " bytes; the daemon says ", listed.generation, " and ",
         listed.bytes);
   }
-  if (lease.phase == Phase::kReleasing && !client.Stopped()) {
+  const bool leaving =
+      lease.phase == Phase::kReleasing || lease.phase == Phase::kGiving;
+  if (leaving && !client.Stopped()) {
     Add(listed.id.ToHex(), name,
-        " is being released by a client that does nothing");
+        " is being released or given by a client that does nothing");
   }
   const bool unattended = lease.phase == Phase::kUnreleased ||
                           (lease.phase == Phase::kHeld && !lease.renewed);
@@ -86,6 +91,7 @@ bool Model::Comparison::WasAskedFor(int client, const Listed& listed) {
   const Client& asker = model_.clients_.at(client);
   for (const auto& [number, request] : asker.requests) {
     if (request.bytes != 0 && request.bytes != listed.bytes) continue;
+    if (request.deed == Deed::kSeal || request.deed == Deed::kTicket) continue;
     const bool possible =
         request.unanswered.has_value()
             ? now_ <= model_.MustBeGone(*request.unanswered, request.ttl)
@@ -118,6 +124,13 @@ void Model::Comparison::CheckHeld() {
   }
 }
 
+void Model::Comparison::CheckHandedOver() {
+  for (const Problem& problem :
+       model_.hand_overs_->Problems(snapshot_.leases, now_)) {
+    problems_.push_back(problem);
+  }
+}
+
 void Model::Comparison::CheckAccount() {
   const Snapshot::Account& account = snapshot_.account;
   if (account.leased != snapshot_.listed_bytes) {
@@ -144,10 +157,9 @@ void Model::Comparison::CheckAccount() {
 
 void Model::Comparison::CheckQuarantine() {
   absl::flat_hash_set<uint64_t> leased;
-  absl::flat_hash_set<RandomId> listed;
-  for (const Listed& lease : snapshot_.leases) listed.insert(lease.id);
-  for (const auto& [id, lease] : model_.leases_) {
-    if (listed.contains(id)) leased.insert(lease.inode);
+  for (const Listed& lease : snapshot_.leases) {
+    const auto inode = model_.inodes_.find(lease.generation);
+    if (inode != model_.inodes_.end()) leased.insert(inode->second);
   }
   absl::flat_hash_set<pid_t> stopped;
   for (const auto& [number, client] : model_.clients_) {

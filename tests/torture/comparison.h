@@ -27,6 +27,9 @@ class Model::Comparison {
   void CheckHeld();
   // The account's parts add up, to what is listed and to the directory.
   void CheckAccount();
+  // Tickets and what lingers: each listed is known, and each that must be there
+  // is listed. Nobody has a lease on what a ticket is for.
+  void CheckHandedOver();
   // What is mapped without a lease is quarantined, and nothing else is.
   void CheckQuarantine();
 

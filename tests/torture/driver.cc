@@ -11,7 +11,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/clock.h"
-#include "tests/torture/command_input.h"
 #include "tests/torture/snapshot_source.h"
 
 namespace warmpool::torture {
@@ -30,7 +29,8 @@ absl::Status Breach(absl::string_view what) { return absl::AbortedError(what); }
 std::vector<std::string> ClientArguments(const Driver::Options& options,
                                          const std::string& target) {
   return {options.program, absl::StrCat("--target=", target),
-          absl::StrCat("--seed=", options.seed)};
+          absl::StrCat("--seed=", options.seed),
+          absl::StrCat("--hand_over=", options.hand_over ? "true" : "false")};
 }
 
 }  // namespace
@@ -126,7 +126,7 @@ void Driver::KillClient(int client) {
   const absl::Time now = Now();
   crew_.Kill(client);
   stopped_.erase(client);
-  model_.OnClientDied(client);
+  model_.OnClientDied(client, now);
   deaths_.push_back({client, crew_.pid(client), now});
 }
 
@@ -236,7 +236,7 @@ absl::Status Driver::CheckProcesses() {
     if (!finishing_ || *ended != 0) {
       return Breach(absl::StrCat("client ", client, " ", HowItEnded(*ended)));
     }
-    model_.OnClientDied(client);
+    model_.OnClientDied(client, Now());
     deaths_.push_back({client, crew_.pid(client), Now()});
   }
   return absl::OkStatus();
@@ -273,15 +273,7 @@ void Driver::OnReport(int client, const Report& report) {
   std::optional<std::string> wrong = model_.Apply(client, report);
   if (wrong.has_value() && !breach_.has_value()) breach_ = std::move(wrong);
   if (report.kind == Report::Kind::kPaused) paused_[client] = report.request;
-  if (report.kind != Report::Kind::kStamped) return;
-  // Every other buffer is offered to somebody to attach to.
-  const uint64_t draw = relay_random_();
-  const std::optional<int> other = Victim(draw / 2);
-  if (draw % 2 == 0 || !other.has_value() || *other == client) return;
-  crew_.Send(*other, Command{.kind = Command::Kind::kAttach,
-                             .name = report.text,
-                             .stamper = report.lease}
-                         .ToLine());
+  Relay(client, report);
 }
 
 absl::Status Driver::JudgeReports() {

@@ -20,6 +20,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "tests/torture/command_input.h"
 #include "tests/torture/crew.h"
 #include "tests/torture/daemon_control.h"
 #include "tests/torture/filler.h"
@@ -33,6 +34,8 @@ class Driver {
   struct Options {
     absl::Duration run_for = {};
     int clients = 0;
+    // Clients seal buffers, and give them to each other.
+    bool hand_over = false;
     uint64_t seed = 0;
     Plan::Options plan = {};
     DaemonControl::Options daemon = {};
@@ -99,6 +102,9 @@ class Driver {
   absl::Status CheckProcesses();
   absl::Status CheckDeaths();
   void OnReport(int client, const Report& report);
+  // Tells others of a buffer that they may attach to, or of a ticket.
+  void Relay(int client, const Report& report);
+  void Offer(int client, const Command& command);
   // The first breach of the reports, if any.
   absl::Status JudgeReports();
 
@@ -109,6 +115,8 @@ class Driver {
   absl::Status AwaitConsistency();
   absl::Status AwaitClientsEnd();
   absl::Status AwaitForksEnd();
+  // Until the daemon has no lease, ticket or lingering buffer any more.
+  absl::Status AwaitNoLease();
   absl::Status CheckNothingLeft();
   void ReapOrphans();
 

@@ -3,12 +3,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/clock.h"
-#include "tests/torture/command_input.h"
 #include "tests/torture/driver.h"
 #include "tests/torture/snapshot_source.h"
 
@@ -21,6 +21,9 @@ constexpr absl::Duration kLongestPause = absl::Seconds(20);
 constexpr absl::Duration kLongestSilence = absl::Seconds(10);
 // Forked children keep a mapping for less than two.
 constexpr absl::Duration kLongestFork = absl::Seconds(5);
+// No ticket is good for longer than three seconds, and nothing lingers for so
+// long; a daemon that restarts begins anew.
+constexpr absl::Duration kLongestKept = absl::Seconds(6);
 constexpr absl::Duration kBetweenSnapshots = absl::Milliseconds(20);
 
 absl::Time Now() { return MonotonicClock::Get().Now(); }
@@ -120,6 +123,8 @@ absl::Status Driver::Finish() {
   absl::Status status = AwaitClientsEnd();
   if (status.ok()) status = AwaitForksEnd();
   if (status.ok()) status = AwaitConsistency();
+  if (status.ok()) status = AwaitNoLease();
+  if (status.ok()) status = AwaitConsistency();
   if (!status.ok()) return status;
   ++counts_.checks;
   Note("the daemon is told to stop for good");
@@ -153,6 +158,23 @@ absl::Status Driver::AwaitForksEnd() {
     }
     const absl::Status status = Pass(absl::Milliseconds(5));
     if (!status.ok()) return status;
+  }
+}
+
+absl::Status Driver::AwaitNoLease() {
+  const absl::Time begin = Now();
+  for (;;) {
+    const absl::Status status = Pass(kBetweenSnapshots);
+    if (!status.ok()) return status;
+    const auto leases = ListLeases(daemon_.client());
+    if (leases.ok() && leases->empty()) return absl::OkStatus();
+    if (Now() - std::max(begin, daemon_up_) > kLongestKept) {
+      return Breach(absl::StrCat(
+          "without clients, the daemon still has ",
+          leases.ok() ? absl::StrCat("a lease of generation ",
+                                     leases->front().generation)
+                      : leases.status().ToString()));
+    }
   }
 }
 

@@ -54,6 +54,11 @@ TEST(CommandTest, SurvivesItsLine) {
   EXPECT_EQ(read->kind, attach.kind);
   EXPECT_EQ(read->name, attach.name);
   EXPECT_EQ(read->stamper, attach.stamper);
+  const Command claim{.kind = Command::Kind::kClaim,
+                      .number = 7,
+                      .name = "0123",
+                      .stamper = kLease};
+  EXPECT_EQ(Command::FromLine(claim.ToLine())->ToLine(), claim.ToLine());
   EXPECT_EQ(Command::FromLine("pause 12")->number, 12u);
   EXPECT_FALSE(Command::FromLine("pause").has_value());
   EXPECT_FALSE(Command::FromLine("attach name").has_value());

@@ -2,7 +2,7 @@
 // daemon are killed, stopped and starved.
 //
 //   torture --seconds=60 --clients=8 --kill_clients --kill_server
-//           --stop_clients --enospc --seed=1
+//           --stop_clients --enospc --hand_over --seed=1
 //
 // Exit codes: 0 all promises kept, 1 a breach, 2 it can't run, 130 interrupted.
 #include <signal.h>
@@ -36,6 +36,9 @@ ABSL_FLAG(bool, kill_server, false,
 ABSL_FLAG(bool, enospc, false,
           "Fill the filesystem of the segments; needs one of its own, so root "
           "or user namespaces");
+ABSL_FLAG(bool, hand_over, false,
+          "Clients seal buffers for others to read, and give them away by "
+          "tickets");
 ABSL_FLAG(bool, failpoints, false,
           "With --kill_server: let daemons kill themselves at numbered calls "
           "(WARMPOOL_FAILPOINT)");
@@ -74,9 +77,11 @@ std::string FindDaemon() {
                               : "server/warmpoold");
 }
 
-// What the clients can hold, but not all of it and what is kept warm.
+// What the clients can hold, but not all of it and what is kept warm. Tickets and
+// what lingers take room besides.
 uint64_t CapacityFor(int clients) {
-  return (uint64_t{16} << 20) + static_cast<uint64_t>(clients) * (8 << 20);
+  const uint64_t each = absl::GetFlag(FLAGS_hand_over) ? 12 << 20 : 8 << 20;
+  return (uint64_t{16} << 20) + static_cast<uint64_t>(clients) * each;
 }
 
 // Says every now and then how far a driver is: long runs are watched.
@@ -105,6 +110,7 @@ Driver::Options MakeOptions(const SmallTmpfs& tmpfs) {
   Driver::Options options;
   options.run_for = absl::Seconds(absl::GetFlag(FLAGS_seconds));
   options.clients = absl::GetFlag(FLAGS_clients);
+  options.hand_over = absl::GetFlag(FLAGS_hand_over);
   options.seed = absl::GetFlag(FLAGS_seed);
   if (options.seed == 0) options.seed = std::random_device()();
   options.plan = {.kill_clients = absl::GetFlag(FLAGS_kill_clients),
@@ -134,6 +140,7 @@ std::string CommandToRepeat(uint64_t seed) {
       {" --kill_server", absl::GetFlag(FLAGS_kill_server)},
       {" --stop_clients", absl::GetFlag(FLAGS_stop_clients)},
       {" --enospc", absl::GetFlag(FLAGS_enospc)},
+      {" --hand_over", absl::GetFlag(FLAGS_hand_over)},
       {" --failpoints", absl::GetFlag(FLAGS_failpoints)}};
   for (const auto& [name, given] : switches) {
     if (given) absl::StrAppend(&command, name);
@@ -201,7 +208,9 @@ int Main(int argc, char** argv) {
   const int client = absl::GetFlag(FLAGS_client);
   if (client < 0) return Drive();
   return TortureClient(absl::GetFlag(FLAGS_target), client,
-                       absl::GetFlag(FLAGS_seed), STDIN_FILENO, STDOUT_FILENO)
+                       absl::GetFlag(FLAGS_seed),
+                       absl::GetFlag(FLAGS_hand_over), STDIN_FILENO,
+                       STDOUT_FILENO)
       .Run();
 }
 

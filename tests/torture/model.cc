@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "tests/torture/handovers.h"
 
 namespace warmpool::torture {
 namespace {
@@ -12,6 +13,10 @@ namespace {
 constexpr absl::Duration kTimeToRenew = absl::Milliseconds(500);
 
 }  // namespace
+
+Model::Model() : hand_overs_(std::make_unique<HandOvers>(this)) {}
+
+Model::~Model() = default;
 
 void Model::OnClientStarted(int client, pid_t pid) {
   clients_[client].pid = pid;
@@ -30,7 +35,8 @@ bool Model::Client::Stopped() const {
   return !stops.empty() && stops.back().to == absl::InfiniteFuture();
 }
 
-void Model::OnClientDied(int client) {
+void Model::OnClientDied(int client, absl::Time now) {
+  hand_overs_->OnClientDied(client, now);
   clients_[client].alive = false;
   clients_[client].requests.clear();
   absl::erase_if(leases_, [client](const auto& lease) {
@@ -41,12 +47,20 @@ void Model::OnClientDied(int client) {
 std::optional<std::string> Model::Apply(int client, const Report& report) {
   switch (report.kind) {
     case Report::Kind::kAsking:
-      clients_[client].requests[report.request] = {.asked = report.time,
+    case Report::Kind::kReading:
+    case Report::Kind::kSealing:
+    case Report::Kind::kTicketing:
+    case Report::Kind::kClaiming:
+      clients_[client].requests[report.request] = {.deed = DeedOf(report),
+                                                   .asked = report.time,
                                                    .bytes = report.bytes,
                                                    .ttl = report.ttl,
                                                    .renewed = report.renewed,
                                                    .stamper = report.lease};
-      return std::nullopt;
+      return hand_overs_->OnAsking(client, report);
+    case Report::Kind::kSealed:
+    case Report::Kind::kTicketed:
+      return hand_overs_->OnDone(client, report);
     case Report::Kind::kGranted:
       return OnGranted(client, report);
     case Report::Kind::kRefused:
@@ -58,6 +72,16 @@ std::optional<std::string> Model::Apply(int client, const Report& report) {
       found_.emplace_back(client, report);
       return std::nullopt;
     case Report::Kind::kStamped:
+      // Of what was claimed, from here on.
+      if (const auto lease = leases_.find(report.lease);
+          lease != leases_.end()) {
+        lease->second.stamper = report.lease;
+      }
+      return std::nullopt;
+    case Report::Kind::kForking:
+      clients_[client].last_fork = report.time;
+      return std::nullopt;
+    case Report::Kind::kPromised:
     case Report::Kind::kPaused:
       return std::nullopt;
     case Report::Kind::kReleasing:
@@ -83,6 +107,21 @@ std::optional<std::string> Model::Apply(int client, const Report& report) {
   return "a report of no kind";
 }
 
+Model::Deed Model::DeedOf(const Report& report) {
+  switch (report.kind) {
+    case Report::Kind::kReading:
+      return Deed::kRead;
+    case Report::Kind::kSealing:
+      return Deed::kSeal;
+    case Report::Kind::kTicketing:
+      return Deed::kTicket;
+    case Report::Kind::kClaiming:
+      return Deed::kClaim;
+    default:
+      return report.lease == RandomId() ? Deed::kLease : Deed::kAttach;
+  }
+}
+
 Model::Verdict Model::OnGranted(int client, const Report& report) {
   const auto found = clients_[client].requests.find(report.request);
   if (found == clients_[client].requests.end()) {
@@ -90,13 +129,18 @@ Model::Verdict Model::OnGranted(int client, const Report& report) {
   }
   const Request request = found->second;
   clients_[client].requests.erase(found);
-  const bool attached = request.stamper != RandomId();
-  ++(attached ? counts_.attached : counts_.leases);
+  if (request.deed == Deed::kLease) ++counts_.leases;
+  if (request.deed == Deed::kAttach) ++counts_.attached;
   if (leases_.contains(report.lease) || released_.contains(report.lease)) {
     return absl::StrCat("lease ", report.lease.ToHex(), " was granted twice");
   }
+  if (Verdict verdict = hand_overs_->OnGranted(client, request, report)) {
+    return verdict;
+  }
+  inodes_[report.generation] = report.inode;
+  const bool own = request.deed == Deed::kLease;
   leases_[report.lease] = {.client = client,
-                           .stamper = attached ? request.stamper : report.lease,
+                           .stamper = own ? report.lease : request.stamper,
                            .generation = report.generation,
                            .bytes = report.bytes,
                            .inode = report.inode,
@@ -112,7 +156,9 @@ Model::Verdict Model::OnRefused(int client, const Report& report) {
   const Request request = asker.requests[report.request];
   asker.requests.erase(report.request);
   ++counts_.refused;
-  const bool attach = request.stamper != RandomId();
+  if (hand_overs_->OnRefused(client, request, report)) return std::nullopt;
+  const bool attach =
+      request.deed == Deed::kAttach || request.deed == Deed::kRead;
   if (report.code == absl::StatusCode::kResourceExhausted) return std::nullopt;
   if (report.code == absl::StatusCode::kNotFound && attach) {
     not_found_.emplace_back(client, request);
@@ -131,6 +177,11 @@ Model::Verdict Model::OnUnsure(int client, const Report& report) {
   if (found == asker.requests.end()) return "no answer to no request";
   found->second.unanswered = report.time;
   const Request& request = found->second;
+  if (request.deed == Deed::kSeal || request.deed == Deed::kTicket) {
+    hand_overs_->OnUnsure(request, report);
+    asker.requests.erase(found);
+    return std::nullopt;
+  }
   // It was granted, and its segment was gone before it could be mapped.
   if (report.code == absl::StatusCode::kFailedPrecondition &&
       !MayHaveExpired(client, request.asked, request.ttl, request.renewed,
@@ -150,6 +201,7 @@ Model::Verdict Model::OnEnded(int client, const Report& report) {
   found->second.last_sign = report.time;
   switch (report.kind) {
     case Report::Kind::kReleasing:
+      hand_overs_->OnEnding(report.lease, found->second, report.time);
       found->second.phase = Phase::kReleasing;
       break;
     case Report::Kind::kUnreleased:
@@ -161,6 +213,7 @@ Model::Verdict Model::OnEnded(int client, const Report& report) {
       break;
     default:
       ++counts_.released;
+      hand_overs_->OnGone(report.lease, report.time);
       released_.insert(report.lease);
       leases_.erase(found);
   }
@@ -184,6 +237,7 @@ Model::Verdict Model::OnLost(int client, const Report& report) {
   }
   if (lease.phase == Phase::kReleasing) {
     ++counts_.expired;
+    hand_overs_->OnGone(report.lease, report.time);
     released_.insert(report.lease);
     leases_.erase(found);
   }
@@ -199,11 +253,12 @@ std::optional<std::string> Model::Judge() {
   for (const auto& [client, request] : not_found) {
     if (Verdict verdict = JudgeNotFound(client, request)) return verdict;
   }
-  return std::nullopt;
+  return hand_overs_->Judge();
 }
 
 Model::Verdict Model::JudgeFound(int client, const Report& report) const {
-  const Verdict holder = WhoHas(report.lease);
+  Verdict holder = WhoHas(report.lease);
+  if (!holder) holder = hand_overs_->WhoKeeps(report.lease, report.time);
   if (!holder.has_value()) return std::nullopt;
   return absl::StrCat("client ", client, " was granted pages with the stamps ",
                       "of lease ", report.lease.ToHex(), ", which ", *holder,
@@ -224,7 +279,9 @@ Model::Verdict Model::JudgeNotFound(int client, const Request& request) const {
 
 Model::Verdict Model::WhoHas(const RandomId& stamper) const {
   for (const auto& [id, lease] : leases_) {
-    if (lease.stamper == stamper && lease.phase == Phase::kHeld) {
+    // While it stamps what it claimed, the pages have either stamp.
+    const bool has = lease.stamper == stamper || id == stamper;
+    if (has && lease.phase == Phase::kHeld) {
       return absl::StrCat("client ", lease.client, " (lease ", id.ToHex(), ")");
     }
   }

@@ -8,6 +8,9 @@
 // release was acknowledged must not be there. A request or release that got no
 // answer may have been carried out or not, for one time to live.
 //
+// A sealed buffer can be attached to for reading until its linger ends, and a
+// ticket be claimed once until its time to live ends: see handovers.h.
+//
 // Pure bookkeeping: no clock, no system call. Not thread-safe.
 #ifndef WARMPOOL_TESTS_TORTURE_MODEL_H_
 #define WARMPOOL_TESTS_TORTURE_MODEL_H_
@@ -16,6 +19,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -57,13 +61,25 @@ class Model {
     uint64_t reused = 0;
     uint64_t forks = 0;
     uint64_t bytes_checked = 0;
+    // Buffers sealed; attached to for reading, and those of these whose sealer
+    // had let go of them before.
+    uint64_t sealed = 0;
+    uint64_t read = 0;
+    uint64_t read_late = 0;
+    uint64_t tickets = 0;
+    uint64_t claimed = 0;
+    // Rightly refused: claimed before, expired, or mapped by a fork.
+    uint64_t claims_refused = 0;
   };
+
+  Model();
+  ~Model();
 
   void OnClientStarted(int client, pid_t pid);
   void OnClientStopped(int client, absl::Time now);
   void OnClientContinued(int client, absl::Time now);
   // Its process is gone; children that it forked may not be.
-  void OnClientDied(int client);
+  void OnClientDied(int client, absl::Time now);
   // A daemon serves, after a time without one.
   void OnDaemonUp(absl::Time now) { daemon_up_ = now; }
 
@@ -86,13 +102,15 @@ class Model {
   size_t held() const;
 
  private:
-  enum class Phase { kHeld, kReleasing, kUnreleased };
+  // kGiving: its client makes a ticket of it.
+  enum class Phase { kHeld, kReleasing, kUnreleased, kGiving };
+  enum class Deed { kLease, kAttach, kRead, kSeal, kTicket, kClaim };
 
   struct Lease {
     int client = 0;
     Phase phase = Phase::kHeld;
     // Whose stamps its pages have: its own id, or that of the lease whose
-    // buffer it is attached to.
+    // buffer it is attached to, or that it was claimed from and not stamped since.
     RandomId stamper = {};
     uint64_t generation = 0;
     uint64_t bytes = 0;
@@ -106,12 +124,13 @@ class Model {
   };
 
   struct Request {
+    Deed deed = Deed::kLease;
     absl::Time asked = {};
     // 0: whatever the buffer has that it attaches to.
     uint64_t bytes = 0;
     absl::Duration ttl = {};
     bool renewed = false;
-    // Null: not an attach.
+    // Null for a lease: whose buffer it attaches to, seals, gives or claims.
     RandomId stamper = {};
     // When it ended without an answer.
     std::optional<absl::Time> unanswered = {};
@@ -126,6 +145,7 @@ class Model {
     pid_t pid = 0;
     bool alive = true;
     std::vector<Span> stops = {};
+    absl::Time last_fork = absl::InfinitePast();
     // By number.
     std::map<uint64_t, Request> requests;
 
@@ -134,6 +154,7 @@ class Model {
 
   using Verdict = std::optional<std::string>;
 
+  static Deed DeedOf(const Report& report);
   Verdict OnGranted(int client, const Report& report);
   Verdict OnRefused(int client, const Report& report);
   Verdict OnUnsure(int client, const Report& report);
@@ -154,12 +175,15 @@ class Model {
   Verdict WhoHas(const RandomId& stamper) const;
 
   class Comparison;
+  class HandOvers;
 
   std::map<int, Client> clients_;
   absl::flat_hash_map<pid_t, int> client_of_pid_;
   absl::flat_hash_map<RandomId, Lease> leases_;
   // Whose release was acknowledged.
   absl::flat_hash_set<RandomId> released_;
+  // Inodes of segments, by generation.
+  absl::flat_hash_map<uint64_t, uint64_t> inodes_;
   // By stamper: forked children that have its pages mapped.
   absl::flat_hash_map<RandomId, int> forks_;
   // Reports that wait for Judge.
@@ -167,6 +191,7 @@ class Model {
   std::vector<std::pair<int, Request>> not_found_;
   absl::Time daemon_up_ = absl::InfinitePast();
   Counts counts_;
+  std::unique_ptr<HandOvers> hand_overs_;
 };
 
 }  // namespace warmpool::torture

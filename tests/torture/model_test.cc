@@ -174,7 +174,7 @@ TEST_F(ModelTest, WhatNobodyRenewsMustGoAtItsTime) {
 TEST_F(ModelTest, ALeaseOfTheDeadIsAProblem) {
   Grant(0, kLease, absl::ZeroDuration());
   snapshot_.mappings.clear();
-  model_.OnClientDied(0);
+  model_.OnClientDied(0, now_);
   EXPECT_THAT(Problem(), Optional(HasSubstr("which is dead")));
   snapshot_.leases.front().pid = 4711;
   EXPECT_THAT(Problem(), Optional(HasSubstr("no client")));
@@ -227,7 +227,7 @@ TEST_F(ModelTest, NorPagesThatAnAttachedClientOrAForkHas) {
   Tell(0, found);
   EXPECT_THAT(model_.Judge(), Optional(HasSubstr("client 1")));
   Tell(1, {.kind = Kind::kForkHolds, .lease = kLease});
-  model_.OnClientDied(1);
+  model_.OnClientDied(1, now_);
   Tell(0, found);
   EXPECT_THAT(model_.Judge(), Optional(HasSubstr("forked child")));
   Tell(1, {.kind = Kind::kForkDone, .lease = kLease});

@@ -28,7 +28,8 @@ struct Report {
     kUnsure,
     // A buffer just granted has pages that `lease` stamped.
     kFound,
-    // Every page has its stamp: lease, text (the buffer's name).
+    // Every page has its stamp: lease, text (the name by which others may attach
+    // for writing; none: they may not).
     kStamped,
     // About to unmap and release: lease.
     kReleasing,
@@ -48,6 +49,25 @@ struct Report {
     kBreach,
     // Does nothing until told to resume: request (the pause's number).
     kPaused,
+    // About to fork: lease. The child has every buffer of its parent mapped.
+    kForking,
+    // Going to seal: lease, text (the buffer's name).
+    kPromised,
+    // About to seal: request, lease, ttl (the linger). The answer is kSealed,
+    // kRefused or kUnsure.
+    kSealing,
+    // Sealed: request, lease, text (the buffer's name).
+    kSealed,
+    // About to attach for reading, waiting for the seal or not: as kAsking.
+    kReading,
+    // About to unmap, and to make a ticket: request, lease, ttl (the ticket's).
+    // The answer is kTicketed, kRefused or kUnsure.
+    kTicketing,
+    // A ticket: request, lease, generation, text (the ticket, in hexadecimal).
+    kTicketed,
+    // About to claim: request, lease (the giver's, whose stamps the buffer
+    // has), ttl, renewed. The answer is that to kAsking.
+    kClaiming,
   };
 
   Kind kind = Kind::kBreach;

@@ -17,6 +17,11 @@ namespace warmpool::torture {
 struct Snapshot {
   // As ListBuffers tells them.
   struct Lease {
+    // Of those that no process has, a ticket, whose id is not shown, and what
+    // keeps a sealed buffer for later readers.
+    enum class Kind { kHeld, kTicket, kLingering };
+
+    Kind kind = Kind::kHeld;
     RandomId id = {};
     pid_t pid = 0;
     uint64_t generation = 0;

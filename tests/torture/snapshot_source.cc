@@ -82,6 +82,17 @@ pid_t ParentOf(pid_t pid) {
   return parent;
 }
 
+Snapshot::Lease::Kind KindOf(const v1::BufferLease& lease) {
+  switch (lease.state()) {
+    case v1::LEASE_STATE_TICKET:
+      return Snapshot::Lease::Kind::kTicket;
+    case v1::LEASE_STATE_LINGERING:
+      return Snapshot::Lease::Kind::kLingering;
+    default:
+      return Snapshot::Lease::Kind::kHeld;
+  }
+}
+
 }  // namespace
 
 std::vector<pid_t> Descendants() {
@@ -113,7 +124,8 @@ absl::StatusOr<std::vector<Snapshot::Lease>> ListLeases(
     if (listed_bytes != nullptr) *listed_bytes += buffer.mapped_bytes();
     for (const v1::BufferLease& lease : buffer.leases()) {
       leases.push_back(
-          {.id = RandomId::FromBytes(lease.lease_id()).value_or(RandomId()),
+          {.kind = KindOf(lease),
+           .id = RandomId::FromBytes(lease.lease_id()).value_or(RandomId()),
            .pid = lease.pid(),
            .generation = buffer.generation(),
            .bytes = buffer.size_bytes()});

@@ -25,12 +25,6 @@ constexpr absl::Duration kPatience = absl::Seconds(10);
 
 absl::Time Now() { return MonotonicClock::Get().Now(); }
 
-// The daemon was not reached, or its answer was not.
-bool NoAnswer(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
-         absl::IsAborted(status) || absl::IsCancelled(status);
-}
-
 // The lease was granted, but its segment was gone before it could be mapped.
 bool CouldNotMap(const absl::Status& status) {
   return absl::IsFailedPrecondition(status) &&
@@ -40,9 +34,10 @@ bool CouldNotMap(const absl::Status& status) {
 }  // namespace
 
 TortureClient::TortureClient(std::string target, int number, uint64_t seed,
-                             int input, int output)
+                             bool hand_over, int input, int output)
     : target_(std::move(target)),
       number_(number),
+      hand_over_(hand_over),
       output_(output),
       random_(seed + static_cast<uint64_t>(number)),
       input_(input) {}
@@ -70,7 +65,9 @@ bool TortureClient::Obey(const Command& command) {
     case Command::Kind::kResume:
       return true;
     case Command::Kind::kAttach:
-      attaches_.push_back(command);
+    case Command::Kind::kRead:
+    case Command::Kind::kClaim:
+      offers_.push_back(command);
       return true;
     case Command::Kind::kQuit:
       return false;
@@ -119,11 +116,14 @@ Client* TortureClient::ConnectionOf(Manner manner) {
 
 void TortureClient::DoSomething() {
   while (waitpid(-1, nullptr, WNOHANG) > 0) continue;
-  if (!attaches_.empty() && held_.size() < kMostHeld) {
-    const Command command = attaches_.front();
-    attaches_.pop_front();
+  if (!offers_.empty() && held_.size() < kMostHeld) {
+    const Command command = offers_.front();
+    offers_.pop_front();
+    if (command.kind == Command::Kind::kRead) return Read(command);
+    if (command.kind == Command::Kind::kClaim) return Claim(command);
     return AttachTo(command);
   }
+  if (hand_over_ && Chance(40) && HandOver()) return;
   const auto due = std::find_if(
       held_.begin(), held_.end(),
       [now = Now()](const Holding& held) { return held.release_at <= now; });
@@ -195,12 +195,8 @@ TortureClient::Holding* TortureClient::Settle(const Report& asking,
                                               Manner manner,
                                               const RandomId& stamper) {
   if (!buffer.ok()) {
-    const bool unsure =
-        NoAnswer(buffer.status()) || CouldNotMap(buffer.status());
-    Tell({.kind = unsure ? Report::Kind::kUnsure : Report::Kind::kRefused,
-          .request = asking.request,
-          .code = buffer.status().code(),
-          .text = std::string(buffer.status().message())});
+    TellOfFailure(asking.request, buffer.status(),
+                  NoAnswer(buffer.status()) || CouldNotMap(buffer.status()));
     return nullptr;
   }
   Holding& holding = held_.emplace_back();
@@ -234,10 +230,25 @@ void TortureClient::Stamp(Holding& holding) {
   for (const RandomId& old : StampedLeases(buffer.span())) {
     Tell({.kind = Report::Kind::kFound, .lease = old});
   }
+  StampAnew(holding);
+}
+
+void TortureClient::StampAnew(Holding& holding) {
+  Buffer& buffer = holding.buffer;
   StampPages(buffer.span(), holding.id, buffer.generation());
+  holding.stamper = holding.id;
+  // A ticket's claimer is to be alone with it: those are not shown to others.
+  if (hand_over_) DrawDestiny(holding);
+  const bool shown = holding.destiny == Destiny::kNone ||
+                     (holding.destiny == Destiny::kSealed && Chance(15));
   Tell({.kind = Report::Kind::kStamped,
         .lease = holding.id,
-        .text = buffer.name()});
+        .text = shown ? buffer.name() : ""});
+  if (holding.destiny == Destiny::kSealed && Chance(70)) {
+    Tell({.kind = Report::Kind::kPromised,
+          .lease = holding.id,
+          .text = buffer.name()});
+  }
 }
 
 void TortureClient::Check(const Holding& holding) {
@@ -275,6 +286,7 @@ void TortureClient::TellOfLoss(const RandomId& id, const absl::Status& status) {
 }
 
 void TortureClient::Fork(const Holding& holding) {
+  Tell({.kind = Report::Kind::kForking, .lease = holding.stamper});
   KeepInFork({.bytes = holding.buffer.span(),
               .lease = holding.stamper,
               .generation = holding.buffer.generation(),

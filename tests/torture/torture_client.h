@@ -1,8 +1,9 @@
 // TortureClient: a client process. It leases buffers through the library,
 // stamps every page, keeps them for a while, checks every page and releases
 // them; it attaches to others', forks children that keep a mapping, gives
-// requests up after milliseconds, and lets leases expire. It tells the driver
-// all of it.
+// requests up after milliseconds, and lets leases expire. If told to hand over, it
+// seals some and gives others away by tickets, reads what others sealed and claims
+// what they gave. It tells the driver all of it.
 //
 // What it does is drawn from a seed. Not thread-safe; main thread only.
 #ifndef WARMPOOL_TESTS_TORTURE_TORTURE_CLIENT_H_
@@ -26,8 +27,8 @@ namespace warmpool::torture {
 class TortureClient {
  public:
   // Commands come from `input`, reports go to `output`.
-  TortureClient(std::string target, int number, uint64_t seed, int input,
-                int output);
+  TortureClient(std::string target, int number, uint64_t seed, bool hand_over,
+                int input, int output);
 
   // Returns when told to quit. The exit code of the process.
   int Run();
@@ -44,12 +45,18 @@ class TortureClient {
   };
   static constexpr size_t kManners = 3;
 
+  // What is to become of a buffer before it is released.
+  enum class Destiny { kNone, kSealed, kGiven };
+
   struct Holding {
     Buffer buffer = {};
     RandomId id = {};
     RandomId stamper = {};
     Manner manner = Manner::kKeeping;
     absl::Time release_at = {};
+    Destiny destiny = Destiny::kNone;
+    absl::Time destined_at = {};
+    absl::Duration linger = {};
   };
 
   // Null if there is none in time.
@@ -66,6 +73,19 @@ class TortureClient {
   Holding* Settle(const Report& asking, absl::StatusOr<Buffer> buffer,
                   Manner manner, const RandomId& stamper);
   void Stamp(Holding& holding);
+  void StampAnew(Holding& holding);
+
+  // torture_client_handover.cc.
+  void DrawDestiny(Holding& holding);
+  // Returns false if there is nothing to hand over.
+  bool HandOver();
+  void Seal(Holding& holding);
+  void Give(size_t index);
+  void Read(const Command& command);
+  void Claim(const Command& command);
+  // The daemon was not reached, or its answer was not.
+  static bool NoAnswer(const absl::Status& status);
+  void TellOfFailure(uint64_t request, const absl::Status& status, bool unsure);
 
   void Check(const Holding& holding);
   void Renew(Holding& holding);
@@ -83,13 +103,15 @@ class TortureClient {
 
   const std::string target_;
   const int number_;
+  const bool hand_over_;
   const int output_;
   std::mt19937_64 random_;
   CommandInput input_;
   std::optional<Client> connections_[kManners];
   uint64_t last_request_ = 0;
   std::vector<Holding> held_;
-  std::deque<Command> attaches_;
+  // To attach, read and claim.
+  std::deque<Command> offers_;
 };
 
 }  // namespace warmpool::torture

@@ -15,7 +15,7 @@ TEST(TortureTest, NoPromiseIsBrokenForAMinute) {
   std::vector<std::string> arguments = {
       "tests/torture/torture", "--seconds=60",  "--clients=6",
       "--kill_clients",        "--kill_server", "--stop_clients",
-      "--failpoints"};
+      "--hand_over",           "--failpoints"};
   // Filling a filesystem needs one that nobody else uses.
   if (SmallTmpfs("size=1m").problem().empty()) arguments.push_back("--enospc");
   testing::ChildProcess torture(arguments);

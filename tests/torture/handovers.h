@@ -1,10 +1,10 @@
 // Model::HandOvers: what is known of sealed buffers and of tickets.
 //
 // Once a seal was acknowledged, whoever asks may attach for reading, and nobody
-// for writing, until the buffer's sealer has let go of it and its linger is over.
-// A ticket that was acknowledged may be claimed once, until its time to live is
-// over, and nobody has its buffer meanwhile. What was asked for without an answer
-// may have been done or not.
+// for writing, until the buffer's sealer has let go of it and its linger is
+// over. A ticket that was acknowledged may be claimed once, until its time to
+// live is over, and nobody has its buffer meanwhile. What was asked for without
+// an answer may have been done or not.
 #ifndef WARMPOOL_TESTS_TORTURE_HANDOVERS_H_
 #define WARMPOOL_TESTS_TORTURE_HANDOVERS_H_
 

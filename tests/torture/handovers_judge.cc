@@ -87,8 +87,7 @@ Model::Verdict Model::HandOvers::JudgeClaim(const Refused& refused) const {
   }
   return absl::StrCat("client ", client, " was refused the ticket of lease ",
                       request.stamper.ToHex(), ", which nobody else claims: ",
-                      absl::StatusCodeToString(report.code), ": ",
-                      report.text);
+                      absl::StatusCodeToString(report.code), ": ", report.text);
 }
 
 std::vector<Model::Problem> Model::HandOvers::Problems(
@@ -114,8 +113,9 @@ std::vector<Model::Problem> Model::HandOvers::Problems(
   }
   for (const uint64_t ticket : tickets) {
     if (leases[ticket] == 1) continue;
-    add("alone ", ticket, absl::StrCat("the buffer of generation ", ticket,
-                                       " has a ticket and other leases"));
+    add("alone ", ticket,
+        absl::StrCat("the buffer of generation ", ticket,
+                     " has a ticket and other leases"));
   }
   for (const auto& [id, ticket] : tickets_) {
     if (!MustBeThere(ticket, now) || tickets.contains(ticket.generation)) {

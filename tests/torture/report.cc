@@ -14,10 +14,11 @@ namespace {
 
 // By Kind.
 constexpr absl::string_view kKindNames[] = {
-    "asking",     "granted",   "refused",    "unsure",  "found", "stamped",
-    "releasing",  "released",  "unreleased", "renewed", "lost",  "checked",
-    "fork-holds", "fork-done", "breach",     "paused",  "forking", "promised",
-    "sealing",    "sealed",    "reading",    "ticketing", "ticketed", "claiming",
+    "asking",  "granted",   "refused",    "unsure",     "found",
+    "stamped", "releasing", "released",   "unreleased", "renewed",
+    "lost",    "checked",   "fork-holds", "fork-done",  "breach",
+    "paused",  "forking",   "promised",   "sealing",    "sealed",
+    "reading", "ticketing", "ticketed",   "claiming",
 };
 
 // Pipes are written whole up to 4 KiB (PIPE_BUF).

@@ -47,9 +47,8 @@ void TortureClient::DrawDestiny(Holding& holding) {
   }
   if (holding.destiny == Destiny::kNone || Chance(85)) return;
   // So late that what nobody renews may have expired.
-  holding.destined_at =
-      MonotonicClock::Get().Now() +
-      absl::Milliseconds(static_cast<int64_t>(Below(2000)));
+  holding.destined_at = MonotonicClock::Get().Now() +
+                        absl::Milliseconds(static_cast<int64_t>(Below(2000)));
   holding.release_at = std::max(holding.release_at, holding.destined_at);
 }
 
@@ -165,8 +164,8 @@ void TortureClient::Claim(const Command& command) {
   Holding* const holding =
       Settle(asking, std::move(buffer), manner, command.stamper);
   if (holding == nullptr) return;
-  const auto wrong = FindWrongPage(holding->buffer.span(), command.stamper,
-                                   command.number);
+  const auto wrong =
+      FindWrongPage(holding->buffer.span(), command.stamper, command.number);
   if (wrong.has_value()) {
     Tell({.text = absl::StrCat("lease ", holding->id.ToHex(),
                                " was claimed with a page of ",

@@ -123,6 +123,9 @@ absl::StatusOr<Buffer> Client::Attach(const std::string& name,
   }
   request.set_access(options.writable ? v1::ACCESS_SHARED_WRITABLE
                                       : v1::ACCESS_READ_ONLY);
+  if (options.owner_uid.has_value()) {
+    request.set_owner_uid(*options.owner_uid);
+  }
   if (options.wait > absl::ZeroDuration()) {
     *request.mutable_wait() =
         DurationToWire(std::min(options.wait, kLongestWait));

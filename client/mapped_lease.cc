@@ -74,8 +74,9 @@ absl::Status MappedLease::Seal(v1::SealRequest request) {
     granted.set_access(v1::ACCESS_READ_ONLY);
   } else if (!absl::IsUnavailable(sealed) &&
              !absl::IsDeadlineExceeded(sealed)) {
-    RemapSegment(*calls, granted.path(), /*writable=*/true, segment)
-        .IgnoreError();
+    const absl::Status writable =
+        RemapSegment(*calls, granted.path(), /*writable=*/true, segment);
+    if (!writable.ok()) granted.set_access(v1::ACCESS_READ_ONLY);
   }
   return sealed;
 }

@@ -33,6 +33,8 @@
 #ifndef WARMPOOL_CLIENT_WARMPOOL_H_
 #define WARMPOOL_CLIENT_WARMPOOL_H_
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -98,6 +100,8 @@ struct AttachOptions {
   // For how long to wait until the buffer is sealed (or, with `writable`, is
   // there), on top of the client's deadline. A day at most.
   absl::Duration wait = absl::ZeroDuration();
+  // The uid that the buffer belongs to, if another shares it with this process's.
+  std::optional<uid_t> owner_uid = std::nullopt;
 };
 
 struct ClaimOptions {
@@ -124,7 +128,8 @@ class Client {
 
   // Another holder's named buffer, for reading, as soon as it is sealed. NOT_FOUND:
   // no buffer has that name, or none came in time. DEADLINE_EXCEEDED: it is
-  // there, but was not sealed in time. FAILED_PRECONDITION: `writable`, and it is
+  // there, but was not sealed in time. PERMISSION_DENIED: it is another uid's, and
+  // not shared with this one. FAILED_PRECONDITION: `writable`, and it is
   // sealed, or on its way to another holder.
   absl::StatusOr<Buffer> Attach(const std::string& name,
                                 AttachOptions options = {});

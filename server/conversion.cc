@@ -155,7 +155,9 @@ absl::StatusOr<AttachRequest> FromProto(const v1::AttachRequest& request) {
   const absl::StatusOr<ClientId> client =
       ClientIdFromProto(request.client_id());
   if (!client.ok()) return client.status();
-  return AttachRequest{*id, *client, request.name(), *ttl, *access};
+  AttachRequest converted{*id, *client, request.name(), *ttl, *access};
+  if (request.has_owner_uid()) converted.owner = request.owner_uid();
+  return converted;
 }
 
 absl::StatusOr<absl::Duration> WaitOf(const v1::AttachRequest& request) {

@@ -13,6 +13,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "core/base/mutex.h"
 #include "server/grpc_status.h"
 #include "server/session_answers.h"
@@ -24,7 +25,9 @@ namespace {
 // Answers that wait for their client to read: with more no request is read.
 constexpr size_t kMaxWaitingAnswers = 64;
 // With more answers or notices in the way the stream is ended.
-constexpr size_t kMaxOutgoing = 4096;
+constexpr size_t kMaxOutgoing = 16384;
+// Attaches that wait: all of them may be answered at one stroke.
+constexpr size_t kMaxAttaches = kMaxOutgoing / 2;
 // More than any machine has: the sum over all Sessions does not overflow.
 constexpr uint64_t kMaxIdleBytes = uint64_t{1} << 46;
 // Requests of one Session that workers have or wait for.
@@ -214,7 +217,8 @@ class SessionCall final : public SessionHub::Session {
           tag_(request.tag()) {}
 
    protected:
-    uint64_t OnTry() override { return call_.BeginRequest(); }
+    // Each try is a step: while it goes on to wait, the attach may be cancelled.
+    uint64_t OnTry() override { return call_.BeginTry(); }
     void OnTried(uint64_t number, std::optional<absl::Status> status,
                  v1::AttachResponse* response) override {
       call_.OnAttachTried(this, number, status, response);
@@ -231,6 +235,10 @@ class SessionCall final : public SessionHub::Session {
     const auto attach = std::make_shared<SessionAttach>(this, request_);
     {
       MutexLock lock(&mutex_);
+      if (attaches_.size() >= kMaxAttaches) {
+        RefuseAttachLocked();
+        return;
+      }
       ++steps_;
       attaches_.insert(attach);
     }
@@ -244,6 +252,24 @@ class SessionCall final : public SessionHub::Session {
     if (over) attach->Cancel();
   }
 
+  void RefuseAttachLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    v1::SessionResponse answer;
+    v1::AttachResponse none;
+    AnswerAttach(request_.tag(),
+                 absl::ResourceExhaustedError(absl::StrCat(
+                     "this Session waits for ", kMaxAttaches,
+                     " buffers already: let another client wait for more")),
+                 &none, answer.mutable_reply());
+    SendLocked(std::move(answer));
+  }
+
+  uint64_t BeginTry() {
+    MutexLock lock(&mutex_);
+    ++steps_;
+    under_way_.insert(++last_request_);
+    return last_request_;
+  }
+
   void OnAttachTried(SessionAttach* attach, uint64_t number,
                      const std::optional<absl::Status>& status,
                      v1::AttachResponse* response) {
@@ -251,11 +277,16 @@ class SessionCall final : public SessionHub::Session {
     if (status.has_value()) {
       AnswerAttach(attach->tag_, *status, response, answer.mutable_reply());
     }
+    bool read = false;
     {
       MutexLock lock(&mutex_);
       EndRequestLocked(number, status.has_value() ? &answer : nullptr);
+      FinishIfIdleLocked();
+      read = TakeDeferredReadLocked();
     }
+    if (read) Read();
     if (status.has_value()) EndAttach(attach);
+    EndStep();
   }
 
   void EndAttach(SessionAttach* attach) {

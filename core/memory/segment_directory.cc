@@ -162,11 +162,12 @@ Verdict SegmentDirectory::ProveOpen(const Segment& segment, int fd) {
       RetryOnInterrupt([&] { return calls_.State(fd, &state); });
   RetryOnInterrupt([&] { return calls_.SetLease(fd, F_UNLCK, prover); });
   if (known < 0) return Verdict::kInUse;
-  // Another mode would let in whom the next holder does not expect.
+  // Another mode or owner would let in whom the next holder does not expect.
   const bool intact = state.links == 1 && state.size_bytes == segment.bytes() &&
                       state.allocated_bytes >= segment.bytes() &&
                       state.mode ==
-                          (segment.sealed() ? kSealedMode : kSegmentMode);
+                          (segment.sealed() ? kSealedMode : kSegmentMode) &&
+                      state.owner == prover;
   return intact ? Verdict::kFree : Verdict::kUnfit;
 }
 

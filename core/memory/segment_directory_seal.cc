@@ -54,24 +54,31 @@ Verdict SegmentDirectory::Unseal(Segment* segment) {
 
 int SegmentDirectory::Permit(bool sealed, const Sharing& sharing, int fd,
                              const Segment& segment) {
-  if (sharing.empty()) {
-    return RetryOnInterrupt([&] {
-      return calls_.ChangeMode(fd, sealed ? kSealedMode : kSegmentMode);
-    });
-  }
-  // From the moment that others may read it on, its uid may not change that.
   const auto give = [&](uid_t owner) {
     return RetryOnInterrupt([&] { return calls_.ChangeOwner(fd, owner); });
   };
   const auto permit = [&](const std::string& acl) {
     return RetryOnInterrupt([&] { return calls_.SetAcl(fd, acl); });
   };
-  if (!sealed) {
-    const int done = permit(OwnersAcl());
-    return done < 0 ? done : give(ProverOf(segment));
+  if (sealed && !sharing.empty()) {
+    // Its uid may not change what others may do from that moment on.
+    const int done = give(geteuid());
+    return done < 0 ? done : permit(ReadersAcl(segment.owner(), sharing));
   }
-  const int done = give(geteuid());
-  return done < 0 ? done : permit(ReadersAcl(segment.owner(), sharing));
+  FileState state;
+  int done = RetryOnInterrupt([&] { return calls_.State(fd, &state); });
+  if (done < 0) return done;
+  // It was shared, or was about to be.
+  if (!sealed && state.owner != ProverOf(segment)) {
+    done = permit(OwnersAcl());
+    const int given = give(ProverOf(segment));
+    // There may be no lists on this filesystem.
+    if (done >= 0 || done == -EOPNOTSUPP) done = given;
+  }
+  const int changed = RetryOnInterrupt([&] {
+    return calls_.ChangeMode(fd, sealed ? kSealedMode : kSegmentMode);
+  });
+  return done < 0 ? done : changed;
 }
 
 absl::Status SegmentDirectory::KeepAs(bool sealed, const Sharing& sharing,

@@ -5,12 +5,12 @@
 
 namespace warmpool {
 
-absl::Status AttachWaits::Add(Target target, HolderId holder,
+absl::Status AttachWaits::Add(Target target, const Holder& holder,
                               AttachWait wait) {
-  size_t& count = per_uid_[target.uid];
+  size_t& count = per_uid_[holder.uid];
   if (count >= kMaxPerUid) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("uid ", target.uid, " waits for ", count,
+        absl::StrCat("uid ", holder.uid, " waits for ", count,
                      " buffers already, and may for no more"));
   }
   ++count;
@@ -18,7 +18,7 @@ absl::Status AttachWaits::Add(Target target, HolderId holder,
   by_deadline_.emplace(wait.until, wait.id);
   const WaitId id = wait.id;
   const bool added =
-      waits_.emplace(id, Entry{std::move(target), holder, std::move(wait)})
+      waits_.emplace(id, Entry{std::move(target), holder.id, holder.uid, std::move(wait)})
           .second;
   WARMPOOL_CHECK(added, "a wait is added twice");
   return absl::OkStatus();
@@ -29,7 +29,7 @@ std::function<void()> AttachWaits::Take(WaitId id) {
   const Entry& entry = it->second;
   by_name_.erase(NameOf(entry.target, id));
   by_deadline_.erase(std::make_pair(entry.wait.until, id));
-  const auto counted = per_uid_.find(entry.target.uid);
+  const auto counted = per_uid_.find(entry.uid);
   if (--counted->second == 0) per_uid_.erase(counted);
   std::function<void()> wake = std::move(it->second.wait.wake);
   waits_.erase(it);
@@ -44,21 +44,6 @@ AttachWaits::Wakes AttachWaits::TakeFor(const Target& target) {
        ++named) {
     const WaitId id = std::get<2>(*named);
     if (waits_.at(id).target.sealed == target.sealed) ids.push_back(id);
-  }
-  Wakes wakes;
-  for (const WaitId id : ids) wakes.push_back(Take(id));
-  return wakes;
-}
-
-AttachWaits::Wakes AttachWaits::TakeShared(
-    const std::string& name, absl::FunctionRef<bool(HolderId)> admits) {
-  std::vector<WaitId> ids;
-  for (auto named = by_name_.lower_bound({name, 0, nullptr});
-       named != by_name_.end() && std::get<0>(*named) == name; ++named) {
-    const Entry& entry = waits_.at(std::get<2>(*named));
-    if (entry.target.sealed && admits(entry.holder)) {
-      ids.push_back(std::get<2>(*named));
-    }
   }
   Wakes wakes;
   for (const WaitId id : ids) wakes.push_back(Take(id));

@@ -21,7 +21,6 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "core/pool/lease.h"
@@ -50,6 +49,7 @@ class AttachWaits {
   // What is waited for.
   struct Target {
     std::string name;
+    // That the buffer belongs to.
     uid_t uid = 0;
     // For the buffer to be sealed; otherwise for it to be there.
     bool sealed = false;
@@ -57,13 +57,10 @@ class AttachWaits {
 
   // RESOURCE_EXHAUSTED: the uid has as many waits as it may.
   // REQUIRES: no wait has that id.
-  absl::Status Add(Target target, HolderId holder, AttachWait wait);
+  absl::Status Add(Target target, const Holder& holder, AttachWait wait);
 
   // Whose wait is over, as the buffer is there or is sealed.
   Wakes TakeFor(const Target& target);
-  // Of other uids, for a sealed buffer of that name, where `admits` says so.
-  Wakes TakeShared(const std::string& name,
-                   absl::FunctionRef<bool(HolderId)> admits);
   Wakes TakeDue(absl::Time now);
   Wakes TakeOf(HolderId holder);
   Wakes TakeAll();
@@ -81,6 +78,8 @@ class AttachWaits {
   struct Entry {
     Target target;
     HolderId holder;
+    // Of the holder.
+    uid_t uid;
     AttachWait wait;
   };
 

@@ -95,6 +95,8 @@ struct AttachRequest {
   RequestedTtl ttl;
   // kReadOnly: of a sealed buffer. kSharedWritable: of one that is not.
   Access access = Access::kReadOnly;
+  // The uid that the buffer belongs to. nullopt: the caller's.
+  std::optional<uid_t> owner = std::nullopt;
 };
 
 struct SealRequest {

@@ -126,23 +126,6 @@ LeaseTable::Buffer* LeaseTable::FindBuffer(uid_t uid, const std::string& name) {
   return it->second->leases.empty() ? nullptr : it->second.get();
 }
 
-LeaseTable::Buffer* LeaseTable::FindShared(const Holder& holder,
-                                           const std::string& name,
-                                           bool* denied) {
-  *denied = false;
-  for (auto it = buffers_.lower_bound({name, 0});
-       it != buffers_.end() && it->first.first == name; ++it) {
-    Buffer* const buffer = it->second.get();
-    if (buffer == nullptr || buffer->leases.empty() ||
-        buffer->share_with.empty()) {
-      continue;
-    }
-    if (buffer->share_with.Admits(holder.uid, holder.gids)) return buffer;
-    *denied = true;
-  }
-  return nullptr;
-}
-
 std::optional<Segment> LeaseTable::Unpin(Buffer* buffer) {
   WARMPOOL_CHECK(buffer->pins > 0, "a buffer is unpinned twice");
   const bool goes = GoesWhenUnpinned(*buffer);

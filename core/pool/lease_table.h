@@ -120,10 +120,6 @@ class LeaseTable {
 
   // The buffer of that name, if it has a lease, or null.
   Buffer* FindBuffer(uid_t uid, const std::string& name);
-  // The sealed buffer of another uid that is shared with the holder; null if there
-  // is none, and `*denied` tells whether one is shared with others.
-  Buffer* FindShared(const Holder& holder, const std::string& name,
-                     bool* denied);
   void Pin(Buffer* buffer) { ++buffer->pins; }
   // The segment, if the buffer has neither lease nor pin left: it is gone then,
   // and its name free.

@@ -261,9 +261,6 @@ class Pool {
   absl::Status MayAttachLocked(const LeaseTable::Buffer* buffer,
                                const AttachRequest& request) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Of those who waited for a buffer to be sealed.
-  AttachWaits::Wakes TakeWaitsLocked(const LeaseTable::Buffer& buffer)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whose limit a lease counts for.
   uid_t PayerLocked(const LeaseTable::Lease& lease) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -296,8 +293,9 @@ class Pool {
                                             const LeaseId& ticket)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ProveForClaim(const LeaseTable::Buffer& buffer);
-  // Neither of the two is to live on.
-  void EndClaimed(const LeaseId& ticket, const LeaseId& claimed);
+  // The journal has the one replaced by the other, which was not granted: neither
+  // is to live on.
+  void EndReplaced(const LeaseId& replaced, const LeaseId& by);
   // The holder of leases that nobody has.
   static constexpr HolderId kPoolHolder = UINT64_MAX;
   static const Holder& PoolHolder();

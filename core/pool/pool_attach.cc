@@ -1,5 +1,4 @@
 // How leases are granted on buffers that are there, or waited for.
-#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -31,34 +30,26 @@ void Pool::Wake(const AttachWaits::Wakes& wakes) {
 
 absl::StatusOr<LeaseTable::Buffer*> Pool::FindForLocked(
     const Holder& caller, const AttachRequest& request) {
-  LeaseTable::Buffer* buffer = table_.FindBuffer(caller.uid, request.name);
-  bool denied = false;
-  if (buffer == nullptr) {
-    buffer = table_.FindShared(caller, request.name, &denied);
-  }
-  if (denied && buffer == nullptr) {
-    return absl::PermissionDeniedError(
-        absl::StrCat("buffer \"", request.name,
-                     "\" is shared, but not with uid ", caller.uid));
+  const uid_t owner = request.owner.value_or(caller.uid);
+  LeaseTable::Buffer* buffer = table_.FindBuffer(owner, request.name);
+  if (owner != caller.uid) {
+    if (request.access != Access::kReadOnly) {
+      return absl::PermissionDeniedError(
+          absl::StrCat("uid ", caller.uid, " can't write to buffers of uid ",
+                       owner, ": attach for reading"));
+    }
+    // Of a buffer that is not shared nobody else learns that it is there.
+    if (buffer != nullptr && buffer->share_with.empty()) buffer = nullptr;
+    if (buffer != nullptr &&
+        !buffer->share_with.Admits(caller.uid, caller.gids)) {
+      return absl::PermissionDeniedError(
+          absl::StrCat("buffer \"", request.name, "\" of uid ", owner,
+                       " is shared, but not with uid ", caller.uid));
+    }
   }
   const absl::Status may = MayAttachLocked(buffer, request);
   if (!may.ok()) return may;
   return buffer;
-}
-
-AttachWaits::Wakes Pool::TakeWaitsLocked(const LeaseTable::Buffer& buffer) {
-  AttachWaits::Wakes wakes =
-      waits_.TakeFor({buffer.name, buffer.uid, /*sealed=*/true});
-  if (buffer.share_with.empty()) return wakes;
-  AttachWaits::Wakes others =
-      waits_.TakeShared(buffer.name, [&](HolderId id)
-                                         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-        const Holder& holder = *table_.FindHolder(id);
-        return buffer.share_with.Admits(holder.uid, holder.gids);
-      });
-  wakes.insert(wakes.end(), std::make_move_iterator(others.begin()),
-               std::make_move_iterator(others.end()));
-  return wakes;
 }
 
 uid_t Pool::PayerLocked(const LeaseTable::Lease& lease) const {
@@ -126,9 +117,9 @@ std::optional<absl::StatusOr<LeaseGrant>> Pool::AttachUncounted(
     } else if (will_come && wait != nullptr &&
                lease.granted_at < wait->until) {
       wait_until = wait->until;
-      may = waits_.Add({request.name, caller.uid,
+      may = waits_.Add({request.name, request.owner.value_or(caller.uid),
                         /*sealed=*/request.access == Access::kReadOnly},
-                       holder, std::move(*wait));
+                       caller, std::move(*wait));
     }
     if (!may.ok() || buffer == nullptr) {
       table_.Abandon(holder, request.request_id);

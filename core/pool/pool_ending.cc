@@ -126,7 +126,10 @@ size_t Pool::EndUnused(absl::Span<const LeaseId> leases, absl::Time since) {
     MutexLock lock(&mutex_);
     for (const LeaseId& id : leases) {
       const LeaseTable::Lease* const lease = FindLiveLocked(id);
-      if (lease == nullptr || lease->touched_at >= since) continue;
+      if (lease == nullptr || lease->touched_at >= since ||
+          lease->buffer->handing_over) {
+        continue;
+      }
       table_.Pin(lease->buffer);
       candidates.push_back({id, lease->buffer});
     }
@@ -195,7 +198,8 @@ LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause) {
   const absl::Duration linger = table_.LeaseOf(id).linger;
   quota_.ReleaseLease(PayerLocked(table_.LeaseOf(id)));
   LeaseTable::Ended ended = table_.End(id, cause);
-  if (linger > absl::ZeroDuration() && cause != EndCause::kRevoked) {
+  if (linger > absl::ZeroDuration() && cause != EndCause::kRevoked &&
+      !revoked_) {
     LingerLocked(&ended, linger);
   }
   return ended;
@@ -218,7 +222,16 @@ void Pool::RecordEnd(const LeaseTable::Ended& ended) {
     AccountJournal();
     segments_.NoteDue(successor->granted_at + successor->ttl);
     // Without it a later daemon does not let the buffer linger.
-    if (kept) return;
+    if (kept) {
+      bool live = false;
+      {
+        MutexLock lock(&mutex_);
+        live = FindLiveLocked(successor->id) != nullptr;
+      }
+      // It may have ended before it was recorded, and so may its end have been.
+      if (!live) journal_.End(successor->id);
+      return;
+    }
   }
   journal_.End(ended.lease.id);
 }

@@ -156,10 +156,8 @@ const LeaseTable::Lease& Pool::AddBufferLocked(LeaseTable::Buffer buffer,
   const LeaseTable::Lease& added =
       table_.AddBuffer(std::move(buffer), std::move(lease));
   PublishLocked(BufferEvents::Kind::kCreated, *added.buffer);
-  *wakes = added.buffer->sealed
-               ? TakeWaitsLocked(*added.buffer)
-               : waits_.TakeFor({added.buffer->name, added.buffer->uid,
-                                 /*sealed=*/false});
+  *wakes = waits_.TakeFor(
+      {added.buffer->name, added.buffer->uid, added.buffer->sealed});
   return added;
 }
 

@@ -94,7 +94,7 @@ absl::Status Pool::Seal(HolderId holder, const LeaseRef& ref,
       table_.Seal(ref.id, request);
       PublishLocked(BufferEvents::Kind::kSealed, *buffer);
       ++counts_.sealed;
-      wakes = TakeWaitsLocked(*buffer);
+      wakes = waits_.TakeFor({buffer->name, buffer->uid, /*sealed=*/true});
     }
   }
   UnpinAndReturn(buffer);
@@ -156,12 +156,14 @@ absl::StatusOr<absl::Duration> Pool::MakeTicket(HolderId holder,
     MutexLock lock(&mutex_);
     const LeaseTable::Lease* const held = EndHandOverLocked(*begun);
     if (kept && held == nullptr) status = EndedMeanwhile(ref.id);
+    if (status.ok()) status = MayCommitLocked(holder, ticket);
     if (status.ok()) {
       ExchangeLocked(ref.id, std::move(lease));
       ++counts_.tickets;
     }
   }
-  if (kept && !status.ok()) journal_.End(ticket);
+  // Its record is the ticket's by then, so it ends with that.
+  if (kept && !status.ok()) EndReplaced(ref.id, ticket);
   UnpinAndReturn(buffer);
   if (!status.ok()) return status;
   segments_.NoteDue(expires_at);
@@ -232,8 +234,7 @@ absl::StatusOr<LeaseGrant> Pool::ClaimUncounted(HolderId holder,
     }
   }
   if (!status.ok()) {
-    // Whatever there is of it in the journal ends with the ticket.
-    if (kept) EndClaimed(request.ticket, id);
+    if (kept) EndReplaced(request.ticket, id);
     UnpinAndReturn(buffer);
     return status;
   }
@@ -277,9 +278,9 @@ absl::Status Pool::ProveForClaim(const LeaseTable::Buffer& buffer) {
                    "was changed, and ends with the ticket"));
 }
 
-void Pool::EndClaimed(const LeaseId& ticket, const LeaseId& claimed) {
-  journal_.End(claimed);
-  EndEach({ticket}, EndCause::kRevoked);
+void Pool::EndReplaced(const LeaseId& replaced, const LeaseId& by) {
+  journal_.End(by);
+  EndEach({replaced}, EndCause::kRevoked);
 }
 
 const Holder& Pool::PoolHolder() {

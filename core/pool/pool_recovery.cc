@@ -237,7 +237,9 @@ absl::StatusOr<Pool::AssertionPlan> Pool::PlanAssertionLocked(
     status = absl::FailedPreconditionError(
         absl::StrCat("the name \"", asserted.buffer_name,
                      "\" is another buffer's by now"));
-  } else if (buffer->handing_over || buffer->sealed != asserted.sealed) {
+  } else if (buffer->handing_over || buffer->sealed != asserted.sealed ||
+             table_.LeaseOf(*buffer->leases.begin()).kind ==
+                 LeaseKind::kTicket) {
     status = absl::FailedPreconditionError(
         absl::StrCat("buffer \"", asserted.buffer_name, "\" is ",
                      buffer->sealed ? "" : "not ",
@@ -275,6 +277,10 @@ absl::Status Pool::AssertOnLeftover(const Holder& holder,
       status = absl::FailedPreconditionError(absl::StrCat(
           "segment ", asserted.file_name, " has ", buffer.segment.bytes(),
           " bytes, the lease says ", asserted.bytes));
+    } else if (asserted.sealed && !buffer.segment.sealed()) {
+      status = absl::FailedPreconditionError(
+          absl::StrCat("segment ", asserted.file_name,
+                       " is not sealed, the lease says it is"));
     }
   }
   if (status.ok()) {

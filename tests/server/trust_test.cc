@@ -185,13 +185,17 @@ TEST_F(TrustTest, ASealedBufferIsReadByThoseItIsSharedWith) {
   writer.Kill();
   ASSERT_EQ(alice.Ask(absl::StrCat("seal ", lease.id, " ", kBob, " 0")), kOk);
 
-  EXPECT_THAT(bob.Ask("read hers 0"), StartsWith("0 " + lease.path));
+  EXPECT_THAT(bob.Ask("read hers 0"), StartsWith("5"))
+      << "nobody's buffer takes the place of one's own";
+  EXPECT_THAT(bob.Ask(absl::StrCat("read hers 0 ", kAlice)),
+              StartsWith("0 " + lease.path));
   EXPECT_EQ(bob.Ask("peek " + lease.path), "0 x");
-  EXPECT_EQ(bob.Ask("attach hers"), kFailedPrecondition) << "to write";
-  EXPECT_THAT(carol.Ask("read hers 0"), StartsWith(kPermissionDenied));
+  EXPECT_EQ(alice.Ask("attach hers"), kFailedPrecondition) << "to write";
+  EXPECT_THAT(carol.Ask(absl::StrCat("read hers 0 ", kAlice)),
+              StartsWith(kPermissionDenied));
   EXPECT_EQ(carol.Ask("peek " + lease.path), absl::StrCat(EACCES));
   // Nor can who gave it change that.
-  EXPECT_THAT(alice.Ask("read hers 0"), StartsWith(kOk));
+  EXPECT_THAT(alice.Ask("read hers 0 0"), StartsWith(kOk));
   EXPECT_EQ(alice.Ask("peek " + lease.path), "0 x");
   EXPECT_EQ(alice.Ask(absl::StrCat("map ", lease.path, " ", kTwoMiB)),
             absl::StrCat(EACCES));
@@ -199,11 +203,20 @@ TEST_F(TrustTest, ASealedBufferIsReadByThoseItIsSharedWith) {
             absl::StrCat(EPERM));
 }
 
+TEST_F(TrustTest, NobodyLearnsOfABufferThatIsNotShared) {
+  StartForAliceAndBob();
+  UidClient alice(*daemon_, kAlice), bob(*daemon_, kBob);
+  const UidClient::Lease lease = alice.MakeLease("hers");
+  ASSERT_EQ(alice.Ask(absl::StrCat("seal ", lease.id, " 0 0")), kOk);
+  EXPECT_EQ(bob.Ask(absl::StrCat("read hers 0 ", kAlice)),
+            bob.Ask(absl::StrCat("read nothing 0 ", kAlice)));
+}
+
 TEST_F(TrustTest, AGroupWaitsForABufferOfAnotherUid) {
   Start({absl::StrCat("--allow_uid=", kAlice, ",", kBob)});
   UidClient alice(*daemon_, kAlice), bob(*daemon_, kBob, {kFriends});
   const UidClient::Lease lease = alice.MakeLease("hers");
-  bob.Tell("read hers 30");
+  bob.Tell(absl::StrCat("read hers 30 ", kAlice));
   ASSERT_TRUE(Eventually([&] { return Waiting() == 1; }));
   ASSERT_EQ(alice.Ask(absl::StrCat("seal ", lease.id, " 0 ", kFriends)), kOk);
   EXPECT_THAT(bob.Hear(), StartsWith("0 " + lease.path));
@@ -215,7 +228,8 @@ TEST_F(TrustTest, ASharedBufferSurvivesTheDaemonAndIsNotReused) {
   const UidClient::Lease lease = alice.MakeLease("hers");
   ASSERT_EQ(alice.Ask(absl::StrCat("seal ", lease.id, " 0 ", kFriends)), kOk);
   daemon_->Restart();
-  std::istringstream answer(bob.Ask("read hers 0"));
+  std::istringstream answer(
+      bob.Ask(absl::StrCat("read hers 0 ", kAlice)));
   std::string code, path, id;
   answer >> code >> path >> id;
   EXPECT_EQ(code, kOk);

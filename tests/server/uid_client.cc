@@ -5,7 +5,8 @@
 //   stats                  code
 //   lease BYTES TTL NAME   code lease-id warmth path ("-": a name is made up)
 //   attach NAME            code
-//   read NAME WAIT         code, path and lease id; WAIT in seconds
+//   read NAME WAIT OWNER   code, path and lease id; WAIT in seconds; OWNER's,
+//                          or 0: its own
 //   seal ID UID GID        code; 0: shared with none
 //   chmod PATH             errno, or 0: it is writable
 //   peek PATH              errno, or 0 and the first byte
@@ -67,10 +68,12 @@ std::string Attach(RawClient& client, std::istream& words) {
 std::string Read(RawClient& client, std::istream& words) {
   std::string name;
   int64_t wait = 0;
-  words >> name >> wait;
+  uint32_t owner = 0;
+  words >> name >> wait >> owner;
   v1::AttachRequest request = RawClient::AttachOf(name);
   request.set_access(v1::ACCESS_READ_ONLY);
   request.mutable_wait()->set_seconds(wait);
+  if (owner != 0) request.set_owner_uid(owner);
   v1::AttachResponse response;
   const grpc::Status status = client.Call(&Stub::Attach, request, &response);
   return absl::StrCat(status.error_code(), " ", response.lease().path(), " ",

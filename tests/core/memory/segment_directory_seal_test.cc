@@ -66,6 +66,35 @@ TEST_F(SegmentDirectorySealTest, AnotherUidThatOwnsItCantOpenItForWriting) {
   End(std::move(theirs));
 }
 
+TEST_F(SegmentDirectorySealTest, WhatCantBeSharedIsItsUidsAsBefore) {
+  if (!SegmentDirectory::MayServeOtherUids()) GTEST_SKIP() << "takes root";
+  Segment theirs = MakeOrDie(*directory_, 64 * kKiB, 1234);
+  const std::string path = directory_->PathOf(theirs);
+  const Sharing sharing{{1235}, {}};
+  const auto owner = [&path] {
+    struct stat file {};
+    stat(path.c_str(), &file);
+    return file.st_uid;
+  };
+  // The filesystem has no lists; or the daemon can't give the file back.
+  calls_.FailNext(Call::kFsetxattr, EOPNOTSUPP, 2);
+  EXPECT_THAT(directory_->Seal(&theirs, sharing), testing::Not(IsOk()));
+  EXPECT_EQ(owner(), 1234u);
+  EXPECT_EQ(directory_->Prove(theirs), Verdict::kFree);
+
+  const int writer = open(path.c_str(), O_RDWR);
+  EXPECT_THAT(directory_->Seal(&theirs, sharing),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  close(writer);
+  EXPECT_EQ(owner(), 1234u);
+  EXPECT_EQ(directory_->Prove(theirs), Verdict::kFree);
+
+  ASSERT_THAT(directory_->Seal(&theirs, sharing), IsOk());
+  EXPECT_EQ(owner(), 0u);
+  EXPECT_EQ(directory_->Prove(theirs), Verdict::kUnfit) << "not used again";
+  End(std::move(theirs));
+}
+
 TEST_F(SegmentDirectorySealTest, AWritableMappingElsewhereForbidsIt) {
   const OtherProcess writer(
       [&] { return Map(file_, O_RDWR, PROT_READ | PROT_WRITE); });

@@ -101,6 +101,28 @@ TEST_F(PoolHandoverRecoveryTest, ClientsAssertSealedBuffers) {
               StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
+TEST_F(PoolHandoverRecoveryTest, NobodyAssertsALeaseBesideATicket) {
+  const LeaseRequest request = Request(4096, "frames");
+  const LeaseGrant lease = Lease(kAlice, request).value();
+  ASSERT_THAT(MakeTicket(lease), IsOk());
+  // Its answer was lost: the client believes that it has the lease.
+  Restart({kAlice, kBob});
+  EXPECT_THAT(Assert(kAlice, AssertionOf(lease, request)),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(Claim(), IsOk());
+}
+
+TEST_F(PoolHandoverRecoveryTest, AWritableSegmentIsNotAssertedAsSealed) {
+  const LeaseRequest request = Request(4096, "frames");
+  LeaseGrant lease = Lease(kAlice, request).value();
+  RestartWithoutJournal();
+  lease.sealed = true;
+  lease.access = Access::kReadOnly;
+  EXPECT_THAT(Assert(kAlice, AssertionOf(lease, request)),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("not sealed")));
+}
+
 TEST_F(PoolHandoverRecoveryTest, ATicketOutlivesItsMakerAndTheDaemon) {
   const LeaseGrant lease = LeaseOrDie(kAlice, 4096, "frames");
   ASSERT_THAT(MakeTicket(lease), IsOk());

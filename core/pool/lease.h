@@ -80,6 +80,8 @@ struct LeaseRequest {
   uint64_t bytes = 0;
   // nullopt: the pool makes one up.
   std::optional<std::string> name;
+  // The channel that the buffer is to be in, instead of having a name of its own.
+  std::optional<std::string> channel = std::nullopt;
   RequestedTtl ttl;
   bool require_zeroed = false;
   // Only what is ready: no memory is made, and no room. NOT_FOUND otherwise.
@@ -154,6 +156,8 @@ struct LeaseRef {
   LeaseId id;
   // 0: not checked.
   uint64_t generation = 0;
+  // On release: those of the other members of its channel end, too.
+  bool for_all_members = false;
 };
 
 enum class EndCause {

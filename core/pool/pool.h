@@ -242,6 +242,11 @@ class Pool {
 
  private:
   absl::StatusOr<absl::Duration> GrantedTtl(RequestedTtl requested) const;
+  // What is asked for if nothing is: in a channel, as long as the holder lives.
+  static RequestedTtl RequestedFor(absl::string_view buffer_name,
+                                   RequestedTtl requested);
+  // The name that the buffer is to have.
+  absl::StatusOr<std::string> NameFor(const LeaseRequest& request) const;
   // The checks that come before anything else: draining, holder, repetition.
   absl::StatusOr<const LeaseTable::Lease*> BeginLocked(
       HolderId holder, const RequestId& request_id)
@@ -296,6 +301,9 @@ class Pool {
   // The journal has the one replaced by the other, which was not granted: neither
   // is to live on.
   void EndReplaced(const LeaseId& replaced, const LeaseId& by);
+  // A buffer in a channel is kept so long for a member that has been given it,
+  // and has not opened it yet, after all others have let go of it in order.
+  static constexpr absl::Duration kChannelLinger = absl::Seconds(10);
   // The holder of leases that nobody has.
   static constexpr HolderId kPoolHolder = UINT64_MAX;
   static const Holder& PoolHolder();
@@ -364,7 +372,15 @@ class Pool {
                              const ClientId& client_id, absl::Duration ttl,
                              Access access) const;
   LeaseGrant GrantOf(const LeaseTable::Lease& lease) const;
-  LeaseTable::Ended EndLocked(const LeaseId& id, EndCause cause)
+  // `for_all`: see EndForAllLocked.
+  LeaseTable::Ended EndLocked(const LeaseId& id, EndCause cause,
+                              bool for_all = false)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The same, and for a buffer in a channel the leases of all other members:
+  // whose turn it is to use the buffer is not known here, so when one of them
+  // goes without a word it is set aside, until it is proven free.
+  void EndForAllLocked(const LeaseId& id, EndCause cause,
+                       std::vector<LeaseTable::Ended>* ended)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The live one of that id, or null.
   const LeaseTable::Lease* FindLiveLocked(const LeaseId& id) const

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/pool/channel_name.h"
 #include "core/pool/pool.h"
 
 namespace warmpool {
@@ -65,6 +66,11 @@ absl::Status Pool::MayAttachLocked(const LeaseTable::Buffer* buffer,
   }
   const LeaseTable::Lease& first = table_.LeaseOf(*buffer->leases.begin());
   const bool writes = request.access == Access::kSharedWritable;
+  if (!writes && !ChannelOf(buffer->name).empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "buffer \"", request.name, "\" is in a channel, where nothing is "
+        "sealed: ask for shared writable access"));
+  }
   if (!writes && !buffer->sealed) {
     return absl::DeadlineExceededError(absl::StrCat(
         "buffer \"", request.name, "\" is there, but it is not sealed: wait "
@@ -86,10 +92,11 @@ absl::Status Pool::MayAttachLocked(const LeaseTable::Buffer* buffer,
 
 std::optional<absl::StatusOr<LeaseGrant>> Pool::AttachUncounted(
     HolderId holder, const AttachRequest& request, AttachWait* wait) {
-  const absl::StatusOr<absl::Duration> ttl = GrantedTtl(request.ttl);
-  if (!ttl.ok()) return ttl.status();
-  const absl::Status valid = ValidateBufferName(request.name);
+  const absl::Status valid = ValidateGivenName(request.name);
   if (!valid.ok()) return valid;
+  const absl::StatusOr<absl::Duration> ttl =
+      GrantedTtl(RequestedFor(request.name, request.ttl));
+  if (!ttl.ok()) return ttl.status();
   LeaseTable::Lease lease = NewLease(holder, request.request_id,
                                      request.client_id, *ttl, request.access);
   // Its pages are there, and hold what their holders wrote.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/types/span.h"
+#include "core/pool/channel_name.h"
 #include "core/pool/pool.h"
 
 namespace warmpool {
@@ -49,8 +50,13 @@ std::vector<absl::Status> Pool::Release(HolderId holder,
         statuses.push_back(lease.status());
         if (!lease.ok() || *lease == nullptr) continue;
         const bool own = (*lease)->holder == holder;
-        ended.push_back(
-            EndLocked(ref.id, own ? EndCause::kReleased : EndCause::kRevoked));
+        if (own && !ref.for_all_members) {
+          ended.push_back(EndLocked(ref.id, EndCause::kReleased));
+        } else {
+          EndForAllLocked(ref.id,
+                          own ? EndCause::kReleased : EndCause::kRevoked,
+                          &ended);
+        }
       }
     }
     Finish(std::move(ended));
@@ -66,7 +72,7 @@ size_t Pool::EndEach(const std::vector<LeaseId>& leases, EndCause cause) {
       MutexLock lock(&mutex_);
       for (const LeaseId& id : few) {
         // It may have ended since they were listed.
-        if (FindLiveLocked(id) != nullptr) ended.push_back(EndLocked(id, cause));
+        if (FindLiveLocked(id) != nullptr) EndForAllLocked(id, cause, &ended);
       }
     }
     count += ended.size();
@@ -88,7 +94,8 @@ void Pool::RemoveHolder(HolderId id) {
     MutexLock lock(&mutex_);
     // Those of requests that were under way.
     for (const LeaseId& lease : table_.LeasesOf(id)) {
-      ended.push_back(EndLocked(lease, EndCause::kHolderDied));
+      if (FindLiveLocked(lease) == nullptr) continue;
+      EndForAllLocked(lease, EndCause::kHolderDied, &ended);
     }
     table_.RemoveHolder(id);
     wakes = waits_.TakeOf(id);
@@ -146,7 +153,7 @@ size_t Pool::EndUnused(absl::Span<const LeaseId> leases, absl::Time since) {
       const LeaseTable::Lease* const lease = FindLiveLocked(candidate.id);
       // Its holder may have shown up meanwhile, to open it.
       if (candidate.unused && lease != nullptr && lease->touched_at < since) {
-        ended.push_back(EndLocked(candidate.id, EndCause::kUnused));
+        EndForAllLocked(candidate.id, EndCause::kUnused, &ended);
       }
       std::optional<Segment> segment = UnpinLocked(candidate.buffer);
       if (segment.has_value()) unpinned.push_back(*std::move(segment));
@@ -177,16 +184,33 @@ void Pool::EndExpired() {
     {
       MutexLock lock(&mutex_);
       for (const LeaseId& id : table_.Expired(clock_.Now(), kLeasesAtOnce)) {
-        ended.push_back(EndLocked(id, EndCause::kExpired));
+        if (FindLiveLocked(id) == nullptr) continue;
+        EndForAllLocked(id, EndCause::kExpired, &ended);
       }
     }
-    more = ended.size() == kLeasesAtOnce;
+    more = ended.size() >= kLeasesAtOnce;
     Finish(std::move(ended));
     if (more) GiveWay();
   }
 }
 
-LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause) {
+void Pool::EndForAllLocked(const LeaseId& id, EndCause cause,
+                           std::vector<LeaseTable::Ended>* ended) {
+  const LeaseTable::Lease& lease = table_.LeaseOf(id);
+  if (lease.kind == LeaseKind::kHeld && !ChannelOf(lease.buffer->name).empty()) {
+    const std::vector<LeaseId> members(lease.buffer->leases.begin(),
+                                       lease.buffer->leases.end());
+    // First: a daemon that dies between their records does the rest again, for
+    // this one's sake.
+    for (const LeaseId& member : members) {
+      if (member != id) ended->push_back(EndLocked(member, EndCause::kRevoked));
+    }
+  }
+  ended->push_back(EndLocked(id, cause, /*for_all=*/true));
+}
+
+LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause,
+                                  bool for_all) {
   switch (cause) {
     case EndCause::kReleased: ++counts_.released; break;
     case EndCause::kExpired: ++counts_.expired; break;
@@ -195,7 +219,13 @@ LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause) {
     case EndCause::kUnused: ++counts_.unused; break;
     case EndCause::kHandedOver: ++counts_.handed_over; break;
   }
-  const absl::Duration linger = table_.LeaseOf(id).linger;
+  absl::Duration linger = table_.LeaseOf(id).linger;
+  const LeaseTable::Buffer& buffer = *table_.LeaseOf(id).buffer;
+  // Its last member may have given it to one who has yet to open it.
+  if (!for_all && cause == EndCause::kReleased && buffer.leases.size() == 1 &&
+      !ChannelOf(buffer.name).empty()) {
+    linger = kChannelLinger;
+  }
   quota_.ReleaseLease(PayerLocked(table_.LeaseOf(id)));
   LeaseTable::Ended ended = table_.End(id, cause);
   if (linger > absl::ZeroDuration() && cause != EndCause::kRevoked &&

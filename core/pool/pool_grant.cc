@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "core/pool/channel_name.h"
 #include "core/pool/pool.h"
 
 namespace warmpool {
@@ -50,20 +52,44 @@ absl::StatusOr<const LeaseTable::Lease*> Pool::BeginLocked(
   return begun;
 }
 
+absl::StatusOr<std::string> Pool::NameFor(const LeaseRequest& request) const {
+  absl::Status valid;
+  if (request.channel.has_value()) {
+    if (request.name.has_value()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "a buffer of channel \"", absl::CHexEscape(*request.channel),
+          "\" has no name of its own: leave the name out, or the channel"));
+    }
+    valid = ValidateChannelName(*request.channel);
+    if (!valid.ok()) return valid;
+    return ChannelBufferName(*request.channel, random_.Next());
+  }
+  if (!request.name.has_value()) {
+    return absl::StrCat("unnamed-", random_.Next().ToHex());
+  }
+  valid = ValidateBufferName(*request.name);
+  if (!valid.ok()) return valid;
+  return *request.name;
+}
+
+RequestedTtl Pool::RequestedFor(absl::string_view buffer_name,
+                                RequestedTtl requested) {
+  if (requested.has_value() || ChannelOf(buffer_name).empty()) return requested;
+  return absl::ZeroDuration();
+}
+
 absl::StatusOr<LeaseGrant> Pool::LeaseUncounted(HolderId holder,
                                                 const LeaseRequest& request) {
-  const absl::StatusOr<absl::Duration> ttl = GrantedTtl(request.ttl);
+  const absl::StatusOr<std::string> name = NameFor(request);
+  if (!name.ok()) return name.status();
+  const absl::StatusOr<absl::Duration> ttl =
+      GrantedTtl(RequestedFor(*name, request.ttl));
   if (!ttl.ok()) return ttl.status();
-  if (request.name.has_value()) {
-    const absl::Status valid = ValidateBufferName(*request.name);
-    if (!valid.ok()) return valid;
-  }
   const SizeClasses& classes = segments_.size_classes();
   const absl::StatusOr<SizeClass> size_class = classes.For(request.bytes);
   const size_t segment_bytes = size_class.ok() ? classes.Bytes(*size_class) : 0;
   LeaseTable::Buffer buffer;
-  buffer.name = request.name.value_or(
-      absl::StrCat("unnamed-", random_.Next().ToHex()));
+  buffer.name = *name;
   buffer.bytes = request.bytes;
   Holder caller;
   {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/pool/channel_name.h"
 #include "core/pool/pool.h"
 
 namespace warmpool {
@@ -18,6 +19,11 @@ absl::StatusOr<Pool::HandOver> Pool::BeginHandOverLocked(
         absl::StrCat("lease ", ref.id.ToHex(), " was released"));
   }
   LeaseTable::Buffer& buffer = *(*found)->buffer;
+  if (!ChannelOf(buffer.name).empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("buffer \"", buffer.name, "\" can't be ", deed,
+                     ": it is in a channel, which its members share"));
+  }
   if (buffer.sealed) {
     return absl::FailedPreconditionError(
         absl::StrCat("buffer \"", buffer.name, "\" is sealed: it can't be ",

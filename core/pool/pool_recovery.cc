@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/memory/size_class.h"
+#include "core/pool/channel_name.h"
 #include "core/pool/pool.h"
 
 namespace warmpool {
@@ -45,6 +46,10 @@ Pool::Recovery Pool::Recover(const std::vector<RecoveredLease>& leases,
     segments.emplace(std::move(name), std::move(segment));
   }
   std::vector<LeaseId> ended;
+  // Members of channels whose leases did not survive, and what is left of the
+  // leases on the buffers that they had.
+  std::vector<const LeaseRecord*> lost_members;
+  std::vector<LeaseId> set_aside;
   // By the lease that they follow.
   std::vector<std::pair<LeaseId, LeaseRecord>> lingering;
   {
@@ -64,14 +69,29 @@ Pool::Recovery Pool::Recover(const std::vector<RecoveredLease>& leases,
         }
       }
       ended.push_back(id);
+      if (!ChannelOf(lease.record.buffer_name).empty()) {
+        lost_members.push_back(&lease.record);
+      }
     }
-    recovery.leases = table_.lease_count();
+    for (const LeaseRecord* const lost : lost_members) {
+      const LeaseTable::Buffer* const buffer =
+          table_.FindBuffer(lost->owner, lost->buffer_name);
+      if (buffer == nullptr) continue;
+      set_aside.insert(set_aside.end(), buffer->leases.begin(),
+                       buffer->leases.end());
+    }
   }
   events_.Wake();
+  // Before the journal forgets why.
+  EndEach(set_aside, EndCause::kRevoked);
   for (const LeaseId& id : ended) journal_.End(id);
   // Where it can't be kept, the next daemon tries the same.
   for (const auto& [id, successor] : lingering) {
     journal_.Replace(id, successor).IgnoreError();
+  }
+  {
+    MutexLock lock(&mutex_);
+    recovery.leases = table_.lease_count();
   }
   recovery.ended_leases = ended.size();
   recovery.leftovers += segments.size();
@@ -157,7 +177,7 @@ absl::StatusOr<absl::Duration> Pool::Assert(HolderId holder,
                                             const AssertedLease& asserted) {
   const absl::StatusOr<absl::Duration> ttl = GrantedTtl(asserted.ttl);
   if (!ttl.ok()) return ttl.status();
-  const absl::Status valid = ValidateBufferName(asserted.buffer_name);
+  const absl::Status valid = ValidateGivenName(asserted.buffer_name);
   if (!valid.ok()) return valid;
   // Generations go on from the highest there was, for everybody.
   if (asserted.generation > kMaxAssertedGeneration) {

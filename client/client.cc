@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "client/channel_member.h"
 #include "client/connection.h"
 #include "client/conversion.h"
 #include "client/lease_cache.h"
@@ -157,6 +158,13 @@ absl::StatusOr<MappedLease*> Client::Map(
       &LinuxSystemCalls::Get(), connection_, *std::move(held));
   if (!lease.ok()) return lease.status();
   return lease->release();
+}
+
+Channel Client::OpenChannel(std::string name, ChannelOptions options) {
+  return Channel(ChannelMember::Make(
+      std::move(name), connection_, &LinuxSystemCalls::Get(),
+      &MonotonicClock::Get(),
+      {.idle = options.idle}));
 }
 
 LeaseCacheStats Client::lease_cache_stats() const {

@@ -110,9 +110,11 @@ absl::Status MappedLease::End() {
   return released.ok() ? unmapped : released;
 }
 
-void MappedLease::EndLater() {
+void MappedLease::EndLater(bool for_all_members) {
   Unmap().IgnoreError();
-  source->ReleaseLater({ref()});
+  v1::LeaseRef released = ref();
+  released.set_for_all_members(for_all_members);
+  source->ReleaseLater({std::move(released)});
 }
 
 Segment MappedLease::TakeSegment() {

@@ -48,8 +48,8 @@ struct alignas(64) MappedLease {
   // This or EndLater is to be called once before the lease is destroyed, unless
   // its segment was taken and ended.
   absl::Status End();
-  // The same, but does not wait for the daemon.
-  void EndLater();
+  // The same, but does not wait for the daemon. `for_all_members`: see LeaseRef.
+  void EndLater(bool for_all_members = false);
 
   // Gives up the right to write and lets others attach. On error it can be
   // written to as before, unless it is not known what became of it.

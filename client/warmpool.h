@@ -46,6 +46,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/buffer.h"
+#include "client/channel.h"
 #include "client/lease_cache_stats.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 
@@ -139,6 +140,10 @@ class Client {
   // still has the buffer mapped, and then it stays good.
   absl::StatusOr<Buffer> Claim(const std::string& ticket,
                                ClaimOptions options = {});
+
+  // Makes this process a member of a channel of its uid's; the first Lease or Take
+  // asks the daemon. The channel may outlive the client. See client/channel.h.
+  Channel OpenChannel(std::string name, ChannelOptions options = {});
 
   LeaseCacheStats lease_cache_stats() const;
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/channel_name.h"
 
 namespace warmpool {
 namespace {
@@ -138,6 +139,7 @@ absl::StatusOr<LeaseRequest> FromProto(const v1::LeaseRequest& request) {
   converted.client_id = *client;
   converted.bytes = request.size_bytes();
   if (request.has_name()) converted.name = request.name();
+  if (request.has_channel()) converted.channel = request.channel();
   converted.ttl = *ttl;
   converted.require_zeroed = request.require_zeroed();
   converted.if_ready = request.if_ready();
@@ -249,7 +251,7 @@ absl::StatusOr<AssertedLease> FromProto(
 absl::StatusOr<LeaseRef> FromProto(const v1::LeaseRef& ref) {
   const absl::StatusOr<RandomId> id = IdFromProto(ref.lease_id(), "lease_id");
   if (!id.ok()) return id.status();
-  return LeaseRef{*id, ref.generation()};
+  return LeaseRef{*id, ref.generation(), ref.for_all_members()};
 }
 
 absl::StatusOr<RequestedTtl> TtlOf(const v1::RenewRequest::Renewal& renewal) {
@@ -286,6 +288,7 @@ v1::Buffer ToProto(const BufferListing& listing, HolderId viewer,
   buffer.set_mapped_bytes(listing.segment_bytes);
   buffer.set_generation(listing.generation);
   buffer.set_sealed(listing.sealed);
+  buffer.set_channel(std::string(ChannelOf(listing.name)));
   *buffer.mutable_age() = ToProto(listing.age);
   for (const BufferListing::Lease& lease : listing.leases) {
     v1::BufferLease* const proto = buffer.add_leases();

@@ -4,11 +4,13 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/channel_name.h"
 
 namespace warmpool {
 namespace {
 
 constexpr size_t kMaxNameBytes = 128;
+constexpr size_t kMaxChannelNameBytes = 80;
 
 bool IsNameCharacter(char c) {
   return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
@@ -47,6 +49,28 @@ absl::Status ValidateBufferName(absl::string_view name) {
                      step.substr(1, step.size() - 2), "\""));
   }
   return absl::OkStatus();
+}
+
+absl::Status ValidateChannelName(absl::string_view channel) {
+  if (channel.size() > kMaxChannelNameBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the channel's name has ", channel.size(),
+                     " bytes, more than ", kMaxChannelNameBytes));
+  }
+  const absl::Status valid = ValidateBufferName(channel);
+  if (valid.ok()) return valid;
+  return absl::InvalidArgumentError(
+      absl::StrCat("the channel's name: ", valid.message()));
+}
+
+absl::Status ValidateGivenName(absl::string_view name) {
+  const absl::string_view channel = ChannelOf(name);
+  if (channel.empty()) return ValidateBufferName(name);
+  const absl::Status valid = ValidateChannelName(channel);
+  if (!valid.ok() || ChannelBufferId(name).has_value()) return valid;
+  return absl::InvalidArgumentError(
+      absl::StrCat("no buffer of channel \"", channel, "\" is named \"",
+                   absl::CHexEscape(name), "\""));
 }
 
 }  // namespace warmpool

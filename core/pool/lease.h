@@ -183,6 +183,14 @@ struct RevokedLease {
 // INVALID_ARGUMENT otherwise, naming it with unprintable bytes escaped.
 absl::Status ValidateBufferName(absl::string_view name);
 
+// OK if `channel` may name a channel: the same, but up to 80 bytes, so that its
+// buffers' names fit too.
+absl::Status ValidateChannelName(absl::string_view channel);
+
+// OK if a buffer can have been given that name: as ValidateBufferName, or as a
+// buffer's in a channel.
+absl::Status ValidateGivenName(absl::string_view name);
+
 }  // namespace warmpool
 
 #endif  // WARMPOOL_CORE_POOL_LEASE_H_

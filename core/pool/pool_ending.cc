@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/types/span.h"
-#include "core/pool/channel_name.h"
+#include "core/base/channel_name.h"
 #include "core/pool/pool.h"
 
 namespace warmpool {

@@ -4,7 +4,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "core/pool/channel_name.h"
+#include "core/base/channel_name.h"
 #include "core/pool/pool.h"
 
 namespace warmpool {

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/channel_name.h"
 #include "core/memory/size_class.h"
-#include "core/pool/channel_name.h"
 #include "core/pool/pool.h"
 
 namespace warmpool {

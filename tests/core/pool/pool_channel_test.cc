@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/pool/channel_name.h"
+#include "core/base/channel_name.h"
 #include "core/pool/pool.h"
 #include "gmock/gmock.h"
 #include "tests/core/base/status_matchers.h"
@@ -200,7 +200,7 @@ TEST_F(PoolChannelTest, RefusesNamesThatAreNone) {
                          HasSubstr("the channel's name")));
   }
   LeaseRequest longest = Request(kMiB);
-  longest.channel = std::string(kMaxChannelNameBytes, 'x');
+  longest.channel = std::string(80, 'x');
   EXPECT_THAT(Lease(kAlice, longest), IsOk());
 }
 

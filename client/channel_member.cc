@@ -1,0 +1,320 @@
+#include "client/channel_member.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/channel_name.h"
+#include "core/base/check.h"
+
+namespace warmpool {
+
+using Where = ChannelSegment::Where;
+
+std::shared_ptr<ChannelMember> ChannelMember::Make(
+    std::string channel, std::shared_ptr<LeaseSource> source,
+    SystemCalls* calls, const Clock* clock, const Options& options) {
+  return std::shared_ptr<ChannelMember>(
+      new ChannelMember(std::move(channel), std::move(source), calls, clock,
+                        options),
+      [](ChannelMember* unused) {
+        // Its thread was not forked, and its locks may be held for ever.
+        if (unused->CheckProcess().ok()) delete unused;
+      });
+}
+
+ChannelMember::ChannelMember(std::string channel,
+                             std::shared_ptr<LeaseSource> source,
+                             SystemCalls* calls, const Clock* clock,
+                             const Options& options)
+    : channel_(std::move(channel)),
+      source_(std::move(source)),
+      calls_(*calls),
+      clock_(*clock),
+      idle_(std::max(options.idle, kMinIdle)),
+      own_thread_(options.own_thread),
+      fork_(ForkGuard::Get().Mark()),
+      ticker_(clock, [this] { return Tick(); }) {}
+
+ChannelMember::~ChannelMember() { Close(); }
+
+absl::Status ChannelMember::CheckProcess() const {
+  if (!fork_.Forked()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "channel \"", channel_,
+      "\" was opened by the process that this one was forked from"));
+}
+
+absl::StatusOr<ChannelSegment*> ChannelMember::Lease(uint64_t bytes) {
+  const absl::Status process = CheckProcess();
+  if (!process.ok()) return process;
+  const absl::StatusOr<SizeClass> size_class = MappedLease::Classes().For(bytes);
+  if (size_class.ok()) {
+    MutexLock lock(&mutex_);
+    if (ChannelSegment* const free = TakeFreeLocked(*size_class)) {
+      free->size = bytes;
+      return free;
+    }
+  }
+  absl::StatusOr<std::unique_ptr<MappedLease>> lease = Map(AskForLease(bytes));
+  if (!lease.ok()) return lease.status();
+  const std::optional<RandomId> id =
+      ChannelBufferId((*lease)->granted.buffer_name());
+  if (!id.has_value()) {
+    (*lease)->EndLater();
+    return absl::UnimplementedError(
+        "this daemon has no channels: install a later one");
+  }
+  ChannelSegment* added = nullptr;
+  {
+    MutexLock lock(&mutex_);
+    added = AddLocked({*id, /*round=*/0, bytes}, *std::move(lease));
+  }
+  CheckBy(clock_.Now() + kCheckEvery);
+  return added;
+}
+
+absl::StatusOr<HeldLease> ChannelMember::AskForLease(uint64_t bytes) {
+  v1::LeaseRequest request;
+  request.set_size_bytes(bytes);
+  request.set_channel(channel_);
+  absl::StatusOr<HeldLease> held = source_->Lease(request);
+  // What is missing may be what lies free here.
+  if (absl::IsResourceExhausted(held.status()) && EndAllFree()) {
+    held = source_->Lease(request);
+  }
+  return held;
+}
+
+absl::StatusOr<std::unique_ptr<MappedLease>> ChannelMember::Map(
+    absl::StatusOr<HeldLease> held) const {
+  if (!held.ok()) return held.status();
+  return MappedLease::Map(&calls_, source_, *std::move(held));
+}
+
+absl::StatusOr<ChannelSegment*> ChannelMember::Take(absl::string_view text) {
+  const absl::Status process = CheckProcess();
+  if (!process.ok()) return process;
+  const absl::StatusOr<ChannelToken> token = ChannelToken::Parse(text);
+  if (!token.ok()) return token.status();
+  const auto taken_before = [&] {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the buffer of this token of channel \"", channel_,
+                     "\" was taken before: a token is good for one member, once"));
+  };
+  {
+    MutexLock lock(&mutex_);
+    const auto found = segments_.find(token->id);
+    if (found != segments_.end()) {
+      ChannelSegment& segment = *found->second;
+      if (segment.where != Where::kAway || token->round < segment.round) {
+        return taken_before();
+      }
+      if (token->size > segment.lease->bytes()) return ChannelToken::Malformed();
+      segment.where = Where::kInUse;
+      segment.round = token->round;
+      segment.size = token->size;
+      return &segment;
+    }
+  }
+  v1::AttachRequest request;
+  request.set_name(ChannelBufferName(channel_, token->id));
+  request.set_access(v1::ACCESS_SHARED_WRITABLE);
+  absl::StatusOr<std::unique_ptr<MappedLease>> lease =
+      Map(source_->Attach(request));
+  if (absl::IsNotFound(lease.status())) {
+    return absl::NotFoundError(absl::StrCat(
+        "channel \"", channel_, "\" has no such buffer any more: the member that "
+        "gave it died, or ended it, before it was mapped here"));
+  }
+  if (!lease.ok()) return lease.status();
+  const bool fits = token->size <= (*lease)->bytes();
+  ChannelSegment* added = nullptr;
+  bool known = false;
+  if (fits) {
+    MutexLock lock(&mutex_);
+    // Another thread may have come with the same token.
+    known = segments_.contains(token->id);
+    if (!known) added = AddLocked(*token, *std::move(lease));
+  }
+  if (added == nullptr) {
+    (*lease)->EndLater();
+    return known ? taken_before() : ChannelToken::Malformed();
+  }
+  CheckBy(clock_.Now() + kCheckEvery);
+  return added;
+}
+
+absl::StatusOr<std::string> ChannelMember::Give(ChannelSegment* segment) {
+  const absl::Status process = CheckProcess();
+  if (!process.ok()) return process;
+  std::vector<Leaving> leaving;
+  std::string token;
+  {
+    MutexLock lock(&mutex_);
+    if (segment->lease->has_ended()) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the buffer was set aside, as a member of channel \"", channel_,
+          "\" that could have had it is gone: copy it to another"));
+    }
+    segment->where = Where::kAway;
+    token = ChannelToken{segment->id, ++segment->round, segment->size}.ToText();
+    // Nobody here waits for it to come back.
+    if (closed_) leaving.push_back(RemoveLocked(segment, false));
+  }
+  LetGo(std::move(leaving));
+  return token;
+}
+
+void ChannelMember::PutBack(ChannelSegment* segment) {
+  if (fork_.Forked()) {
+    segment->lease->EndLater();
+    return;
+  }
+  std::vector<Leaving> leaving;
+  absl::Time idle_at;
+  {
+    MutexLock lock(&mutex_);
+    if (closed_ || segment->lease->has_ended()) {
+      leaving.push_back(RemoveLocked(segment, /*for_all_members=*/true));
+    } else {
+      segment->where = Where::kFree;
+      segment->free_since = clock_.Now();
+      idle_at = segment->free_since + idle_;
+      free_[segment->lease->size_class()].push_back(segment);
+    }
+  }
+  if (leaving.empty()) {
+    CheckBy(idle_at);
+  } else {
+    LetGo(std::move(leaving));
+  }
+}
+
+void ChannelMember::Close() {
+  if (fork_.Forked()) return;
+  std::vector<Leaving> leaving;
+  {
+    MutexLock lock(&mutex_);
+    closed_ = true;
+    std::vector<ChannelSegment*> unused;
+    for (const auto& [id, segment] : segments_) {
+      if (segment->where != Where::kInUse) unused.push_back(segment.get());
+    }
+    for (ChannelSegment* const segment : unused) {
+      leaving.push_back(RemoveLocked(segment, segment->where == Where::kFree));
+    }
+  }
+  ticker_.Stop();
+  LetGo(std::move(leaving));
+}
+
+bool ChannelMember::EndAllFree() {
+  std::vector<Leaving> leaving;
+  {
+    MutexLock lock(&mutex_);
+    for (auto& [size_class, list] : free_) {
+      while (!list.empty()) leaving.push_back(RemoveLocked(list.back(), true));
+    }
+  }
+  const bool any = !leaving.empty();
+  LetGo(std::move(leaving));
+  return any;
+}
+
+absl::Time ChannelMember::Tick() {
+  std::vector<Leaving> leaving;
+  const absl::Time now = clock_.Now();
+  bool any = false;
+  {
+    MutexLock lock(&mutex_);
+    std::vector<ChannelSegment*> unused;
+    for (const auto& [id, segment] : segments_) {
+      if (segment->where == Where::kInUse) continue;
+      const bool idle = segment->where == Where::kFree &&
+                        now - segment->free_since >= idle_;
+      if (idle || segment->lease->has_ended()) unused.push_back(segment.get());
+    }
+    for (ChannelSegment* const segment : unused) {
+      leaving.push_back(RemoveLocked(segment, segment->where == Where::kFree));
+    }
+    any = !segments_.empty();
+  }
+  LetGo(std::move(leaving));
+  return any ? now + std::min(kCheckEvery, idle_) : absl::InfiniteFuture();
+}
+
+ChannelSegment* ChannelMember::TakeFreeLocked(SizeClass size_class) {
+  const auto list = free_.find(size_class);
+  if (list == free_.end()) return nullptr;
+  const auto fit = std::find_if(
+      list->second.rbegin(), list->second.rend(),
+      [](const ChannelSegment* free) { return !free->lease->has_ended(); });
+  // What was set aside, Tick lets go of.
+  if (fit == list->second.rend()) return nullptr;
+  ChannelSegment* const segment = *fit;
+  list->second.erase(std::next(fit).base());
+  segment->where = Where::kInUse;
+  return segment;
+}
+
+ChannelSegment* ChannelMember::AddLocked(const ChannelToken& token,
+                                         std::unique_ptr<MappedLease> lease) {
+  auto segment = std::make_unique<ChannelSegment>();
+  segment->id = token.id;
+  segment->lease = std::move(lease);
+  segment->round = token.round;
+  segment->size = token.size;
+  return segments_.emplace(token.id, std::move(segment)).first->second.get();
+}
+
+ChannelMember::Leaving ChannelMember::RemoveLocked(ChannelSegment* segment,
+                                                   bool for_all_members) {
+  if (segment->where == Where::kFree) {
+    std::vector<ChannelSegment*>& list = free_[segment->lease->size_class()];
+    list.erase(std::find(list.begin(), list.end(), segment));
+  }
+  Leaving leaving{std::move(segment->lease), for_all_members};
+  segments_.erase(segment->id);
+  return leaving;
+}
+
+void ChannelMember::LetGo(std::vector<Leaving> leaving) {
+  for (const Leaving& one : leaving) one.lease->EndLater(one.for_all_members);
+}
+
+void ChannelMember::CheckBy(absl::Time when) {
+  if (!own_thread_) return;
+  ticker_.CallBy(when);
+  ticker_.Start();
+}
+
+size_t ChannelMember::CountOf(Where where) const {
+  MutexLock lock(&mutex_);
+  return std::count_if(
+      segments_.begin(), segments_.end(),
+      [where](const auto& entry) { return entry.second->where == where; });
+}
+
+void ChannelMember::CheckInvariants() const {
+  MutexLock lock(&mutex_);
+  size_t listed = 0;
+  for (const auto& [size_class, list] : free_) {
+    listed += list.size();
+    for (const ChannelSegment* const segment : list) {
+      WARMPOOL_CHECK(segment->where == Where::kFree, "a used one among the free");
+      WARMPOOL_CHECK(segment->lease->size_class() == size_class,
+                     "a free one of another class");
+      WARMPOOL_CHECK(segments_.at(segment->id).get() == segment,
+                     "a free one that is not known");
+    }
+  }
+  const auto free = static_cast<size_t>(std::count_if(
+      segments_.begin(), segments_.end(), [](const auto& entry) {
+        return entry.second->where == Where::kFree;
+      }));
+  WARMPOOL_CHECK(free == listed, "a free one that is not listed");
+}
+
+}  // namespace warmpool

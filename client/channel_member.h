@@ -1,0 +1,159 @@
+// ChannelMember: what one process has of a channel: which of the channel's buffers
+// it has mapped, and which of these it may use. The mappings stay while the
+// buffers go from member to member, so that a hand-over is a few bytes in a message
+// of the users' own: no call, no system call, no fault.
+//
+//   Lease ──► in use ──► Give: away ──► Take (it came back) ──► in use
+//               │  ▲
+//       PutBack ▼  │ Lease
+//              free ──► idle for too long: ended, for all members
+//
+// A buffer whose lease the daemon ended (a member that could have had it died) is
+// set aside: it is used to the end of this use, and never again.
+//
+// Thread-safe. Its lock is held for book-keeping only, over no call to the daemon
+// and no system call. In a forked child every method returns FAILED_PRECONDITION,
+// or unmaps and does no more: the leases are the parent's.
+// Invariants: a free buffer is in exactly one list, that of its class; one that is
+// in use or away is in none.
+#ifndef WARMPOOL_CLIENT_CHANNEL_MEMBER_H_
+#define WARMPOOL_CLIENT_CHANNEL_MEMBER_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "client/channel_token.h"
+#include "client/fork_guard.h"
+#include "client/lease_source.h"
+#include "client/mapped_lease.h"
+#include "client/ticker.h"
+#include "core/base/clock.h"
+#include "core/base/mutex.h"
+#include "core/base/random_id.h"
+#include "core/memory/size_class.h"
+#include "core/memory/system_calls.h"
+
+namespace warmpool {
+
+// A buffer of a channel, mapped here.
+struct ChannelSegment {
+  enum class Where { kInUse, kFree, kAway };
+
+  RandomId id;
+  std::unique_ptr<MappedLease> lease;
+  Where where = Where::kInUse;
+  // Bytes that its user asked for.
+  uint64_t size = 0;
+  // How often it was given, by whomever, as far as is known here: a token that
+  // comes a second time is told by it.
+  uint64_t round = 0;
+  // Since when it is free.
+  absl::Time free_since;
+};
+
+class ChannelMember {
+ public:
+  struct Options {
+    // What lies free for so long is ended. At least kMinIdle.
+    absl::Duration idle = absl::Seconds(2);
+    // Otherwise somebody calls Tick.
+    bool own_thread = true;
+  };
+
+  static constexpr absl::Duration kMinIdle = absl::Milliseconds(40);
+
+  // How long a buffer that was set aside stays mapped here at most, once it is not
+  // in use.
+  static constexpr absl::Duration kCheckEvery = absl::Milliseconds(500);
+
+  // `calls` and `clock` must outlive it. It lives until the channel is closed and
+  // every buffer is back; in a forked child, for ever.
+  static std::shared_ptr<ChannelMember> Make(std::string channel,
+                                             std::shared_ptr<LeaseSource> source,
+                                             SystemCalls* calls,
+                                             const Clock* clock,
+                                             const Options& options);
+
+  // A buffer of at least `bytes` bytes, in use from here on. Errors as the RPC
+  // Lease has them.
+  absl::StatusOr<ChannelSegment*> Lease(uint64_t bytes);
+  // The one that a token stands for. INVALID_ARGUMENT: it is no token.
+  // FAILED_PRECONDITION: it was taken before. Else as the RPC Attach.
+  absl::StatusOr<ChannelSegment*> Take(absl::string_view token);
+  // The token for another member, whose it is from here on. FAILED_PRECONDITION:
+  // it was set aside; it stays in use here.
+  absl::StatusOr<std::string> Give(ChannelSegment* segment);
+  // Ends its use.
+  void PutBack(ChannelSegment* segment);
+
+  // Lets go of what is not in use, and of the rest as soon as it is put back.
+  void Close();
+
+  // Does what is due; returns when to come back.
+  absl::Time Tick();
+
+  // By where they are.
+  size_t CountOf(ChannelSegment::Where where) const;
+  void CheckInvariants() const;
+
+ private:
+  ChannelMember(std::string channel, std::shared_ptr<LeaseSource> source,
+                SystemCalls* calls, const Clock* clock, const Options& options);
+  // Waits for its thread.
+  ~ChannelMember();
+
+  // What is taken out of the table, to be unmapped and released.
+  struct Leaving {
+    std::unique_ptr<MappedLease> lease;
+    // Nobody else is to use it any more, either.
+    bool for_all_members = false;
+  };
+
+  absl::Status CheckProcess() const;
+  ChannelSegment* TakeFreeLocked(SizeClass size_class)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // False: nothing was free.
+  bool EndAllFree();
+  absl::StatusOr<HeldLease> AskForLease(uint64_t bytes);
+  absl::StatusOr<std::unique_ptr<MappedLease>> Map(
+      absl::StatusOr<HeldLease> held) const;
+  // `id`, `round` and `size` as a token has them.
+  ChannelSegment* AddLocked(const ChannelToken& token,
+                            std::unique_ptr<MappedLease> lease)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Leaving RemoveLocked(ChannelSegment* segment, bool for_all_members)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static void LetGo(std::vector<Leaving> leaving);
+  void CheckBy(absl::Time when);
+
+  const std::string channel_;
+  const std::shared_ptr<LeaseSource> source_;
+  SystemCalls& calls_;
+  const Clock& clock_;
+  const absl::Duration idle_;
+  const bool own_thread_;
+  const ForkMark fork_;
+
+  mutable Mutex mutex_;
+  absl::flat_hash_map<RandomId, std::unique_ptr<ChannelSegment>> segments_
+      ABSL_GUARDED_BY(mutex_);
+  // The one freed last at the end.
+  std::map<SizeClass, std::vector<ChannelSegment*>> free_
+      ABSL_GUARDED_BY(mutex_);
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+
+  // Last: its thread calls Tick.
+  Ticker ticker_;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CLIENT_CHANNEL_MEMBER_H_

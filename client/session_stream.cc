@@ -132,8 +132,8 @@ void SessionStream::Release(std::vector<v1::LeaseRef> leases) {
     MutexLock lock(&mutex_);
     OpenLocked();
     std::move(leases.begin(), leases.end(), std::back_inserter(released_));
-    flush = released_.size() >= kMaxGathered ||
-            clock_.Now() - last_active_ >= kActiveFor;
+    // Otherwise the reader sees to it.
+    flush = released_.size() >= kMaxGathered || !reader_gathers_;
   }
   Pump(flush);
 }
@@ -345,7 +345,9 @@ void SessionStream::ReaderMain() {
     const bool active = clock_.Now() - last_active_ < kActiveFor;
     if (active) {
       // The callers read.
+      reader_gathers_ = true;
       reader_changed_.WaitFor(&mutex_, kGatherFor);
+      reader_gathers_ = false;
       if (released_.empty()) continue;
       mutex_.Unlock();
       Pump(/*flush=*/true);

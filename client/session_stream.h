@@ -138,6 +138,8 @@ class SessionStream {
   bool polling_ ABSL_GUARDED_BY(mutex_) = false;
   // The stream's own thread waits to be told of a change.
   bool reader_rests_ ABSL_GUARDED_BY(mutex_) = false;
+  // It looks for gathered releases before it does anything else.
+  bool reader_gathers_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Time last_active_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   // That in use, if any, is the last.

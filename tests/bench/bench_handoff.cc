@@ -113,6 +113,9 @@ double HandOverGain(const load::ViaReport& run) { return run.hand_over_gain(); }
 double HandOverByRenew(const load::ViaReport& run) {
   return run.hand_over_by_renew();
 }
+double HandOverByMessage(const load::ViaReport& run) {
+  return run.hand_over_by_message();
+}
 double Throughput(const load::ViaReport& run) { return run.gib_per_second(); }
 double ThroughputGain(const load::ViaReport& run) {
   return run.throughput_gain();
@@ -122,9 +125,9 @@ double Rounds(const load::ViaReport& run) {
 }
 
 void PrintHeader() {
-  std::printf("%-8s %-16s %12s %12s %10s %10s %8s %10s %8s\n", "size", "via",
-              "p50 us", "p99 us", "/unary", "/renew", "GiB/s", "/unary",
-              "rounds");
+  std::printf("%-8s %-16s %12s %12s %10s %10s %10s %8s %10s %8s\n", "size",
+              "via", "p50 us", "p99 us", "/unary", "/renew", "/message",
+              "GiB/s", "/unary", "rounds");
 }
 
 void PrintSize(const SizeRuns& size) {
@@ -133,11 +136,12 @@ void PrintSize(const SizeRuns& size) {
     const auto median = [&runs](double (*figure)(const load::ViaReport&)) {
       return Median(Sorted(runs, figure));
     };
-    std::printf("%-8s %-16s %12.1f %12.1f %9.2fx %9.2fx %8.2f %9.2fx %8.0f\n",
-                FormatByteSize(size.bytes).c_str(), via.c_str(),
-                median(HandOver), median(HandOver99), median(HandOverGain),
-                median(HandOverByRenew), median(Throughput),
-                median(ThroughputGain), median(Rounds));
+    std::printf(
+        "%-8s %-16s %12.1f %12.1f %9.2fx %9.2fx %9.2fx %8.2f %9.2fx %8.0f\n",
+        FormatByteSize(size.bytes).c_str(), via.c_str(), median(HandOver),
+        median(HandOver99), median(HandOverGain), median(HandOverByRenew),
+        median(HandOverByMessage), median(Throughput), median(ThroughputGain),
+        median(Rounds));
   }
   std::fflush(stdout);
 }

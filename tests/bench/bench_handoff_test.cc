@@ -27,7 +27,8 @@ TEST(BenchHandoffTest, EveryWayStandsBesideTheOthersAndIsDrawn) {
   EXPECT_EQ(shell.Wait(), 0) << output;
   EXPECT_THAT(output, AllOf(HasSubstr("64 KiB"), HasSubstr("256 KiB"),
                             HasSubstr("grpc_unary"), HasSubstr("grpc_stream"),
-                            HasSubstr("warmpool_ticket"), HasSubstr("GiB/s")));
+                            HasSubstr("warmpool_ticket"),
+                            HasSubstr("warmpool_channel"), HasSubstr("GiB/s")));
   std::ifstream file(chart);
   const std::string svg{std::istreambuf_iterator<char>(file), {}};
   EXPECT_THAT(svg, AllOf(HasSubstr("<svg"), HasSubstr("256 KiB"),

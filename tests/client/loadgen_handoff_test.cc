@@ -152,7 +152,7 @@ TEST_P(LoadgenHandoffTest, AProducerThatDiesEndsTheRun) {
 
 INSTANTIATE_TEST_SUITE_P(Vias, LoadgenHandoffTest,
                          ::testing::Values("warmpool", "warmpool_ticket",
-                                           "grpc_unary", "grpc_stream"));
+                                           "warmpool_channel", "grpc_unary", "grpc_stream"));
 
 TEST(LoadgenHandoffRunTest, OneRunComparesAll) {
   const DaemonProcess daemon;
@@ -162,7 +162,7 @@ TEST(LoadgenHandoffRunTest, OneRunComparesAll) {
   EXPECT_EQ(text.exit_code, 0) << text.err << text.out;
   EXPECT_THAT(text.out, HasSubstr("handoff: 1 pair, 64 KiB"));
   const load::HandoffReport report = Parse(RunTool(flags + " --json=-").out);
-  ASSERT_EQ(report.vias_size(), 4);
+  ASSERT_EQ(report.vias_size(), 5);
   for (const load::ViaReport& via : report.vias()) {
     EXPECT_THAT(text.out, HasSubstr(via.via()));
     EXPECT_GT(via.hand_over_gain(), 0);

@@ -28,6 +28,23 @@ using ::warmpool::testing::Eventually;
 
 constexpr absl::Duration kLong = absl::Seconds(20);
 
+// Runs as the kernel's, but for leaps.
+class LeapingClock final : public Clock {
+ public:
+  // By a second, right after somebody has next looked at it.
+  void LeapAfterNextLook() { leaps_ = true; }
+  absl::Time Now() const override {
+    const absl::Time now =
+        MonotonicClock::Get().Now() + absl::Seconds(leapt_.load());
+    if (leaps_.exchange(false)) ++leapt_;
+    return now;
+  }
+
+ private:
+  mutable std::atomic<bool> leaps_ = false;
+  mutable std::atomic<int> leapt_ = 0;
+};
+
 class SessionStreamTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -56,7 +73,7 @@ class SessionStreamTest : public ::testing::Test {
     request.mutable_lease()->set_name(name);
     v1::SessionReply reply;
     const grpc::Status status = stream_->Ask(
-        request, MonotonicClock::Get().Now() + deadline, &reply);
+        request, clock_.Now() + deadline, &reply);
     return status.ok() ? reply.lease().lease().buffer_name()
                        : absl::StrCat("error ", status.error_code());
   }
@@ -85,12 +102,13 @@ class SessionStreamTest : public ::testing::Test {
   std::atomic<uint64_t> idle_bytes_ = 0;
   std::atomic<uint64_t> trimmed_ = 0;
   std::atomic<int> losses_ = 0;
+  LeapingClock clock_;
   Mutex mutex_;
   std::vector<std::string> released_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<v1::MemoryPool::Stub> stub_ =
       v1::MemoryPool::NewStub(MakeLocalChannel(daemon_.socket_path()));
   std::unique_ptr<SessionStream> stream_ = std::make_unique<SessionStream>(
-      stub_.get(), &MonotonicClock::Get(),
+      stub_.get(), &clock_,
       SessionStream::Options{
           .on_notice =
               [this](const v1::SessionResponse& notice) {
@@ -189,6 +207,16 @@ TEST_F(SessionStreamTest, ReleasesGoOutWithTheNextRequestOrByThemselves) {
 TEST_F(SessionStreamTest, ReleasesOfAStreamThatRestsArrive) {
   Release("first");
   EXPECT_TRUE(Eventually([&] { return released().size() == 1; }));
+}
+
+TEST_F(SessionStreamTest, ReleasesGatheredJustBeforeItRestsArrive) {
+  for (int i = 0; i < 20; ++i) {
+    Ask("a");
+    clock_.LeapAfterNextLook();
+    Release(absl::StrCat(i));
+    ASSERT_TRUE(Eventually(
+        [&] { return released().size() == static_cast<size_t>(i) + 1; }));
+  }
 }
 
 TEST_F(SessionStreamTest, ManyReleasesArriveInOrderAndInMessagesOfBoundedSize) {

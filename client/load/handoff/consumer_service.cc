@@ -23,6 +23,13 @@ absl::Status NoPool() {
 
 }  // namespace
 
+ConsumerService::ConsumerService(const HandoffOptions* options,
+                                 const Clock* clock, Client* client,
+                                 const std::string& channel)
+    : options_(*options), clock_(*clock), client_(client) {
+  if (client != nullptr) channel_ = client->OpenChannel(channel);
+}
+
 absl::Status ConsumerService::Consume(
     const ConstPieces& pieces, uint64_t round,
     const std::function<absl::Status()>& give_back,
@@ -82,9 +89,25 @@ grpc::Status ConsumerService::ByTicket(grpc::ServerContext*,
                                        const load::HandoffTicket* request,
                                        load::HandoffReceipt* receipt) {
   if (client_ == nullptr) return ToGrpc(NoPool());
+  receipt->set_told_ns(absl::ToUnixNanos(clock_.Now()));
   absl::StatusOr<Buffer> buffer = client_->Claim(request->ticket());
   if (!buffer.ok()) return ToGrpc(buffer.status());
   return ToGrpc(ConsumeBuffer(*buffer, request->round(), receipt));
+}
+
+grpc::Status ConsumerService::ByChannel(grpc::ServerContext*,
+                                        const load::HandoffToken* request,
+                                        load::HandoffReceipt* receipt) {
+  if (!channel_.has_value()) return ToGrpc(NoPool());
+  absl::StatusOr<ChannelBuffer> buffer = channel_->Take(request->token());
+  if (!buffer.ok()) return ToGrpc(buffer.status());
+  const auto give_back = [&] {
+    absl::StatusOr<std::string> token = buffer->Give();
+    if (token.ok()) receipt->set_token(*std::move(token));
+    return token.status();
+  };
+  return ToGrpc(Consume({std::as_const(*buffer).span()}, request->round(),
+                        give_back, receipt));
 }
 
 grpc::Status ConsumerService::ByName(

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "client/load/handoff/handoff.grpc.pb.h"
@@ -22,8 +24,7 @@ class ConsumerService final
  public:
   // Null: the ways that use the pool are UNIMPLEMENTED. All must outlive this.
   ConsumerService(const HandoffOptions* options, const Clock* clock,
-                  Client* client)
-      : options_(*options), clock_(*clock), client_(client) {}
+                  Client* client, const std::string& channel);
 
   grpc::Status Echo(grpc::ServerContext*, const load::EchoMessage*,
                     load::EchoMessage*) override {
@@ -37,6 +38,9 @@ class ConsumerService final
   grpc::Status ByTicket(grpc::ServerContext* context,
                         const load::HandoffTicket* request,
                         load::HandoffReceipt* receipt) override;
+  grpc::Status ByChannel(grpc::ServerContext* context,
+                         const load::HandoffToken* request,
+                         load::HandoffReceipt* receipt) override;
   grpc::Status ByName(
       grpc::ServerContext* context, const load::HandoffNames* request,
       grpc::ServerWriter<load::HandoffReceipt>* writer) override;
@@ -54,6 +58,8 @@ class ConsumerService final
   const HandoffOptions& options_;
   const Clock& clock_;
   Client* const client_;
+  // If there is a client.
+  std::optional<Channel> channel_;
 };
 
 }  // namespace warmpool

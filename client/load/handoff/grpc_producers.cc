@@ -32,13 +32,14 @@ absl::StatusOr<std::span<std::byte>> UnaryProducer::Get(uint64_t round) {
   return std::span(reinterpret_cast<std::byte*>(data.data()), data.size());
 }
 
-absl::StatusOr<load::HandoffReceipt> UnaryProducer::HandOver(uint64_t) {
+absl::StatusOr<HandedOver> UnaryProducer::HandOver(uint64_t) {
   grpc::ClientContext context;
   SetDeadline(deadline_, &context);
-  load::HandoffReceipt receipt;
-  const grpc::Status status = stub_.Whole(&context, message_, &receipt);
+  HandedOver handed;
+  const grpc::Status status =
+      stub_.Whole(&context, message_, &handed.receipt);
   if (!status.ok()) return FromGrpc(status);
-  return receipt;
+  return handed;
 }
 
 StreamProducer::~StreamProducer() {
@@ -75,7 +76,7 @@ void StreamProducer::SendAndReceive(Call& call, grpc::ByteBuffer* answer) {
   Await();
 }
 
-absl::StatusOr<load::HandoffReceipt> StreamProducer::HandOver(uint64_t round) {
+absl::StatusOr<HandedOver> StreamProducer::HandOver(uint64_t round) {
   grpc::ClientContext context;
   SetDeadline(deadline_, &context);
   context.AddMetadata(kRoundKey, absl::StrCat(round));
@@ -87,12 +88,12 @@ absl::StatusOr<load::HandoffReceipt> StreamProducer::HandOver(uint64_t round) {
   call->Finish(&status, this);
   Await();
   if (!status.ok()) return FromGrpc(status);
-  load::HandoffReceipt receipt;
+  HandedOver handed;
   const grpc::Status parsed =
-      grpc::SerializationTraits<load::HandoffReceipt>::Deserialize(&answer,
-                                                                  &receipt);
+      grpc::SerializationTraits<load::HandoffReceipt>::Deserialize(
+          &answer, &handed.receipt);
   if (!parsed.ok()) return FromGrpc(parsed);
-  return receipt;
+  return handed;
 }
 
 }  // namespace warmpool

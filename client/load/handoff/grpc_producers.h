@@ -31,7 +31,7 @@ class UnaryProducer final : public ProducerVia {
   absl::Status BeginTurn(uint64_t) override { return absl::OkStatus(); }
   absl::Status EndTurn(uint64_t) override { return absl::OkStatus(); }
   absl::StatusOr<std::span<std::byte>> Get(uint64_t round) override;
-  absl::StatusOr<load::HandoffReceipt> HandOver(uint64_t round) override;
+  absl::StatusOr<HandedOver> HandOver(uint64_t round) override;
   absl::Status GiveBack() override { return absl::OkStatus(); }
 
  private:
@@ -53,7 +53,7 @@ class StreamProducer final : public ProducerVia {
   absl::Status BeginTurn(uint64_t) override { return absl::OkStatus(); }
   absl::Status EndTurn(uint64_t) override { return absl::OkStatus(); }
   absl::StatusOr<std::span<std::byte>> Get(uint64_t round) override;
-  absl::StatusOr<load::HandoffReceipt> HandOver(uint64_t round) override;
+  absl::StatusOr<HandedOver> HandOver(uint64_t round) override;
   absl::Status GiveBack() override { return absl::OkStatus(); }
 
  private:

@@ -14,7 +14,8 @@ ABSL_FLAG(std::optional<warmpool::Vias>, via, std::nullopt,
           "For handoff: how bytes are handed over, compared in one run; names "
           "between commas. warmpool: a sealed buffer, whose name the consumer "
           "waits for. warmpool_ticket: a buffer, claimed with a ticket that a "
-          "message brings. grpc_unary: the bytes in one message. grpc_stream: "
+          "message brings. warmpool_channel: a buffer that both have mapped, "
+          "and a message says whose turn it is. grpc_unary: the bytes in one message. grpc_stream: "
           "the bytes in messages of 1 MiB. Default: all");
 ABSL_FLAG(std::optional<uint64_t>, spoil_round, std::nullopt,
           "Internal: producers spoil a byte in this round");

@@ -37,4 +37,9 @@ std::string SocketPathOf(const HandoffRole& role) {
   return absl::StrCat(role.directory, "/", role.pair);
 }
 
+std::string PoolNameOf(const HandoffRole& role) {
+  return absl::StrCat(role.directory.substr(role.directory.rfind('/') + 1), "/",
+                      role.pair);
+}
+
 }  // namespace warmpool

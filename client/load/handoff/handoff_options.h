@@ -54,6 +54,10 @@ std::string AbslUnparseFlag(const HandoffRole& role);
 // Where the consumer of a pair listens.
 std::string SocketPathOf(const HandoffRole& role);
 
+// "loadgen-handoff-Xyz123/0": what the pair calls its own in the pool: the run's
+// directory, which no other run has, and the pair.
+std::string PoolNameOf(const HandoffRole& role);
+
 }  // namespace warmpool
 
 #endif  // WARMPOOL_CLIENT_LOAD_HANDOFF_HANDOFF_OPTIONS_H_

@@ -79,7 +79,8 @@ int RunConsumer(const HandoffOptions& options, const HandoffRole& role) {
   absl::StatusOr<std::optional<Client>> client = ConnectToPool(options);
   if (!client.ok()) return Fail(client.status());
   ConsumerService service(&options, &MonotonicClock::Get(),
-                          client->has_value() ? &**client : nullptr);
+                          client->has_value() ? &**client : nullptr,
+                          PoolNameOf(role));
   const absl::StatusOr<std::unique_ptr<grpc::Server>> server =
       ServeOn(SocketPathOf(role), &service);
   if (!server.ok()) return Fail(server.status());

@@ -45,6 +45,8 @@ void FillRatios(const ViaMeasurement* unary, const ViaMeasurement& measured,
   };
   report->set_hand_over_by_renew(Ratio(quantile(measured.hand_over, 0.5),
                                        quantile(measured.renew, 0.5)));
+  report->set_hand_over_by_message(Ratio(quantile(measured.hand_over, 0.5),
+                                         quantile(measured.message, 0.5)));
   if (unary == nullptr || measured.rounds() == 0) return;
   report->set_hand_over_gain(Ratio(quantile(unary->hand_over, 0.5),
                                    quantile(measured.hand_over, 0.5)));

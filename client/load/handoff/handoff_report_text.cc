@@ -28,18 +28,19 @@ std::string Times(double ratio) {
 }
 
 std::string SummaryText(const load::HandoffReport& report) {
-  Table table("lrrrrrrrr");
+  Table table("lrrrrrrrrr");
   table.AddRow({"", "hand-over", "", "", "against grpc_unary", "", "",
-                "hand-over"});
+                "hand-over", ""});
   table.AddRow({"", "p50", "p99", "GiB/s", "p50", "p99", "GiB/s", "/ renew",
-                "rounds"});
+                "/ message", "rounds"});
   for (const load::ViaReport& via : report.vias()) {
     table.AddRow({via.via(), Text(via.hand_over().p50_us()),
                   Text(via.hand_over().p99_us()),
                   absl::StrFormat("%.2f", via.gib_per_second()),
                   Times(via.hand_over_gain()), Times(via.hand_over_p99_gain()),
                   Times(via.throughput_gain()),
-                  Times(via.hand_over_by_renew()), FormatCount(via.rounds())});
+                  Times(via.hand_over_by_renew()),
+                  Times(via.hand_over_by_message()), FormatCount(via.rounds())});
   }
   return table.ToString(kIndent);
 }

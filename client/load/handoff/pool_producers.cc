@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/load/handoff/handoff_channel.h"
+#include "core/base/clock.h"
 
 namespace warmpool {
 namespace {
@@ -28,11 +29,11 @@ absl::StatusOr<std::span<std::byte>> NameProducer::Get(uint64_t round) {
   return buffer_.span();
 }
 
-absl::StatusOr<load::HandoffReceipt> NameProducer::HandOver(uint64_t) {
+absl::StatusOr<HandedOver> NameProducer::HandOver(uint64_t) {
   const absl::Status sealed = buffer_.Seal();
   if (!sealed.ok()) return sealed;
-  load::HandoffReceipt receipt;
-  if (turn_->receipts->Read(&receipt)) return receipt;
+  HandedOver handed;
+  if (turn_->receipts->Read(&handed.receipt)) return handed;
   const absl::Status ended = FromGrpc(turn_->receipts->Finish());
   if (!ended.ok()) return ended;
   return absl::InternalError("the consumer stopped waiting for names");
@@ -58,7 +59,7 @@ absl::StatusOr<std::span<std::byte>> TicketProducer::Get(uint64_t) {
   return buffer_.span();
 }
 
-absl::StatusOr<load::HandoffReceipt> TicketProducer::HandOver(uint64_t round) {
+absl::StatusOr<HandedOver> TicketProducer::HandOver(uint64_t round) {
   absl::StatusOr<std::string> ticket = buffer_.MakeTicket();
   if (!ticket.ok()) return ticket.status();
   load::HandoffTicket message;
@@ -66,10 +67,41 @@ absl::StatusOr<load::HandoffReceipt> TicketProducer::HandOver(uint64_t round) {
   message.set_ticket(*std::move(ticket));
   grpc::ClientContext context;
   SetDeadline(deadline_, &context);
-  load::HandoffReceipt receipt;
-  const grpc::Status status = stub_.ByTicket(&context, message, &receipt);
+  HandedOver handed;
+  const absl::Time sent = MonotonicClock::Get().Now();
+  const grpc::Status status =
+      stub_.ByTicket(&context, message, &handed.receipt);
   if (!status.ok()) return FromGrpc(status);
-  return receipt;
+  handed.message = absl::FromUnixNanos(handed.receipt.told_ns()) - sent;
+  return handed;
+}
+
+absl::StatusOr<std::span<std::byte>> ChannelProducer::Get(uint64_t) {
+  absl::StatusOr<ChannelBuffer> buffer = channel_.Lease(bytes_);
+  if (!buffer.ok()) return buffer.status();
+  buffer_ = *std::move(buffer);
+  return buffer_.span();
+}
+
+absl::StatusOr<HandedOver> ChannelProducer::HandOver(uint64_t round) {
+  absl::StatusOr<std::string> token = buffer_.Give();
+  if (!token.ok()) return token.status();
+  load::HandoffToken message;
+  message.set_round(round);
+  message.set_token(*std::move(token));
+  grpc::ClientContext context;
+  SetDeadline(deadline_, &context);
+  HandedOver handed;
+  const grpc::Status status =
+      stub_.ByChannel(&context, message, &handed.receipt);
+  if (!status.ok()) return FromGrpc(status);
+  returned_ = handed.receipt.token();
+  return handed;
+}
+
+absl::Status ChannelProducer::GiveBack() {
+  // Destroyed, it is there for the next round.
+  return channel_.Take(returned_).status();
 }
 
 }  // namespace warmpool

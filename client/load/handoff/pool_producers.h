@@ -1,4 +1,4 @@
-// Buffers of the pool, by name and by ticket. Only the name or the ticket goes
+// Buffers of the pool: by name, by ticket and in a channel. Only that goes
 // from one process to the other; the bytes stay where they were written.
 #ifndef WARMPOOL_CLIENT_LOAD_HANDOFF_POOL_PRODUCERS_H_
 #define WARMPOOL_CLIENT_LOAD_HANDOFF_POOL_PRODUCERS_H_
@@ -34,7 +34,7 @@ class NameProducer final : public ProducerVia {
   absl::Status BeginTurn(uint64_t first_round) override;
   absl::Status EndTurn(uint64_t round) override;
   absl::StatusOr<std::span<std::byte>> Get(uint64_t round) override;
-  absl::StatusOr<load::HandoffReceipt> HandOver(uint64_t round) override;
+  absl::StatusOr<HandedOver> HandOver(uint64_t round) override;
   absl::Status GiveBack() override { return buffer_.Release(); }
 
  private:
@@ -64,7 +64,7 @@ class TicketProducer final : public ProducerVia {
   absl::Status BeginTurn(uint64_t) override { return absl::OkStatus(); }
   absl::Status EndTurn(uint64_t) override { return absl::OkStatus(); }
   absl::StatusOr<std::span<std::byte>> Get(uint64_t round) override;
-  absl::StatusOr<load::HandoffReceipt> HandOver(uint64_t round) override;
+  absl::StatusOr<HandedOver> HandOver(uint64_t round) override;
   // The ticket took all there was.
   absl::Status GiveBack() override { return absl::OkStatus(); }
 
@@ -74,6 +74,34 @@ class TicketProducer final : public ProducerVia {
   const uint64_t bytes_;
   const absl::Duration deadline_;
   Buffer buffer_;
+};
+
+// A buffer that stays mapped at both ends; a message of the users' own brings its
+// token, and the answer brings it back.
+class ChannelProducer final : public ProducerVia {
+ public:
+  // `stub` must outlive this.
+  ChannelProducer(load::Handoff::StubInterface* stub, Channel channel,
+                  uint64_t bytes, absl::Duration deadline)
+      : stub_(*stub),
+        channel_(std::move(channel)),
+        bytes_(bytes),
+        deadline_(deadline) {}
+
+  absl::Status BeginTurn(uint64_t) override { return absl::OkStatus(); }
+  absl::Status EndTurn(uint64_t) override { return absl::OkStatus(); }
+  absl::StatusOr<std::span<std::byte>> Get(uint64_t round) override;
+  absl::StatusOr<HandedOver> HandOver(uint64_t round) override;
+  absl::Status GiveBack() override;
+
+ private:
+  load::Handoff::StubInterface& stub_;
+  Channel channel_;
+  const uint64_t bytes_;
+  const absl::Duration deadline_;
+  ChannelBuffer buffer_;
+  // Of the consumer's answer.
+  std::string returned_;
 };
 
 }  // namespace warmpool

@@ -11,17 +11,6 @@
 #include "client/load/handoff/producer_run.h"
 
 namespace warmpool {
-namespace {
-
-// "loadgen-handoff-Xyz123/0/": the run's directory, which no other run has, and
-// the pair.
-std::string NamePrefixOf(const HandoffRole& role) {
-  const std::string run = role.directory.substr(role.directory.rfind('/') + 1);
-  return absl::StrCat(run, "/", role.pair, "/");
-}
-
-}  // namespace
-
 absl::StatusOr<std::unique_ptr<Producer>> Producer::Connect(
     const HandoffOptions* options, const HandoffRole& role, Client* client) {
   absl::StatusOr<std::shared_ptr<grpc::Channel>> channel =
@@ -43,11 +32,17 @@ void Producer::AddVias(const HandoffRole& role, Client* client) {
     switch (via) {
       case Via::kWarmpool:
         vias_[via] = std::make_unique<NameProducer>(
-            stub_.get(), client, NamePrefixOf(role), options_.bytes);
+            stub_.get(), client, absl::StrCat(PoolNameOf(role), "/"),
+            options_.bytes);
         break;
       case Via::kWarmpoolTicket:
         vias_[via] = std::make_unique<TicketProducer>(
             stub_.get(), client, options_.bytes, options_.deadline);
+        break;
+      case Via::kWarmpoolChannel:
+        vias_[via] = std::make_unique<ChannelProducer>(
+            stub_.get(), client->OpenChannel(PoolNameOf(role)), options_.bytes,
+            options_.deadline);
         break;
       case Via::kGrpcUnary:
         vias_[via] = std::make_unique<UnaryProducer>(

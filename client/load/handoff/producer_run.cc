@@ -89,20 +89,20 @@ absl::Status ProducerRun::Round(ProducerVia& producer,
   Pattern{.seed = options_.seed, .round = round_}.Write(*bytes);
   if (options_.spoiled_round == round_) bytes->front() ^= std::byte{1};
   const absl::Time filled = clock_.Now();
-  const absl::StatusOr<load::HandoffReceipt> receipt =
-      producer.HandOver(round_);
+  const absl::StatusOr<HandedOver> handed = producer.HandOver(round_);
   const absl::Time read = clock_.Now();
-  if (!receipt.ok()) return receipt.status();
+  if (!handed.ok()) return handed.status();
+  const load::HandoffReceipt& receipt = handed->receipt;
   status = producer.GiveBack();
   const absl::Time end = clock_.Now();
   if (!status.ok() || measured == nullptr) return status;
 
   measured->get.Record(got - start);
   measured->fill.Record(filled - got);
-  measured->hand_over.Record(absl::FromUnixNanos(receipt->arrived_ns()) -
-                             filled);
-  measured->read.Record(absl::Nanoseconds(receipt->read_ns()));
-  measured->give_back.Record(absl::Nanoseconds(receipt->give_back_ns()) +
+  measured->hand_over.Record(absl::FromUnixNanos(receipt.arrived_ns()) -
+                             filled - handed->message);
+  measured->read.Record(absl::Nanoseconds(receipt.read_ns()));
+  measured->give_back.Record(absl::Nanoseconds(receipt.give_back_ns()) +
                              (end - read));
   measured->trip.Record(end - start);
   return absl::OkStatus();

@@ -9,9 +9,17 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "client/load/handoff/handoff.pb.h"
 
 namespace warmpool {
+
+struct HandedOver {
+  load::HandoffReceipt receipt;
+  // What a message of the users' own took on its way, where it is not to count as
+  // a part of the hand-over.
+  absl::Duration message;
+};
 
 // Belongs to one thread. In a turn, for each round: Get, HandOver, GiveBack. Of
 // an error nothing follows but the destructor.
@@ -27,7 +35,7 @@ class ProducerVia {
   // Memory to write to, as many bytes as were asked for.
   virtual absl::StatusOr<std::span<std::byte>> Get(uint64_t round) = 0;
   // Returns once the consumer has read the bytes and given them back.
-  virtual absl::StatusOr<load::HandoffReceipt> HandOver(uint64_t round) = 0;
+  virtual absl::StatusOr<HandedOver> HandOver(uint64_t round) = 0;
   // The producer's part of it.
   virtual absl::Status GiveBack() = 0;
 };

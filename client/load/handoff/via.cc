@@ -14,6 +14,7 @@ namespace {
 constexpr std::pair<Via, absl::string_view> kNames[] = {
     {Via::kWarmpool, "warmpool"},
     {Via::kWarmpoolTicket, "warmpool_ticket"},
+    {Via::kWarmpoolChannel, "warmpool_channel"},
     {Via::kGrpcUnary, "grpc_unary"},
     {Via::kGrpcStream, "grpc_stream"},
 };
@@ -41,7 +42,7 @@ std::string ViaName(Via via) {
 }
 
 bool UsesPool(Via via) {
-  return via == Via::kWarmpool || via == Via::kWarmpoolTicket;
+  return via != Via::kGrpcUnary && via != Via::kGrpcStream;
 }
 
 Vias AllVias() {

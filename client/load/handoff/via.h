@@ -14,13 +14,16 @@ enum class Via {
   kWarmpool,
   // A buffer of the pool, claimed with a ticket that a message brings.
   kWarmpoolTicket,
+  // A buffer of a channel, mapped at both ends; a message brings its token.
+  kWarmpoolChannel,
   // The bytes in one message of gRPC.
   kGrpcUnary,
   // The bytes in a stream of messages of 1 MiB.
   kGrpcStream,
 };
 
-// "warmpool", "warmpool_ticket", "grpc_unary" or "grpc_stream".
+// "warmpool", "warmpool_ticket", "warmpool_channel", "grpc_unary" or
+// "grpc_stream".
 std::string ViaName(Via via);
 // Whether a daemon is needed.
 bool UsesPool(Via via);

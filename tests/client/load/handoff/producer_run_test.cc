@@ -28,8 +28,8 @@ constexpr absl::Duration kAnswerTime = absl::Microseconds(30);
 constexpr absl::Duration kProducerGiveBackTime = absl::Microseconds(4);
 
 absl::Duration TripTime() {
-  return kGetTime + kArrivalTime + kReadTime + kConsumerGiveBackTime +
-         kAnswerTime + kProducerGiveBackTime;
+  return kGetTime + kMessageTime + kArrivalTime + kReadTime +
+         kConsumerGiveBackTime + kAnswerTime + kProducerGiveBackTime;
 }
 
 // A way whose every step takes as long as the constants say. Its consumer
@@ -54,9 +54,11 @@ class FakeVia final : public ProducerVia {
     clock_.Advance(kGetTime);
     return std::span(bytes_);
   }
-  absl::StatusOr<load::HandoffReceipt> HandOver(uint64_t round) override {
-    clock_.Advance(kArrivalTime);
-    load::HandoffReceipt receipt;
+  absl::StatusOr<HandedOver> HandOver(uint64_t round) override {
+    clock_.Advance(kMessageTime + kArrivalTime);
+    HandedOver handed;
+    handed.message = kMessageTime;
+    load::HandoffReceipt& receipt = handed.receipt;
     receipt.set_arrived_ns(absl::ToUnixNanos(clock_.Now()));
     receipt.set_read_ns(absl::ToInt64Nanoseconds(kReadTime));
     receipt.set_give_back_ns(absl::ToInt64Nanoseconds(kConsumerGiveBackTime));
@@ -64,7 +66,7 @@ class FakeVia final : public ProducerVia {
     const Pattern pattern = {.seed = options_.seed, .round = round};
     const absl::Status status = pattern.Check({bytes_}, options_.bytes);
     if (!status.ok()) return status;
-    return receipt;
+    return handed;
   }
   absl::Status GiveBack() override {
     clock_.Advance(kProducerGiveBackTime);

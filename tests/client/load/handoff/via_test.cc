@@ -14,7 +14,7 @@ TEST(ViaTest, AllIsEveryOne) {
   Vias vias;
   std::string error;
   ASSERT_TRUE(AbslParseFlag("all", &vias, &error));
-  EXPECT_THAT(vias.list, SizeIs(4));
+  EXPECT_THAT(vias.list, SizeIs(5));
   EXPECT_EQ(vias.list, AllVias().list);
   EXPECT_EQ(AbslUnparseFlag(vias), "all");
 }
@@ -33,7 +33,7 @@ TEST(ViaTest, AnUnknownNameIsToldWithThoseThatAreKnown) {
   EXPECT_FALSE(AbslParseFlag("grpc_unary,pigeon", &vias, &error));
   EXPECT_EQ(error,
             "\"pigeon\" is none of all, warmpool, warmpool_ticket, "
-            "grpc_unary, grpc_stream");
+            "warmpool_channel, grpc_unary, grpc_stream");
   EXPECT_FALSE(AbslParseFlag("", &vias, &error));
   EXPECT_THAT(error, HasSubstr("\"\" is none of all"));
 }

@@ -46,7 +46,9 @@ Command ListCommand() {
           .help =
               "Prints a line for each lease, ordered by the buffer's name. "
               "TTL LEFT is \"process\"\nfor a lease that lasts as long as "
-              "its process. LEASE is what release takes.\n\n"
+              "its process. LEASE is what release takes.\nBelow, a line for each "
+              "channel that has buffers: MEMBERS are the pids of those\nwho have "
+              "one mapped.\n\n"
               "  warmpool list --name_prefix=camera/\n",
           .flags = {"name_prefix", "holder", "uid"},
           .run = Run};

@@ -12,7 +12,8 @@ namespace warmpool {
 
 cli::BufferListing MakeListing(const std::vector<v1::Buffer>& buffers);
 
-// A table with a line for each lease.
+// A table with a line for each lease, and one with a line for each channel if there
+// are any.
 std::string ListingText(const cli::BufferListing& listing);
 
 }  // namespace warmpool

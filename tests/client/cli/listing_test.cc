@@ -9,7 +9,9 @@
 namespace warmpool {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 std::vector<v1::Buffer> SomeBuffers() {
   v1::Buffer buffer;
@@ -56,6 +58,27 @@ TEST(ListingTest, TheTableHasALineForEachLease) {
       "live        01ab0000000000000000000000000000\n"
       "camera/frame  2 MiB     0   78  ?           0s        9s  read_only  "
       "recovering  ffffffffffffffffffffffffffffffff\n");
+}
+
+TEST(ListingTest, AChannelIsShownWithItsMembersAndWhatTheyShare) {
+  std::vector<v1::Buffer> buffers = SomeBuffers();
+  for (const char* const name : {"channel:frames:01", "channel:frames:02"}) {
+    v1::Buffer& buffer = buffers.emplace_back(SomeBuffers()[0]);
+    buffer.set_name(name);
+    buffer.set_channel("frames");
+  }
+  // Nobody has this lease.
+  buffers.back().add_leases();
+  const cli::BufferListing listing = MakeListing(buffers);
+  EXPECT_EQ(listing.buffers(0).channel(), "");
+  EXPECT_EQ(listing.buffers(1).channel(), "frames");
+  ASSERT_EQ(listing.channels_size(), 1);
+  EXPECT_THAT(listing.channels(0).member_pids(), ElementsAre(77, 78));
+  EXPECT_THAT(ListingText(listing),
+              HasSubstr("\n\nCHANNEL   UID  BUFFERS   SIZE  MEMBERS\n"
+                        "frames   1000        2  4 MiB  77 78\n"));
+  EXPECT_THAT(ListingText(MakeListing(SomeBuffers())),
+              Not(HasSubstr("CHANNEL")));
 }
 
 TEST(ListingTest, WithoutBuffersThereAreOnlyTheNamesOfTheColumns) {

@@ -73,6 +73,8 @@ absl::StatusOr<Client> Client::Connect(const std::string& target,
 }
 
 void Client::Close() {
+  // Null once moved from.
+  if (connection_ != nullptr) connection_->EndAttachThens();
   if (lease_cache_ == nullptr || lease_cache_->forked()) return;
   connection_->OnTrim(nullptr);
   lease_cache_->Shut();
@@ -102,7 +104,7 @@ absl::StatusOr<Buffer> Client::LeaseFromDaemon(uint64_t bytes,
       lease_cache_->ReleaseAll()) {
     held = connection_->Lease(request);
   }
-  const absl::StatusOr<MappedLease*> lease = Map(std::move(held));
+  const absl::StatusOr<MappedLease*> lease = Map(connection_, std::move(held));
   if (lease_cache_ != nullptr && IsAnyBuffer(options)) {
     if (lease.ok()) {
       lease_cache_->Adopt(*lease);
@@ -115,8 +117,10 @@ absl::StatusOr<Buffer> Client::LeaseFromDaemon(uint64_t bytes,
                 (*lease)->granted.size_bytes());
 }
 
-absl::StatusOr<Buffer> Client::Attach(const std::string& name,
-                                      AttachOptions options) {
+namespace {
+
+v1::AttachRequest ToRequest(const std::string& name,
+                            const AttachOptions& options) {
   v1::AttachRequest request;
   request.set_name(name);
   if (options.ttl.has_value()) {
@@ -131,7 +135,26 @@ absl::StatusOr<Buffer> Client::Attach(const std::string& name,
     *request.mutable_wait() =
         DurationToWire(std::min(options.wait, kLongestWait));
   }
-  return MapBuffer(connection_->Attach(request));
+  return request;
+}
+
+}  // namespace
+
+absl::StatusOr<Buffer> Client::Attach(const std::string& name,
+                                      AttachOptions options) {
+  return MapBuffer(connection_, connection_->Attach(ToRequest(name, options)));
+}
+
+void Client::AttachThen(
+    const std::string& name, AttachOptions options,
+    std::function<void(absl::StatusOr<Buffer>)> on_attached) {
+  connection_->AttachThen(
+      ToRequest(name, options),
+      // It lives until all of these were called.
+      [connection = std::weak_ptr<Connection>(connection_),
+       on_attached = std::move(on_attached)](absl::StatusOr<HeldLease> held) {
+        on_attached(MapBuffer(connection.lock(), std::move(held)));
+      });
 }
 
 absl::StatusOr<Buffer> Client::Claim(const std::string& ticket,
@@ -141,21 +164,23 @@ absl::StatusOr<Buffer> Client::Claim(const std::string& ticket,
   if (options.ttl.has_value()) {
     *request.mutable_ttl() = DurationToWire(*options.ttl);
   }
-  return MapBuffer(connection_->Claim(request));
+  return MapBuffer(connection_, connection_->Claim(request));
 }
 
-absl::StatusOr<Buffer> Client::MapBuffer(absl::StatusOr<HeldLease> held) const {
-  const absl::StatusOr<MappedLease*> lease = Map(std::move(held));
+absl::StatusOr<Buffer> Client::MapBuffer(std::shared_ptr<Connection> connection,
+                                         absl::StatusOr<HeldLease> held) {
+  const absl::StatusOr<MappedLease*> lease =
+      Map(std::move(connection), std::move(held));
   if (!lease.ok()) return lease.status();
   return Buffer(*lease, (*lease)->segment.data(),
                 (*lease)->granted.size_bytes());
 }
 
 absl::StatusOr<MappedLease*> Client::Map(
-    absl::StatusOr<HeldLease> held) const {
+    std::shared_ptr<Connection> connection, absl::StatusOr<HeldLease> held) {
   if (!held.ok()) return held.status();
   absl::StatusOr<std::unique_ptr<MappedLease>> lease = MappedLease::Map(
-      &LinuxSystemCalls::Get(), connection_, *std::move(held));
+      &LinuxSystemCalls::Get(), std::move(connection), *std::move(held));
   if (!lease.ok()) return lease.status();
   return lease->release();
 }

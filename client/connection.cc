@@ -97,11 +97,13 @@ Connection::Connection(const std::string& target,
       keeper_(&MonotonicClock::Get(),
               [this](const std::vector<LeaseKeeper::Renewal>& renewals) {
                 return RenewForKeeper(renewals);
-              }) {}
+              }),
+      attach_calls_(&channel_) {}
 
 Connection::~Connection() {
   // Each of them uses the others: none may be destroyed while a thread of
   // another runs.
+  attach_calls_.Stop();
   keeper_.Stop();
   reconciler_.Stop();
   channel_.session().Close();
@@ -135,11 +137,9 @@ absl::StatusOr<HeldLease> Connection::CallForLease(
   // Before any lock: the fork may have come while it was held.
   const absl::Status process = channel_.CheckProcess();
   if (!process.ok()) return process;
-  const std::string request_id = random_.Next().ToBytes();
+  const std::string request_id = BeginForLease();
   part->set_request_id(request_id);
   part->set_client_id(client_id_);
-  known_.Begin(request_id);
-  reconciler_.Start();
   const absl::Time asked = MonotonicClock::Get().Now();
   Effort effort = FullEffort();
   effort.deadline += wait;
@@ -147,13 +147,24 @@ absl::StatusOr<HeldLease> Connection::CallForLease(
   if (reply.ok()) {
     return Hold(request_id, std::move(GrantedIn(&*reply)), asked);
   }
-  if (effort.answered) {
+  NoteNoGrant(request_id, effort.answered);
+  return reply.status();
+}
+
+std::string Connection::BeginForLease() {
+  std::string request_id = random_.Next().ToBytes();
+  known_.Begin(request_id);
+  reconciler_.Start();
+  return request_id;
+}
+
+void Connection::NoteNoGrant(const std::string& request_id, bool answered) {
+  if (answered) {
     known_.Refused(request_id);
   } else {
     known_.GivenUp(request_id, MonotonicClock::Get().Now());
     reconciler_.NoteForgotten();
   }
-  return reply.status();
 }
 
 HeldLease Connection::Hold(const std::string& request_id,
@@ -183,6 +194,35 @@ absl::StatusOr<HeldLease> Connection::Attach(v1::AttachRequest attach) {
   *request.mutable_attach() = std::move(attach);
   return CallForLease(request, request.mutable_attach(),
                       DurationFromWire(request.attach().wait()));
+}
+
+void Connection::AttachThen(
+    v1::AttachRequest request,
+    std::function<void(absl::StatusOr<HeldLease>)> done) {
+  // Before any lock: the fork may have come while it was held.
+  const absl::Status process = channel_.CheckProcess();
+  if (!process.ok()) return done(process);
+  const std::string request_id = BeginForLease();
+  request.set_request_id(request_id);
+  request.set_client_id(client_id_);
+  attach_calls_.Start(
+      std::move(request), options_.deadline,
+      [this, request_id, done = std::move(done)](AttachCalls::Outcome outcome) {
+        if (outcome.lost) reconciler_.NoteLoss();
+        if (!outcome.status.ok()) {
+          NoteNoGrant(request_id, outcome.answered);
+          return done(outcome.status);
+        }
+        // So that notices of the lease arrive.
+        channel_.session().Open();
+        // From the answer on: how long it waited before, nobody counts.
+        done(Hold(request_id, std::move(*outcome.response.mutable_lease()),
+                  MonotonicClock::Get().Now()));
+      });
+}
+
+void Connection::EndAttachThens() {
+  if (channel_.CheckProcess().ok()) attach_calls_.Stop();
 }
 
 absl::StatusOr<HeldLease> Connection::Claim(v1::ClaimRequest claim) {

@@ -27,6 +27,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "client/attach_calls.h"
 #include "client/daemon_channel.h"
 #include "client/known_leases.h"
 #include "client/lease_keeper.h"
@@ -72,6 +73,12 @@ class Connection final : public LeaseSource {
   absl::StatusOr<HeldLease> Lease(v1::LeaseRequest request) override;
   // One that waits has so much longer than the deadline.
   absl::StatusOr<HeldLease> Attach(v1::AttachRequest request) override;
+  // The same for who does not sleep meanwhile: `done` is called on a thread of
+  // gRPC's, maybe at once, and must not let go of the connection.
+  void AttachThen(v1::AttachRequest request,
+                  std::function<void(absl::StatusOr<HeldLease>)> done);
+  // Calls those back that still wait; CANCELLED. So are later ones.
+  void EndAttachThens();
   absl::StatusOr<HeldLease> Claim(v1::ClaimRequest request) override;
   std::vector<HeldLease> LeaseAhead(uint64_t bytes, size_t count) override;
 
@@ -147,6 +154,10 @@ class Connection final : public LeaseSource {
   absl::StatusOr<HeldLease> CallForLease(
       const v1::SessionRequest& request, Part* part,
       absl::Duration wait = absl::ZeroDuration());
+  // What a request for a lease begins and, without a grant, ends with. The former
+  // returns its id.
+  std::string BeginForLease();
+  void NoteNoGrant(const std::string& request_id, bool answered);
   // Makes known what was granted, and keeps it renewed.
   HeldLease Hold(const std::string& request_id, v1::GrantedLease granted,
                  absl::Time asked);
@@ -177,6 +188,8 @@ class Connection final : public LeaseSource {
 
   // Its thread calls RenewForKeeper.
   LeaseKeeper keeper_;
+
+  AttachCalls attach_calls_;
 
   Mutex trim_mutex_;
   TrimFunction trim_ ABSL_GUARDED_BY(trim_mutex_);

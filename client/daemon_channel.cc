@@ -21,33 +21,10 @@ namespace {
 constexpr absl::Duration kMinBackoff = absl::Milliseconds(50);
 constexpr absl::Duration kMaxBackoff = absl::Milliseconds(250);
 
-// UNAVAILABLE is what gRPC says of a lost connection, in words of its own, and
-// what a draining daemon says of itself. gRPC 1.51 tells them apart by nothing
-// else: in both cases there is a peer and there is no metadata. So it is by
-// the word that the daemon's message has. CANCELLED: nobody here cancels a
-// call; a daemon that stops does, before the connection goes.
-bool ConnectionWasLost(const grpc::Status& status) {
-  if (status.error_code() == grpc::StatusCode::CANCELLED) return true;
-  return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
-         !absl::StrContains(status.error_message(), "draining");
-}
-
-// ABORTED: the try whose connection was lost is still under way in the daemon.
-bool IsWorthRepeating(const grpc::Status& status) {
-  return ConnectionWasLost(status) ||
-         status.error_code() == grpc::StatusCode::ABORTED;
-}
-
 absl::Duration Backoff() {
   absl::BitGen random;
   return kMinBackoff +
          absl::Uniform(random, 0.0, 1.0) * (kMaxBackoff - kMinBackoff);
-}
-
-// Whether the daemon was heard of.
-bool CameFromTheDaemon(const grpc::Status& status) {
-  return !ConnectionWasLost(status) &&
-         status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED;
 }
 
 std::string Within(absl::Duration deadline) {
@@ -55,6 +32,27 @@ std::string Within(absl::Duration deadline) {
 }
 
 }  // namespace
+
+// UNAVAILABLE is what gRPC says of a lost connection, in words of its own, and
+// what a draining daemon says of itself. gRPC 1.51 tells them apart by nothing
+// else: in both cases there is a peer and there is no metadata. So it is by
+// the word that the daemon's message has. CANCELLED: who cancels a call of
+// his own knows; a daemon that stops does, before the connection goes.
+bool DaemonChannel::ConnectionWasLost(const grpc::Status& status) {
+  if (status.error_code() == grpc::StatusCode::CANCELLED) return true;
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+         !absl::StrContains(status.error_message(), "draining");
+}
+
+bool DaemonChannel::IsWorthRepeating(const grpc::Status& status) {
+  return ConnectionWasLost(status) ||
+         status.error_code() == grpc::StatusCode::ABORTED;
+}
+
+bool DaemonChannel::CameFromTheDaemon(const grpc::Status& status) {
+  return !ConnectionWasLost(status) &&
+         status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED;
+}
 
 DaemonChannel::DaemonChannel(const std::string& target,
                              const std::string& socket_path,

@@ -106,6 +106,13 @@ class DaemonChannel {
   // no traffic.
   bool NoticeLoss();
 
+  // What the status of one try tells.
+  static bool ConnectionWasLost(const grpc::Status& status);
+  // ABORTED: the try whose connection was lost is still under way in the daemon.
+  static bool IsWorthRepeating(const grpc::Status& status);
+  // The daemon was heard of.
+  static bool CameFromTheDaemon(const grpc::Status& status);
+
   // The status of a call that was made without Call.
   absl::Status Explain(const grpc::Status& status, absl::Duration deadline);
 

@@ -135,6 +135,13 @@ class Client {
   absl::StatusOr<Buffer> Attach(const std::string& name,
                                 AttachOptions options = {});
 
+  // The same without sleeping, for who waits for many: `on_attached` is called
+  // once, on a thread of the library or before this returns, and must not block
+  // for long. CANCELLED: the client was destroyed meanwhile, which no callback may
+  // do.
+  void AttachThen(const std::string& name, AttachOptions options,
+                  std::function<void(absl::StatusOr<Buffer>)> on_attached);
+
   // The buffer that another process made a ticket of, writable. NOT_FOUND: there
   // is no such ticket. FAILED_PRECONDITION: it expired or was claimed, or a process
   // still has the buffer mapped, and then it stays good.
@@ -185,8 +192,10 @@ class Client {
   absl::StatusOr<Buffer> LeaseFromDaemon(uint64_t bytes,
                                          const LeaseOptions& options);
   // The lease just granted, mapped; released if it can't be mapped.
-  absl::StatusOr<MappedLease*> Map(absl::StatusOr<HeldLease> held) const;
-  absl::StatusOr<Buffer> MapBuffer(absl::StatusOr<HeldLease> held) const;
+  static absl::StatusOr<MappedLease*> Map(
+      std::shared_ptr<Connection> connection, absl::StatusOr<HeldLease> held);
+  static absl::StatusOr<Buffer> MapBuffer(
+      std::shared_ptr<Connection> connection, absl::StatusOr<HeldLease> held);
   // Gives back what is cached.
   void Close();
 

@@ -5,6 +5,10 @@
 
 #include <atomic>
 #include <cstring>
+#include <filesystem>
+#include <iterator>
+#include <map>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -13,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "client/warmpool.h"
+#include "core/base/mutex.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/status_matchers.h"
@@ -89,6 +94,87 @@ TEST_F(HandoverTest, ASealedBufferIsReadInPlace) {
   EXPECT_THAT(taker_.Attach("frame", {.writable = true}),
               StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_EQ(Stats().bytes().leased_bytes(), kTwoMiB);
+}
+
+size_t ThreadsOfThis() {
+  return std::distance(std::filesystem::directory_iterator("/proc/self/task"),
+                       std::filesystem::directory_iterator());
+}
+
+TEST_F(HandoverTest, ManyAreWaitedForWithoutAThreadEach) {
+  constexpr int kNames = 300;
+  Mutex mutex;
+  std::map<int, absl::StatusOr<Buffer>> attached;
+  const auto count = [&] {
+    MutexLock lock(&mutex);
+    return attached.size();
+  };
+  for (int i = 0; i < kNames; ++i) {
+    taker_.AttachThen(absl::StrCat(i), {.wait = absl::Minutes(1)},
+                      [&, i](absl::StatusOr<Buffer> buffer) {
+                        MutexLock lock(&mutex);
+                        attached.emplace(i, std::move(buffer));
+                      });
+  }
+  ASSERT_TRUE(EventuallyWaiting(kNames));
+  EXPECT_LT(ThreadsOfThis(), 40u);
+  EXPECT_EQ(count(), 0u);
+  for (int i = 0; i < kNames; ++i) {
+    Buffer buffer = giver_.Lease(4096, {.name = absl::StrCat(i)}).value();
+    buffer.data()[0] = static_cast<std::byte>(i);
+    ASSERT_THAT(buffer.Seal({.linger = absl::Minutes(1)}), IsOk());
+  }
+  ASSERT_TRUE(Eventually([&] { return count() == kNames; }));
+  MutexLock lock(&mutex);
+  for (auto& [i, buffer] : attached) {
+    ASSERT_THAT(buffer, IsOk());
+    EXPECT_EQ(buffer->data()[0], static_cast<std::byte>(i));
+    EXPECT_THAT(buffer->Release(), IsOk());
+  }
+}
+
+TEST_F(HandoverTest, AWaitWithoutAThreadOutlivesTheDaemon) {
+  std::atomic<bool> attached = false;
+  taker_.AttachThen("frame", {.wait = absl::Minutes(1)},
+                    [&](absl::StatusOr<Buffer> buffer) {
+                      EXPECT_THAT(buffer, IsOk());
+                      attached = true;
+                    });
+  ASSERT_TRUE(EventuallyWaiting(1));
+  daemon_.Kill();
+  daemon_.Restart();
+  ASSERT_TRUE(EventuallyWaiting(1));
+  Buffer buffer = Filled("frame", 'a');
+  ASSERT_THAT(buffer.Seal(), IsOk());
+  EXPECT_TRUE(Eventually([&] { return attached.load(); }));
+}
+
+TEST_F(HandoverTest, AWaitWithoutAThreadEndsAtItsDeadlineAndWithItsClient) {
+  std::optional<Client> client = Connect();
+  Buffer there = Filled("there", 'a');
+  struct {
+    std::string name;
+    absl::Duration wait;
+    absl::StatusCode code;
+  } const cases[] = {
+      {"missing", absl::ZeroDuration(), absl::StatusCode::kNotFound},
+      {"missing", absl::Milliseconds(30), absl::StatusCode::kNotFound},
+      {"there", absl::Milliseconds(30), absl::StatusCode::kDeadlineExceeded},
+      {"a b", absl::Milliseconds(30), absl::StatusCode::kInvalidArgument},
+      {"missing", absl::Hours(1), absl::StatusCode::kCancelled},
+  };
+  std::atomic<int> called = 0;
+  for (const auto& one : cases) {
+    client->AttachThen(one.name, {.wait = one.wait},
+                       [&called, code = one.code](auto buffer) {
+                         EXPECT_EQ(buffer.status().code(), code)
+                             << buffer.status();
+                         ++called;
+                       });
+  }
+  EXPECT_TRUE(Eventually([&] { return called == 4; }));
+  client.reset();
+  EXPECT_EQ(called, 5) << "none is called once the client is gone";
 }
 
 TEST_F(HandoverTest, WhoWritesToASealedBufferFaultsAlone) {

@@ -22,8 +22,8 @@
 //
 // A member that dies, or loses its lease, may have had any buffer that it has
 // mapped: those are set aside. Who has one uses it to the end of that use, but
-// can't give it; one whose token was on the way to a member that never had it is
-// lost (NOT_FOUND), and so are its bytes. Memory is used again once it is proven
+// can't give it; one whose token was on its way may be lost (NOT_FOUND), and so are
+// its bytes. Memory is used again once it is proven
 // that nobody has it. The channel goes on with others.
 //
 // A daemon that restarts changes nothing for what is mapped.
@@ -101,8 +101,10 @@ class Channel {
   absl::StatusOr<ChannelBuffer> Lease(uint64_t bytes);
 
   // The buffer that another member gave. INVALID_ARGUMENT: no token.
-  // FAILED_PRECONDITION: it was taken before. NOT_FOUND: it was not mapped here
-  // yet, and was set aside.
+  // FAILED_PRECONDITION: it was taken before. NOT_FOUND: it was set aside, and is
+  // not mapped here (any more). Who gave a buffer may take it back with the same
+  // token, where the message that it was to go in was certainly not sent;
+  // otherwise what nobody took stays mapped until the channel is closed.
   absl::StatusOr<ChannelBuffer> Take(absl::string_view token);
 
  private:

@@ -87,6 +87,30 @@ absl::StatusOr<HeldLease> ChannelMember::AskForLease(uint64_t bytes) {
   return held;
 }
 
+absl::StatusOr<std::unique_ptr<MappedLease>> ChannelMember::AttachTo(
+    const v1::AttachRequest& request) {
+  absl::StatusOr<HeldLease> held = source_->Attach(request);
+  absl::Status status = held.status();
+  if (held.ok()) {
+    absl::StatusOr<std::unique_ptr<MappedLease>> lease = Map(*std::move(held));
+    status = lease.status();
+    // Until it was mapped here its giver's death may have freed it, for somebody
+    // else: whoever has the lease after that has the buffer.
+    if (lease.ok()) {
+      status = source_->Renew((*lease)->granted);
+      if (status.ok()) return lease;
+      (*lease)->EndLater();
+    }
+  }
+  if (!absl::IsNotFound(status) && !absl::IsFailedPrecondition(status)) {
+    return status;
+  }
+  return absl::NotFoundError(absl::StrCat(
+      "channel \"", channel_, "\" has this buffer no more: a member that could "
+      "have had it died, or ended it, before it was mapped here (",
+      status.message(), ")"));
+}
+
 absl::StatusOr<std::unique_ptr<MappedLease>> ChannelMember::Map(
     absl::StatusOr<HeldLease> held) const {
   if (!held.ok()) return held.status();
@@ -121,13 +145,7 @@ absl::StatusOr<ChannelSegment*> ChannelMember::Take(absl::string_view text) {
   v1::AttachRequest request;
   request.set_name(ChannelBufferName(channel_, token->id));
   request.set_access(v1::ACCESS_SHARED_WRITABLE);
-  absl::StatusOr<std::unique_ptr<MappedLease>> lease =
-      Map(source_->Attach(request));
-  if (absl::IsNotFound(lease.status())) {
-    return absl::NotFoundError(absl::StrCat(
-        "channel \"", channel_, "\" has no such buffer any more: the member that "
-        "gave it died, or ended it, before it was mapped here"));
-  }
+  absl::StatusOr<std::unique_ptr<MappedLease>> lease = AttachTo(request);
   if (!lease.ok()) return lease.status();
   const bool fits = token->size <= (*lease)->bytes();
   ChannelSegment* added = nullptr;

@@ -9,11 +9,13 @@
 //              free ──► idle for too long: ended, for all members
 //
 // A buffer whose lease the daemon ended (a member that could have had it died) is
-// set aside: it is used to the end of this use, and never again.
+// set aside: it is used to the end of this use, and never again. Only a buffer whose
+// lease lives after it was mapped is taken, since until then it may have become
+// somebody else's.
 //
 // Thread-safe. Its lock is held for book-keeping only, over no call to the daemon
 // and no system call. In a forked child every method returns FAILED_PRECONDITION,
-// or unmaps and does no more: the leases are the parent's.
+// or unmaps what is put back and does no more: the leases are the parent's.
 // Invariants: a free buffer is in exactly one list, that of its class; one that is
 // in use or away is in none.
 #ifndef WARMPOOL_CLIENT_CHANNEL_MEMBER_H_
@@ -123,6 +125,8 @@ class ChannelMember {
   // False: nothing was free.
   bool EndAllFree();
   absl::StatusOr<HeldLease> AskForLease(uint64_t bytes);
+  absl::StatusOr<std::unique_ptr<MappedLease>> AttachTo(
+      const v1::AttachRequest& request);
   absl::StatusOr<std::unique_ptr<MappedLease>> Map(
       absl::StatusOr<HeldLease> held) const;
   // `id`, `round` and `size` as a token has them.

@@ -34,7 +34,10 @@ absl::StatusOr<ChannelToken> ChannelToken::Parse(absl::string_view text) {
   text.remove_prefix(RandomId::kBytes);
   token.round = GetNumber(text);
   token.size = GetNumber(text.substr(sizeof(uint64_t)));
-  if (token.round == 0 || token.size == 0) return Malformed();
+  // The next round has a number, too.
+  if (token.round == 0 || token.round == UINT64_MAX || token.size == 0) {
+    return Malformed();
+  }
   return token;
 }
 

@@ -292,7 +292,11 @@ void Connection::ReleaseLater(const std::vector<v1::LeaseRef>& leases) {
   // Before any lock: the fork may have come while it was held.
   if (!channel_.CheckProcess().ok()) return;
   for (const v1::LeaseRef& lease : leases) {
-    known_.Drop(lease.lease_id());
+    if (lease.for_all_members()) {
+      known_.DropForAll(lease.lease_id());
+    } else {
+      known_.Drop(lease.lease_id());
+    }
     keeper_.Drop(lease.lease_id());
   }
   channel_.session().Release(leases);

@@ -1,5 +1,7 @@
 #include "client/known_leases.h"
 
+#include <algorithm>
+
 namespace warmpool {
 
 void KnownLeases::Begin(const std::string& request_id) {
@@ -32,6 +34,19 @@ void KnownLeases::GivenUp(const std::string& request_id, absl::Time now) {
 bool KnownLeases::Drop(const std::string& lease_id) {
   MutexLock lock(&mutex_);
   return leases_.erase(lease_id) > 0;
+}
+
+void KnownLeases::DropForAll(const std::string& lease_id) {
+  MutexLock lock(&mutex_);
+  leases_.erase(lease_id);
+  dropped_for_all_.push_back(lease_id);
+  if (dropped_for_all_.size() > kDroppedForAll) dropped_for_all_.pop_front();
+}
+
+bool KnownLeases::WasDroppedForAll(const std::string& lease_id) const {
+  MutexLock lock(&mutex_);
+  return std::find(dropped_for_all_.begin(), dropped_for_all_.end(),
+                   lease_id) != dropped_for_all_.end();
 }
 
 void KnownLeases::Sealed(const std::string& lease_id) {

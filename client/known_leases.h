@@ -11,6 +11,7 @@
 #define WARMPOOL_CLIENT_KNOWN_LEASES_H_
 
 #include <cstddef>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -57,6 +58,13 @@ class KnownLeases {
   // Forgets a lease that is about to be released. Returns whether it was known.
   bool Drop(const std::string& lease_id);
 
+  // The same for one whose release ends those of its channel's other members, too.
+  // That is remembered, should the release be lost on the way, of the last
+  // kDroppedForAll of them.
+  void DropForAll(const std::string& lease_id);
+  bool WasDroppedForAll(const std::string& lease_id) const;
+  static constexpr size_t kDroppedForAll = 1024;
+
   // Its holder has sealed it. No effect on one that is not known.
   void Sealed(const std::string& lease_id);
 
@@ -98,6 +106,8 @@ class KnownLeases {
   mutable Mutex mutex_;
   // By lease id.
   absl::flat_hash_map<std::string, Entry> leases_ ABSL_GUARDED_BY(mutex_);
+  // The oldest first.
+  std::deque<std::string> dropped_for_all_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<std::string> in_flight_ ABSL_GUARDED_BY(mutex_);
   // Until when each may be missing from the lists.
   absl::flat_hash_map<std::string, absl::Time> in_doubt_

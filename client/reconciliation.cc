@@ -141,7 +141,10 @@ absl::StatusOr<Reconciliation::Listed> Reconciliation::List() {
         if (lease.client_id() != options_.client_id) continue;
         listed.requests.insert(lease.request_id());
         if (!known_.IsForgotten(lease.lease_id(), lease.request_id())) continue;
-        listed.forgotten.emplace_back().set_lease_id(lease.lease_id());
+        v1::LeaseRef& forgotten = listed.forgotten.emplace_back();
+        forgotten.set_lease_id(lease.lease_id());
+        forgotten.set_for_all_members(
+            known_.WasDroppedForAll(lease.lease_id()));
       }
     }
     if (page->next_page_token().empty()) return listed;

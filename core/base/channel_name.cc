@@ -20,7 +20,8 @@ std::string ChannelBufferName(absl::string_view channel,
 
 absl::string_view ChannelOf(absl::string_view buffer_name) {
   if (!absl::ConsumePrefix(&buffer_name, kPrefix)) return "";
-  return buffer_name.substr(0, buffer_name.rfind(kMark));
+  const size_t mark = buffer_name.rfind(kMark);
+  return mark == absl::string_view::npos ? "" : buffer_name.substr(0, mark);
 }
 
 std::optional<RandomId> ChannelBufferId(absl::string_view buffer_name) {

@@ -1,6 +1,7 @@
 #include "core/pool/lease_table.h"
 
 #include "absl/strings/str_cat.h"
+#include "core/base/channel_name.h"
 #include "core/base/check.h"
 
 namespace warmpool {
@@ -269,6 +270,15 @@ std::vector<LeaseId> LeaseTable::AllLeases() const {
   ids.reserve(leases_.size());
   for (const auto& [id, lease] : leases_) ids.push_back(id);
   return ids;
+}
+
+absl::Status LeaseTable::Buffer::MayHaveAnotherLease() const {
+  if (leases.size() < kMaxMemberLeases || ChannelOf(name).empty()) {
+    return absl::OkStatus();
+  }
+  return absl::ResourceExhaustedError(
+      absl::StrCat("buffer \"", name, "\" has ", leases.size(),
+                   " leases of its channel's members: release some"));
 }
 
 void LeaseTable::CheckInvariants() const {

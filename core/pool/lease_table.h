@@ -59,6 +59,10 @@ class LeaseTable {
     absl::Time granted_at;
     absl::flat_hash_set<LeaseId> leases;
     size_t pins = 0;
+
+    // In a channel, as many leases as are ended in one go.
+    static constexpr size_t kMaxMemberLeases = 1024;
+    absl::Status MayHaveAnotherLease() const;
   };
 
   struct Lease {

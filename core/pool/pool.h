@@ -376,6 +376,9 @@ class Pool {
   LeaseTable::Ended EndLocked(const LeaseId& id, EndCause cause,
                               bool for_all = false)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether one of its leases, and no more, is a process's.
+  bool IsOnlyHeldLocked(const LeaseTable::Buffer& buffer) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The same, and for a buffer in a channel the leases of all other members:
   // whose turn it is to use the buffer is not known here, so when one of them
   // goes without a word it is set aside, until it is proven free.

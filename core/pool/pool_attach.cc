@@ -87,7 +87,7 @@ absl::Status Pool::MayAttachLocked(const LeaseTable::Buffer* buffer,
         "buffer \"", request.name, "\" is being sealed or handed over: a "
         "ticket's claimer is to be its only holder"));
   }
-  return absl::OkStatus();
+  return buffer->MayHaveAnotherLease();
 }
 
 std::optional<absl::StatusOr<LeaseGrant>> Pool::AttachUncounted(

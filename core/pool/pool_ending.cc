@@ -200,13 +200,21 @@ void Pool::EndForAllLocked(const LeaseId& id, EndCause cause,
   if (lease.kind == LeaseKind::kHeld && !ChannelOf(lease.buffer->name).empty()) {
     const std::vector<LeaseId> members(lease.buffer->leases.begin(),
                                        lease.buffer->leases.end());
-    // First: a daemon that dies between their records does the rest again, for
-    // this one's sake.
+    // First: a daemon that is killed between their records finds a dead member's
+    // lease, and does the rest again.
     for (const LeaseId& member : members) {
       if (member != id) ended->push_back(EndLocked(member, EndCause::kRevoked));
     }
   }
   ended->push_back(EndLocked(id, cause, /*for_all=*/true));
+}
+
+bool Pool::IsOnlyHeldLocked(const LeaseTable::Buffer& buffer) const {
+  return std::count_if(buffer.leases.begin(), buffer.leases.end(),
+                       [this](const LeaseId& id)
+                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+                             return table_.LeaseOf(id).kind == LeaseKind::kHeld;
+                           }) == 1;
 }
 
 LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause,
@@ -222,8 +230,8 @@ LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause,
   absl::Duration linger = table_.LeaseOf(id).linger;
   const LeaseTable::Buffer& buffer = *table_.LeaseOf(id).buffer;
   // Its last member may have given it to one who has yet to open it.
-  if (!for_all && cause == EndCause::kReleased && buffer.leases.size() == 1 &&
-      !ChannelOf(buffer.name).empty()) {
+  if (!for_all && cause == EndCause::kReleased &&
+      !ChannelOf(buffer.name).empty() && IsOnlyHeldLocked(buffer)) {
     linger = kChannelLinger;
   }
   quota_.ReleaseLease(PayerLocked(table_.LeaseOf(id)));

@@ -267,7 +267,8 @@ absl::StatusOr<Pool::AssertionPlan> Pool::PlanAssertionLocked(
   } else {
     plan.on = AssertionPlan::On::kBuffer;
     plan.buffer = buffer;
-    status = quota_.Reserve(buffer->uid, 0);
+    status = buffer->MayHaveAnotherLease();
+    if (status.ok()) status = quota_.Reserve(buffer->uid, 0);
     if (status.ok()) table_.Pin(buffer);
   }
   if (status.ok()) return plan;

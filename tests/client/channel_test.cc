@@ -7,12 +7,14 @@
 #include <atomic>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "client/channel_token.h"
 #include "client/warmpool.h"
@@ -21,16 +23,15 @@
 #include "tests/core/base/status_matchers.h"
 #include "tests/support/child_process.h"
 #include "tests/support/daemon_process.h"
-#include "tests/support/runfile.h"
 
 namespace warmpool {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 using ::warmpool::testing::ChildProcess;
 using ::warmpool::testing::DaemonProcess;
 using ::warmpool::testing::Eventually;
-using ::warmpool::testing::Runfile;
 
 constexpr uint64_t kTwoMiB = 2 << 20;
 // Longer than any test.
@@ -49,6 +50,16 @@ class ChannelTest : public ::testing::Test {
     const auto stats = giver_.GetStats().value();
     return stats.leases().granted_warm() + stats.leases().granted_stock() +
            stats.leases().granted_fresh() + stats.leases().granted_attached();
+  }
+
+  // Mappings of the daemon's segments in this process.
+  int MappedSegments() {
+    std::ifstream maps("/proc/self/maps");
+    int count = 0;
+    for (std::string line; std::getline(maps, line);) {
+      if (line.find(daemon_.shm_dir()) != std::string::npos) ++count;
+    }
+    return count;
   }
 
   // To the taker and back again. Returns where the taker had it.
@@ -210,6 +221,21 @@ TEST_F(ChannelTest, ADaemonThatRestartsChangesNothing) {
   }));
 }
 
+TEST_F(ChannelTest, WhatIsEndedWhileThereIsNoDaemonEndsForAll) {
+  Channel impatient =
+      giver_.OpenChannel("frames", {.idle = absl::Milliseconds(50)});
+  ChannelBuffer buffer = impatient.Lease(kTwoMiB).value();
+  ChannelBuffer taken = taking_.Take(buffer.Give().value()).value();
+  buffer = impatient.Take(taken.Give().value()).value();
+  daemon_.Kill();
+  buffer = ChannelBuffer();
+  // It is let go of while nobody hears of it.
+  EXPECT_TRUE(Eventually([&] { return MappedSegments() == 1; }));
+  daemon_.Restart();
+  EXPECT_TRUE(Eventually([&] { return Buffers().empty(); }));
+  EXPECT_TRUE(Eventually([&] { return MappedSegments() == 0; }));
+}
+
 TEST_F(ChannelTest, AFullMachineGetsBackWhatLiesFree) {
   {
     const ChannelBuffer large = giving_.Lease(128 * kTwoMiB / 2).value();
@@ -238,27 +264,36 @@ TEST_F(ChannelTest, AForkedChildHasNone) {
 // Another process, which takes what it is told and gives it back.
 class ChannelPeerTest : public ChannelTest {
  protected:
-  // Another process's token for the buffer of `token`.
-  std::string Echo(const std::string& token) {
-    peer_.WriteLine(absl::BytesToHexString(token));
-    return absl::HexStringToBytes(peer_.ReadLine());
+  // Its token for the buffer of `token`, which has `old` in each page and comes
+  // back with `stamp`.
+  std::string Echo(const std::string& token, uint64_t old = 0,
+                   uint64_t stamp = 0) {
+    peer_.WriteLine(absl::StrCat("take ", absl::BytesToHexString(token), " ",
+                                 old, " ", stamp));
+    std::string answer = peer_.ReadLine();
+    EXPECT_THAT(answer, StartsWith("has "));
+    peer_.WriteLine(absl::StrCat("give ", answer.substr(4), " ", stamp));
+    answer = peer_.ReadLine();
+    EXPECT_THAT(answer, StartsWith("gave "));
+    return absl::HexStringToBytes(answer.substr(5));
   }
   void KillPeer() {
     peer_.Signal(SIGKILL);
     peer_.Wait();
   }
 
-  ChildProcess peer_{{Runfile("tests/client/channel_peer"), daemon_.target(),
-                      "frames"}};
+  ChildProcess peer_{{"tests/e2e/channel_member", daemon_.target()}};
 };
 
 TEST_F(ChannelPeerTest, ItsBytesComeBackInPlace) {
   ChannelBuffer buffer = giving_.Lease(kTwoMiB).value();
+  uint64_t stamp = 0;
   for (int round = 1; round <= 20; ++round) {
-    std::memset(buffer.data(), round, buffer.size());
-    buffer = giving_.Take(Echo(buffer.Give().value())).value();
-    EXPECT_EQ(buffer.span().front(), static_cast<std::byte>(round + 1));
-    EXPECT_EQ(buffer.span().back(), static_cast<std::byte>(round + 1));
+    buffer = giving_.Take(Echo(buffer.Give().value(), stamp, stamp + 1)).value();
+    for (size_t at = 0; at < buffer.size(); at += 4096) {
+      std::memcpy(&stamp, buffer.data() + at, sizeof(stamp));
+      ASSERT_EQ(stamp, static_cast<uint64_t>(round));
+    }
   }
 }
 

@@ -111,6 +111,28 @@ TEST_F(PoolChannelTest, WhatTheLastMemberLetGoOfWaitsForWhoWasGivenIt) {
   EXPECT_EQ(Buffers(), 0u);
 }
 
+TEST_F(PoolChannelTest, ItWaitsAnewForEachWhoMayHaveBeenGivenIt) {
+  const LeaseGrant grant = LeaseIn("frames", kAlice);
+  ASSERT_THAT(Release(kAlice, grant), IsOk());
+  clock_.Advance(absl::Seconds(9));
+  ASSERT_THAT(Release(kBob, AttachOrDie(kBob, grant.buffer_name)), IsOk());
+  clock_.Advance(absl::Seconds(9));
+  pool_->Tick();
+  EXPECT_THAT(Attach(kAlice, grant.buffer_name), IsOk());
+}
+
+TEST_F(PoolChannelTest, ItsMembersAreNotMoreThanEndAtOnce) {
+  const LeaseGrant grant = LeaseIn("frames", kAlice);
+  for (size_t i = 1; i < LeaseTable::Buffer::kMaxMemberLeases; ++i) {
+    ASSERT_THAT(pool_->Attach(kBob, AttachTo(grant.buffer_name)), IsOk());
+  }
+  EXPECT_THAT(Attach(kAlice, grant.buffer_name),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       HasSubstr("1024 leases")));
+  Die(kBob);
+  EXPECT_EQ(Leases(), 0u);
+}
+
 TEST_F(PoolChannelTest, WhatNobodyComesForEnds) {
   ASSERT_THAT(Release(kAlice, LeaseIn("frames", kAlice)), IsOk());
   clock_.Advance(absl::Seconds(11));
@@ -252,6 +274,7 @@ TEST(ChannelNameTest, TakesBackOnlyWhatItMade) {
   EXPECT_THAT(ValidateGivenName("plain"), IsOk());
   for (const std::string& wrong :
        {name + "0", name.substr(0, name.size() - 1), std::string("channel:"),
+        "channel:" + RandomId().ToHex(),
         std::string("channel:x"), std::string("channel::") + RandomId().ToHex(),
         std::string("channel:a b:") + RandomId().ToHex(), std::string("x:y")}) {
     EXPECT_THAT(ValidateGivenName(wrong),
@@ -260,6 +283,7 @@ TEST(ChannelNameTest, TakesBackOnlyWhatItMade) {
   }
   EXPECT_EQ(ChannelOf("channel"), "");
   EXPECT_EQ(ChannelOf("unnamed-1"), "");
+  EXPECT_EQ(ChannelOf("channel:frames"), "");
 }
 
 }  // namespace

@@ -117,29 +117,22 @@ absl::StatusOr<std::unique_ptr<MappedLease>> ChannelMember::Map(
   return MappedLease::Map(&calls_, source_, *std::move(held));
 }
 
+absl::Status ChannelMember::TakenBefore() const {
+  return absl::FailedPreconditionError(
+      absl::StrCat("the buffer of this token of channel \"", channel_,
+                   "\" was taken before: a token is good for one member, once"));
+}
+
 absl::StatusOr<ChannelSegment*> ChannelMember::Take(absl::string_view text) {
   const absl::Status process = CheckProcess();
   if (!process.ok()) return process;
   const absl::StatusOr<ChannelToken> token = ChannelToken::Parse(text);
   if (!token.ok()) return token.status();
-  const auto taken_before = [&] {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the buffer of this token of channel \"", channel_,
-                     "\" was taken before: a token is good for one member, once"));
-  };
   {
     MutexLock lock(&mutex_);
     const auto found = segments_.find(token->id);
     if (found != segments_.end()) {
-      ChannelSegment& segment = *found->second;
-      if (segment.where != Where::kAway || token->round < segment.round) {
-        return taken_before();
-      }
-      if (token->size > segment.lease->bytes()) return ChannelToken::Malformed();
-      segment.where = Where::kInUse;
-      segment.round = token->round;
-      segment.size = token->size;
-      return &segment;
+      return TakeMappedLocked(*token, *found->second);
     }
   }
   v1::AttachRequest request;
@@ -147,21 +140,36 @@ absl::StatusOr<ChannelSegment*> ChannelMember::Take(absl::string_view text) {
   request.set_access(v1::ACCESS_SHARED_WRITABLE);
   absl::StatusOr<std::unique_ptr<MappedLease>> lease = AttachTo(request);
   if (!lease.ok()) return lease.status();
-  const bool fits = token->size <= (*lease)->bytes();
+  absl::Status fits = token->CheckSize((*lease)->bytes());
   ChannelSegment* added = nullptr;
-  bool known = false;
-  if (fits) {
+  if (fits.ok()) {
     MutexLock lock(&mutex_);
     // Another thread may have come with the same token.
-    known = segments_.contains(token->id);
-    if (!known) added = AddLocked(*token, *std::move(lease));
+    if (segments_.contains(token->id)) {
+      fits = TakenBefore();
+    } else {
+      added = AddLocked(*token, *std::move(lease));
+    }
   }
   if (added == nullptr) {
     (*lease)->EndLater();
-    return known ? taken_before() : ChannelToken::Malformed();
+    return fits;
   }
   CheckBy(clock_.Now() + kCheckEvery);
   return added;
+}
+
+absl::StatusOr<ChannelSegment*> ChannelMember::TakeMappedLocked(
+    const ChannelToken& token, ChannelSegment& segment) const {
+  if (segment.where != Where::kAway || token.round < segment.round) {
+    return TakenBefore();
+  }
+  const absl::Status fits = token.CheckSize(segment.lease->bytes());
+  if (!fits.ok()) return fits;
+  segment.where = Where::kInUse;
+  segment.round = token.round;
+  segment.size = token.size;
+  return &segment;
 }
 
 absl::StatusOr<std::string> ChannelMember::Give(ChannelSegment* segment) {

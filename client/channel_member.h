@@ -120,6 +120,11 @@ class ChannelMember {
   };
 
   absl::Status CheckProcess() const;
+  absl::Status TakenBefore() const;
+  // Of one that is mapped here.
+  absl::StatusOr<ChannelSegment*> TakeMappedLocked(const ChannelToken& token,
+                                                   ChannelSegment& segment) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ChannelSegment* TakeFreeLocked(SizeClass size_class)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // False: nothing was free.

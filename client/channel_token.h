@@ -29,7 +29,8 @@ struct ChannelToken {
 
   // INVALID_ARGUMENT: it is none.
   static absl::StatusOr<ChannelToken> Parse(absl::string_view text);
-  static absl::Status Malformed();
+  // INVALID_ARGUMENT: the buffer has fewer bytes.
+  absl::Status CheckSize(uint64_t buffer_bytes) const;
 
   std::string ToText() const;
 };

@@ -1,5 +1,5 @@
 // Integers as bytes, the lowest first, whatever the machine's own order: for
-// what is kept in files.
+// what is kept in files, or goes to another process.
 #ifndef WARMPOOL_CORE_BASE_LITTLE_ENDIAN_H_
 #define WARMPOOL_CORE_BASE_LITTLE_ENDIAN_H_
 

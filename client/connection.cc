@@ -173,6 +173,7 @@ HeldLease Connection::Hold(const std::string& request_id,
   held.fate = known_.Granted(request_id, granted);
   KeepRenewed(granted, DurationFromWire(granted.ttl()), asked);
   held.granted = std::move(granted);
+  held.asked = asked;
   return held;
 }
 
@@ -205,9 +206,11 @@ void Connection::AttachThen(
   const std::string request_id = BeginForLease();
   request.set_request_id(request_id);
   request.set_client_id(client_id_);
+  const absl::Time asked = MonotonicClock::Get().Now();
   attach_calls_.Start(
       std::move(request), options_.deadline,
-      [this, request_id, done = std::move(done)](AttachCalls::Outcome outcome) {
+      [this, request_id, asked,
+       done = std::move(done)](AttachCalls::Outcome outcome) {
         if (outcome.lost) reconciler_.NoteLoss();
         if (!outcome.status.ok()) {
           NoteNoGrant(request_id, outcome.answered);
@@ -215,9 +218,8 @@ void Connection::AttachThen(
         }
         // So that notices of the lease arrive.
         channel_.session().Open();
-        // From the answer on: how long it waited before, nobody counts.
         done(Hold(request_id, std::move(*outcome.response.mutable_lease()),
-                  MonotonicClock::Get().Now()));
+                  asked));
       });
 }
 

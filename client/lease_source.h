@@ -26,6 +26,8 @@ struct LeaseFate {
 struct HeldLease {
   v1::GrantedLease granted;
   std::shared_ptr<const LeaseFate> fate;
+  // By the monotonic clock; the grant came later.
+  absl::Time asked = absl::InfiniteFuture();
 };
 
 // Thread-safe. In a process forked from the one that made it, every method

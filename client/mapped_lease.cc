@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/conversion.h"
 #include "core/base/clock.h"
 #include "core/caching/unmap_batch.h"
 #include "core/memory/attach_segment.h"
@@ -22,6 +23,12 @@ absl::Status CheckGrant(const v1::GrantedLease& granted) {
                    " bytes in a segment of ", granted.mapped_bytes()));
 }
 
+bool MayHaveExpired(const v1::GrantedLease& granted, absl::Time asked) {
+  const absl::Duration ttl = DurationFromWire(granted.ttl());
+  return ttl > absl::ZeroDuration() &&
+         MonotonicClock::Get().Now() - asked >= ttl;
+}
+
 }  // namespace
 
 const SizeClasses& MappedLease::Classes() {
@@ -33,6 +40,7 @@ const SizeClasses& MappedLease::Classes() {
 
 absl::StatusOr<std::unique_ptr<MappedLease>> MappedLease::Map(
     SystemCalls* calls, std::shared_ptr<LeaseSource> source, HeldLease held) {
+  const absl::Time asked = held.asked;
   auto lease = std::make_unique<MappedLease>(calls, std::move(source),
                                              std::move(held), Segment());
   absl::Status mapped = CheckGrant(lease->granted);
@@ -40,6 +48,9 @@ absl::StatusOr<std::unique_ptr<MappedLease>> MappedLease::Map(
     mapped = lease->MapSegment(lease->granted.warmth() == v1::WARMTH_FRESH
                                    ? PageState::kReserved
                                    : PageState::kWritten);
+  }
+  if (mapped.ok() && MayHaveExpired(lease->granted, asked)) {
+    mapped = lease->source->Renew(lease->granted);
   }
   if (mapped.ok()) return lease;
   lease->End().IgnoreError();

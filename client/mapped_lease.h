@@ -30,7 +30,9 @@ class LeaseCache;
 
 // Aligned so that what one thread leases shares no cache line with another's.
 struct alignas(64) MappedLease {
-  // Maps the segment of `held`; if it can't, releases the lease.
+  // Maps the segment of `held`; if it can't, releases the lease. Where the lease may
+  // have expired before it was mapped (a process can be stopped for any time), and
+  // its segment have become another holder's, it asks the daemon.
   static absl::StatusOr<std::unique_ptr<MappedLease>> Map(
       SystemCalls* calls, std::shared_ptr<LeaseSource> source, HeldLease held);
 

@@ -4,22 +4,24 @@
 
 namespace warmpool {
 
-void Quarantine::Add(Segment segment, absl::Time now) {
+absl::Time Quarantine::Add(Segment segment, absl::Time now) {
   Entry entry;
   entry.segment = std::move(segment);
   entry.settles_at = now + kSettleTime;
   entry.set_aside_at = entry.settles_at;
   Insert(std::move(entry), now + kFirstPause);
+  return now + kFirstPause;
 }
 
-void Quarantine::AddLeftover(Segment segment, absl::Time now,
-                             absl::Duration grace) {
+absl::Time Quarantine::AddLeftover(Segment segment, absl::Time now,
+                                   absl::Duration grace) {
   Entry entry;
   entry.leftover = !segment.set_aside();
   entry.settles_at = absl::InfinitePast();
   entry.set_aside_at = entry.leftover ? now + grace : absl::InfiniteFuture();
   entry.segment = std::move(segment);
   Insert(std::move(entry), now + kFirstPause);
+  return now + kFirstPause;
 }
 
 void Quarantine::Insert(Entry entry, absl::Time due) {

@@ -51,11 +51,12 @@ class Quarantine {
     bool Settling(absl::Time now) const { return now < settles_at; }
   };
 
-  // Adds a segment whose lease ended at `now`, or nearly so.
-  void Add(Segment segment, absl::Time now);
+  // Adds a segment whose lease ended at `now`, or nearly so. Returns when its first
+  // probe is due, which may be later than that of others.
+  absl::Time Add(Segment segment, absl::Time now);
   // Adds one that an earlier daemon left. One that is set aside had no lease
-  // then, and can't be taken out.
-  void AddLeftover(Segment segment, absl::Time now, absl::Duration grace);
+  // then, and can't be taken out. Returns the same.
+  absl::Time AddLeftover(Segment segment, absl::Time now, absl::Duration grace);
 
   // Takes out those that are due for a probe, the first `most` of them.
   std::vector<Entry> TakeDue(absl::Time now, size_t most = SIZE_MAX);

@@ -20,8 +20,7 @@ void SegmentPool::Adopt(Segment segment) {
     ledger_.Enter(ByteState::kQuarantined, segment.bytes());
     // Its end will be noted as that of a segment in use.
     bigcache_.NoteAcquired(segment.owner(), segment.size_class(), now);
-    quarantine_.AddLeftover(std::move(segment), now, leftover_grace_);
-    due = quarantine_.NextProbe();
+    due = quarantine_.AddLeftover(std::move(segment), now, leftover_grace_);
   }
   NoteDue(due);
 }
@@ -47,9 +46,8 @@ void SegmentPool::PutBackLeftover(Segment segment) {
     if (!quarantine_ended_) {
       ledger_.Move(ByteState::kLeased, ByteState::kQuarantined,
                    segment.bytes());
-      quarantine_.AddLeftover(std::move(segment), clock_.Now(),
-                              leftover_grace_);
-      due = quarantine_.NextProbe();
+      due = quarantine_.AddLeftover(std::move(segment), clock_.Now(),
+                                    leftover_grace_);
     }
   }
   if (segment.empty()) {
@@ -70,8 +68,7 @@ bool SegmentPool::QuarantineEvicted(Segment* segment) {
     ++failed_proofs_;
     // As in Adopt.
     bigcache_.NoteAcquired(segment->owner(), segment->size_class(), now);
-    quarantine_.Add(std::move(*segment), now);
-    due = quarantine_.NextProbe();
+    due = quarantine_.Add(std::move(*segment), now);
   }
   NoteDue(due);
   return true;

@@ -87,8 +87,7 @@ void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict) {
     }
     if (verdict == Verdict::kInUse && !quarantine_ended_) {
       ledger_.Move(from, ByteState::kQuarantined, bytes);
-      quarantine_.Add(std::move(segment), now);
-      due = quarantine_.NextProbe();
+      due = quarantine_.Add(std::move(segment), now);
     } else if (verdict == Verdict::kFree && !draining_) {
       ledger_.Move(from, ByteState::kRetained, bytes);
       std::vector<Eviction> evicted;

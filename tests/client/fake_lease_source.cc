@@ -164,8 +164,19 @@ void FakeLeaseSource::ReleaseLater(const std::vector<v1::LeaseRef>& leases) {
   releases_.push_back(leases.size());
 }
 
-absl::Status FakeLeaseSource::Renew(const v1::GrantedLease&) {
-  return absl::OkStatus();
+absl::Status FakeLeaseSource::Renew(const v1::GrantedLease& lease) {
+  MutexLock lock(&mutex_);
+  ++renewals_;
+  const auto found = outstanding_.find(lease.lease_id());
+  if (found != outstanding_.end() && !found->second.fate->ended) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError("the lease has ended");
+}
+
+uint64_t FakeLeaseSource::renewals() const {
+  MutexLock lock(&mutex_);
+  return renewals_;
 }
 
 void FakeLeaseSource::ReportIdle(const v1::IdleReport& idle) {

@@ -47,6 +47,7 @@ class FakeLeaseSource final : public LeaseSource {
   std::vector<size_t> releases() const;
   // Releases that waited for their answer.
   uint64_t waited() const;
+  uint64_t renewals() const;
   std::vector<v1::IdleReport> reports() const;
 
   absl::StatusOr<HeldLease> Lease(v1::LeaseRequest request) override;
@@ -90,6 +91,7 @@ class FakeLeaseSource final : public LeaseSource {
       ABSL_GUARDED_BY(mutex_);
   uint64_t granted_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t waited_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t renewals_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<size_t> releases_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::IdleReport> reports_ ABSL_GUARDED_BY(mutex_);
 };

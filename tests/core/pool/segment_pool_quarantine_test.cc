@@ -193,6 +193,21 @@ TEST_F(SegmentPoolQuarantineTest, ARetainedSegmentThatSomebodyOpenedIsNotEnded) 
   ExpectNothingLeft();
 }
 
+TEST_F(SegmentPoolQuarantineTest, ATickThatFillsItLeavesNothingDue) {
+  Segment retained = Acquire(64 * kKiB);
+  Segment kept = Acquire(64 * kKiB);
+  const std::string path = directory_->PathOf(retained);
+  const Misbehaving client(directory_->PathOf(kept));
+  Return(std::move(retained));
+  Return(std::move(kept));
+  EXPECT_EQ(In(ByteState::kQuarantined), 64 * kKiB);
+  // By when it is evicted it is in use, and the other is due.
+  const Misbehaving late(path);
+  clock_.Advance(absl::Seconds(10));
+  EXPECT_GT(pool_->Tick(), clock_.Now());
+  EXPECT_EQ(In(ByteState::kQuarantined), 2 * 64 * kKiB);
+}
+
 TEST_F(SegmentPoolQuarantineTest, AnEvictionThatIsInUseDoesNotShrinkARing) {
   // It was counted as out of use when it was retained, not once more.
   SegmentPool::Options options = InlineOptions();

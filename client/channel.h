@@ -47,7 +47,8 @@ class ChannelMember;
 struct ChannelSegment;
 
 struct ChannelOptions {
-  // A buffer that lies unused here for so long is ended, for all members.
+  // A buffer that lies unused here for so long (half a second more at most) is
+  // ended, for all members.
   absl::Duration idle = absl::Seconds(2);
 };
 
@@ -62,7 +63,7 @@ class ChannelBuffer {
   ChannelBuffer& operator=(ChannelBuffer&& other) noexcept;
 
   // The bytes asked for, with what the last user left in them. From 2 MiB up, data()
-  // is 2 MiB-aligned. No two processes have it at the same address.
+  // is 2 MiB-aligned. Each process has it at an address of its own.
   std::byte* data() { return data_; }
   const std::byte* data() const { return data_; }
   size_t size() const { return size_; }
@@ -88,7 +89,7 @@ class ChannelBuffer {
 };
 
 // Move-only; thread-safe but for moves. Destroying it lets go of what is not in
-// use here. A process of a forked child has none: FAILED_PRECONDITION.
+// use here. In a forked child every call is FAILED_PRECONDITION.
 class Channel {
  public:
   ~Channel();

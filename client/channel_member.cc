@@ -6,7 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/channel_name.h"
-#include "core/base/check.h"
 
 namespace warmpool {
 
@@ -33,7 +32,6 @@ ChannelMember::ChannelMember(std::string channel,
       calls_(*calls),
       clock_(*clock),
       idle_(std::max(options.idle, kMinIdle)),
-      own_thread_(options.own_thread),
       fork_(ForkGuard::Get().Mark()),
       ticker_(clock, [this] { return Tick(); }) {}
 
@@ -71,7 +69,7 @@ absl::StatusOr<ChannelSegment*> ChannelMember::Lease(uint64_t bytes) {
     MutexLock lock(&mutex_);
     added = AddLocked({*id, /*round=*/0, bytes}, *std::move(lease));
   }
-  CheckBy(clock_.Now() + kCheckEvery);
+  CheckFromNowOn();
   return added;
 }
 
@@ -155,7 +153,7 @@ absl::StatusOr<ChannelSegment*> ChannelMember::Take(absl::string_view text) {
     (*lease)->EndLater();
     return fits;
   }
-  CheckBy(clock_.Now() + kCheckEvery);
+  CheckFromNowOn();
   return added;
 }
 
@@ -187,7 +185,7 @@ absl::StatusOr<std::string> ChannelMember::Give(ChannelSegment* segment) {
     segment->where = Where::kAway;
     token = ChannelToken{segment->id, ++segment->round, segment->size}.ToText();
     // Nobody here waits for it to come back.
-    if (closed_) leaving.push_back(RemoveLocked(segment, false));
+    if (closed_) leaving.push_back(RemoveLocked(segment));
   }
   LetGo(std::move(leaving));
   return token;
@@ -199,23 +197,17 @@ void ChannelMember::PutBack(ChannelSegment* segment) {
     return;
   }
   std::vector<Leaving> leaving;
-  absl::Time idle_at;
   {
     MutexLock lock(&mutex_);
     if (closed_ || segment->lease->has_ended()) {
-      leaving.push_back(RemoveLocked(segment, /*for_all_members=*/true));
+      leaving.push_back(RemoveLocked(segment));
     } else {
       segment->where = Where::kFree;
       segment->free_since = clock_.Now();
-      idle_at = segment->free_since + idle_;
       free_[segment->lease->size_class()].push_back(segment);
     }
   }
-  if (leaving.empty()) {
-    CheckBy(idle_at);
-  } else {
-    LetGo(std::move(leaving));
-  }
+  LetGo(std::move(leaving));
 }
 
 void ChannelMember::Close() {
@@ -224,13 +216,9 @@ void ChannelMember::Close() {
   {
     MutexLock lock(&mutex_);
     closed_ = true;
-    std::vector<ChannelSegment*> unused;
-    for (const auto& [id, segment] : segments_) {
-      if (segment->where != Where::kInUse) unused.push_back(segment.get());
-    }
-    for (ChannelSegment* const segment : unused) {
-      leaving.push_back(RemoveLocked(segment, segment->where == Where::kFree));
-    }
+    leaving = RemoveIfLocked([](const ChannelSegment& segment) {
+      return segment.where != Where::kInUse;
+    });
   }
   ticker_.Stop();
   LetGo(std::move(leaving));
@@ -240,9 +228,9 @@ bool ChannelMember::EndAllFree() {
   std::vector<Leaving> leaving;
   {
     MutexLock lock(&mutex_);
-    for (auto& [size_class, list] : free_) {
-      while (!list.empty()) leaving.push_back(RemoveLocked(list.back(), true));
-    }
+    leaving = RemoveIfLocked([](const ChannelSegment& segment) {
+      return segment.where == Where::kFree;
+    });
   }
   const bool any = !leaving.empty();
   LetGo(std::move(leaving));
@@ -255,16 +243,12 @@ absl::Time ChannelMember::Tick() {
   bool any = false;
   {
     MutexLock lock(&mutex_);
-    std::vector<ChannelSegment*> unused;
-    for (const auto& [id, segment] : segments_) {
-      if (segment->where == Where::kInUse) continue;
-      const bool idle = segment->where == Where::kFree &&
-                        now - segment->free_since >= idle_;
-      if (idle || segment->lease->has_ended()) unused.push_back(segment.get());
-    }
-    for (ChannelSegment* const segment : unused) {
-      leaving.push_back(RemoveLocked(segment, segment->where == Where::kFree));
-    }
+    leaving = RemoveIfLocked([&](const ChannelSegment& segment) {
+      if (segment.where == Where::kInUse) return false;
+      return segment.lease->has_ended() ||
+             (segment.where == Where::kFree &&
+              now - segment.free_since >= idle_);
+    });
     any = !segments_.empty();
   }
   LetGo(std::move(leaving));
@@ -295,14 +279,29 @@ ChannelSegment* ChannelMember::AddLocked(const ChannelToken& token,
   return segments_.emplace(token.id, std::move(segment)).first->second.get();
 }
 
-ChannelMember::Leaving ChannelMember::RemoveLocked(ChannelSegment* segment,
-                                                   bool for_all_members) {
+ChannelMember::Leaving ChannelMember::RemoveLocked(ChannelSegment* segment) {
   if (segment->where == Where::kFree) {
     std::vector<ChannelSegment*>& list = free_[segment->lease->size_class()];
     list.erase(std::find(list.begin(), list.end(), segment));
   }
-  Leaving leaving{std::move(segment->lease), for_all_members};
+  // Who has it ends it for all; what is away is another's to end.
+  Leaving leaving{std::move(segment->lease),
+                  /*for_all_members=*/segment->where != Where::kAway};
   segments_.erase(segment->id);
+  return leaving;
+}
+
+template <typename Predicate>
+std::vector<ChannelMember::Leaving> ChannelMember::RemoveIfLocked(
+    Predicate predicate) {
+  std::vector<ChannelSegment*> chosen;
+  for (const auto& [id, segment] : segments_) {
+    if (predicate(*segment)) chosen.push_back(segment.get());
+  }
+  std::vector<Leaving> leaving;
+  for (ChannelSegment* const segment : chosen) {
+    leaving.push_back(RemoveLocked(segment));
+  }
   return leaving;
 }
 
@@ -310,37 +309,9 @@ void ChannelMember::LetGo(std::vector<Leaving> leaving) {
   for (const Leaving& one : leaving) one.lease->EndLater(one.for_all_members);
 }
 
-void ChannelMember::CheckBy(absl::Time when) {
-  if (!own_thread_) return;
-  ticker_.CallBy(when);
+void ChannelMember::CheckFromNowOn() {
+  ticker_.CallBy(clock_.Now() + std::min(kCheckEvery, idle_));
   ticker_.Start();
-}
-
-size_t ChannelMember::CountOf(Where where) const {
-  MutexLock lock(&mutex_);
-  return std::count_if(
-      segments_.begin(), segments_.end(),
-      [where](const auto& entry) { return entry.second->where == where; });
-}
-
-void ChannelMember::CheckInvariants() const {
-  MutexLock lock(&mutex_);
-  size_t listed = 0;
-  for (const auto& [size_class, list] : free_) {
-    listed += list.size();
-    for (const ChannelSegment* const segment : list) {
-      WARMPOOL_CHECK(segment->where == Where::kFree, "a used one among the free");
-      WARMPOOL_CHECK(segment->lease->size_class() == size_class,
-                     "a free one of another class");
-      WARMPOOL_CHECK(segments_.at(segment->id).get() == segment,
-                     "a free one that is not known");
-    }
-  }
-  const auto free = static_cast<size_t>(std::count_if(
-      segments_.begin(), segments_.end(), [](const auto& entry) {
-        return entry.second->where == Where::kFree;
-      }));
-  WARMPOOL_CHECK(free == listed, "a free one that is not listed");
 }
 
 }  // namespace warmpool

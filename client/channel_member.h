@@ -64,10 +64,9 @@ struct ChannelSegment {
 class ChannelMember {
  public:
   struct Options {
-    // What lies free for so long is ended. At least kMinIdle.
+    // What lies free for so long is ended, kCheckEvery later at most. At least
+    // kMinIdle.
     absl::Duration idle = absl::Seconds(2);
-    // Otherwise somebody calls Tick.
-    bool own_thread = true;
   };
 
   static constexpr absl::Duration kMinIdle = absl::Milliseconds(40);
@@ -99,13 +98,6 @@ class ChannelMember {
   // Lets go of what is not in use, and of the rest as soon as it is put back.
   void Close();
 
-  // Does what is due; returns when to come back.
-  absl::Time Tick();
-
-  // By where they are.
-  size_t CountOf(ChannelSegment::Where where) const;
-  void CheckInvariants() const;
-
  private:
   ChannelMember(std::string channel, std::shared_ptr<LeaseSource> source,
                 SystemCalls* calls, const Clock* clock, const Options& options);
@@ -119,6 +111,8 @@ class ChannelMember {
     bool for_all_members = false;
   };
 
+  // Lets go of what is idle or was set aside; returns when to come back.
+  absl::Time Tick();
   absl::Status CheckProcess() const;
   absl::Status TakenBefore() const;
   // Of one that is mapped here.
@@ -138,20 +132,23 @@ class ChannelMember {
   ChannelSegment* AddLocked(const ChannelToken& token,
                             std::unique_ptr<MappedLease> lease)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Leaving RemoveLocked(ChannelSegment* segment, bool for_all_members)
+  Leaving RemoveLocked(ChannelSegment* segment)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  template <typename Predicate>
+  std::vector<Leaving> RemoveIfLocked(Predicate predicate)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static void LetGo(std::vector<Leaving> leaving);
-  void CheckBy(absl::Time when);
+  // Tick is called again and again while there is a buffer.
+  void CheckFromNowOn();
 
   const std::string channel_;
   const std::shared_ptr<LeaseSource> source_;
   SystemCalls& calls_;
   const Clock& clock_;
   const absl::Duration idle_;
-  const bool own_thread_;
   const ForkMark fork_;
 
-  mutable Mutex mutex_;
+  Mutex mutex_;
   absl::flat_hash_map<RandomId, std::unique_ptr<ChannelSegment>> segments_
       ABSL_GUARDED_BY(mutex_);
   // The one freed last at the end.

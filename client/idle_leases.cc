@@ -112,12 +112,23 @@ void IdleLeases::Trim(uint64_t wanted_bytes, absl::Time now,
 }
 
 v1::IdleReport IdleLeases::Report() const {
+  std::vector<uint64_t> leases(classes_.count());
+  tier_.Count([&leases](SizeClass c) { return ++leases[c.index]; });
+  const std::vector<BigCache::Occupancy> rings = bigcache_.ClassOccupancy();
+  for (size_t i = 0; i < rings.size(); ++i) leases[i] += rings[i].segments;
   v1::IdleReport idle;
-  idle.set_idle_bytes(
-      bigcache_.retained_bytes() +
-      tier_.Count([this](SizeClass c) { return classes_.Bytes(c); }));
-  idle.set_idle_leases(bigcache_.retained_segments() +
-                       tier_.Count([](SizeClass) { return 1; }));
+  uint64_t bytes = 0;
+  uint64_t all_leases = 0;
+  for (uint32_t index = 0; index < leases.size(); ++index) {
+    if (leases[index] == 0) continue;
+    v1::IdleReport::SizeClass& size_class = *idle.add_size_classes();
+    size_class.set_segment_bytes(classes_.Bytes(SizeClass{index}));
+    size_class.set_idle_leases(leases[index]);
+    bytes += size_class.segment_bytes() * leases[index];
+    all_leases += leases[index];
+  }
+  idle.set_idle_bytes(bytes);
+  idle.set_idle_leases(all_leases);
   return idle;
 }
 

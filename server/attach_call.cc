@@ -33,7 +33,8 @@ class AttachCall final {
   class Attach final : public WaitingAttach {
    public:
     Attach(AttachCall* call, HolderId holder)
-        : WaitingAttach(call->serving_.handlers, holder, call->request_),
+        : WaitingAttach(call->serving_.handlers, call->serving_.rpc_stats,
+                        holder, call->request_),
           call_(*call) {}
 
    protected:

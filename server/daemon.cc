@@ -72,7 +72,8 @@ Daemon::Daemon(const DaemonOptions& options)
       memory_pressure_(
           &memory_limit_, &clock_,
           {.shed = [this] { return Shed(); },
-           .kept_bytes = [this] { return pool_->kept_bytes(); }}) {}
+           .kept_bytes = [this] { return pool_->kept_bytes(); }}),
+      rpc_stats_(&clock_, [this] { maintenance_.Poke(); }) {}
 
 Daemon::~Daemon() {
   StopServing();
@@ -191,9 +192,17 @@ absl::Status Daemon::MakePool() {
   replay_ = Journal::Replay();
   recovered_ = true;
   memory_pressure_.Start();
+  stats_ = std::make_unique<StatsSource>(
+      StatsSource::Deps{.clock = &clock_,
+                        .pool = pool_.get(),
+                        .directory = directory_.get(),
+                        .calls = &calls_,
+                        .memory_pressure = &memory_pressure_,
+                        .sessions = &hub_,
+                        .rpcs = &rpc_stats_});
   maintenance_.Start([this] {
     const absl::Time next = pool_->Tick();
-    return std::min(next, memory_pressure_.Look());
+    return std::min({next, memory_pressure_.Look(), stats_->Look()});
   });
   if (pool.segments.stock.max_bytes > 0) {
     stocker_.Start([this](SegmentPool::StepRunner run_step) {
@@ -251,19 +260,64 @@ absl::Status Daemon::MakeHolders() {
 
 absl::Status Daemon::StartServing() {
   handlers_ = std::make_unique<PoolHandlers>(
-      pool_.get(), directory_.get(), &calls_, &clock_,
+      pool_.get(), stats_.get(), &clock_,
       PoolHandlers::Hooks{
           .stop = [this](bool revoke) { return OnShutdownRpc(revoke); },
           .idle_in_clients = [this] { return hub_.idle_bytes(); },
-          .trim_clients = [this](uint64_t bytes) { TrimClients(bytes); },
-          .memory_pressure = [this] { return memory_pressure_.counts(); }});
+          .trim_clients = [this](uint64_t bytes) { TrimClients(bytes); }});
   transport_ = std::make_unique<Transport>(&clock_, holders_.get(),
-                                           handlers_.get(), &hub_);
-  const absl::Status started =
-      transport_->Start(options_.listen, options_.grpc);
+                                           handlers_.get(), &hub_,
+                                           &rpc_stats_);
+  absl::Status started = StartHttp();
   if (!started.ok()) return started;
+  started = transport_->Start(options_.listen, options_.grpc);
+  if (!started.ok()) return started;
+  {
+    MutexLock lock(&mutex_);
+    serving_ = true;
+  }
   spdlog::info("serving listen={} pid={}", options_.listen, getpid());
   return absl::OkStatus();
+}
+
+absl::Status Daemon::StartHttp() {
+  if (!options_.metrics_listen.has_value()) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<HttpServer>> http = HttpServer::Start(
+      *options_.metrics_listen, {.status = [this] { return HttpStatus(); },
+                                 .ready =
+                                     [this] {
+                                       MutexLock lock(&mutex_);
+                                       return serving_ && !draining_;
+                                     }});
+  if (!http.ok()) return http.status();
+  http_ = *std::move(http);
+  const HttpAddress& address = http_->address();
+  stats_->SetMetricsListen(address.ToString());
+  spdlog::info("metrics listen={} holders={}", address.ToString(),
+               options_.metrics_holders);
+  if (!address.is_loopback()) {
+    spdlog::warn(
+        "metrics can be read from other machines listen={} remedy=\"listen on "
+        "127.0.0.1, or keep others out with a firewall\"",
+        address.ToString());
+  }
+  return absl::OkStatus();
+}
+
+http::Status Daemon::HttpStatus() {
+  constexpr size_t kMostHolders = 1000;
+  http::Status status;
+  stats_->Fill(status.mutable_stats());
+  status.set_holders_shown(options_.metrics_holders);
+  if (options_.metrics_holders) {
+    std::vector<v1::HolderUsage> holders =
+        stats_->Holders([](const Holder&) { return true; });
+    holders.resize(std::min(holders.size(), kMostHolders));
+    status.mutable_holders()->Add(holders.begin(), holders.end());
+  } else if (status.stats().has_last_refusal()) {
+    HideProcess(status.mutable_stats()->mutable_last_refusal());
+  }
+  return status;
 }
 
 void Daemon::RequestStop() {
@@ -288,6 +342,7 @@ size_t Daemon::Wait() {
 
 void Daemon::StopServing() {
   if (transport_ != nullptr) transport_->Stop();
+  http_.reset();
   stocker_.Stop();
   memory_pressure_.Stop();
   maintenance_.Stop();

@@ -27,11 +27,14 @@
 #include "server/admission.h"
 #include "server/grpc_server.h"
 #include "server/holder_registry.h"
+#include "server/http/http_server.h"
 #include "server/log_limit.h"
 #include "server/maintenance.h"
 #include "server/memory_pressure.h"
 #include "server/pool_handlers.h"
+#include "server/rpc_stats.h"
 #include "server/session_hub.h"
+#include "server/stats.h"
 #include "server/transport.h"
 
 namespace warmpool {
@@ -62,6 +65,10 @@ struct DaemonOptions {
   // Who is served besides root and the daemon's own uid, and who commands.
   Admission::Options admission;
   size_t max_connections_per_uid = 1024;
+  // Where the status page and the metrics are served. nullopt: nowhere.
+  std::optional<HttpAddress> metrics_listen;
+  // Whether they tell who holds what, to whoever can connect.
+  bool metrics_holders = false;
   // Leases and bytes of one uid.
   UidQuota::Options uid_quota;
 };
@@ -92,6 +99,8 @@ class Daemon {
   // Makes the pool, with what an earlier daemon left.
   absl::Status MakePool();
   absl::Status StartServing();
+  absl::Status StartHttp();
+  http::Status HttpStatus();
   // No lease is granted from here on. Does nothing the second time.
   void BeginDrain();
   v1::ShutdownResponse OnShutdownRpc(bool revoke);
@@ -114,6 +123,8 @@ class Daemon {
   CondVar stop_condition_;
   int stop_requests_ ABSL_GUARDED_BY(mutex_) = 0;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  // Clients can connect.
+  bool serving_ ABSL_GUARDED_BY(mutex_) = false;
 
   LogLimit small_pages_log_;
   const MemoryLimit memory_limit_;
@@ -132,9 +143,12 @@ class Daemon {
   Stocker stocker_;
   std::unique_ptr<Pool> pool_;
   MemoryPressure memory_pressure_;
+  RpcStats rpc_stats_;
+  std::unique_ptr<StatsSource> stats_;
   std::unique_ptr<HolderRegistry> holders_;
   std::unique_ptr<PoolHandlers> handlers_;
   std::unique_ptr<Transport> transport_;
+  std::unique_ptr<HttpServer> http_;
 };
 
 }  // namespace warmpool

@@ -54,6 +54,28 @@ std::string AbslUnparseFlag(const LimitFlag& flag) {
   return flag.size.has_value() ? AbslUnparseFlag(*flag.size) : "none";
 }
 
+// A flag that is an address or "none".
+struct HttpAddressFlag {
+  std::optional<HttpAddress> address;
+};
+
+bool AbslParseFlag(absl::string_view text, HttpAddressFlag* flag,
+                   std::string* error) {
+  flag->address.reset();
+  if (text == "none") return true;
+  const absl::StatusOr<HttpAddress> address = HttpAddress::Parse(text);
+  if (!address.ok()) {
+    *error = std::string(address.status().message());
+    return false;
+  }
+  flag->address = *address;
+  return true;
+}
+
+std::string AbslUnparseFlag(const HttpAddressFlag& flag) {
+  return flag.address.has_value() ? flag.address->ToString() : "none";
+}
+
 // A flag that is a number of slots or "adaptive".
 struct SlotsFlag {
   std::optional<size_t> slots = BigCache::Options().slots;
@@ -182,6 +204,13 @@ ABSL_FLAG(absl::Duration, busy_poll, warmpool::GrpcServerOptions().busy_poll,
           "before sleeping: halves the latency of clients that do the same, "
           "for a core that is busy while they ask. 50us is plenty; 0: off");
 
+ABSL_FLAG(warmpool::HttpAddressFlag, metrics_listen, {},
+          "Address of the status page and of metrics for Prometheus, HOST:PORT "
+          "such as 127.0.0.1:9464: / for people, /metrics, /healthz, /readyz. "
+          "Every local user can read them; none: there are none");
+ABSL_FLAG(bool, metrics_holders, false,
+          "Show there who holds what, and whose lease was refused last and why, "
+          "too");
 ABSL_FLAG(bool, reflection, false,
           "Serve gRPC reflection, for grpcurl and the like");
 ABSL_FLAG(std::string, log_level, "info",
@@ -318,6 +347,12 @@ absl::StatusOr<DaemonOptions> ParseDaemonFlags(int argc, char** argv) {
   options.pool.default_ttl = absl::GetFlag(FLAGS_default_ttl);
   options.pool.max_ttl = absl::GetFlag(FLAGS_max_ttl);
   options.drain_timeout = absl::GetFlag(FLAGS_drain_timeout);
+  options.metrics_listen = absl::GetFlag(FLAGS_metrics_listen).address;
+  options.metrics_holders = absl::GetFlag(FLAGS_metrics_holders);
+  if (options.metrics_holders && !options.metrics_listen.has_value()) {
+    return absl::InvalidArgumentError(
+        "--metrics_holders shows nothing without --metrics_listen");
+  }
   options.grpc.reflection = absl::GetFlag(FLAGS_reflection);
   options.grpc.busy_poll = absl::GetFlag(FLAGS_busy_poll);
   options.grpc.ping_interval = absl::GetFlag(FLAGS_ping_interval);

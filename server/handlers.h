@@ -83,6 +83,9 @@ class Handlers {
   virtual absl::Status ListBuffers(HolderId holder,
                                    const v1::ListBuffersRequest& request,
                                    v1::ListBuffersResponse* response) = 0;
+  virtual absl::Status ListHolders(HolderId holder,
+                                   const v1::ListHoldersRequest& request,
+                                   v1::ListHoldersResponse* response) = 0;
   virtual absl::Status Shutdown(HolderId holder,
                                 const v1::ShutdownRequest& request,
                                 v1::ShutdownResponse* response) = 0;

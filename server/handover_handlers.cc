@@ -10,9 +10,13 @@ std::optional<absl::Status> PoolHandlers::Attach(
     HolderId holder, const v1::AttachRequest& request, Waiter waiter,
     v1::AttachResponse* response) {
   const absl::StatusOr<AttachRequest> converted = FromProto(request);
-  if (!converted.ok()) return Refused(converted.status());
+  if (!converted.ok()) {
+    return Refused(holder, /*bytes=*/0, converted.status());
+  }
   const absl::StatusOr<absl::Duration> patience = WaitOf(request);
-  if (!patience.ok()) return Refused(patience.status());
+  if (!patience.ok()) {
+    return Refused(holder, /*bytes=*/0, patience.status());
+  }
   // Before it waits: whoever wakes it makes the request again.
   if (*waiter.until == absl::InfinitePast()) {
     *waiter.until = clock_.Now() + *patience;
@@ -55,7 +59,9 @@ absl::Status PoolHandlers::Claim(HolderId holder,
                                  const v1::ClaimRequest& request,
                                  v1::ClaimResponse* response) {
   const absl::StatusOr<ClaimRequest> converted = FromProto(request);
-  if (!converted.ok()) return Refused(converted.status());
+  if (!converted.ok()) {
+    return Refused(holder, /*bytes=*/0, converted.status());
+  }
   const absl::StatusOr<LeaseGrant> grant = pool_.Claim(holder, *converted);
   if (!grant.ok()) return grant.status();
   *response->mutable_lease() = ToProto(*grant);

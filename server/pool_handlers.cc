@@ -1,32 +1,28 @@
 #include "server/pool_handlers.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/conversion.h"
-#include "server/stats.h"
 
 namespace warmpool {
 
-PoolHandlers::PoolHandlers(Pool* pool, SegmentDirectory* directory,
-                           const SystemCalls* calls, const Clock* clock,
+PoolHandlers::PoolHandlers(Pool* pool, StatsSource* stats, const Clock* clock,
                            Hooks hooks)
     : pool_(*pool),
-      directory_(*directory),
-      calls_(*calls),
+      stats_(*stats),
       clock_(*clock),
-      started_at_(clock->Now()),
       hooks_(std::move(hooks)) {}
 
 std::optional<absl::Status> PoolHandlers::LeaseIfReady(
     HolderId holder, const v1::LeaseRequest& request,
     v1::LeaseResponse* response) {
   absl::StatusOr<LeaseRequest> converted = FromProto(request);
-  if (!converted.ok()) return Refused(converted.status());
+  if (!converted.ok()) {
+    return Refused(holder, request.size_bytes(), converted.status());
+  }
   converted->if_ready = true;
   converted->is_last_try = request.if_ready();
   const absl::StatusOr<LeaseGrant> grant = pool_.Lease(holder, *converted);
@@ -44,7 +40,9 @@ absl::Status PoolHandlers::Lease(HolderId holder,
                                  const v1::LeaseRequest& request,
                                  v1::LeaseResponse* response) {
   absl::StatusOr<LeaseRequest> converted = FromProto(request);
-  if (!converted.ok()) return Refused(converted.status());
+  if (!converted.ok()) {
+    return Refused(holder, request.size_bytes(), converted.status());
+  }
   const absl::StatusOr<LeaseGrant> grant =
       LeaseWithTrim(holder, *std::move(converted));
   if (!grant.ok()) return grant.status();
@@ -71,8 +69,9 @@ absl::StatusOr<LeaseGrant> PoolHandlers::LeaseWithTrim(HolderId holder,
   return grant;
 }
 
-absl::Status PoolHandlers::Refused(const absl::Status& status) {
-  pool_.NoteRefused(status);
+absl::Status PoolHandlers::Refused(HolderId holder, uint64_t bytes,
+                                   const absl::Status& status) {
+  pool_.NoteRefused(holder, bytes, status);
   return status;
 }
 
@@ -183,21 +182,38 @@ absl::Status PoolHandlers::ListBuffers(HolderId holder,
   return absl::OkStatus();
 }
 
-absl::Status PoolHandlers::GetStats(HolderId, const v1::GetStatsRequest&,
+absl::Status PoolHandlers::ListHolders(HolderId holder,
+                                       const v1::ListHoldersRequest& request,
+                                       v1::ListHoldersResponse* response) {
+  if (request.limit() > kMaxPageSize) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("limit ", request.limit(), " is above ", kMaxPageSize,
+                     ": the largest holders come first"));
+  }
+  const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
+  if (!caller.ok()) return caller.status();
+  std::vector<v1::HolderUsage> holders =
+      stats_.Holders([&caller](const Holder& other) {
+        return caller->admin || other.uid == caller->uid;
+      });
+  response->set_total_holders(holders.size());
+  const size_t limit =
+      request.limit() == 0 ? kDefaultPageSize : request.limit();
+  holders.resize(std::min(holders.size(), limit));
+  response->mutable_holders()->Add(holders.begin(), holders.end());
+  return absl::OkStatus();
+}
+
+absl::Status PoolHandlers::GetStats(HolderId holder, const v1::GetStatsRequest&,
                                     v1::GetStatsResponse* response) {
-  FillStats(pool_.stats(), calls_, response);
-  response->set_pid(getpid());
-  *response->mutable_uptime() = ToProto(clock_.Now() - started_at_);
-  response->set_shm_dir(directory_.path());
-  FillHugePages(directory_, response->mutable_huge_pages());
-  FillMemoryPressure(hooks_.memory_pressure(),
-                     response->mutable_memory_pressure());
-  v1::ByteAccount& bytes = *response->mutable_bytes();
-  bytes.set_filesystem_free_bytes(
-      directory_.FilesystemSpace().value_or(FilesystemBytes()).free);
-  // A report may be older than the release of what it tells of.
-  bytes.set_idle_in_clients_bytes(
-      std::min<uint64_t>(hooks_.idle_in_clients(), bytes.leased_bytes()));
+  stats_.Fill(response);
+  if (!response->has_last_refusal()) return absl::OkStatus();
+  v1::Refusal& refusal = *response->mutable_last_refusal();
+  const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
+  const bool may_see =
+      caller.ok() &&
+      (caller->admin || (refusal.pid() != 0 && caller->uid == refusal.uid()));
+  if (!may_see) HideProcess(&refusal);
   return absl::OkStatus();
 }
 

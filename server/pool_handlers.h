@@ -12,13 +12,11 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "core/base/clock.h"
-#include "core/memory/segment_directory.h"
-#include "core/memory/system_calls.h"
 #include "core/pool/buffer_events.h"
 #include "core/pool/pool.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 #include "server/handlers.h"
-#include "server/memory_pressure.h"
+#include "server/stats.h"
 
 namespace warmpool {
 
@@ -40,12 +38,10 @@ class PoolHandlers final : public Handlers {
     std::function<uint64_t()> idle_in_clients;
     // Asks clients for so many of them.
     std::function<void(uint64_t wanted_bytes)> trim_clients;
-    std::function<MemoryPressure::Counts()> memory_pressure;
   };
 
   // What is pointed to must outlive this.
-  PoolHandlers(Pool* pool, SegmentDirectory* directory,
-               const SystemCalls* calls, const Clock* clock, Hooks hooks);
+  PoolHandlers(Pool* pool, StatsSource* stats, const Clock* clock, Hooks hooks);
 
   std::optional<absl::Status> LeaseIfReady(
       HolderId holder, const v1::LeaseRequest& request,
@@ -75,6 +71,9 @@ class PoolHandlers final : public Handlers {
   absl::Status ListBuffers(HolderId holder,
                            const v1::ListBuffersRequest& request,
                            v1::ListBuffersResponse* response) override;
+  absl::Status ListHolders(HolderId holder,
+                           const v1::ListHoldersRequest& request,
+                           v1::ListHoldersResponse* response) override;
   absl::Status GetStats(HolderId holder, const v1::GetStatsRequest& request,
                         v1::GetStatsResponse* response) override;
   absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> WatchBuffers(
@@ -85,16 +84,15 @@ class PoolHandlers final : public Handlers {
 
  private:
   // Counts a malformed request for a lease; returns its status.
-  absl::Status Refused(const absl::Status& status);
+  absl::Status Refused(HolderId holder, uint64_t bytes,
+                       const absl::Status& status);
   // A lease, after clients were asked for memory if there was no room.
   absl::StatusOr<LeaseGrant> LeaseWithTrim(HolderId holder,
                                            LeaseRequest request);
 
   Pool& pool_;
-  SegmentDirectory& directory_;
-  const SystemCalls& calls_;
+  StatsSource& stats_;
   const Clock& clock_;
-  const absl::Time started_at_;
   const Hooks hooks_;
 };
 

@@ -28,8 +28,10 @@ using RequestCall = decltype(UnaryMethod<Request, Response>::await);
 
 // An RPC that the serving thread answers.
 template <auto kHandle, typename Request, typename Response>
-UnaryMethod<Request, Response> Quick(RequestCall<Request, Response> await) {
-  return {.await = await,
+UnaryMethod<Request, Response> Quick(Rpc rpc,
+                                     RequestCall<Request, Response> await) {
+  return {.rpc = rpc,
+          .await = await,
           .handle_at_once = [](Handlers& handlers, HolderId holder,
                                const Request& request, Response* response) {
             return std::optional((handlers.*kHandle)(holder, request, response));
@@ -40,9 +42,11 @@ UnaryMethod<Request, Response> Quick(RequestCall<Request, Response> await) {
 
 // One that a worker answers.
 template <typename Request, typename Response>
-UnaryMethod<Request, Response> Slow(RequestCall<Request, Response> await,
+UnaryMethod<Request, Response> Slow(Rpc rpc,
+                                    RequestCall<Request, Response> await,
                                     Handle<Request, Response> handle) {
-  return {.await = await,
+  return {.rpc = rpc,
+          .await = await,
           .handle_at_once = [](Handlers&, HolderId, const Request&, Response*) {
             return std::optional<absl::Status>();
           },
@@ -64,36 +68,42 @@ std::optional<absl::Status> ReleaseFew(Handlers& handlers, HolderId holder,
 }
 
 const UnaryMethod<v1::LeaseRequest, v1::LeaseResponse> kLease = {
+    .rpc = Rpc::kLease,
     .await = &Service::RequestLease,
     .handle_at_once = &LeaseAtOnce,
     .handle = &Handlers::Lease,
     .workers = &Serving::workers};
 const UnaryMethod<v1::ReleaseRequest, v1::ReleaseResponse> kRelease = {
+    .rpc = Rpc::kRelease,
     .await = &Service::RequestRelease,
     .handle_at_once = &ReleaseFew,
     .handle = &Handlers::Release,
     .workers = &Serving::releaser};
 const auto kSeal = Quick<&Handlers::Seal, v1::SealRequest, v1::SealResponse>(
-    &Service::RequestSeal);
+    Rpc::kSeal, &Service::RequestSeal);
 const auto kMakeTicket =
     Quick<&Handlers::MakeTicket, v1::MakeTicketRequest, v1::MakeTicketResponse>(
-        &Service::RequestMakeTicket);
+        Rpc::kMakeTicket, &Service::RequestMakeTicket);
 const auto kClaim =
     Quick<&Handlers::Claim, v1::ClaimRequest, v1::ClaimResponse>(
-        &Service::RequestClaim);
+        Rpc::kClaim, &Service::RequestClaim);
 const auto kRenew =
     Quick<&Handlers::Renew, v1::RenewRequest, v1::RenewResponse>(
-        &Service::RequestRenew);
+        Rpc::kRenew, &Service::RequestRenew);
 const auto kGetStats =
     Quick<&Handlers::GetStats, v1::GetStatsRequest, v1::GetStatsResponse>(
-        &Service::RequestGetStats);
+        Rpc::kGetStats, &Service::RequestGetStats);
 const auto kAssert = Slow<v1::AssertRequest, v1::AssertResponse>(
-    &Service::RequestAssert, &Handlers::Assert);
+    Rpc::kAssert, &Service::RequestAssert, &Handlers::Assert);
 const auto kListBuffers =
     Slow<v1::ListBuffersRequest, v1::ListBuffersResponse>(
-        &Service::RequestListBuffers, &Handlers::ListBuffers);
+        Rpc::kListBuffers, &Service::RequestListBuffers, &Handlers::ListBuffers);
+const auto kListHolders =
+    Slow<v1::ListHoldersRequest, v1::ListHoldersResponse>(
+        Rpc::kListHolders, &Service::RequestListHolders,
+        &Handlers::ListHolders);
 const auto kShutdown = Slow<v1::ShutdownRequest, v1::ShutdownResponse>(
-    &Service::RequestShutdown, &Handlers::Shutdown);
+    Rpc::kShutdown, &Service::RequestShutdown, &Handlers::Shutdown);
 
 }  // namespace
 
@@ -107,6 +117,7 @@ void ServeMemoryPool(const Serving& serving) {
   Await(serving, kGetStats);
   Await(serving, kAssert);
   Await(serving, kListBuffers);
+  Await(serving, kListHolders);
   Await(serving, kShutdown);
   AwaitAttach(serving);
   AwaitWatchStats(serving);

@@ -5,6 +5,7 @@
 #include "proto/warmpool/v1/warmpool.grpc.pb.h"
 #include "server/handlers.h"
 #include "server/holder_registry.h"
+#include "server/rpc_stats.h"
 #include "server/serving_queue.h"
 #include "server/session_hub.h"
 #include "server/workers.h"
@@ -22,6 +23,7 @@ struct Serving {
   HolderRegistry* holders;
   Handlers* handlers;
   SessionHub* sessions;
+  RpcStats* rpc_stats;
 };
 
 }  // namespace warmpool

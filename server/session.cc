@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "core/base/mutex.h"
 #include "server/grpc_status.h"
 #include "server/session_answers.h"
@@ -30,6 +31,8 @@ constexpr size_t kMaxOutgoing = 16384;
 constexpr size_t kMaxAttaches = kMaxOutgoing / 2;
 // More than any machine has: the sum over all Sessions does not overflow.
 constexpr uint64_t kMaxIdleBytes = uint64_t{1} << 46;
+// More than there are; a report with more does not tell by size class.
+constexpr int kMaxIdleClasses = 256;
 // Requests of one Session that workers have or wait for.
 constexpr size_t kMaxSlow = 16;
 
@@ -136,7 +139,7 @@ class SessionCall final : public SessionHub::Session {
     if (!released.empty()) {
       serving_.handlers->ReleaseQuietly(holder_, released);
     }
-    if (request_.has_idle()) NoteIdle(request_.idle().idle_bytes());
+    if (request_.has_idle()) NoteIdle(request_.idle());
     const bool asks =
         request_.request_case() != v1::SessionRequest::REQUEST_NOT_SET ||
         request_.tag() != 0;
@@ -153,16 +156,26 @@ class SessionCall final : public SessionHub::Session {
     Read();
   }
 
-  void NoteIdle(uint64_t bytes) {
-    const uint64_t idle = std::min(bytes, kMaxIdleBytes);
-    uint64_t before = 0;
+  void NoteIdle(v1::IdleReport idle) {
+    idle.set_idle_bytes(std::min(idle.idle_bytes(), kMaxIdleBytes));
+    if (idle.size_classes_size() > kMaxIdleClasses) idle.clear_size_classes();
+    v1::IdleReport before;
     {
       MutexLock lock(&mutex_);
       // Its bytes do not count any more.
       if (finished_) return;
-      before = std::exchange(idle_bytes_, idle);
+      before = std::exchange(idle_, idle);
     }
-    serving_.sessions->ChangeIdle(before, idle);
+    serving_.sessions->ChangeIdle(holder_, before, idle);
+  }
+
+  void CountAnswer(const v1::SessionRequest& request, absl::Time begun,
+                   const v1::SessionResponse& response) {
+    const std::optional<Rpc> rpc = RpcOf(request);
+    if (!rpc.has_value()) return;
+    serving_.rpc_stats->Record(
+        *rpc, begun,
+        static_cast<absl::StatusCode>(response.reply().status().code()));
   }
 
   uint64_t BeginRequest() {
@@ -172,10 +185,12 @@ class SessionCall final : public SessionHub::Session {
   }
 
   bool AnswerIfReady() {
+    const absl::Time begun = serving_.rpc_stats->Begin();
     const uint64_t number = BeginRequest();
     v1::SessionResponse response;
     const bool answered = AnswerAtOnce(*serving_.handlers, holder_, request_,
                                        response.mutable_reply());
+    if (answered) CountAnswer(request_, begun, response);
     MutexLock lock(&mutex_);
     EndRequestLocked(number, answered ? &response : nullptr);
     return answered;
@@ -186,10 +201,12 @@ class SessionCall final : public SessionHub::Session {
       Attach();
       return;
     }
+    const absl::Time begun = serving_.rpc_stats->Begin();
     const uint64_t number = BeginRequest();
     v1::SessionResponse response;
     const bool answered = AnswerAtOnce(*serving_.handlers, holder_, request_,
                                        response.mutable_reply());
+    if (answered) CountAnswer(request_, begun, response);
     {
       MutexLock lock(&mutex_);
       if (answered) {
@@ -201,9 +218,10 @@ class SessionCall final : public SessionHub::Session {
     Workers* const worker =
         request_.has_release() ? serving_.releaser : serving_.workers;
     worker->Run(
-        [this, number, request = std::make_shared<v1::SessionRequest>(
-                           std::move(request_))] {
-          AnswerSlowly(number, *request);
+        [this, number, begun,
+         request =
+             std::make_shared<v1::SessionRequest>(std::move(request_))] {
+          AnswerSlowly(number, begun, *request);
         });
   }
 
@@ -211,8 +229,8 @@ class SessionCall final : public SessionHub::Session {
   class SessionAttach final : public WaitingAttach {
    public:
     SessionAttach(SessionCall* call, const v1::SessionRequest& request)
-        : WaitingAttach(call->serving_.handlers, call->holder_,
-                        request.attach()),
+        : WaitingAttach(call->serving_.handlers, call->serving_.rpc_stats,
+                        call->holder_, request.attach()),
           call_(*call),
           tag_(request.tag()) {}
 
@@ -299,10 +317,12 @@ class SessionCall final : public SessionHub::Session {
   }
 
   // Runs on a worker.
-  void AnswerSlowly(uint64_t number, const v1::SessionRequest& request) {
+  void AnswerSlowly(uint64_t number, absl::Time begun,
+                    const v1::SessionRequest& request) {
     v1::SessionResponse response;
     AnswerInFull(*serving_.handlers, holder_, request,
                  response.mutable_reply());
+    CountAnswer(request, begun, response);
     bool read = false;
     {
       MutexLock lock(&mutex_);
@@ -344,16 +364,16 @@ class SessionCall final : public SessionHub::Session {
   // The call has come to its end, or was cancelled.
   void OnOver(bool) {
     serving_.sessions->Remove(holder_, this);
-    uint64_t idle = 0;
+    v1::IdleReport idle;
     Attaches attaches;
     {
       MutexLock lock(&mutex_);
       FinishLocked(grpc::Status::CANCELLED);
-      idle = std::exchange(idle_bytes_, 0);
+      idle = std::exchange(idle_, v1::IdleReport());
       attaches = attaches_;
     }
     for (const auto& attach : attaches) attach->Cancel();
-    serving_.sessions->ChangeIdle(idle, 0);
+    serving_.sessions->ChangeIdle(holder_, idle, v1::IdleReport());
     EndStep();
   }
 
@@ -421,7 +441,7 @@ class SessionCall final : public SessionHub::Session {
   // What gRPC and the workers are still to come back with.
   int steps_ ABSL_GUARDED_BY(mutex_) = 0;
   // As the client reported last.
-  uint64_t idle_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  v1::IdleReport idle_ ABSL_GUARDED_BY(mutex_);
   // The front belongs to the write under way.
   std::deque<v1::SessionResponse> outgoing_ ABSL_GUARDED_BY(mutex_);
   // Requests are numbered as they come; those whose answers are being made.

@@ -1,7 +1,5 @@
 #include "server/session_answers.h"
 
-#include <optional>
-
 #include "absl/strings/str_cat.h"
 #include "server/conversion.h"
 
@@ -39,6 +37,22 @@ bool LeaseEach(const v1::LeaseManyRequest& request, LeaseFunction lease,
 }
 
 }  // namespace
+
+std::optional<Rpc> RpcOf(const v1::SessionRequest& request) {
+  switch (request.request_case()) {
+    case v1::SessionRequest::kLease: return Rpc::kLease;
+    case v1::SessionRequest::kAttach: return Rpc::kAttach;
+    case v1::SessionRequest::kRelease: return Rpc::kRelease;
+    case v1::SessionRequest::kRenew: return Rpc::kRenew;
+    case v1::SessionRequest::kAssertion: return Rpc::kAssert;
+    case v1::SessionRequest::kLeaseMany: return Rpc::kLeaseMany;
+    case v1::SessionRequest::kSeal: return Rpc::kSeal;
+    case v1::SessionRequest::kMakeTicket: return Rpc::kMakeTicket;
+    case v1::SessionRequest::kClaim: return Rpc::kClaim;
+    case v1::SessionRequest::REQUEST_NOT_SET: break;
+  }
+  return std::nullopt;
+}
 
 bool AnswerAtOnce(Handlers& handlers, HolderId holder,
                   const v1::SessionRequest& request, v1::SessionReply* reply) {

@@ -4,16 +4,21 @@
 #define WARMPOOL_SERVER_SESSION_ANSWERS_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "core/pool/lease.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 #include "server/handlers.h"
+#include "server/rpc_stats.h"
 
 namespace warmpool {
 
 // Of one LeaseMany.
 inline constexpr int kMaxLeasesInRequest = 64;
+
+// Which RPC the request is one of; nullopt for none that is known.
+std::optional<Rpc> RpcOf(const v1::SessionRequest& request);
 
 // Does what is quick of `request`, which is none to attach; false: AnswerInFull
 // has to be called, as the rest may take long.

@@ -35,15 +35,23 @@ class SessionHub {
   void Notify(HolderId holder, const v1::SessionResponse& notice);
   void NotifyAll(const v1::SessionResponse& notice);
 
-  // A Session's client keeps `to` bytes idle, instead of `from`.
-  void ChangeIdle(uint64_t from, uint64_t to);
-  // Of all Sessions together.
+  // A Session's client keeps what `to` says idle, instead of `from`.
+  void ChangeIdle(HolderId holder, const v1::IdleReport& from,
+                  const v1::IdleReport& to);
+  // Bytes of all Sessions together; of those by holder, and by the bytes of a
+  // segment, where clients tell. What has none is not in it.
   uint64_t idle_bytes() const { return idle_bytes_; }
+  using IdleByHolder = absl::flat_hash_map<HolderId, uint64_t>;
+  IdleByHolder idle_by_holder() const;
+  using IdleByClass = absl::flat_hash_map<uint64_t, uint64_t>;
+  IdleByClass idle_by_class() const;
 
  private:
   std::atomic<uint64_t> idle_bytes_ = 0;
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
+  IdleByHolder idle_by_holder_ ABSL_GUARDED_BY(mutex_);
+  IdleByClass idle_by_class_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<HolderId, absl::flat_hash_set<Session*>> sessions_
       ABSL_GUARDED_BY(mutex_);
 };

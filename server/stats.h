@@ -1,27 +1,70 @@
-// The pool's statistics as GetStats answers them.
+// StatsSource: what GetStats and ListHolders answer, whoever asks.
 #ifndef WARMPOOL_SERVER_STATS_H_
 #define WARMPOOL_SERVER_STATS_H_
 
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
+#include "absl/time/time.h"
+#include "core/base/clock.h"
+#include "core/base/mutex.h"
 #include "core/memory/segment_directory.h"
 #include "core/memory/system_calls.h"
+#include "core/pool/lease.h"
 #include "core/pool/pool.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 #include "server/memory_pressure.h"
+#include "server/recent_stats.h"
+#include "server/rpc_stats.h"
+#include "server/session_hub.h"
 
 namespace warmpool {
 
-// How segments came by their pages.
-void FillHugePages(const SegmentDirectory& directory,
-                   v1::HugePageCounts* huge_pages);
+// Takes out what is none of another user's business.
+void HideProcess(v1::Refusal* refusal);
 
-// How often the machine was short of memory.
-void FillMemoryPressure(const MemoryPressure::Counts& counts,
-                        v1::MemoryPressureCounts* pressure);
+// Thread-safe.
+class StatsSource {
+ public:
+  // What is pointed to must outlive this.
+  struct Deps {
+    const Clock* clock;
+    const Pool* pool;
+    SegmentDirectory* directory;
+    const SystemCalls* calls;
+    const MemoryPressure* memory_pressure;
+    const SessionHub* sessions;
+    RpcStats* rpcs;
+  };
 
-// Fills everything but what only the daemon knows (pid, uptime, directory,
-// bytes free on the filesystem, memory pressure) or its directory.
-void FillStats(const Pool::Stats& stats, const SystemCalls& calls,
-               v1::GetStatsResponse* response);
+  explicit StatsSource(const Deps& deps);
+
+  // What to tell of where the status page is.
+  void SetMetricsListen(std::string address);
+
+  // Everything, the last refusal as an admin sees it.
+  void Fill(v1::GetStatsResponse* response);
+
+  // To be called after anything has happened; see RecentStats::Look.
+  absl::Time Look();
+
+  // Those processes that are `shown` and have leases, most bytes first.
+  std::vector<v1::HolderUsage> Holders(
+      absl::FunctionRef<bool(const Holder&)> shown) const;
+
+ private:
+  // What RecentStats tells apart by time, and what else is at hand.
+  void FillCounts(v1::GetStatsResponse* response) const;
+
+  const Deps deps_;
+  const absl::Time started_at_;
+  RecentStats recent_;
+
+  Mutex mutex_;
+  std::string metrics_listen_ ABSL_GUARDED_BY(mutex_);
+};
 
 }  // namespace warmpool
 

@@ -31,7 +31,8 @@ constexpr int kWorkerThreads = 4;
 }  // namespace
 
 Transport::Transport(const Clock* clock, HolderRegistry* holders,
-                     Handlers* handlers, SessionHub* sessions)
+                     Handlers* handlers, SessionHub* sessions,
+                     RpcStats* rpc_stats)
     : clock_(*clock),
       holders_(*holders),
       workers_(kWorkerThreads),
@@ -42,7 +43,8 @@ Transport::Transport(const Clock* clock, HolderRegistry* holders,
                .releaser = &releaser_,
                .holders = holders,
                .handlers = handlers,
-               .sessions = sessions},
+               .sessions = sessions,
+               .rpc_stats = rpc_stats},
       refusals_(clock) {}
 
 Transport::~Transport() { Stop(); }

@@ -20,6 +20,7 @@
 #include "server/preface_gate.h"
 #include "server/serving.h"
 #include "server/serving_queue.h"
+#include "server/rpc_stats.h"
 #include "server/session_hub.h"
 #include "server/unique_fd.h"
 #include "server/workers.h"
@@ -30,7 +31,7 @@ class Transport {
  public:
   // What is pointed to must outlive this.
   Transport(const Clock* clock, HolderRegistry* holders, Handlers* handlers,
-            SessionHub* sessions);
+            SessionHub* sessions, RpcStats* rpc_stats);
   // Stops.
   ~Transport();
 

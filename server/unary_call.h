@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "core/pool/lease.h"
 #include "server/grpc_status.h"
 #include "server/serving.h"
@@ -18,6 +19,7 @@ namespace warmpool {
 template <typename Request, typename Response>
 struct UnaryMethod {
   using Service = v1::MemoryPool::AsyncService;
+  Rpc rpc;
   // Service::RequestX.
   void (Service::*await)(grpc::ServerContext*, Request*,
                          grpc::ServerAsyncResponseWriter<Response>*,
@@ -53,6 +55,7 @@ class UnaryCall final : public ServingQueue::Event {
       return;
     }
     answered_ = true;
+    begun_ = serving_.rpc_stats->Begin();
     Await(serving_, method_);
     Answer();
   }
@@ -78,6 +81,7 @@ class UnaryCall final : public ServingQueue::Event {
 
   // Afterwards the serving thread may delete this.
   void Finish(const absl::Status& status) {
+    serving_.rpc_stats->Record(method_.rpc, begun_, status.code());
     if (status.ok()) {
       writer_.Finish(response_, grpc::Status::OK, this);
     } else {
@@ -93,6 +97,7 @@ class UnaryCall final : public ServingQueue::Event {
   Response response_;
   grpc::ServerAsyncResponseWriter<Response> writer_{&context_};
   bool answered_ = false;
+  absl::Time begun_;
 };
 
 }  // namespace warmpool

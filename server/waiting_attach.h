@@ -17,14 +17,19 @@
 #include "core/pool/lease.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 #include "server/handlers.h"
+#include "server/rpc_stats.h"
 
 namespace warmpool {
 
 class WaitingAttach : public std::enable_shared_from_this<WaitingAttach> {
  public:
-  // `handlers` must outlive this.
-  WaitingAttach(Handlers* handlers, HolderId holder, v1::AttachRequest request)
-      : handlers_(*handlers), holder_(holder), request_(std::move(request)) {}
+  // What is pointed to must outlive this.
+  WaitingAttach(Handlers* handlers, RpcStats* stats, HolderId holder,
+                v1::AttachRequest request)
+      : handlers_(*handlers),
+        stats_(*stats),
+        holder_(holder),
+        request_(std::move(request)) {}
   virtual ~WaitingAttach() = default;
 
   // Makes the request. To be called once.
@@ -46,6 +51,7 @@ class WaitingAttach : public std::enable_shared_from_this<WaitingAttach> {
 
  private:
   Handlers& handlers_;
+  RpcStats& stats_;
   const HolderId holder_;
   const v1::AttachRequest request_;
 

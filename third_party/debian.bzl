@@ -113,6 +113,16 @@ def debian_dependencies():
     )
 
     pkg_config_repository(
+        name = "com_github_yhirose_cpp_httplib",
+        libraries = {":httplib": "cpp-httplib"},
+    )
+
+    pkg_config_repository(
+        name = "com_github_jupp0r_prometheus_cpp",
+        libraries = {":core": "prometheus-cpp-core"},
+    )
+
+    pkg_config_repository(
         name = "com_google_protobuf",
         libraries = {":protobuf": "protobuf"},
         extra_build_files = {"//third_party:protobuf.BUILD": "BUILD.bazel"},

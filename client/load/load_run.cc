@@ -7,8 +7,8 @@
 
 #include "client/load/progress_bar.h"
 #include "client/load/report.h"
-#include "client/load/stats_difference.h"
 #include "client/warmpool.h"
+#include "proto/warmpool/v1/stats_difference.h"
 
 namespace warmpool {
 namespace {

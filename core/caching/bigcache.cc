@@ -17,6 +17,16 @@ uint64_t BigCache::Counts::evictions_total() const {
   return std::accumulate(evictions.begin(), evictions.end(), uint64_t{0});
 }
 
+BigCache::Counts& BigCache::Counts::operator+=(const Counts& other) {
+  hits += other.hits;
+  misses += other.misses;
+  retained += other.retained;
+  for (size_t i = 0; i < evictions.size(); ++i) {
+    evictions[i] += other.evictions[i];
+  }
+  return *this;
+}
+
 BigCache::BigCache(const Options& options) : options_(options) {}
 
 BigCache::~BigCache() {
@@ -28,10 +38,10 @@ std::optional<Segment> BigCache::Take(uid_t owner, SizeClass size_class,
   Ring& ring = RingOf(owner, size_class, now);
   ring.demand.Acquired(now);
   if (ring.slots.empty()) {
-    ++counts_.misses;
+    ++CountsOf(size_class).misses;
     return std::nullopt;
   }
-  ++counts_.hits;
+  ++CountsOf(size_class).hits;
   const Order::iterator newest = ring.slots.back();
   ring.slots.pop_back();
   Segment segment = std::move(newest->segment);
@@ -65,7 +75,7 @@ void BigCache::Retain(Segment segment, absl::Time now,
   Ring& ring = RingOf(segment.owner(), segment.size_class(), now);
   ring.demand.Released(now);
   retained_bytes_ += segment.bytes();
-  ++counts_.retained;
+  ++CountsOf(segment.size_class()).retained;
   order_.push_back(Entry{std::move(segment), now});
   ring.slots.push_back(std::prev(order_.end()));
   while (ring.slots.size() > LimitOf(ring)) {
@@ -113,6 +123,29 @@ absl::Time BigCache::NextDecay() const {
   return order_.front().retained_at + options_.decay;
 }
 
+BigCache::Counts& BigCache::CountsOf(SizeClass size_class) {
+  if (size_class.index >= counts_.size()) counts_.resize(size_class.index + 1);
+  return counts_[size_class.index];
+}
+
+BigCache::Counts BigCache::counts() const {
+  Counts all;
+  for (const Counts& counts : counts_) all += counts;
+  return all;
+}
+
+std::vector<BigCache::Occupancy> BigCache::ClassOccupancy() const {
+  std::vector<Occupancy> classes(counts_.size());
+  for (const auto& [key, ring] : rings_) {
+    // One that was only asked about.
+    if (key.second.index >= classes.size()) continue;
+    Occupancy& occupancy = classes[key.second.index];
+    occupancy.segments += ring.slots.size();
+    occupancy.slots += LimitOf(ring);
+  }
+  return classes;
+}
+
 size_t BigCache::LimitOf(const Ring& ring) const {
   if (options_.slots.has_value()) return *options_.slots;
   return std::max(kMinAdaptiveSlots, ring.demand.swing());
@@ -134,7 +167,8 @@ void BigCache::Evict(Ring& ring, std::deque<Order::iterator>::iterator slot,
   const Order::iterator entry = *slot;
   ring.slots.erase(slot);
   retained_bytes_ -= entry->segment.bytes();
-  ++counts_.evictions[static_cast<size_t>(reason)];
+  ++CountsOf(entry->segment.size_class())
+        .evictions[static_cast<size_t>(reason)];
   evicted->push_back(Eviction{std::move(entry->segment), reason});
   order_.erase(entry);
 }

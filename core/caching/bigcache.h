@@ -79,6 +79,14 @@ class BigCache {
     std::array<uint64_t, kEvictionReasonCount> evictions{};
 
     uint64_t evictions_total() const;
+    Counts& operator+=(const Counts& other);
+  };
+
+  // What the rings of one size class hold together, whoever's they are.
+  struct Occupancy {
+    size_t segments = 0;
+    // Segments that they may hold at this moment.
+    size_t slots = 0;
   };
 
   explicit BigCache(const Options& options);
@@ -94,9 +102,9 @@ class BigCache {
 
   // Counts a segment that came back and went out again before it was retained in
   // a ring, which is the same to whoever counts.
-  void NotePassedOn() {
-    ++counts_.retained;
-    ++counts_.hits;
+  void NotePassedOn(SizeClass size_class) {
+    ++CountsOf(size_class).retained;
+    ++CountsOf(size_class).hits;
   }
 
   // Whether Take would find one.
@@ -128,7 +136,11 @@ class BigCache {
 
   uint64_t retained_bytes() const { return retained_bytes_; }
   size_t retained_segments() const { return order_.size(); }
-  const Counts& counts() const { return counts_; }
+  // Of all classes together.
+  Counts counts() const;
+  // By the classes' indices; those beyond the end were never asked for.
+  const std::vector<Counts>& class_counts() const { return counts_; }
+  std::vector<Occupancy> ClassOccupancy() const;
   // When the next segment decays; InfiniteFuture if none.
   absl::Time NextDecay() const;
 
@@ -150,6 +162,7 @@ class BigCache {
   };
 
   size_t LimitOf(const Ring& ring) const;
+  Counts& CountsOf(SizeClass size_class);
   Ring& RingOf(uid_t owner, SizeClass size_class, absl::Time now);
   // Evicts one entry of `ring`.
   void Evict(Ring& ring, std::deque<Order::iterator>::iterator slot,
@@ -164,7 +177,8 @@ class BigCache {
   Order order_;
   absl::flat_hash_map<Key, Ring> rings_;
   uint64_t retained_bytes_ = 0;
-  Counts counts_;
+  // By the classes' indices.
+  std::vector<Counts> counts_;
 };
 
 }  // namespace warmpool

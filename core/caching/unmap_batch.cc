@@ -5,17 +5,28 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <optional>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "core/base/check.h"
+#include "core/base/clock.h"
 #include "core/memory/descriptor_cache.h"
 #include "core/memory/ending_calls.h"
 #include "core/memory/reopen.h"
 #include "core/memory/retry.h"
 
 namespace warmpool {
+namespace {
+
+// The index in Counts::flush_sizes.
+size_t FlushSizeOf(size_t blocks) {
+  const auto doublings = static_cast<size_t>(std::bit_width(blocks - 1));
+  return std::min(doublings, UnmapBatch::kFlushSizes - 1);
+}
+
+}  // namespace
 
 UnmapBatch::UnmapBatch(SystemCalls* calls, const Options& options,
                        EndedCallback on_ended)
@@ -126,13 +137,16 @@ bool UnmapBatch::EndOneBatch(IdleThread* idle) {
     batch = next_batch_++;
     being_ended_.insert(batch);
   }
+  const absl::Time begun = MonotonicClock::Get().Now();
   End(absl::MakeSpan(blocks), /*unlink=*/true, idle);
+  flush_latency_.Record(MonotonicClock::Get().Now() - begun);
   if (on_ended_) on_ended_(blocks);
   {
     MutexLock lock(&mutex_);
     being_ended_.erase(batch);
     ++counts_.flushes;
     counts_.blocks_flushed += blocks.size();
+    ++counts_.flush_sizes[FlushSizeOf(blocks.size())];
     counts_.largest_flush_blocks =
         std::max<uint64_t>(counts_.largest_flush_blocks, blocks.size());
   }

@@ -13,6 +13,7 @@
 #ifndef WARMPOOL_CORE_CACHING_UNMAP_BATCH_H_
 #define WARMPOOL_CORE_CACHING_UNMAP_BATCH_H_
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -26,6 +27,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "core/base/idle_thread.h"
+#include "core/base/latency_histogram.h"
 #include "core/base/mutex.h"
 #include "core/memory/segment.h"
 #include "core/memory/system_calls.h"
@@ -76,6 +78,9 @@ class UnmapBatch {
     absl::Duration max_age = absl::InfiniteDuration();
   };
 
+  // Flushes are counted by their blocks: up to 1, 2, 4, ... 1024, and more.
+  static constexpr size_t kFlushSizes = 12;
+
   struct Counts {
     uint64_t blocks_added = 0;
     uint64_t bytes_added = 0;
@@ -83,6 +88,8 @@ class UnmapBatch {
     uint64_t flushes = 0;
     uint64_t blocks_flushed = 0;
     uint64_t largest_flush_blocks = 0;
+    // Flushes of up to 2^i blocks, and more than 2^(i-1).
+    std::array<uint64_t, kFlushSizes> flush_sizes{};
     uint64_t small_blocks_ended = 0;
     // At this moment: added and not yet flushed.
     uint64_t blocks_waiting = 0;
@@ -117,6 +124,9 @@ class UnmapBatch {
   absl::Time HandOverAged(absl::Time now);
 
   Counts counts() const;
+  // How long flushes took, from the first system call to the last; but for the
+  // closes that an IdleThread has to do.
+  const LatencyHistogram& flush_latency() const { return flush_latency_; }
   void CheckInvariants() const;
 
  private:
@@ -168,6 +178,7 @@ class UnmapBatch {
   Counts counts_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
+  LatencyHistogram flush_latency_;
   // Calls of Flush under way. Read where no lock may be taken.
   std::atomic<int> flushers_ = 0;
   std::thread drainer_;

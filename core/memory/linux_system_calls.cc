@@ -10,6 +10,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/memory/ending_calls.h"
 #include "core/memory/system_calls.h"
 
@@ -17,6 +18,27 @@ namespace warmpool {
 namespace {
 
 int ResultOf(int returned) { return returned < 0 ? -errno : returned; }
+
+// The steps of making and ending memory. What proves a segment for each lease
+// is quick, and reading the clock twice would be felt.
+bool IsTimed(SystemCalls::Call call) {
+  using Call = SystemCalls::Call;
+  switch (call) {
+    case Call::kOpen:
+    case Call::kFallocate:
+    case Call::kMmap:
+    case Call::kMadvise:
+    case Call::kProcessMadvise:
+    case Call::kMunmap:
+    case Call::kUnlink:
+    case Call::kClose:
+    case Call::kRename:
+    case Call::kTruncate:
+      return true;
+    default:
+      return false;
+  }
+}
 
 }  // namespace
 
@@ -45,17 +67,31 @@ const char* SystemCalls::Name(Call call) {
   return "?";
 }
 
+class LinuxSystemCalls::Timed {
+ public:
+  Timed(LinuxSystemCalls* calls, Call call)
+      : latency_(calls->latencies_[static_cast<size_t>(call)]),
+        begun_(MonotonicClock::Get().Now()) {
+    calls->Counted(call);
+  }
+  ~Timed() { latency_.Record(MonotonicClock::Get().Now() - begun_); }
+
+ private:
+  LatencyHistogram& latency_;
+  const absl::Time begun_;
+};
+
 class LinuxSystemCalls::LinuxEndingCalls final : public EndingCalls {
  public:
   explicit LinuxEndingCalls(LinuxSystemCalls* calls) : calls_(*calls) {}
 
   int Unmap(void* address, size_t bytes) override {
-    calls_.Counted(Call::kMunmap);
+    const Timed timed(&calls_, Call::kMunmap);
     return ResultOf(munmap(address, bytes));
   }
 
   int FreePages(const std::vector<iovec>& ranges) override {
-    calls_.Counted(Call::kProcessMadvise);
+    const Timed timed(&calls_, Call::kProcessMadvise);
     // A process may advise itself since Linux 6.13; the kernel flushes the TLB
     // once for all ranges since 6.16.
     const int self = static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0));
@@ -72,12 +108,12 @@ class LinuxSystemCalls::LinuxEndingCalls final : public EndingCalls {
   }
 
   int Unlink(int directory_fd, const std::string& name) override {
-    calls_.Counted(Call::kUnlink);
+    const Timed timed(&calls_, Call::kUnlink);
     return ResultOf(unlinkat(directory_fd, name.c_str(), 0));
   }
 
   int Truncate(int fd) override {
-    calls_.Counted(Call::kTruncate);
+    const Timed timed(&calls_, Call::kTruncate);
     return ResultOf(ftruncate(fd, 0));
   }
 
@@ -97,18 +133,18 @@ LinuxSystemCalls::~LinuxSystemCalls() = default;
 
 int LinuxSystemCalls::Open(int directory_fd, const std::string& name,
                            int flags, mode_t mode) {
-  Counted(Call::kOpen);
+  const Timed timed(this, Call::kOpen);
   return ResultOf(openat(directory_fd, name.c_str(),
                          flags | O_CLOEXEC | O_NOFOLLOW, mode));
 }
 
 int LinuxSystemCalls::Allocate(int fd, uint64_t bytes) {
-  Counted(Call::kFallocate);
+  const Timed timed(this, Call::kFallocate);
   return ResultOf(fallocate(fd, 0, 0, static_cast<off_t>(bytes)));
 }
 
 int LinuxSystemCalls::Resize(int fd, uint64_t bytes) {
-  Counted(Call::kTruncate);
+  const Timed timed(this, Call::kTruncate);
   return ResultOf(ftruncate(fd, static_cast<off_t>(bytes)));
 }
 
@@ -156,19 +192,19 @@ int LinuxSystemCalls::FilesystemSpace(int fd, FilesystemBytes* bytes) {
 
 int64_t LinuxSystemCalls::Map(void* address, size_t bytes, int protection,
                               int flags, int fd) {
-  Counted(Call::kMmap);
+  const Timed timed(this, Call::kMmap);
   void* const mapped = mmap(address, bytes, protection, flags, fd, 0);
   if (mapped == MAP_FAILED) return -errno;
   return static_cast<int64_t>(reinterpret_cast<intptr_t>(mapped));
 }
 
 int LinuxSystemCalls::Advise(void* address, size_t bytes, int advice) {
-  Counted(Call::kMadvise);
+  const Timed timed(this, Call::kMadvise);
   return ResultOf(madvise(address, bytes, advice));
 }
 
 int LinuxSystemCalls::Close(int fd) {
-  Counted(Call::kClose);
+  const Timed timed(this, Call::kClose);
   return ResultOf(close(fd));
 }
 
@@ -189,7 +225,7 @@ int64_t LinuxSystemCalls::Write(int fd, const void* data, size_t bytes,
 int LinuxSystemCalls::Rename(int from_directory_fd, const std::string& from,
                              int to_directory_fd, const std::string& to,
                              unsigned flags) {
-  Counted(Call::kRename);
+  const Timed timed(this, Call::kRename);
   return ResultOf(renameat2(from_directory_fd, from.c_str(), to_directory_fd,
                             to.c_str(), flags));
 }
@@ -217,6 +253,10 @@ int LinuxSystemCalls::SetAcl(int fd, const std::string& acl) {
 }
 
 EndingCalls& LinuxSystemCalls::Ending() { return *ending_; }
+
+const LatencyHistogram* LinuxSystemCalls::Latency(Call call) const {
+  return IsTimed(call) ? &latencies_[static_cast<size_t>(call)] : nullptr;
+}
 
 uint64_t LinuxSystemCalls::Count(Call call) const {
   return counts_[static_cast<size_t>(call)].load(std::memory_order_relaxed);

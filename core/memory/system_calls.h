@@ -19,6 +19,8 @@
 #include <memory>
 #include <string>
 
+#include "core/base/latency_histogram.h"
+
 namespace warmpool {
 
 class EndingCalls;
@@ -100,6 +102,9 @@ class SystemCalls {
 
   // Times that a call was made since construction.
   virtual uint64_t Count(Call call) const = 0;
+  // How long they took, for those that make or end memory; null for those that
+  // are quick, and may be made for every lease.
+  virtual const LatencyHistogram* Latency(Call call) const = 0;
 
   // As the kernel names it: "munmap".
   static const char* Name(Call call);
@@ -139,15 +144,19 @@ class LinuxSystemCalls final : public SystemCalls {
   int SetAcl(int fd, const std::string& acl) override;
   EndingCalls& Ending() override;
   uint64_t Count(Call call) const override;
+  const LatencyHistogram* Latency(Call call) const override;
 
  private:
   class LinuxEndingCalls;
+  // A call that is counted and timed, from its construction to its end.
+  class Timed;
 
   void Counted(Call call) {
     counts_[static_cast<size_t>(call)].fetch_add(1, std::memory_order_relaxed);
   }
 
   std::array<std::atomic<uint64_t>, kCallCount> counts_{};
+  std::array<LatencyHistogram, kCallCount> latencies_;
   const std::unique_ptr<LinuxEndingCalls> ending_;
 };
 

@@ -1,7 +1,8 @@
-// ByteLedger: where every byte of the capacity is. Bytes change their state in
-// one step, so at every instant
+// ByteLedger: where every byte of the capacity is, of each size class and in all.
+// Bytes change their state in one step, so at every instant
 //   capacity = leased + retained + batched + stock + quarantined + overhead
-//            + free.
+//            + free,
+// and all but overhead and free are the sums over the size classes.
 #ifndef WARMPOOL_CORE_POOL_BYTE_LEDGER_H_
 #define WARMPOOL_CORE_POOL_BYTE_LEDGER_H_
 
@@ -9,8 +10,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
+#include <vector>
 
 #include "core/base/check.h"
+#include "core/memory/size_class.h"
 
 namespace warmpool {
 
@@ -35,6 +38,12 @@ class ByteLedger {
   uint64_t in(ByteState state) const {
     return bytes_[static_cast<size_t>(state)];
   }
+  // The same, of the segments of one class.
+  uint64_t in(ByteState state, SizeClass size_class) const {
+    return size_class.index < by_class_.size()
+               ? by_class_[size_class.index][static_cast<size_t>(state)]
+               : 0;
+  }
   uint64_t used() const {
     return std::accumulate(bytes_.begin(), bytes_.end(), uint64_t{0});
   }
@@ -43,26 +52,46 @@ class ByteLedger {
     return used() < capacity_ ? capacity_ - used() : 0;
   }
 
-  // Takes bytes from what is free. Taking more than that is for bytes that are
-  // there already, such as an earlier daemon's.
-  void Enter(ByteState state, uint64_t bytes) { Of(state) += bytes; }
+  // Takes bytes of a segment from what is free. Taking more than that is for
+  // bytes that are there already, such as an earlier daemon's.
+  void Enter(ByteState state, SizeClass size_class, uint64_t bytes) {
+    bytes_[static_cast<size_t>(state)] += bytes;
+    Of(state, size_class) += bytes;
+  }
 
-  void Move(ByteState from, ByteState to, uint64_t bytes) {
-    Leave(from, bytes);
-    Enter(to, bytes);
+  void Move(ByteState from, ByteState to, SizeClass size_class,
+            uint64_t bytes) {
+    Leave(from, size_class, bytes);
+    Enter(to, size_class, bytes);
   }
 
   // Gives bytes back to what is free.
-  void Leave(ByteState state, uint64_t bytes) {
-    WARMPOOL_CHECK(Of(state) >= bytes, "bytes leave a state they were not in");
-    Of(state) -= bytes;
+  void Leave(ByteState state, SizeClass size_class, uint64_t bytes) {
+    WARMPOOL_CHECK(Of(state, size_class) >= bytes,
+                   "bytes leave a state they were not in");
+    bytes_[static_cast<size_t>(state)] -= bytes;
+    Of(state, size_class) -= bytes;
+  }
+
+  // Bytes of files of the daemon's own.
+  void EnterOverhead(uint64_t bytes) {
+    bytes_[static_cast<size_t>(ByteState::kOverhead)] += bytes;
   }
 
  private:
-  uint64_t& Of(ByteState state) { return bytes_[static_cast<size_t>(state)]; }
+  using Bytes = std::array<uint64_t, kByteStateCount>;
+
+  uint64_t& Of(ByteState state, SizeClass size_class) {
+    if (size_class.index >= by_class_.size()) {
+      by_class_.resize(size_class.index + 1);
+    }
+    return by_class_[size_class.index][static_cast<size_t>(state)];
+  }
 
   uint64_t capacity_;
-  std::array<uint64_t, kByteStateCount> bytes_{};
+  Bytes bytes_{};
+  // By index; those beyond the end have nothing.
+  std::vector<Bytes> by_class_;
 };
 
 }  // namespace warmpool

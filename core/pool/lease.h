@@ -47,6 +47,14 @@ struct Holder {
   std::vector<gid_t> gids = {};
 };
 
+// What a holder has.
+struct HolderUsage {
+  Holder holder;
+  size_t leases = 0;
+  // Of their segments. Where several leases are on one segment, each counts.
+  uint64_t bytes = 0;
+};
+
 // What a holder may do with its mapping.
 enum class Access {
   kReadOnly,

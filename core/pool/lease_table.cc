@@ -67,6 +67,15 @@ bool LeaseTable::HasLeases(HolderId id) const {
   return it != holders_.end() && !it->second.leases.empty();
 }
 
+std::vector<HolderUsage> LeaseTable::Usages() const {
+  std::vector<HolderUsage> usages;
+  for (const auto& [id, entry] : holders_) {
+    if (entry.leases.empty()) continue;
+    usages.push_back({entry.holder, entry.leases.size(), entry.bytes});
+  }
+  return usages;
+}
+
 void LeaseTable::RemoveHolder(HolderId id) {
   const auto it = holders_.find(id);
   if (it == holders_.end()) return;
@@ -152,7 +161,9 @@ const LeaseTable::Lease& LeaseTable::AddLease(Buffer* buffer, Lease lease) {
   const auto [it, is_new] = leases_.emplace(lease.id, lease);
   WARMPOOL_CHECK(is_new, "a lease id was given twice");
   buffer->leases.insert(lease.id);
-  holders_.at(lease.holder).leases.insert(lease.id);
+  HolderEntry& holder = holders_.at(lease.holder);
+  holder.leases.insert(lease.id);
+  holder.bytes += buffer->segment.bytes();
   requests_[RequestKey(lease.holder, lease.request_id)] = lease.id;
   if (lease.state == LeaseState::kRecovering) ++recovering_count_;
   if (lease.expires_at != absl::InfiniteFuture()) {
@@ -234,7 +245,9 @@ LeaseTable::Ended LeaseTable::End(const LeaseId& id, EndCause cause) {
   RememberEnd(lease, cause);
   if (lease.state == LeaseState::kRecovering) --recovering_count_;
   expiries_.erase(std::make_pair(lease.expires_at, id));
-  holders_.at(lease.holder).leases.erase(id);
+  HolderEntry& holder = holders_.at(lease.holder);
+  holder.leases.erase(id);
+  holder.bytes -= buffer.segment.bytes();
   buffer.leases.erase(id);
   leases_.erase(it);
   Pin(&buffer);
@@ -283,7 +296,14 @@ absl::Status LeaseTable::Buffer::MayHaveAnotherLease() const {
 
 void LeaseTable::CheckInvariants() const {
   size_t held = 0;
-  for (const auto& [id, entry] : holders_) held += entry.leases.size();
+  for (const auto& [id, entry] : holders_) {
+    held += entry.leases.size();
+    uint64_t bytes = 0;
+    for (const LeaseId& lease : entry.leases) {
+      bytes += leases_.at(lease).buffer->segment.bytes();
+    }
+    WARMPOOL_CHECK(bytes == entry.bytes, "a holder's bytes do not add up");
+  }
   WARMPOOL_CHECK(held == leases_.size(), "holders and leases disagree");
   size_t expiring = 0;
   size_t recovering = 0;

@@ -107,6 +107,8 @@ class LeaseTable {
   // Leases of a holder.
   std::vector<LeaseId> LeasesOf(HolderId id) const;
   bool HasLeases(HolderId id) const;
+  // What each holder that has a lease has.
+  std::vector<HolderUsage> Usages() const;
   // REQUIRES: it has no leases.
   void RemoveHolder(HolderId id);
 
@@ -183,6 +185,8 @@ class LeaseTable {
   struct HolderEntry {
     Holder holder;
     absl::flat_hash_set<LeaseId> leases;
+    // Of their segments.
+    uint64_t bytes = 0;
   };
   struct EndedEntry {
     HolderId holder = 0;

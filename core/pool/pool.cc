@@ -41,8 +41,15 @@ void Pool::AddHolder(Holder holder) {
   table_.AddHolder(std::move(holder));
 }
 
-void Pool::NoteRefused(const absl::Status& status) {
+void Pool::NoteRefused(HolderId holder, uint64_t bytes,
+                       const absl::Status& status) {
   MutexLock lock(&mutex_);
+  const Holder* const refused = table_.FindHolder(holder);
+  counts_.last_refusal = {.status = status,
+                          .age = absl::ZeroDuration(),
+                          .holder = refused == nullptr ? Holder() : *refused,
+                          .bytes = bytes};
+  last_refused_at_ = clock_.Now();
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument: ++counts_.refused_invalid; break;
     case absl::StatusCode::kResourceExhausted:
@@ -103,6 +110,20 @@ bool Pool::RenewLocked(const LeaseTable::Lease& lease, absl::Duration ttl,
   table_.Renew(lease.id, ttl, now);
   ++counts_.renewed;
   return news;
+}
+
+absl::StatusOr<Holder> Pool::FindHolder(HolderId holder) const {
+  MutexLock lock(&mutex_);
+  const Holder* const found = table_.FindHolder(holder);
+  if (found == nullptr) {
+    return absl::UnavailableError("the holder's process is gone");
+  }
+  return *found;
+}
+
+std::vector<HolderUsage> Pool::HolderUsages() const {
+  MutexLock lock(&mutex_);
+  return table_.Usages();
 }
 
 std::vector<BufferListing> Pool::ListAll() const {
@@ -189,6 +210,9 @@ Pool::Stats Pool::stats() const {
   const JournalKeeper::Counts journal = journal_.counts();
   MutexLock lock(&mutex_);
   Stats stats = counts_;
+  if (stats.last_refusal.has_value()) {
+    stats.last_refusal->age = clock_.Now() - last_refused_at_;
+  }
   stats.segments = std::move(segments);
   stats.live_leases = table_.lease_count();
   stats.recovering_leases = table_.recovering_count();

@@ -65,6 +65,17 @@ class Pool {
     size_t leftovers = 0;
   };
 
+  // Why a request for a lease was refused.
+  struct Refusal {
+    absl::Status status;
+    // Since then.
+    absl::Duration age;
+    // Whose request it was; without a pid if the process is not known.
+    Holder holder;
+    // Asked for. 0: none, or not to be told from the request.
+    uint64_t bytes = 0;
+  };
+
   struct Stats {
     SegmentPool::Stats segments;
     size_t live_leases = 0;
@@ -84,6 +95,7 @@ class Pool {
     uint64_t refused_name_taken = 0;
     uint64_t refused_draining = 0;
     uint64_t refused_other = 0;
+    std::optional<Refusal> last_refusal = std::nullopt;
     // By EndCause.
     uint64_t released = 0;
     uint64_t expired = 0;
@@ -162,8 +174,9 @@ class Pool {
   absl::StatusOr<LeaseGrant> Claim(HolderId holder,
                                    const ClaimRequest& request);
 
-  // Counts a request for a lease that was refused before it got here.
-  void NoteRefused(const absl::Status& status);
+  // Counts a request for a lease that was refused before it got here, and keeps
+  // why. `bytes` as in Refusal.
+  void NoteRefused(HolderId holder, uint64_t bytes, const absl::Status& status);
 
   // See SegmentPool.
   uint64_t returns() const { return segments_.returns(); }
@@ -190,6 +203,11 @@ class Pool {
   absl::StatusOr<BufferPage> List(HolderId holder, const BufferFilter& filter,
                                   size_t page_size,
                                   const std::string& page_token) const;
+
+  // UNAVAILABLE: the holder's process is gone.
+  absl::StatusOr<Holder> FindHolder(HolderId holder) const;
+  // What each holder that has a lease has, in no order.
+  std::vector<HolderUsage> HolderUsages() const;
 
   // Every buffer of every uid.
   std::vector<BufferListing> ListAll() const;
@@ -431,8 +449,9 @@ class Pool {
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   // RevokeAll was called.
   bool revoked_ ABSL_GUARDED_BY(mutex_) = false;
-  // The counters of it only.
+  // The counters of it, and the last refusal but for its age.
   Stats counts_ ABSL_GUARDED_BY(mutex_);
+  absl::Time last_refused_at_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace warmpool

@@ -16,7 +16,9 @@ std::optional<absl::StatusOr<LeaseGrant>> Pool::AttachOrWait(
     HolderId holder, const AttachRequest& request, AttachWait* wait) {
   std::optional<absl::StatusOr<LeaseGrant>> grant =
       AttachUncounted(holder, request, wait);
-  if (grant.has_value() && !grant->ok()) NoteRefused(grant->status());
+  if (grant.has_value() && !grant->ok()) {
+    NoteRefused(holder, /*bytes=*/0, grant->status());
+  }
   return grant;
 }
 

@@ -15,7 +15,9 @@ absl::StatusOr<LeaseGrant> Pool::Lease(HolderId holder,
   const bool tried_again =
       (request.if_ready && absl::IsNotFound(grant.status())) ||
       (!request.is_last_try && absl::IsResourceExhausted(grant.status()));
-  if (!grant.ok() && !tried_again) NoteRefused(grant.status());
+  if (!grant.ok() && !tried_again) {
+    NoteRefused(holder, request.bytes, grant.status());
+  }
   return grant;
 }
 

@@ -188,7 +188,7 @@ const LeaseTable::Lease& Pool::ExchangeLocked(const LeaseId& ended,
 absl::StatusOr<LeaseGrant> Pool::Claim(HolderId holder,
                                        const ClaimRequest& request) {
   absl::StatusOr<LeaseGrant> grant = ClaimUncounted(holder, request);
-  if (!grant.ok()) NoteRefused(grant.status());
+  if (!grant.ok()) NoteRefused(holder, /*bytes=*/0, grant.status());
   return grant;
 }
 

@@ -27,17 +27,18 @@ SegmentPool::SegmentPool(SegmentSource* source, SystemCalls* calls,
       unproven_(options.prove_within),
       stock_(options.stock),
       batch_(calls, options.batch, [this](absl::Span<const Segment> ended) {
-        uint64_t bytes = 0;
-        for (const Segment& segment : ended) bytes += segment.bytes();
         bool stock_lacked_room = false;
         {
           MutexLock lock(&mutex_);
-          ledger_.Leave(ByteState::kBatched, bytes);
+          for (const Segment& segment : ended) {
+            ledger_.Leave(ByteState::kBatched, segment.size_class(),
+                          segment.bytes());
+          }
           stock_lacked_room = std::exchange(stock_lacks_room_, false);
         }
         if (stock_lacked_room) NoteStockWanted();
       }) {
-  ledger_.Enter(ByteState::kOverhead, options.overhead_bytes);
+  ledger_.EnterOverhead(options.overhead_bytes);
 }
 
 SegmentPool::~SegmentPool() {
@@ -74,7 +75,7 @@ absl::StatusOr<SegmentPool::Acquired> SegmentPool::Acquire(
     bigcache_.NoteDropped(request.owner, *size_class, clock_.Now());
     return fresh.status();
   }
-  ++acquired_fresh_;
+  ++AcquireCountsLocked(*size_class).fresh;
   return Acquired{*std::move(fresh), Warmth::kFresh};
 }
 
@@ -95,18 +96,18 @@ std::optional<Segment> SegmentPool::TakeWarm(const AcquireRequest& request,
         segment = bigcache_.Take(request.owner, size_class, clock_.Now());
         if (!segment.has_value()) return std::nullopt;
       }
-      ledger_.Move(ByteState::kRetained, ByteState::kLeased, segment->bytes());
+      MoveLocked(ByteState::kRetained, ByteState::kLeased, *segment);
     }
     const Verdict verdict = source_.Prove(*segment);
     {
       MutexLock lock(&mutex_);
       if (verdict == Verdict::kFree) {
-        ++acquired_warm_;
+        ++AcquireCountsLocked(size_class).warm;
         // It was not given up as yet, so demand is what it was.
-        if (!from_bigcache) bigcache_.NotePassedOn();
+        if (!from_bigcache) bigcache_.NotePassedOn(size_class);
         return segment;
       }
-      failed_proofs_ += from_bigcache;
+      AcquireCountsLocked(size_class).failed_proofs += from_bigcache;
     }
     Settle(*std::move(segment), ByteState::kLeased, verdict);
   }
@@ -119,18 +120,22 @@ absl::StatusOr<Segment> SegmentPool::MakeFresh(const AcquireRequest& request,
   // The filesystem may have less room than the capacity promises. What is
   // retained makes room: first as much as is needed, then all there is.
   for (const uint64_t room : {uint64_t{bytes}, UINT64_MAX, uint64_t{0}}) {
-    status = Reserve(bytes);
+    status = Reserve(size_class);
     if (!status.ok()) return status;
     Segment segment;
+    const absl::Time begun = clock_.Now();
     status = source_.Make(size_class, bytes, request.owner, Purpose::kLease,
                           &segment);
-    if (status.ok()) return segment;
+    if (status.ok()) {
+      make_latency_.Record(clock_.Now() - begun);
+      return segment;
+    }
     {
       MutexLock lock(&mutex_);
       if (segment.empty()) {
-        ledger_.Leave(ByteState::kLeased, bytes);
+        ledger_.Leave(ByteState::kLeased, size_class, bytes);
       } else {
-        ledger_.Move(ByteState::kLeased, ByteState::kBatched, bytes);
+        MoveLocked(ByteState::kLeased, ByteState::kBatched, segment);
       }
     }
     if (!segment.empty()) batch_.Add(std::move(segment), clock_.Now());
@@ -142,14 +147,15 @@ absl::StatusOr<Segment> SegmentPool::MakeFresh(const AcquireRequest& request,
   return status;
 }
 
-absl::Status SegmentPool::Reserve(uint64_t bytes) {
+absl::Status SegmentPool::Reserve(SizeClass size_class) {
+  const uint64_t bytes = size_classes_.Bytes(size_class);
   for (;;) {
     uint64_t missing = 0;
     {
       MutexLock lock(&mutex_);
       const uint64_t free = ledger_.free();
       if (free >= bytes) {
-        ledger_.Enter(ByteState::kLeased, bytes);
+        ledger_.Enter(ByteState::kLeased, size_class, bytes);
         return absl::OkStatus();
       }
       missing = bytes - free;
@@ -174,6 +180,7 @@ absl::Status SegmentPool::Reserve(uint64_t bytes) {
 }
 
 void SegmentPool::MakeRoom(uint64_t bytes) {
+  const absl::Time begun = clock_.Now();
   bytes -= std::min(bytes, GiveUpStock(bytes, kStockPause));
   ProveUnproven(absl::InfiniteFuture());
   std::vector<Segment> cold;
@@ -185,24 +192,25 @@ void SegmentPool::MakeRoom(uint64_t bytes) {
   }
   HandOff(std::move(cold));
   batch_.Flush();
+  make_room_latency_.Record(clock_.Now() - begun);
 }
 
 void SegmentPool::AdoptLeased(const Segment& segment) {
   MutexLock lock(&mutex_);
-  ledger_.Enter(ByteState::kLeased, segment.bytes());
+  ledger_.Enter(ByteState::kLeased, segment.size_class(), segment.bytes());
   bigcache_.NoteAcquired(segment.owner(), segment.size_class(), clock_.Now());
 }
 
 void SegmentPool::AddOverhead(uint64_t bytes) {
   MutexLock lock(&mutex_);
-  ledger_.Enter(ByteState::kOverhead, bytes);
+  ledger_.EnterOverhead(bytes);
 }
 
 void SegmentPool::End(Segment segment) {
   const absl::Time now = clock_.Now();
   {
     MutexLock lock(&mutex_);
-    ledger_.Move(ByteState::kLeased, ByteState::kBatched, segment.bytes());
+    MoveLocked(ByteState::kLeased, ByteState::kBatched, segment);
     bigcache_.NoteDropped(segment.owner(), segment.size_class(), now);
     NoteReturnLocked();
   }
@@ -264,8 +272,13 @@ std::vector<Segment> SegmentPool::AccountEvictedLocked(
 void SegmentPool::AccountColdLocked(ByteState from,
                                     const std::vector<Segment>& cold) {
   for (const Segment& segment : cold) {
-    ledger_.Move(from, ByteState::kBatched, segment.bytes());
+    MoveLocked(from, ByteState::kBatched, segment);
   }
+}
+
+void SegmentPool::MoveLocked(ByteState from, ByteState to,
+                             const Segment& segment) {
+  ledger_.Move(from, to, segment.size_class(), segment.bytes());
 }
 
 void SegmentPool::NoteDue(absl::Time due) {
@@ -275,27 +288,6 @@ void SegmentPool::NoteDue(absl::Time due) {
     next_tick_ = due;
   }
   if (on_due_earlier_) on_due_earlier_();
-}
-
-SegmentPool::Stats SegmentPool::stats() const {
-  Stats stats;
-  {
-    MutexLock lock(&mutex_);
-    stats.ledger = ledger_;
-    stats.bigcache = bigcache_.counts();
-    stats.retained_segments = bigcache_.retained_segments() +
-                              unproven_.size() + proving_segments_;
-    stats.acquired_warm = acquired_warm_;
-    stats.acquired_stock = acquired_stock_;
-    stats.acquired_fresh = acquired_fresh_;
-    stats.stock_segments = stock_.size();
-    stats.misses_zeroed = misses_zeroed_;
-    stats.failed_proofs = failed_proofs_;
-    stats.quarantined_segments = quarantine_.size() + probing_segments_;
-    stats.failed_set_asides = failed_set_asides_;
-  }
-  stats.batch = batch_.counts();
-  return stats;
 }
 
 void SegmentPool::CheckInvariants() const {

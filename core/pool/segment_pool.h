@@ -16,6 +16,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -30,6 +31,7 @@
 #include "absl/time/time.h"
 #include "core/base/byte_size.h"
 #include "core/base/clock.h"
+#include "core/base/latency_histogram.h"
 #include "core/base/mutex.h"
 #include "core/caching/bigcache.h"
 #include "core/caching/unmap_batch.h"
@@ -95,20 +97,42 @@ class SegmentPool {
     Warmth warmth = Warmth::kFresh;
   };
 
+  // Of the requests for one size class.
+  struct AcquireCounts {
+    uint64_t warm = 0;
+    uint64_t stock = 0;
+    uint64_t fresh = 0;
+    // Those that BigCache was not asked for.
+    uint64_t misses_zeroed = 0;
+    // Retained or stocked segments that failed the proof at their lease or their
+    // end.
+    uint64_t failed_proofs = 0;
+
+    AcquireCounts& operator+=(const AcquireCounts& other);
+  };
+
+  struct ClassStats {
+    size_t segment_bytes = 0;
+    std::array<uint64_t, kByteStateCount> bytes{};
+    AcquireCounts acquired;
+    BigCache::Counts bigcache;
+    BigCache::Occupancy rings;
+  };
+
   struct Stats {
     ByteLedger ledger{0};
     BigCache::Counts bigcache;
     size_t retained_segments = 0;
     UnmapBatch::Counts batch;
-    uint64_t acquired_warm = 0;
-    uint64_t acquired_stock = 0;
-    uint64_t acquired_fresh = 0;
+    AcquireCounts acquired;
     size_t stock_segments = 0;
-    // Requests that BigCache was not asked for.
-    uint64_t misses_zeroed = 0;
-    // Retained or stocked segments that failed the proof at their lease or their
-    // end.
-    uint64_t failed_proofs = 0;
+    // Those size classes that there was anything of, the smallest first.
+    std::vector<ClassStats> classes;
+    // How long it took to make a segment for a lease, with its pages; to end
+    // what had to make room for one; and to end a batch.
+    LatencyHistogram::Snapshot make_latency;
+    LatencyHistogram::Snapshot make_room_latency;
+    LatencyHistogram::Snapshot flush_latency;
     size_t quarantined_segments = 0;
     // Attempts to set a quarantined segment aside that failed: it stays
     // quarantined where it is.
@@ -218,9 +242,9 @@ class SegmentPool {
   // The same of what is in stock. Counts the demand for it.
   std::optional<Segment> TakeStock(const AcquireRequest& request,
                                    SizeClass size_class);
-  // Moves `bytes` from free to leased, ending stock and what is retained if need
+  // Moves a segment's bytes from free to leased, ending stock and what is retained if need
   // be.
-  absl::Status Reserve(uint64_t bytes);
+  absl::Status Reserve(SizeClass size_class);
   absl::StatusOr<Segment> MakeFresh(const AcquireRequest& request,
                                     SizeClass size_class);
   // Makes `bytes` bytes of stock and of retained segments cold, and ends whatever
@@ -264,6 +288,13 @@ class SegmentPool {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AccountColdLocked(ByteState from, const std::vector<Segment>& cold)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // `segment`'s bytes go from one state to another.
+  void MoveLocked(ByteState from, ByteState to, const Segment& segment)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  AcquireCounts& AcquireCountsLocked(SizeClass size_class)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::vector<ClassStats> ClassStatsLocked() const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteReturnLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const SizeClasses size_classes_;
@@ -303,14 +334,14 @@ class SegmentPool {
   CondVar returned_condition_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool quarantine_ended_ ABSL_GUARDED_BY(mutex_) = false;
-  uint64_t acquired_warm_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t acquired_stock_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t acquired_fresh_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t misses_zeroed_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t failed_proofs_ ABSL_GUARDED_BY(mutex_) = 0;
+  // By the classes' indices.
+  std::vector<AcquireCounts> acquire_counts_ ABSL_GUARDED_BY(mutex_);
   uint64_t failed_set_asides_ ABSL_GUARDED_BY(mutex_) = 0;
   // What the last Tick returned, or an earlier time noted since.
   absl::Time next_tick_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
+
+  LatencyHistogram make_latency_;
+  LatencyHistogram make_room_latency_;
 
   // Last, so that it is destroyed first: its drainer reports to the ledger.
   UnmapBatch batch_;

@@ -17,7 +17,8 @@ void SegmentPool::Adopt(Segment segment) {
   {
     MutexLock lock(&mutex_);
     const absl::Time now = clock_.Now();
-    ledger_.Enter(ByteState::kQuarantined, segment.bytes());
+    ledger_.Enter(ByteState::kQuarantined, segment.size_class(),
+                  segment.bytes());
     // Its end will be noted as that of a segment in use.
     bigcache_.NoteAcquired(segment.owner(), segment.size_class(), now);
     due = quarantine_.AddLeftover(std::move(segment), now, leftover_grace_);
@@ -34,8 +35,7 @@ std::optional<Segment> SegmentPool::TakeQuarantined(
   std::optional<Quarantine::Entry> entry =
       quarantine_.TakeLeftover(file_name, owner);
   if (!entry.has_value()) return std::nullopt;
-  ledger_.Move(ByteState::kQuarantined, ByteState::kLeased,
-               entry->segment.bytes());
+  MoveLocked(ByteState::kQuarantined, ByteState::kLeased, entry->segment);
   return std::move(entry->segment);
 }
 
@@ -44,8 +44,7 @@ void SegmentPool::PutBackLeftover(Segment segment) {
   {
     MutexLock lock(&mutex_);
     if (!quarantine_ended_) {
-      ledger_.Move(ByteState::kLeased, ByteState::kQuarantined,
-                   segment.bytes());
+      MoveLocked(ByteState::kLeased, ByteState::kQuarantined, segment);
       due = quarantine_.AddLeftover(std::move(segment), clock_.Now(),
                                     leftover_grace_);
     }
@@ -63,9 +62,8 @@ bool SegmentPool::QuarantineEvicted(Segment* segment) {
     MutexLock lock(&mutex_);
     if (quarantine_ended_) return false;
     const absl::Time now = clock_.Now();
-    ledger_.Move(ByteState::kBatched, ByteState::kQuarantined,
-                 segment->bytes());
-    ++failed_proofs_;
+    MoveLocked(ByteState::kBatched, ByteState::kQuarantined, *segment);
+    ++AcquireCountsLocked(segment->size_class()).failed_proofs;
     // As in Adopt.
     bigcache_.NoteAcquired(segment->owner(), segment->size_class(), now);
     due = quarantine_.Add(std::move(*segment), now);
@@ -146,8 +144,7 @@ void SegmentPool::EndQuarantined() {
     quarantine_ended_ = true;
     entries = quarantine_.TakeAll();
     for (const Quarantine::Entry& entry : entries) {
-      ledger_.Move(ByteState::kQuarantined, ByteState::kBatched,
-                   entry.segment.bytes());
+      MoveLocked(ByteState::kQuarantined, ByteState::kBatched, entry.segment);
     }
   }
   for (Quarantine::Entry& entry : entries) {

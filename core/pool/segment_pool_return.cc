@@ -29,7 +29,7 @@ void SegmentPool::ReturnReleased(Segment segment) {
     crowded = IsCrowdedLocked(segment, now);
     if (!crowded && !draining_ && unproven_.Accepts() &&
         FitsItsClass(segment)) {
-      ledger_.Move(ByteState::kLeased, ByteState::kRetained, segment.bytes());
+      MoveLocked(ByteState::kLeased, ByteState::kRetained, segment);
       segment.set_zeroed(false);
       unproven_.Add(std::move(segment), now);
       NoteReturnLocked();
@@ -86,17 +86,17 @@ void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict) {
       --proving_segments_;
     }
     if (verdict == Verdict::kInUse && !quarantine_ended_) {
-      ledger_.Move(from, ByteState::kQuarantined, bytes);
+      MoveLocked(from, ByteState::kQuarantined, segment);
       due = quarantine_.Add(std::move(segment), now);
     } else if (verdict == Verdict::kFree && !draining_) {
-      ledger_.Move(from, ByteState::kRetained, bytes);
+      MoveLocked(from, ByteState::kRetained, segment);
       std::vector<Eviction> evicted;
       bigcache_.Retain(std::move(segment), now, &evicted);
       cold = AccountEvictedLocked(std::move(evicted));
       NoteReturnLocked();
       due = bigcache_.NextDecay();
     } else {
-      ledger_.Move(from, ByteState::kBatched, bytes);
+      MoveLocked(from, ByteState::kBatched, segment);
       bigcache_.NoteDropped(segment.owner(), segment.size_class(), now);
       NoteReturnLocked();
     }

@@ -33,7 +33,7 @@ std::optional<Segment> SegmentPool::TakeStock(const AcquireRequest& request,
     }
     const absl::Time now = clock_.Now();
     if (request.require_zeroed) {
-      ++misses_zeroed_;
+      ++AcquireCountsLocked(size_class).misses_zeroed;
       bigcache_.NoteAcquired(owner, size_class, now);
     }
     due = stock_.NoteDemand(owner, size_class, size_classes_.Bytes(size_class),
@@ -46,17 +46,17 @@ std::optional<Segment> SegmentPool::TakeStock(const AcquireRequest& request,
       segment = stock_.Take(owner, size_class);
       wanted = stock_.Lacks(owner, size_class);
       if (!segment.has_value()) break;
-      ledger_.Move(ByteState::kStock, ByteState::kLeased, segment->bytes());
+      MoveLocked(ByteState::kStock, ByteState::kLeased, *segment);
     }
     // A process of the same uid may have found it meanwhile.
     const Verdict verdict = source_.Prove(*segment);
     {
       MutexLock lock(&mutex_);
       if (verdict == Verdict::kFree) {
-        ++acquired_stock_;
+        ++AcquireCountsLocked(size_class).stock;
         break;
       }
-      ++failed_proofs_;
+      ++AcquireCountsLocked(size_class).failed_proofs;
       // As in Adopt.
       bigcache_.NoteAcquired(owner, size_class, clock_.Now());
     }
@@ -95,7 +95,7 @@ std::optional<Stock::Order> SegmentPool::BeginStock() {
   std::optional<Stock::Order> order =
       stock_.PlaceOrder(std::min(free, machine_free / kMachineShare), now);
   if (order.has_value()) {
-    ledger_.Enter(ByteState::kStock, order->bytes);
+    ledger_.Enter(ByteState::kStock, order->size_class, order->bytes);
     making_stock_ = true;
     stock_given_up_ = false;
   } else {
@@ -119,9 +119,9 @@ void SegmentPool::FinishStock(const Stock::Order& order, Segment segment,
       // What failed would fail again at once.
       stock_pause_end_ = std::max(stock_pause_end_, now + kStockPause);
       if (segment.empty()) {
-        ledger_.Leave(ByteState::kStock, order.bytes);
+        ledger_.Leave(ByteState::kStock, order.size_class, order.bytes);
       } else {
-        ledger_.Move(ByteState::kStock, ByteState::kBatched, order.bytes);
+        MoveLocked(ByteState::kStock, ByteState::kBatched, segment);
       }
     }
   }

@@ -92,6 +92,10 @@ class EchoHandlers final : public Handlers {
                            v1::ListBuffersResponse*) override {
     return absl::OkStatus();
   }
+  absl::Status ListHolders(HolderId, const v1::ListHoldersRequest&,
+                           v1::ListHoldersResponse*) override {
+    return absl::OkStatus();
+  }
   absl::Status Shutdown(HolderId, const v1::ShutdownRequest&,
                         v1::ShutdownResponse*) override {
     return absl::OkStatus();
@@ -118,7 +122,8 @@ absl::Status Serve(const sigset_t& until) {
   if (!holders.ok()) return holders.status();
   EchoHandlers handlers;
   SessionHub sessions;
-  Transport transport(&clock, holders->get(), &handlers, &sessions);
+  RpcStats rpc_stats(&clock, [] {});
+  Transport transport(&clock, holders->get(), &handlers, &sessions, &rpc_stats);
   const absl::Status started =
       transport.Start(absl::GetFlag(FLAGS_listen), GrpcOptions());
   if (!started.ok()) return started;

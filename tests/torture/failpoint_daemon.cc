@@ -112,6 +112,9 @@ class KilledSystemCalls final : public SystemCalls, public EndingCalls {
   }
   EndingCalls& Ending() override { return *this; }
   uint64_t Count(Call call) const override { return linux_.Count(call); }
+  const LatencyHistogram* Latency(Call call) const override {
+    return linux_.Latency(call);
+  }
 
   int Unmap(void* address, size_t bytes) override {
     return linux_.Ending().Unmap(address, bytes);

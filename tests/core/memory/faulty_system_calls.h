@@ -86,6 +86,9 @@ class FaultySystemCalls final : public SystemCalls {
   EndingCalls& Ending() override;
   // Failed ones included.
   uint64_t Count(Call call) const override;
+  const LatencyHistogram* Latency(Call call) const override {
+    return linux_.Latency(call);
+  }
 
  private:
   class FaultyEndingCalls;

@@ -82,6 +82,9 @@ class DyingCalls final : public SystemCalls {
   }
   EndingCalls& Ending() override { return linux_.Ending(); }
   uint64_t Count(Call call) const override { return linux_.Count(call); }
+  const LatencyHistogram* Latency(Call call) const override {
+    return linux_.Latency(call);
+  }
 
  private:
   bool Dies() {

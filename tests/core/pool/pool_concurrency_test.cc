@@ -125,7 +125,7 @@ class PoolConcurrencyTest : public PoolFixture {
     EXPECT_EQ(stats.live_buffers, 0u);
     EXPECT_EQ(stats.segments.ledger.used(), 0u);
     EXPECT_EQ(stats.segments.quarantined_segments, 0u);
-    EXPECT_GT(stats.segments.acquired_warm, 0u);
+    EXPECT_GT(stats.segments.acquired.warm, 0u);
     EXPECT_GT(stats.granted_attached, 0u);
     EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());
   }

@@ -178,12 +178,12 @@ TEST_F(PoolTest, AStrangerGetsNothing) {
 }
 
 TEST_F(PoolTest, CountsRefusalsByTheirCause) {
-  pool_->NoteRefused(absl::InvalidArgumentError(""));
-  pool_->NoteRefused(absl::ResourceExhaustedError(""));
-  pool_->NoteRefused(absl::AlreadyExistsError(""));
-  pool_->NoteRefused(absl::UnavailableError(""));
-  pool_->NoteRefused(absl::NotFoundError(""));
-  pool_->NoteRefused(absl::InternalError(""));
+  pool_->NoteRefused(/*holder=*/1, /*bytes=*/0, absl::InvalidArgumentError(""));
+  pool_->NoteRefused(/*holder=*/1, /*bytes=*/0, absl::ResourceExhaustedError(""));
+  pool_->NoteRefused(/*holder=*/1, /*bytes=*/0, absl::AlreadyExistsError(""));
+  pool_->NoteRefused(/*holder=*/1, /*bytes=*/0, absl::UnavailableError(""));
+  pool_->NoteRefused(/*holder=*/1, /*bytes=*/0, absl::NotFoundError(""));
+  pool_->NoteRefused(/*holder=*/1, /*bytes=*/0, absl::InternalError(""));
   const Pool::Stats stats = pool_->stats();
   EXPECT_EQ(stats.refused_invalid, 1u);
   EXPECT_EQ(stats.refused_exhausted, 1u);

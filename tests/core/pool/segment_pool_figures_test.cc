@@ -80,7 +80,7 @@ TEST_P(SegmentPoolFiguresTest, AHundredReturnedToFourSlots) {
   AcquireAndReturn(100);
   const SegmentPool::Stats stats = Settled();
 
-  EXPECT_EQ(stats.acquired_fresh, 100u);
+  EXPECT_EQ(stats.acquired.fresh, 100u);
   EXPECT_EQ(stats.bigcache.evictions_total(), 96u);
   EXPECT_EQ(stats.bigcache.evictions[static_cast<size_t>(
                 EvictionReason::kRingFull)],
@@ -109,8 +109,8 @@ TEST_P(SegmentPoolFiguresTest, TheSameAgainIsFourWarmAndNinetySixFresh) {
   AcquireAndReturn(100);
   AcquireAndReturn(100);
   const SegmentPool::Stats stats = Settled();
-  EXPECT_EQ(stats.acquired_warm, 4u);
-  EXPECT_EQ(stats.acquired_fresh, 196u);
+  EXPECT_EQ(stats.acquired.warm, 4u);
+  EXPECT_EQ(stats.acquired.fresh, 196u);
   EXPECT_EQ(stats.bigcache.evictions_total(), 192u);
   EXPECT_EQ(stats.batch.crossings, 96u);
   EXPECT_EQ(stats.batch.flushes, 96u);
@@ -120,8 +120,8 @@ TEST_P(SegmentPoolFiguresTest, WithASlotForEachNothingEverEnds) {
   Make(/*slots=*/10);
   for (int round = 0; round < 10; ++round) AcquireAndReturn(10);
   const SegmentPool::Stats stats = Settled();
-  EXPECT_EQ(stats.acquired_fresh, 10u);
-  EXPECT_EQ(stats.acquired_warm, 90u);
+  EXPECT_EQ(stats.acquired.fresh, 10u);
+  EXPECT_EQ(stats.acquired.warm, 90u);
   EXPECT_EQ(stats.bigcache.evictions_total(), 0u);
   EXPECT_EQ(stats.batch.blocks_added, 0u);
   EXPECT_EQ(stats.batch.crossings, 0u);

@@ -184,7 +184,7 @@ TEST_F(SegmentPoolQuarantineTest, ARetainedSegmentThatSomebodyOpenedIsNotEnded) 
   TickAfter(absl::Seconds(10));
   EXPECT_EQ(In(ByteState::kRetained), 0u);
   EXPECT_EQ(In(ByteState::kQuarantined), 64 * kKiB);
-  EXPECT_EQ(pool_->stats().failed_proofs, 1u);
+  EXPECT_EQ(pool_->stats().acquired.failed_proofs, 1u);
   ExpectEveryByteAccountedFor();
   TickFor(absl::Seconds(1));
   EXPECT_TRUE(fs::exists(AsideOf(path)));
@@ -224,7 +224,7 @@ TEST_F(SegmentPoolQuarantineTest, AnEvictionThatIsInUseDoesNotShrinkARing) {
     client.Stop();
     TickAfter(Quarantine::kLongestPause);
   }
-  ASSERT_EQ(pool_->stats().failed_proofs, 4u);
+  ASSERT_EQ(pool_->stats().acquired.failed_proofs, 4u);
   for (int i = 0; i < 5; ++i) segments.push_back(Acquire(64 * kKiB));
   for (Segment& segment : segments) Return(std::move(segment));
   EXPECT_EQ(pool_->stats().retained_segments, 9u);

@@ -93,7 +93,7 @@ TEST_F(SegmentPoolStockTest, AClassInDemandIsLeasedFromStock) {
   EXPECT_EQ(last_warmth_, Warmth::kStock);
   EXPECT_TRUE(segment.zeroed());
   EXPECT_EQ(wanted_, 2);
-  EXPECT_EQ(pool_->stats().acquired_stock, 1u);
+  EXPECT_EQ(pool_->stats().acquired.stock, 1u);
   EXPECT_EQ(pool_->stats().bigcache.misses, 3u);
   EXPECT_EQ(In(ByteState::kStock), kSize);
   Return(std::move(segment));
@@ -138,9 +138,9 @@ TEST_F(SegmentPoolStockTest, WhoNeedsZeroesOrOnlyWhatIsReadyIsServedToo) {
   ASSERT_THAT(zeroed, IsOk());
   EXPECT_EQ(zeroed->warmth, Warmth::kStock);
   EXPECT_TRUE(zeroed->segment.zeroed());
-  EXPECT_EQ(pool_->stats().misses_zeroed, 1u);
+  EXPECT_EQ(pool_->stats().acquired.misses_zeroed, 1u);
   EXPECT_THAT(AcquireReady(true), StatusIs(absl::StatusCode::kNotFound));
-  EXPECT_EQ(pool_->stats().misses_zeroed, 1u);
+  EXPECT_EQ(pool_->stats().acquired.misses_zeroed, 1u);
   Return(std::move(ready->segment));
   Return(std::move(zeroed->segment));
   ReleaseAll();
@@ -153,7 +153,7 @@ TEST_F(SegmentPoolStockTest, WhatSomebodyOpenedMeanwhileIsNotLeased) {
   Segment segment = Acquire(kSize);
   EXPECT_EQ(last_warmth_, Warmth::kFresh);
   EXPECT_EQ(In(ByteState::kQuarantined), kSize);
-  EXPECT_EQ(pool_->stats().failed_proofs, 1u);
+  EXPECT_EQ(pool_->stats().acquired.failed_proofs, 1u);
   client.Stop();
   Return(std::move(segment));
   ReleaseAll();

@@ -83,7 +83,7 @@ TEST_F(SegmentPoolTest, WhoNeedsZeroesGetsNoOldBytes) {
   ASSERT_THAT(acquired, IsOk());
   EXPECT_EQ(acquired->warmth, Warmth::kFresh);
   EXPECT_TRUE(acquired->segment.zeroed());
-  EXPECT_EQ(pool_->stats().misses_zeroed, 1u);
+  EXPECT_EQ(pool_->stats().acquired.misses_zeroed, 1u);
   EXPECT_EQ(pool_->stats().retained_segments, 1u) << "the warm one stays";
   Return(std::move(acquired->segment));
 }
@@ -100,7 +100,7 @@ TEST_F(SegmentPoolTest, WhatSomebodyOpenedAgainIsSetAsideAtItsReuse) {
   Segment segment = Acquire(2 * kMiB);
   EXPECT_EQ(last_warmth_, Warmth::kWarm);
   EXPECT_EQ(segment.file_name(), good);
-  EXPECT_EQ(pool_->stats().failed_proofs, 1u);
+  EXPECT_EQ(pool_->stats().acquired.failed_proofs, 1u);
   EXPECT_EQ(In(ByteState::kQuarantined), 2 * kMiB);
   Return(std::move(segment));
 }
@@ -118,7 +118,7 @@ TEST_F(SegmentPoolTest, WhatItsClientTamperedWithIsEnded) {
   ASSERT_EQ(truncate(path.c_str(), 4096), 0) << "while it is retained";
   segment = Acquire(2 * kMiB);
   EXPECT_EQ(last_warmth_, Warmth::kFresh);
-  EXPECT_EQ(pool_->stats().failed_proofs, 1u);
+  EXPECT_EQ(pool_->stats().acquired.failed_proofs, 1u);
   Return(std::move(segment));
 }
 
@@ -328,7 +328,7 @@ TEST_F(SegmentPoolTest, FailedProofsDoNotShrinkAnAdaptiveRing) {
     ASSERT_EQ(truncate(path.c_str(), 0), 0);
     segments[i] = Acquire(64 * kKiB);
   }
-  ASSERT_EQ(pool_->stats().failed_proofs, 4u);
+  ASSERT_EQ(pool_->stats().acquired.failed_proofs, 4u);
   for (int i = 0; i < 5; ++i) segments.push_back(Acquire(64 * kKiB));
   for (Segment& segment : segments) Return(std::move(segment));
   EXPECT_EQ(pool_->stats().retained_segments, 9u);

@@ -1,4 +1,4 @@
-#include "client/load/stats_difference.h"
+#include "proto/warmpool/v1/stats_difference.h"
 
 #include "gtest/gtest.h"
 

@@ -1,0 +1,136 @@
+#include "proto/warmpool/v1/stats_difference.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+
+namespace warmpool {
+namespace {
+
+using ::google::protobuf::FieldDescriptor;
+using ::google::protobuf::Message;
+using ::google::protobuf::Reflection;
+
+bool IsCount(const FieldDescriptor& field) {
+  static const auto& others = *new absl::flat_hash_set<std::string>{
+      "live_leases",       "live_buffers",      "holders",
+      "recovering_leases", "waiting_attaches",  "retained_segments",
+      "blocks_waiting",    "largest_flush_blocks",
+      "segment_bytes",     "leased_bytes",      "retained_bytes",
+      "batched_bytes",     "stock_bytes",       "quarantined_bytes",
+      "ring_slots",        "idle_in_clients_bytes",
+      "upper_bound_ns",    "upper_bound_blocks",
+      "p50_ns",            "p99_ns"};
+  return field.cpp_type() == FieldDescriptor::CPPTYPE_UINT64 &&
+         !field.is_repeated() && !others.contains(field.name());
+}
+
+// Which of a repeated field's messages it is: by its first field.
+std::string KeyOf(const Message& item) {
+  const FieldDescriptor* const key = item.GetDescriptor()->field(0);
+  const Reflection& fields = *item.GetReflection();
+  switch (key->cpp_type()) {
+    case FieldDescriptor::CPPTYPE_STRING: return fields.GetString(item, key);
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return absl::StrCat(fields.GetEnumValue(item, key));
+    case FieldDescriptor::CPPTYPE_INT32:
+      return absl::StrCat(fields.GetInt32(item, key));
+    default: return absl::StrCat(fields.GetUInt64(item, key));
+  }
+}
+
+void Subtract(const Message& before, Message* after);
+
+void SubtractItems(const FieldDescriptor& field, const Message& before,
+                   Message* after) {
+  const Reflection& fields = *after->GetReflection();
+  absl::flat_hash_map<std::string, const Message*> items;
+  for (int i = 0; i < fields.FieldSize(before, &field); ++i) {
+    const Message& item = fields.GetRepeatedMessage(before, &field, i);
+    items[KeyOf(item)] = &item;
+  }
+  for (int i = 0; i < fields.FieldSize(*after, &field); ++i) {
+    Message* const item = fields.MutableRepeatedMessage(after, &field, i);
+    const auto it = items.find(KeyOf(*item));
+    if (it != items.end()) Subtract(*it->second, item);
+  }
+}
+
+// So that a count that is added to the contract is told without a word here.
+void Subtract(const Message& before, Message* after) {
+  const google::protobuf::Descriptor& type = *after->GetDescriptor();
+  const Reflection& fields = *after->GetReflection();
+  for (int i = 0; i < type.field_count(); ++i) {
+    const FieldDescriptor& field = *type.field(i);
+    const bool is_message =
+        field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+    if (IsCount(field)) {
+      fields.SetUInt64(
+          after, &field,
+          fields.GetUInt64(*after, &field) - fields.GetUInt64(before, &field));
+    } else if (is_message && field.is_repeated()) {
+      SubtractItems(field, before, after);
+    } else if (is_message && fields.HasField(*after, &field)) {
+      Subtract(fields.GetMessage(before, &field),
+               fields.MutableMessage(after, &field));
+    }
+  }
+  if (type.full_name() == v1::LatencyHistogram::descriptor()->full_name()) {
+    SetQuantiles(static_cast<v1::LatencyHistogram*>(after));
+  }
+}
+
+}  // namespace
+
+v1::GetStatsResponse StatsDifference(const v1::GetStatsResponse& before,
+                                     const v1::GetStatsResponse& after) {
+  v1::GetStatsResponse difference = after;
+  Subtract(before.leases(), difference.mutable_leases());
+  Subtract(before.bigcache(), difference.mutable_bigcache());
+  Subtract(before.batch(), difference.mutable_batch());
+  Subtract(before.huge_pages(), difference.mutable_huge_pages());
+  for (const char* const name :
+       {"system_calls", "size_classes", "rpcs", "steps"}) {
+    SubtractItems(*v1::GetStatsResponse::descriptor()->FindFieldByName(name),
+                  before, &difference);
+  }
+  return difference;
+}
+
+uint64_t QuantileNs(const v1::LatencyHistogram& histogram, double quantile) {
+  uint64_t count = 0;
+  for (const auto& bucket : histogram.buckets()) count += bucket.count();
+  const double rank = quantile * static_cast<double>(count);
+  double below = 0;
+  for (const auto& bucket : histogram.buckets()) {
+    const auto here = static_cast<double>(bucket.count());
+    if (here == 0 || below + here < rank) {
+      below += here;
+      continue;
+    }
+    const uint64_t upper = bucket.upper_bound_ns();
+    // Buckets are a quarter of a doubling wide; the widest begins where its
+    // doubling does.
+    const auto least = static_cast<double>(upper) * 4 / 5;
+    if (upper == std::numeric_limits<uint64_t>::max()) {
+      return uint64_t{1} << 34;
+    }
+    return static_cast<uint64_t>(
+        least + (static_cast<double>(upper) - least) *
+                    std::clamp((rank - below) / here, 0.0, 1.0));
+  }
+  return 0;
+}
+
+void SetQuantiles(v1::LatencyHistogram* histogram) {
+  histogram->set_p50_ns(QuantileNs(*histogram, 0.5));
+  histogram->set_p99_ns(QuantileNs(*histogram, 0.99));
+}
+
+}  // namespace warmpool

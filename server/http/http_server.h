@@ -1,0 +1,54 @@
+// HttpServer: what the daemon shows over HTTP: /metrics for Prometheus, /healthz
+// and /readyz, the status page at / and what that asks for, /status.json.
+//
+// It only reads. Any local user can read a TCP port, so what it is given to show
+// has to be fit for that.
+#ifndef WARMPOOL_SERVER_HTTP_HTTP_SERVER_H_
+#define WARMPOOL_SERVER_HTTP_HTTP_SERVER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "server/http/status.pb.h"
+
+namespace warmpool {
+
+// Where to listen: "127.0.0.1:9464", "[::1]:9464", "localhost:9464".
+struct HttpAddress {
+  std::string host;
+  // 0: any that is free.
+  int port = 0;
+
+  // INVALID_ARGUMENT, naming the text.
+  static absl::StatusOr<HttpAddress> Parse(absl::string_view text);
+  std::string ToString() const;
+  // Only this machine can connect.
+  bool is_loopback() const;
+};
+
+// Thread-safe.
+class HttpServer {
+ public:
+  struct Hooks {
+    // What to show. Called by several threads at once.
+    std::function<http::Status()> status;
+    // Whether leases are granted.
+    std::function<bool()> ready;
+  };
+
+  // Listens, and serves on threads of its own from before this returns. Errors
+  // name the address.
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(
+      const HttpAddress& address, Hooks hooks);
+  virtual ~HttpServer() = default;
+
+  // With the port that was found.
+  virtual const HttpAddress& address() const = 0;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_SERVER_HTTP_HTTP_SERVER_H_

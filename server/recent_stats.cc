@@ -1,0 +1,60 @@
+#include "server/recent_stats.h"
+
+#include <utility>
+
+#include "proto/warmpool/v1/stats_difference.h"
+#include "server/conversion.h"
+
+namespace warmpool {
+
+RecentStats::RecentStats(const Clock* clock,
+                         std::function<v1::GetStatsResponse()> read)
+    : clock_(*clock), read_(std::move(read)) {
+  snapshots_.push_back({clock_.Now(), read_()});
+}
+
+absl::Time RecentStats::Look() {
+  const absl::Time now = clock_.Now();
+  {
+    MutexLock lock(&mutex_);
+    const absl::Time due = snapshots_.back().taken_at + kEvery;
+    if (now < due) return due;
+  }
+  Snapshot snapshot{now, read_()};
+  MutexLock lock(&mutex_);
+  snapshots_.push_back(std::move(snapshot));
+  DropOldLocked(now);
+  return absl::InfiniteFuture();
+}
+
+void RecentStats::DropOldLocked(absl::Time now) {
+  while (snapshots_.size() > 1 && snapshots_[1].taken_at <= now - kWindow) {
+    snapshots_.pop_front();
+  }
+}
+
+v1::RecentStats RecentStats::Until(absl::Time now,
+                                   const v1::GetStatsResponse& stats) {
+  v1::RecentStats recent;
+  v1::GetStatsResponse grown;
+  {
+    MutexLock lock(&mutex_);
+    DropOldLocked(now);
+    const Snapshot& from = snapshots_.front();
+    // One that is older still is followed by a silence: all that happened since,
+    // happened in the window.
+    const absl::Duration age = now - from.taken_at;
+    *recent.mutable_window() = ToProto(age <= kWindow + kEvery ? age : kWindow);
+    grown = StatsDifference(from.stats, stats);
+  }
+  recent.mutable_leases()->Swap(grown.mutable_leases());
+  recent.mutable_bigcache()->Swap(grown.mutable_bigcache());
+  recent.mutable_batch()->Swap(grown.mutable_batch());
+  recent.mutable_size_classes()->Swap(grown.mutable_size_classes());
+  recent.mutable_rpcs()->Swap(grown.mutable_rpcs());
+  recent.mutable_steps()->Swap(grown.mutable_steps());
+  recent.mutable_system_calls()->Swap(grown.mutable_system_calls());
+  return recent;
+}
+
+}  // namespace warmpool

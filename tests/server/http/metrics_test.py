@@ -1,0 +1,164 @@
+"""What the daemon serves over HTTP, read by the real Prometheus."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import unittest
+import urllib.parse
+import urllib.request
+
+from daemon import Daemon, eventually, free_port
+
+
+class Prometheus:
+    """A server that scrapes one address."""
+
+    def __init__(self, address):
+        self._directory = tempfile.TemporaryDirectory()
+        config = os.path.join(self._directory.name, "prometheus.yml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write("scrape_configs:\n"
+                       "  - job_name: warmpool\n"
+                       "    scrape_interval: 250ms\n"
+                       "    scrape_timeout: 250ms\n"
+                       f"    static_configs: [{{targets: ['{address}']}}]\n")
+        self._port = free_port()
+        self._process = subprocess.Popen(
+            ["prometheus", f"--config.file={config}",
+             f"--storage.tsdb.path={self._directory.name}/data",
+             f"--web.listen-address=127.0.0.1:{self._port}",
+             "--log.level=error"],
+            stdin=subprocess.DEVNULL)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.wait()
+        self._directory.cleanup()
+
+    def query(self, expression):
+        """The samples, each as (labels, value); none while it starts."""
+        query = urllib.parse.urlencode({"query": expression})
+        url = f"http://127.0.0.1:{self._port}/api/v1/query?{query}"
+        try:
+            with urllib.request.urlopen(url, timeout=10) as response:
+                result = json.load(response)["data"]["result"]
+        except OSError:
+            if self._process.poll() is not None:
+                raise RuntimeError("prometheus has ended") from None
+            return []
+        return [(one["metric"], float(one["value"][1])) for one in result]
+
+
+class MetricsTest(unittest.TestCase):
+
+    def test_promtool_finds_nothing_to_mend(self):
+        with Daemon("--metrics_holders") as daemon:
+            with daemon.holder("2MiB"):
+                daemon.tool("lease", "2T")
+                code, text = daemon.get("/metrics")
+            self.assertEqual(code, 200)
+            checked = subprocess.run(
+                ["promtool", "check", "metrics"], input=text,
+                capture_output=True, text=True, check=False)
+            self.assertEqual(checked.returncode, 0,
+                             checked.stdout + checked.stderr)
+            self.assertEqual(checked.stderr, "")
+
+    def test_prometheus_answers_what_people_ask(self):
+        with Daemon("--metrics_holders", "--capacity_bytes=1GiB") as daemon, \
+                Prometheus(daemon.address) as prometheus, \
+                daemon.load(), daemon.holder("512MiB") as largest:
+            self.assertNotEqual(daemon.tool("lease", "900MiB").returncode, 0)
+            hit_ratio = ('sum(rate(warmpool_leases_granted_total{warmth="warm"}[5s]))'
+                         " / sum(rate(warmpool_leases_granted_total[5s]))")
+            # The first rate may be of before the load.
+            self.assertTrue(eventually(
+                lambda: any(value > 0.5
+                            for _, value in prometheus.query(hit_ratio))))
+            labels, held = prometheus.query(
+                "topk(1, warmpool_holder_leased_bytes)")[0]
+            self.assertEqual(labels["pid"], str(largest))
+            self.assertEqual(labels["command"], "warmpool")
+            self.assertEqual(held, 512 << 20)
+            refusals = eventually(
+                lambda: prometheus.query("warmpool_last_refusal_info"))
+            self.assertEqual(refusals[0][0]["code"], "RESOURCE_EXHAUSTED")
+            self.assertIn("no room", refusals[0][0]["message"])
+            p99 = ("histogram_quantile(0.99, sum by (le) (rate("
+                   'warmpool_rpc_duration_seconds_bucket{method="Lease"}[5s])))')
+            self.assertTrue(eventually(
+                lambda: any(0 < value < 10
+                            for _, value in prometheus.query(p99))))
+            self.assertEqual(
+                prometheus.query("sum(warmpool_capacity_bytes)"
+                                 " - sum(warmpool_memory_bytes)"),
+                [({}, 0.0)])
+
+    def test_who_holds_what_is_told_only_where_that_is_allowed(self):
+        with Daemon() as daemon, daemon.holder("2MiB") as pid:
+            daemon.tool("lease", "2T")
+            for path in ("/metrics", "/status.json"):
+                _, text = daemon.get(path)
+                self.assertNotIn(str(pid), text)
+                self.assertNotIn("above the maximum", text)
+            self.assertIn("warmpool_last_refusal_timestamp_seconds",
+                          daemon.get("/metrics")[1])
+
+    def test_health_and_readiness_are_two_things(self):
+        with Daemon("--drain_timeout=1m") as daemon:
+            self.assertEqual(daemon.get("/healthz"), (200, "ok\n"))
+            self.assertEqual(daemon.get("/readyz"), (200, "ok\n"))
+            with daemon.holder("2MiB"):
+                daemon.signal(signal.SIGTERM)
+                self.assertTrue(eventually(
+                    lambda: daemon.get("/readyz") == (503, "draining\n")))
+                self.assertEqual(daemon.get("/healthz"), (200, "ok\n"))
+            self.assertEqual(daemon.wait(), 0)
+
+    def test_a_page_of_another_name_reads_nothing(self):
+        with Daemon() as daemon:
+            self.assertEqual(daemon.get("/metrics", "evil.example")[0], 403)
+            self.assertEqual(daemon.get("/metrics", "localhost")[0], 200)
+            self.assertEqual(daemon.get("/nothing")[0], 404)
+
+    def test_connections_that_say_nothing_keep_nobody_from_a_lease(self):
+        with Daemon() as daemon:
+            before = len(os.listdir(f"/proc/{daemon.pid}/fd"))
+            idle = [socket.create_connection(("127.0.0.1", daemon.port))
+                    for _ in range(5)]
+            # More than those find the kernel's queue full.
+            for _ in range(200):
+                one = socket.socket()
+                one.setblocking(False)
+                one.connect_ex(("127.0.0.1", daemon.port))
+                idle.append(one)
+            with daemon.holder("2MiB") as pid:
+                self.assertIn(str(pid), daemon.tool("list").stdout)
+            self.assertLess(len(os.listdir(f"/proc/{daemon.pid}/fd")),
+                            before + 32)
+            for one in idle:
+                one.close()
+            self.assertTrue(eventually(
+                lambda: daemon.get("/healthz")[0] == 200))
+
+    def test_a_port_that_is_taken_is_named(self):
+        with Daemon() as daemon:
+            other = subprocess.run(
+                ["server/warmpoold", f"--metrics_listen={daemon.address}",
+                 "--listen=unix:/tmp/warmpool-test-never",
+                 "--shm_dir=/dev/shm/warmpool-test-never"],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                check=False)
+            self.assertEqual(other.returncode, 1)
+            self.assertIn(daemon.address, other.stderr)
+            self.assertIn("in use", other.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -4,9 +4,7 @@
 #include <limits>
 #include <string>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
-#include "absl/strings/str_cat.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 
@@ -17,31 +15,62 @@ using ::google::protobuf::FieldDescriptor;
 using ::google::protobuf::Message;
 using ::google::protobuf::Reflection;
 
-bool IsCount(const FieldDescriptor& field) {
-  static const auto& others = *new absl::flat_hash_set<std::string>{
-      "live_leases",       "live_buffers",      "holders",
-      "recovering_leases", "waiting_attaches",  "retained_segments",
-      "blocks_waiting",    "largest_flush_blocks",
-      "segment_bytes",     "leased_bytes",      "retained_bytes",
-      "batched_bytes",     "stock_bytes",       "quarantined_bytes",
-      "ring_slots",        "idle_in_clients_bytes",
-      "upper_bound_ns",    "upper_bound_blocks",
-      "p50_ns",            "p99_ns"};
-  return field.cpp_type() == FieldDescriptor::CPPTYPE_UINT64 &&
-         !field.is_repeated() && !others.contains(field.name());
+// Fields that are no counts: what tells of a moment, is a maximum, or a bound.
+bool IsOther(const FieldDescriptor& field) {
+  static const auto& names = *new absl::flat_hash_set<std::string>{
+      "live_leases",       "live_buffers",     "holders",
+      "recovering_leases", "waiting_attaches", "retained_segments",
+      "blocks_waiting",    "segment_bytes",    "leased_bytes",
+      "retained_bytes",    "batched_bytes",    "stock_bytes",
+      "quarantined_bytes", "ring_slots",       "idle_in_clients_bytes",
+      "upper_bound_ns",    "p50_ns",           "upper_bound_blocks",
+      "p99_ns",            "largest_flush_blocks"};
+  return names.contains(field.name());
 }
 
-// Which of a repeated field's messages it is: by its first field.
-std::string KeyOf(const Message& item) {
-  const FieldDescriptor* const key = item.GetDescriptor()->field(0);
-  const Reflection& fields = *item.GetReflection();
+using Fields = absl::flat_hash_set<const FieldDescriptor*>;
+
+void AddCounts(const google::protobuf::Descriptor& type, Fields* counts) {
+  for (int i = 0; i < type.field_count(); ++i) {
+    const FieldDescriptor& field = *type.field(i);
+    if (field.cpp_type() == FieldDescriptor::CPPTYPE_UINT64 &&
+        !field.is_repeated() && !IsOther(field)) {
+      counts->insert(&field);
+    }
+  }
+  for (int i = 0; i < type.nested_type_count(); ++i) {
+    AddCounts(*type.nested_type(i), counts);
+  }
+}
+
+bool IsCount(const FieldDescriptor& field) {
+  static const Fields& counts = *[] {
+    auto* const all = new Fields;
+    const google::protobuf::FileDescriptor& file =
+        *v1::GetStatsResponse::descriptor()->file();
+    for (int i = 0; i < file.message_type_count(); ++i) {
+      AddCounts(*file.message_type(i), all);
+    }
+    return all;
+  }();
+  return counts.contains(&field);
+}
+
+// Whether both are the same item of a repeated field: by their first field.
+bool IsSame(const Message& a, const Message& b) {
+  const FieldDescriptor* const key = a.GetDescriptor()->field(0);
+  const Reflection& fields = *a.GetReflection();
   switch (key->cpp_type()) {
-    case FieldDescriptor::CPPTYPE_STRING: return fields.GetString(item, key);
+    case FieldDescriptor::CPPTYPE_STRING: {
+      std::string scratch[2];
+      return fields.GetStringReference(a, key, &scratch[0]) ==
+             fields.GetStringReference(b, key, &scratch[1]);
+    }
     case FieldDescriptor::CPPTYPE_ENUM:
-      return absl::StrCat(fields.GetEnumValue(item, key));
+      return fields.GetEnumValue(a, key) == fields.GetEnumValue(b, key);
     case FieldDescriptor::CPPTYPE_INT32:
-      return absl::StrCat(fields.GetInt32(item, key));
-    default: return absl::StrCat(fields.GetUInt64(item, key));
+      return fields.GetInt32(a, key) == fields.GetInt32(b, key);
+    default: return fields.GetUInt64(a, key) == fields.GetUInt64(b, key);
   }
 }
 
@@ -50,15 +79,19 @@ void Subtract(const Message& before, Message* after);
 void SubtractItems(const FieldDescriptor& field, const Message& before,
                    Message* after) {
   const Reflection& fields = *after->GetReflection();
-  absl::flat_hash_map<std::string, const Message*> items;
-  for (int i = 0; i < fields.FieldSize(before, &field); ++i) {
-    const Message& item = fields.GetRepeatedMessage(before, &field, i);
-    items[KeyOf(item)] = &item;
-  }
+  const int size_before = fields.FieldSize(before, &field);
+  // Both have the same order, but for items that only one of them has.
+  int next = 0;
   for (int i = 0; i < fields.FieldSize(*after, &field); ++i) {
     Message* const item = fields.MutableRepeatedMessage(after, &field, i);
-    const auto it = items.find(KeyOf(*item));
-    if (it != items.end()) Subtract(*it->second, item);
+    for (int tried = 0; tried < size_before; ++tried) {
+      const int at = (next + tried) % size_before;
+      const Message& other = fields.GetRepeatedMessage(before, &field, at);
+      if (!IsSame(other, *item)) continue;
+      Subtract(other, item);
+      next = at + 1;
+      break;
+    }
   }
 }
 
@@ -81,7 +114,7 @@ void Subtract(const Message& before, Message* after) {
                fields.MutableMessage(after, &field));
     }
   }
-  if (type.full_name() == v1::LatencyHistogram::descriptor()->full_name()) {
+  if (&type == v1::LatencyHistogram::descriptor()) {
     SetQuantiles(static_cast<v1::LatencyHistogram*>(after));
   }
 }

@@ -228,6 +228,12 @@ absl::StatusOr<std::vector<v1::Buffer>> Client::ListBuffers(
   }
 }
 
+absl::StatusOr<v1::ListHoldersResponse> Client::ListHolders(uint32_t limit) {
+  return connection_->ListHolders(limit);
+}
+
+absl::StatusOr<v1::TrimResponse> Client::Trim() { return connection_->Trim(); }
+
 absl::Status Client::Revoke(const std::string& lease_id) {
   return connection_->Revoke(lease_id);
 }

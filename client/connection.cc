@@ -431,8 +431,19 @@ absl::StatusOr<v1::ListBuffersResponse> Connection::ListBuffers(
   return Call(&Stub::ListBuffers, request, FullEffort());
 }
 
+absl::StatusOr<v1::ListHoldersResponse> Connection::ListHolders(
+    uint32_t limit) {
+  v1::ListHoldersRequest request;
+  request.set_limit(limit);
+  return Call(&Stub::ListHolders, request, FullEffort());
+}
+
 absl::StatusOr<v1::GetStatsResponse> Connection::GetStats() {
   return Call(&Stub::GetStats, v1::GetStatsRequest(), FullEffort());
+}
+
+absl::StatusOr<v1::TrimResponse> Connection::Trim() {
+  return Call(&Stub::Trim, v1::TrimRequest(), FullEffort());
 }
 
 absl::StatusOr<v1::ShutdownResponse> Connection::Shutdown(bool revoke) {

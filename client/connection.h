@@ -110,7 +110,9 @@ class Connection final : public LeaseSource {
   absl::Status Revoke(const std::string& lease_id);
   absl::StatusOr<v1::ListBuffersResponse> ListBuffers(
       const v1::ListBuffersRequest& request);
+  absl::StatusOr<v1::ListHoldersResponse> ListHolders(uint32_t limit);
   absl::StatusOr<v1::GetStatsResponse> GetStats();
+  absl::StatusOr<v1::TrimResponse> Trim();
 
   // See client/watching.h.
   absl::Status WatchStats(

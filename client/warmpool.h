@@ -168,6 +168,10 @@ class Client {
   absl::StatusOr<std::vector<v1::Buffer>> ListBuffers(
       v1::ListBuffersRequest filter = {});
 
+  // Processes with what they hold, most bytes first: those of this process's uid,
+  // for uid 0 and the daemon's all. `limit`: 1 to 1000 of them; 0: 100.
+  absl::StatusOr<v1::ListHoldersResponse> ListHolders(uint32_t limit = 0);
+
   // Calls `on_event` with what becomes of buffers whose names start so, of those
   // that ListBuffers shows, until it returns false (OK) or the daemon goes away
   // (UNAVAILABLE). The first event is KIND_RESYNC: list the buffers then, and
@@ -180,6 +184,10 @@ class Client {
 
   // Ends another holder's lease. Only for uid 0 and the daemon's uid.
   absl::Status Revoke(const std::string& lease_id);
+
+  // Gives the system back what no lease needs, in the daemon and in the lease
+  // caches of all clients. Only for uid 0 and the daemon's uid.
+  absl::StatusOr<v1::TrimResponse> Trim();
 
   // Drains and stops the daemon; revokes every lease first if `revoke`. Only
   // for uid 0 and the daemon's uid.

@@ -362,7 +362,7 @@ void Daemon::BeginDrain() {
 }
 
 uint64_t Daemon::Shed() {
-  const uint64_t bytes = pool_->Shed(kPressurePause);
+  const uint64_t bytes = pool_->Shed(EvictionReason::kPressure, kPressurePause);
   if (const uint64_t idle = hub_.idle_bytes(); idle > 0) TrimClients(idle);
   return bytes;
 }

@@ -86,6 +86,8 @@ class Handlers {
   virtual absl::Status ListHolders(HolderId holder,
                                    const v1::ListHoldersRequest& request,
                                    v1::ListHoldersResponse* response) = 0;
+  virtual absl::Status Trim(HolderId holder, const v1::TrimRequest& request,
+                            v1::TrimResponse* response) = 0;
   virtual absl::Status Shutdown(HolderId holder,
                                 const v1::ShutdownRequest& request,
                                 v1::ShutdownResponse* response) = 0;

@@ -223,6 +223,24 @@ absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> PoolHandlers::WatchBuffers(
   return pool_.Watch(holder, request.name_prefix(), std::move(wake));
 }
 
+absl::Status PoolHandlers::Trim(HolderId holder, const v1::TrimRequest&,
+                                v1::TrimResponse* response) {
+  const absl::Status permitted =
+      pool_.RequireAdmin(holder, "trim what others keep warm");
+  if (!permitted.ok()) return permitted;
+  const uint64_t idle = hooks_.idle_in_clients();
+  if (idle > 0) {
+    uint64_t seen = pool_.returns();
+    hooks_.trim_clients(0);
+    const absl::Time until = clock_.Now() + kTrimWithin;
+    while (clock_.Now() < until) seen = pool_.AwaitReturn(seen, until);
+  }
+  response->set_asked_of_clients_bytes(idle);
+  response->set_ended_bytes(
+      pool_.Shed(EvictionReason::kTrimmed, absl::ZeroDuration()));
+  return absl::OkStatus();
+}
+
 absl::Status PoolHandlers::Shutdown(HolderId holder,
                                     const v1::ShutdownRequest& request,
                                     v1::ShutdownResponse* response) {

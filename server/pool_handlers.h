@@ -36,7 +36,7 @@ class PoolHandlers final : public Handlers {
     std::function<v1::ShutdownResponse(bool revoke)> stop;
     // Bytes that lie idle in clients, as they reported.
     std::function<uint64_t()> idle_in_clients;
-    // Asks clients for so many of them.
+    // Asks clients for so many of them; 0: all.
     std::function<void(uint64_t wanted_bytes)> trim_clients;
   };
 
@@ -79,6 +79,8 @@ class PoolHandlers final : public Handlers {
   absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> WatchBuffers(
       HolderId holder, const v1::WatchBuffersRequest& request,
       std::function<void()> wake) override;
+  absl::Status Trim(HolderId holder, const v1::TrimRequest& request,
+                    v1::TrimResponse* response) override;
   absl::Status Shutdown(HolderId holder, const v1::ShutdownRequest& request,
                         v1::ShutdownResponse* response) override;
 

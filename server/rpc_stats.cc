@@ -19,6 +19,7 @@ const char* Name(Rpc rpc) {
     case Rpc::kListBuffers: return "ListBuffers";
     case Rpc::kListHolders: return "ListHolders";
     case Rpc::kGetStats: return "GetStats";
+    case Rpc::kTrim: return "Trim";
     case Rpc::kShutdown: return "Shutdown";
   }
   return "?";

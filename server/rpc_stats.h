@@ -33,9 +33,10 @@ enum class Rpc {
   kListBuffers,
   kListHolders,
   kGetStats,
+  kTrim,
   kShutdown,
 };
-inline constexpr size_t kRpcCount = 13;
+inline constexpr size_t kRpcCount = 14;
 
 // Thread-safe; recording takes no lock.
 class RpcStats {

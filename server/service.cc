@@ -102,6 +102,8 @@ const auto kListHolders =
     Slow<v1::ListHoldersRequest, v1::ListHoldersResponse>(
         Rpc::kListHolders, &Service::RequestListHolders,
         &Handlers::ListHolders);
+const auto kTrim = Slow<v1::TrimRequest, v1::TrimResponse>(
+    Rpc::kTrim, &Service::RequestTrim, &Handlers::Trim);
 const auto kShutdown = Slow<v1::ShutdownRequest, v1::ShutdownResponse>(
     Rpc::kShutdown, &Service::RequestShutdown, &Handlers::Shutdown);
 
@@ -118,6 +120,7 @@ void ServeMemoryPool(const Serving& serving) {
   Await(serving, kAssert);
   Await(serving, kListBuffers);
   Await(serving, kListHolders);
+  Await(serving, kTrim);
   Await(serving, kShutdown);
   AwaitAttach(serving);
   AwaitWatchStats(serving);

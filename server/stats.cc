@@ -89,6 +89,7 @@ void FillBigCache(const BigCache::Counts& counts,
   bigcache->set_evicted_for_room(evicted(EvictionReason::kForRoom));
   bigcache->set_evicted_drained(evicted(EvictionReason::kDrained));
   bigcache->set_evicted_pressure(evicted(EvictionReason::kPressure));
+  bigcache->set_evicted_trimmed(evicted(EvictionReason::kTrimmed));
 }
 
 void FillQuarantine(const SegmentPool::Stats& stats,

@@ -1,5 +1,6 @@
 #include "client/cli/command.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "absl/flags/flag.h"
@@ -31,10 +32,11 @@ bool IsUsageError(const absl::Status& status) {
   return status.GetPayload(kUsageErrorPayload).has_value();
 }
 
-absl::StatusOr<Client> Connect() {
+absl::StatusOr<Client> Connect(absl::Duration longest_wait) {
   std::string target = absl::GetFlag(FLAGS_target);
   if (target.empty()) target = DefaultTarget();
-  return Client::Connect(target, {.deadline = absl::GetFlag(FLAGS_deadline)});
+  return Client::Connect(target, {.deadline = std::min(absl::GetFlag(FLAGS_deadline),
+                                            longest_wait)});
 }
 
 bool JsonWanted() { return absl::GetFlag(FLAGS_json); }

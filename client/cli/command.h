@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "client/warmpool.h"
 #include "google/protobuf/message.h"
@@ -36,19 +37,23 @@ inline constexpr absl::string_view kCommonFlags[] = {"target", "deadline",
 absl::Status UsageError(absl::string_view message);
 bool IsUsageError(const absl::Status& status);
 
-// To the daemon that --target names.
-absl::StatusOr<Client> Connect();
+// To the daemon that --target names. It waits for an answer as long as --deadline
+// says, but not longer than `longest_wait`.
+absl::StatusOr<Client> Connect(
+    absl::Duration longest_wait = absl::InfiniteDuration());
 
 // Prints `message` as JSON or, without --json, `text`.
 void Print(const google::protobuf::Message& message, const std::string& text);
 bool JsonWanted();
 
 Command StatsCommand();
+Command TopCommand();
 Command ListCommand();
 Command WatchCommand();
 Command EventsCommand();
 Command LeaseCommand();
 Command ReleaseCommand();
+Command TrimCommand();
 Command ShutdownCommand();
 
 }  // namespace warmpool

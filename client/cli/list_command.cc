@@ -1,12 +1,15 @@
 #include <optional>
 
 #include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
 #include "client/cli/command.h"
 #include "client/cli/listing.h"
 
 ABSL_FLAG(std::string, name_prefix, "", "Only buffers whose names start so");
 ABSL_FLAG(std::optional<int32_t>, holder, std::nullopt,
           "Only buffers that the process of this pid holds");
+ABSL_FLAG(std::string, sort, "name",
+          "Buffers by name, size, age, attached, pid or ttl (left)");
 ABSL_FLAG(std::optional<uint32_t>, uid, std::nullopt,
           "Only buffers of this user");
 
@@ -27,12 +30,20 @@ absl::Status Run(absl::Span<const std::string> arguments) {
   if (const std::optional<uint32_t> uid = absl::GetFlag(FLAGS_uid)) {
     filter.set_uid(*uid);
   }
+  const std::string order_name = absl::GetFlag(FLAGS_sort);
+  const std::optional<BufferOrder> order = BufferOrderNamed(order_name);
+  if (!order.has_value()) {
+    return UsageError(
+        absl::StrCat("--sort=", order_name,
+                     " is none of name, size, age, attached, pid, ttl"));
+  }
   absl::StatusOr<Client> client = Connect();
   if (!client.ok()) return client.status();
   const absl::StatusOr<std::vector<v1::Buffer>> buffers =
       client->ListBuffers(filter);
   if (!buffers.ok()) return buffers.status();
-  const cli::BufferListing listing = MakeListing(*buffers);
+  cli::BufferListing listing = MakeListing(*buffers);
+  SortBuffers(*order, &listing);
   Print(listing, ListingText(listing));
   return absl::OkStatus();
 }
@@ -45,12 +56,15 @@ Command ListCommand() {
           .summary = "leased buffers, and the processes that hold them",
           .help =
               "Prints a line for each lease, ordered by the buffer's name. "
-              "TTL LEFT is \"process\"\nfor a lease that lasts as long as "
-              "its process. LEASE is what release takes.\nBelow, a line for each "
-              "channel that has buffers: MEMBERS are the pids of those\nwho have "
-              "one mapped.\n\n"
-              "  warmpool list --name_prefix=camera/\n",
-          .flags = {"name_prefix", "holder", "uid"},
+              "SIZE was asked for,\nCLASS is what its segment has. ATTACHED "
+              "counts the leases of processes on it.\nTTL LEFT is \"process\" "
+              "for a lease that lasts as long as its process; a lease\nthat "
+              "nobody has is a ticket, or lingers. LEASE is what release "
+              "takes.\nBelow, a line for each channel that has buffers: MEMBERS "
+              "are the pids of those\nwho have one mapped.\n\n"
+              "  warmpool list --name_prefix=camera/\n"
+              "  warmpool list --sort=size --json\n",
+          .flags = {"name_prefix", "holder", "sort", "uid"},
           .run = Run};
 }
 

@@ -1,14 +1,18 @@
 #include "client/cli/listing.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <set>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
+#include "client/cli/figures.h"
 #include "client/tool/format.h"
 #include "client/tool/table.h"
 #include "core/base/byte_size.h"
@@ -17,8 +21,16 @@ namespace warmpool {
 namespace {
 
 double ToSeconds(const google::protobuf::Duration& duration) {
-  return static_cast<double>(duration.seconds()) +
-         1e-9 * static_cast<double>(duration.nanos());
+  return absl::ToDoubleSeconds(ToDuration(duration));
+}
+
+const char* StateText(v1::LeaseState state) {
+  switch (state) {
+    case v1::LEASE_STATE_RECOVERING: return "recovering";
+    case v1::LEASE_STATE_TICKET: return "ticket";
+    case v1::LEASE_STATE_LINGERING: return "lingering";
+    default: return "live";
+  }
 }
 
 cli::ListedLease MakeLease(const v1::BufferLease& lease) {
@@ -31,8 +43,7 @@ cli::ListedLease MakeLease(const v1::BufferLease& lease) {
   listed.set_ttl_left_seconds(ToSeconds(lease.ttl_left()));
   listed.set_access(lease.access() == v1::ACCESS_READ_ONLY ? "read_only"
                                                            : "writable");
-  listed.set_state(
-      lease.state() == v1::LEASE_STATE_RECOVERING ? "recovering" : "live");
+  listed.set_state(StateText(lease.state()));
   return listed;
 }
 
@@ -94,6 +105,10 @@ cli::BufferListing MakeListing(const std::vector<v1::Buffer>& buffers) {
     listed->set_generation(buffer.generation());
     listed->set_age_seconds(ToSeconds(buffer.age()));
     listed->set_channel(buffer.channel());
+    listed->set_sealed(buffer.sealed());
+    listed->set_attached(absl::c_count_if(
+        buffer.leases(),
+        [](const v1::BufferLease& lease) { return lease.pid() != 0; }));
     for (const v1::BufferLease& lease : buffer.leases()) {
       *listed->add_leases() = MakeLease(lease);
     }
@@ -102,18 +117,63 @@ cli::BufferListing MakeListing(const std::vector<v1::Buffer>& buffers) {
   return listing;
 }
 
+std::optional<BufferOrder> BufferOrderNamed(absl::string_view name) {
+  if (name == "name") return BufferOrder::kName;
+  if (name == "size") return BufferOrder::kSize;
+  if (name == "age") return BufferOrder::kAge;
+  if (name == "attached") return BufferOrder::kAttached;
+  if (name == "pid") return BufferOrder::kPid;
+  if (name == "ttl") return BufferOrder::kTtl;
+  return std::nullopt;
+}
+
+void SortBuffers(BufferOrder order, cli::BufferListing* listing) {
+  const auto key = [order](const cli::ListedBuffer& buffer) -> double {
+    switch (order) {
+      case BufferOrder::kName: return 0;
+      case BufferOrder::kSize:
+        return -static_cast<double>(buffer.mapped_bytes());
+      case BufferOrder::kAge: return -buffer.age_seconds();
+      case BufferOrder::kAttached:
+        return -static_cast<double>(buffer.attached());
+      case BufferOrder::kPid:
+        return buffer.leases().empty() ? 0 : buffer.leases(0).pid();
+      case BufferOrder::kTtl: break;
+    }
+    double soonest = std::numeric_limits<double>::infinity();
+    for (const cli::ListedLease& lease : buffer.leases()) {
+      if (lease.ttl_left_seconds() == 0) continue;
+      soonest = std::min(soonest, lease.ttl_left_seconds());
+    }
+    return soonest;
+  };
+  // They come by their names.
+  absl::c_stable_sort(*listing->mutable_buffers(),
+                      [&key](const cli::ListedBuffer& a,
+                             const cli::ListedBuffer& b) {
+                        return key(a) < key(b);
+                      });
+}
+
 std::string ListingText(const cli::BufferListing& listing) {
-  Table table("lrrrlrrlll");
-  table.AddRow({"NAME", "SIZE", "UID", "PID", "COMMAND", "AGE", "TTL LEFT",
-                "ACCESS", "STATE", "LEASE"});
+  Table table("lrrrrrlrrlll");
+  table.AddRow({"NAME", "SIZE", "CLASS", "ATTACHED", "UID", "PID", "COMMAND",
+                "AGE", "TTL LEFT", "ACCESS", "STATE", "LEASE"});
   for (const cli::ListedBuffer& buffer : listing.buffers()) {
     for (const cli::ListedLease& lease : buffer.leases()) {
+      const bool is_held = lease.pid() != 0;
       table.AddRow({buffer.name(), FormatByteSize(buffer.size_bytes()),
-                    absl::StrCat(lease.uid()), absl::StrCat(lease.pid()),
-                    lease.command().empty() ? "?" : lease.command(),
+                    FormatByteSize(buffer.mapped_bytes()),
+                    FormatCount(buffer.attached()), absl::StrCat(lease.uid()),
+                    is_held ? absl::StrCat(lease.pid()) : "-",
+                    !is_held ? "-"
+                    : lease.command().empty() ? "?" : lease.command(),
                     FormatAge(absl::Seconds(lease.age_seconds())),
                     TtlText(lease.ttl_left_seconds()), lease.access(),
-                    lease.state(), lease.lease_id()});
+                    buffer.sealed() && lease.state() == "live"
+                        ? "sealed"
+                        : lease.state(),
+                    lease.lease_id()});
     }
   }
   std::string text = table.ToString();

@@ -21,8 +21,9 @@ constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 
 std::vector<Command> AllCommands() {
-  return {StatsCommand(), ListCommand(),    WatchCommand(),   EventsCommand(),
-          LeaseCommand(), ReleaseCommand(), ShutdownCommand()};
+  return {StatsCommand(),  TopCommand(),    ListCommand(),
+          WatchCommand(),  EventsCommand(), LeaseCommand(),
+          ReleaseCommand(), TrimCommand(),  ShutdownCommand()};
 }
 
 const Command* Find(const std::vector<Command>& commands,

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "client/cli/figures.h"
 #include "client/tool/format.h"
 #include "client/tool/table.h"
 #include "core/base/byte_size.h"
@@ -14,16 +15,15 @@ namespace {
 
 constexpr absl::string_view kIndent = "  ";
 
-absl::Duration Uptime(const v1::GetStatsResponse& stats) {
-  return absl::Seconds(stats.uptime().seconds()) +
-         absl::Nanoseconds(stats.uptime().nanos());
-}
-
 std::string DaemonText(const v1::GetStatsResponse& stats) {
   return absl::StrCat("daemon: pid ", stats.pid(), ", up ",
-                      FormatAge(Uptime(stats)), ", ",
+                      FormatAge(ToDuration(stats.uptime())), ", ",
                       stats.draining() ? "draining" : "serving",
-                      ", segments in ", stats.shm_dir(), "\n");
+                      ", segments in ", stats.shm_dir(), "\n",
+                      stats.metrics_listen().empty()
+                          ? ""
+                          : absl::StrCat("status page: http://",
+                                         stats.metrics_listen(), "/\n"));
 }
 
 // capacity = leased + retained + ...
@@ -47,7 +47,8 @@ std::string BytesText(const v1::ByteAccount& bytes) {
                       " free in the filesystem)\n", table.ToString(kIndent));
 }
 
-std::string LeasesText(const v1::LeaseCounts& leases) {
+std::string LeasesText(const v1::GetStatsResponse& stats) {
+  const v1::LeaseCounts& leases = stats.leases();
   Table table("ll");
   table.AddRow(
       {"live", FormatCounts({{"leases", leases.live_leases()},
@@ -66,6 +67,8 @@ std::string LeasesText(const v1::LeaseCounts& leases) {
                                 {"name taken", leases.refused_name_taken()},
                                 {"draining", leases.refused_draining()},
                                 {"other", leases.refused_other()}})});
+  table.AddRow({"last refusal", LastRefusalText(stats)});
+  table.AddRow({"hit ratio", HitRatioText(leases)});
   table.AddRow({"renewed", FormatCount(leases.renewed())});
   table.AddRow(
       {"taken over", FormatCounts({{"by the journal", leases.recovered()},
@@ -104,7 +107,8 @@ std::string BigCacheText(const v1::BigCacheCounts& counts) {
                                   {"decayed", counts.evicted_decayed()},
                                   {"for room", counts.evicted_for_room()},
                                   {"drained", counts.evicted_drained()},
-                                  {"pressure", counts.evicted_pressure()}}),
+                                  {"pressure", counts.evicted_pressure()},
+                                  {"trimmed", counts.evicted_trimmed()}}),
                     ")")});
   return absl::StrCat("BigCache\n", table.ToString(kIndent));
 }
@@ -175,16 +179,88 @@ std::string SystemCallsText(const v1::GetStatsResponse& stats) {
   return absl::StrCat("system calls\n", table.ToString(kIndent));
 }
 
+std::string SizeClassesText(const v1::GetStatsResponse& stats) {
+  if (stats.size_classes().empty()) return "";
+  Table table("rrrrrrrrrr");
+  table.AddRow({"size", "leased", "idle", "retained", "stock", "batched",
+                "quarantined", "granted", "hit ratio", "evicted"});
+  for (const v1::SizeClassStats& one : stats.size_classes()) {
+    const uint64_t granted =
+        one.granted_warm() + one.granted_stock() + one.granted_fresh();
+    table.AddRow({FormatByteSize(one.segment_bytes()),
+                  FormatByteSize(one.leased_bytes()),
+                  FormatByteSize(one.idle_in_clients_bytes()),
+                  FormatByteSize(one.retained_bytes()),
+                  FormatByteSize(one.stock_bytes()),
+                  FormatByteSize(one.batched_bytes()),
+                  FormatByteSize(one.quarantined_bytes()), FormatCount(granted),
+                  FormatShare(one.granted_warm(), granted),
+                  FormatCount(one.bigcache().evictions())});
+  }
+  return absl::StrCat("size classes\n", table.ToString(kIndent), "\n");
+}
+
+void AddLatency(const std::string& name, const v1::LatencyHistogram& latency,
+                Table* table) {
+  if (latency.count() == 0) return;
+  const auto format = [](uint64_t ns) {
+    return FormatLatency(absl::Nanoseconds(ns));
+  };
+  table->AddRow({name, FormatCount(latency.count()), format(latency.p50_ns()),
+                 format(latency.p99_ns()),
+                 format(latency.sum_ns() / latency.count())});
+}
+
+const char* StepName(v1::StepStats::Step step) {
+  switch (step) {
+    case v1::StepStats::STEP_MAKE: return "make a segment";
+    case v1::StepStats::STEP_MAKE_ROOM: return "make room";
+    case v1::StepStats::STEP_FLUSH: return "flush a batch";
+    default: return "unknown";
+  }
+}
+
+std::string LatenciesText(const v1::GetStatsResponse& stats) {
+  Table table("lrrrr");
+  table.AddRow({"", "count", "p50", "p99", "mean"});
+  for (const v1::RpcStats& rpc : stats.rpcs()) {
+    AddLatency(rpc.method(), rpc.latency(), &table);
+  }
+  for (const v1::StepStats& step : stats.steps()) {
+    AddLatency(StepName(step.step()), step.latency(), &table);
+  }
+  for (const v1::SystemCallCount& call : stats.system_calls()) {
+    AddLatency(call.name(), call.latency(), &table);
+  }
+  return absl::StrCat("latencies since the start\n", table.ToString(kIndent));
+}
+
+std::string RecentText(const v1::GetStatsResponse& stats) {
+  Table table("ll");
+  table.AddRow({"hit ratio", HitRatioText(stats.recent().leases())});
+  table.AddRow(
+      {"granted", FormatCount(GrantedLeases(stats.recent().leases()))});
+  table.AddRow({"Lease", LatencyText(stats.recent().rpcs(), "Lease")});
+  table.AddRow({"evicted", FormatCount(stats.recent().bigcache().evictions())});
+  table.AddRow({"flushes", FormatCount(stats.recent().batch().flushes())});
+  return absl::StrCat(
+      "in the last ",
+      FormatAge(ToDuration(stats.recent().window()) + absl::Milliseconds(500)),
+      "\n", table.ToString(kIndent));
+}
+
 }  // namespace
 
 std::string StatsText(const v1::GetStatsResponse& stats) {
   return absl::StrCat(DaemonText(stats), "\n", BytesText(stats.bytes()), "\n",
-                      LeasesText(stats.leases()), "\n",
+                      LeasesText(stats), "\n", RecentText(stats), "\n",
+                      SizeClassesText(stats),
                       BigCacheText(stats.bigcache()), "\n",
                       QuarantineText(stats.quarantine()), "\n",
                       HugePagesText(stats.huge_pages()), "\n",
                       MemoryPressureText(stats.memory_pressure()), "\n",
-                      BatchText(stats.batch()), "\n", SystemCallsText(stats));
+                      BatchText(stats.batch()), "\n", LatenciesText(stats),
+                      "\n", SystemCallsText(stats));
 }
 
 }  // namespace warmpool

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/cli/figures.h"
 #include "client/tool/format.h"
 #include "core/base/byte_size.h"
 
@@ -13,14 +14,7 @@ constexpr int kLinesPerHeader = 20;
 constexpr char kLineFormat[] = "%8s %10s %10s %10s %10s %9s %11s %9s\n";
 
 double Uptime(const v1::GetStatsResponse& stats) {
-  return static_cast<double>(stats.uptime().seconds()) +
-         1e-9 * static_cast<double>(stats.uptime().nanos());
-}
-
-uint64_t Granted(const v1::GetStatsResponse& stats) {
-  const v1::LeaseCounts& leases = stats.leases();
-  return leases.granted_warm() + leases.granted_stock() +
-         leases.granted_fresh() + leases.granted_attached();
+  return absl::ToDoubleSeconds(ToDuration(stats.uptime()));
 }
 
 // What grew since the answer before.
@@ -38,10 +32,12 @@ Rates RatesBetween(const v1::GetStatsResponse& before,
   };
   Rates rates;
   if (seconds <= 0) return rates;
-  rates.granted = per_second(Granted(before), Granted(now));
+  const uint64_t granted_before = GrantedLeases(before.leases());
+  const uint64_t granted = GrantedLeases(now.leases());
+  rates.granted = per_second(granted_before, granted);
   rates.hit_ratio =
       FormatShare(now.leases().granted_warm() - before.leases().granted_warm(),
-                  Granted(now) - Granted(before));
+                  granted - granted_before);
   rates.evicted =
       per_second(before.bigcache().evictions(), now.bigcache().evictions());
   return rates;

@@ -47,8 +47,10 @@ enum class EvictionReason {
   kPressure,
   // It is not fit for another lease any more.
   kUnfit,
+  // An administrator asked for it.
+  kTrimmed,
 };
-inline constexpr size_t kEvictionReasonCount = 7;
+inline constexpr size_t kEvictionReasonCount = 8;
 
 struct Eviction {
   Segment segment;

@@ -238,8 +238,8 @@ class Pool {
   bool MakeStock(SegmentPool::StepRunner run_step) {
     return segments_.MakeStock(run_step);
   }
-  uint64_t Shed(absl::Duration stock_pause) {
-    return segments_.Shed(stock_pause);
+  uint64_t Shed(EvictionReason reason, absl::Duration stock_pause) {
+    return segments_.Shed(reason, stock_pause);
   }
   // Bytes that Shed would end.
   uint64_t kept_bytes() const { return segments_.kept_bytes(); }

@@ -210,9 +210,9 @@ class SegmentPool {
   bool MakeStock(StepRunner run_step);
 
   // Ends all stock, all that is retained and all that is batched before it
-  // returns, and for `stock_pause` makes no stock: the machine is short of
-  // memory. Returns the bytes that were stock or retained.
-  uint64_t Shed(absl::Duration stock_pause);
+  // returns, and for `stock_pause` makes no stock. Returns the bytes that were
+  // stock or retained.
+  uint64_t Shed(EvictionReason reason, absl::Duration stock_pause);
 
   // Bytes that Shed would end: stock, retained and batched ones.
   uint64_t kept_bytes() const;
@@ -250,8 +250,6 @@ class SegmentPool {
   // Makes `bytes` bytes of stock and of retained segments cold, and ends whatever
   // is batched.
   void MakeRoom(uint64_t bytes);
-  // Shed, for whatever reason.
-  uint64_t EndKept(EvictionReason reason, absl::Duration stock_pause);
   // Hands stock over to Batch until that has `bytes` bytes of it, and keeps any
   // from being made for `pause`. What is being made gives way. Returns how many
   // bytes it had.

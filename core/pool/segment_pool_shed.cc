@@ -1,14 +1,10 @@
 // How everything that no lease needs ends at once: since the machine is short of
-// memory, or since the pool drains.
+// memory, somebody asks for it, or the pool drains.
 #include <utility>
 
 #include "core/pool/segment_pool.h"
 
 namespace warmpool {
-
-uint64_t SegmentPool::Shed(absl::Duration stock_pause) {
-  return EndKept(EvictionReason::kPressure, stock_pause);
-}
 
 uint64_t SegmentPool::kept_bytes() const {
   MutexLock lock(&mutex_);
@@ -21,13 +17,12 @@ void SegmentPool::Drain() {
     MutexLock lock(&mutex_);
     draining_ = true;
   }
-  EndKept(EvictionReason::kDrained, absl::InfiniteDuration());
+  Shed(EvictionReason::kDrained, absl::InfiniteDuration());
   ProbeQuarantined(clock_.Now(), /*all=*/true);
   batch_.Flush();
 }
 
-uint64_t SegmentPool::EndKept(EvictionReason reason,
-                              absl::Duration stock_pause) {
+uint64_t SegmentPool::Shed(EvictionReason reason, absl::Duration stock_pause) {
   uint64_t bytes = GiveUpStock(UINT64_MAX, stock_pause);
   ProveUnproven(absl::InfiniteFuture());
   std::vector<Segment> cold;

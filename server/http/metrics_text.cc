@@ -201,6 +201,7 @@ void AddBigCache(const v1::GetStatsResponse& stats, MetricFamilies* families) {
     add("for_room", one.bigcache().evicted_for_room());
     add("drained", one.bigcache().evicted_drained());
     add("pressure", one.bigcache().evicted_pressure());
+    add("trimmed", one.bigcache().evicted_trimmed());
   }
 }
 

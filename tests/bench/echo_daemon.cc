@@ -96,6 +96,10 @@ class EchoHandlers final : public Handlers {
                            v1::ListHoldersResponse*) override {
     return absl::OkStatus();
   }
+  absl::Status Trim(HolderId, const v1::TrimRequest&,
+                    v1::TrimResponse*) override {
+    return absl::OkStatus();
+  }
   absl::Status Shutdown(HolderId, const v1::ShutdownRequest&,
                         v1::ShutdownResponse*) override {
     return absl::OkStatus();

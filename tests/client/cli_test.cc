@@ -179,6 +179,21 @@ TEST_F(CliTest, EventsPrintsALineForEachEventWithThePrefix) {
   EXPECT_EQ(json.Wait(), 0);
 }
 
+TEST_F(CliTest, TrimGivesBackWhatNoLeaseNeeds) {
+  Holder holder = StartLease({"2MiB"});
+  holder.process->Signal(SIGTERM);
+  EXPECT_EQ(holder.process->Wait(), 0);
+  const auto stats = [this] {
+    return Parse<v1::GetStatsResponse>(Run("stats --json").out);
+  };
+  EXPECT_EQ(stats().bytes().retained_bytes(), 2u << 20);
+  const ToolResult result = Run("trim");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("gave back 2 MiB"));
+  EXPECT_EQ(stats().bytes().retained_bytes(), 0u);
+  EXPECT_EQ(stats().bigcache().evicted_trimmed(), 1u);
+}
+
 TEST_F(CliTest, ShutdownStopsTheDaemon) {
   const ToolResult result = Run("shutdown --json");
   EXPECT_EQ(result.exit_code, 0) << result.err;
@@ -192,15 +207,16 @@ TEST(CliUsageTest, AnUnknownCommandIsNamedBesideTheKnownOnes) {
   const ToolResult result = RunTool("client/warmpool frobnicate");
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err,
-              HasSubstr("no command \"frobnicate\"; there are stats, list, "
-                        "watch, events, lease, release, shutdown"));
+              HasSubstr("no command \"frobnicate\"; there are stats, top, list, "
+                        "watch, events, lease, release, trim, shutdown"));
   EXPECT_EQ(RunTool("client/warmpool").exit_code, 2);
 }
 
 TEST(CliUsageTest, AWrongCommandLineIsToldWithoutADaemon) {
   for (const std::string command :
        {"stats extra", "lease", "lease 2lightyears", "release", "release 12ab",
-        "stats --ttl=3s", "list --holder=0", "events a/",
+        "stats --ttl=3s", "list --holder=0", "list --sort=colour",
+        "top --order=colour", "top --interval=1ms", "events a/",
         "list --prefix=a/"}) {
     const ToolResult result = RunTool("client/warmpool " + command);
     EXPECT_EQ(result.exit_code, 2) << command;
@@ -213,7 +229,8 @@ TEST(CliUsageTest, HelpIsThereForTheToolAndForEachCommand) {
   EXPECT_EQ(general.exit_code, 0);
   EXPECT_THAT(general.out, HasSubstr("Commands:"));
   for (const std::string command :
-       {"stats", "list", "watch", "events", "lease", "release", "shutdown"}) {
+       {"stats", "top", "list", "watch", "events", "lease", "release", "trim",
+        "shutdown"}) {
     EXPECT_THAT(general.out, HasSubstr("\n  " + command));
     const ToolResult help = RunTool("client/warmpool " + command + " --help");
     EXPECT_EQ(help.exit_code, 0);

@@ -52,12 +52,56 @@ TEST(ListingTest, LeaseIdsAreHexadecimal) {
 TEST(ListingTest, TheTableHasALineForEachLease) {
   EXPECT_EQ(
       ListingText(MakeListing(SomeBuffers())),
-      "NAME           SIZE   UID  PID  COMMAND    AGE  TTL LEFT  ACCESS     "
-      "STATE       LEASE\n"
-      "camera/frame  2 MiB  1000   77  camera   2m05s   process  writable   "
-      "live        01ab0000000000000000000000000000\n"
-      "camera/frame  2 MiB     0   78  ?           0s        9s  read_only  "
-      "recovering  ffffffffffffffffffffffffffffffff\n");
+      "NAME           SIZE  CLASS  ATTACHED   UID  PID  COMMAND    AGE  TTL "
+      "LEFT  ACCESS     STATE       LEASE\n"
+      "camera/frame  2 MiB  2 MiB         2  1000   77  camera   2m05s   "
+      "process  writable   live        01ab0000000000000000000000000000\n"
+      "camera/frame  2 MiB  2 MiB         2     0   78  ?           0s        "
+      "9s  read_only  recovering  ffffffffffffffffffffffffffffffff\n");
+}
+
+TEST(ListingTest, ALeaseThatNobodyHasSaysWhatItIsFor) {
+  std::vector<v1::Buffer> buffers = SomeBuffers();
+  buffers[0].set_sealed(true);
+  v1::BufferLease& ticket = *buffers[0].add_leases();
+  ticket.set_state(v1::LEASE_STATE_TICKET);
+  const cli::BufferListing listing = MakeListing(buffers);
+  EXPECT_EQ(listing.buffers(0).attached(), 2u);
+  EXPECT_TRUE(listing.buffers(0).sealed());
+  EXPECT_EQ(listing.buffers(0).leases(2).state(), "ticket");
+  EXPECT_THAT(ListingText(listing), HasSubstr("  sealed  "));
+  EXPECT_THAT(ListingText(listing), HasSubstr("  -  -  "));
+}
+
+std::vector<std::string> NamesBy(const char* order) {
+  v1::Buffer small;
+  small.set_name("a/small");
+  small.set_mapped_bytes(4096);
+  small.mutable_age()->set_seconds(100);
+  v1::BufferLease* lease = small.add_leases();
+  lease->set_pid(9);
+  lease = small.add_leases();
+  lease->set_pid(10);
+  lease->mutable_ttl_left()->set_seconds(3);
+  v1::Buffer large;
+  large.set_name("b/large");
+  large.set_mapped_bytes(8192);
+  large.mutable_age()->set_seconds(1);
+  lease = large.add_leases();
+  lease->set_pid(5);
+  cli::BufferListing listing = MakeListing({small, large});
+  SortBuffers(*BufferOrderNamed(order), &listing);
+  return {listing.buffers(0).name(), listing.buffers(1).name()};
+}
+
+TEST(ListingTest, BuffersAreSortedAsAskedFor) {
+  EXPECT_THAT(NamesBy("name"), ElementsAre("a/small", "b/large"));
+  EXPECT_THAT(NamesBy("size"), ElementsAre("b/large", "a/small"));
+  EXPECT_THAT(NamesBy("age"), ElementsAre("a/small", "b/large"));
+  EXPECT_THAT(NamesBy("attached"), ElementsAre("a/small", "b/large"));
+  EXPECT_THAT(NamesBy("pid"), ElementsAre("b/large", "a/small"));
+  EXPECT_THAT(NamesBy("ttl"), ElementsAre("a/small", "b/large"));
+  EXPECT_EQ(BufferOrderNamed("colour"), std::nullopt);
 }
 
 TEST(ListingTest, AChannelIsShownWithItsMembersAndWhatTheyShare) {

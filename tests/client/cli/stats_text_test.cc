@@ -42,7 +42,7 @@ TEST(StatsTextTest, TellsEvictionsByReason) {
   EXPECT_THAT(text, HasSubstr("hits 3, misses 1 (empty 1, zeroed 0)"));
   EXPECT_THAT(text, HasSubstr("75.0 %"));
   EXPECT_THAT(text, HasSubstr("96 (ring full 90, byte cap 0, decayed 6, for "
-                              "room 0, drained 0, pressure 0)"));
+                              "room 0, drained 0, pressure 0, trimmed 0)"));
 }
 
 TEST(StatsTextTest, TellsWhatIsNotYetAsItShouldBe) {

@@ -41,7 +41,7 @@ TEST_F(SegmentPoolShedTest, EndsAllThatNoLeaseNeedsAndNothingElse) {
   ASSERT_EQ(In(ByteState::kBatched), 2 * kMiB);
   EXPECT_EQ(pool_->kept_bytes(), stock + 4 * kMiB);
 
-  EXPECT_EQ(pool_->Shed(absl::Seconds(10)), stock + 2 * kMiB);
+  EXPECT_EQ(pool_->Shed(EvictionReason::kPressure, absl::Seconds(10)), stock + 2 * kMiB);
   pool_->CheckInvariants();
   EXPECT_EQ(pool_->kept_bytes(), 0u);
   EXPECT_EQ(In(ByteState::kLeased), kMiB);
@@ -52,8 +52,8 @@ TEST_F(SegmentPoolShedTest, EndsAllThatNoLeaseNeedsAndNothingElse) {
   // It goes on as before.
   Return(std::move(leased));
   EXPECT_EQ(In(ByteState::kRetained), kMiB);
-  EXPECT_EQ(pool_->Shed(absl::Seconds(10)), kMiB);
-  EXPECT_EQ(pool_->Shed(absl::Seconds(10)), 0u);
+  EXPECT_EQ(pool_->Shed(EvictionReason::kPressure, absl::Seconds(10)), kMiB);
+  EXPECT_EQ(pool_->Shed(EvictionReason::kPressure, absl::Seconds(10)), 0u);
 }
 
 TEST_F(SegmentPoolShedTest, WhatSomebodyStillHasIsQuarantined) {
@@ -63,7 +63,7 @@ TEST_F(SegmentPoolShedTest, WhatSomebodyStillHasIsQuarantined) {
   const std::string path = directory_->PathOf(again);
   Return(std::move(again));
   const Misbehaving client(path);
-  pool_->Shed(absl::Seconds(10));
+  pool_->Shed(EvictionReason::kPressure, absl::Seconds(10));
   pool_->CheckInvariants();
   EXPECT_EQ(In(ByteState::kQuarantined), kMiB);
 }

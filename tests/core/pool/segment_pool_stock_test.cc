@@ -262,7 +262,7 @@ TEST_F(SegmentPoolStockTest, WhatCannotBeMadeIsNotTriedAgainAtOnce) {
     clock_.Advance(SegmentPool::kStockPause);
     EXPECT_TRUE(MakeOne());
     EXPECT_EQ(In(ByteState::kStock), kSize);
-    EXPECT_EQ(pool_->Shed(absl::ZeroDuration()), kSize);
+    EXPECT_EQ(pool_->Shed(EvictionReason::kPressure, absl::ZeroDuration()), kSize);
   }
   ReleaseAll();
 }
@@ -296,7 +296,7 @@ TEST_F(SegmentPoolStockTest, StockDecaysWithoutTraffic) {
 TEST_F(SegmentPoolStockTest, UnderPressureStockEndsAndNoneIsMadeForAWhile) {
   Demand(2);
   MakeAll();
-  EXPECT_EQ(pool_->Shed(absl::Seconds(5)), 2 * kSize);
+  EXPECT_EQ(pool_->Shed(EvictionReason::kPressure, absl::Seconds(5)), 2 * kSize);
   pool_->CheckInvariants();
   EXPECT_EQ(In(ByteState::kStock), 0u);
   EXPECT_EQ(In(ByteState::kBatched), 0u);

@@ -1,0 +1,169 @@
+#include "client/cli/top_text.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/time.h"
+#include "client/cli/figures.h"
+#include "client/tool/format.h"
+#include "client/tool/table.h"
+#include "core/base/byte_size.h"
+
+namespace warmpool {
+namespace {
+
+constexpr size_t kBarColumns = 60;
+
+std::string DaemonLine(const v1::GetStatsResponse& stats) {
+  return absl::StrCat("warmpool: pid ", stats.pid(), ", up ",
+                      FormatAge(ToDuration(stats.uptime())), ", ",
+                      stats.draining() ? "draining" : "serving", ", ",
+                      FormatByteSize(stats.bytes().capacity_bytes()), " in ",
+                      stats.shm_dir());
+}
+
+std::string RateText(const cli::TopFrame& frame, const cli::TopFrame* before) {
+  if (before == nullptr || before->stats().pid() != frame.stats().pid()) {
+    return "-";
+  }
+  const double seconds = absl::ToDoubleSeconds(
+      ToDuration(frame.stats().uptime()) -
+      ToDuration(before->stats().uptime()));
+  if (seconds <= 0) return "-";
+  const double grown =
+      static_cast<double>(GrantedLeases(frame.stats().leases()) -
+                          GrantedLeases(before->stats().leases()));
+  return FormatCount(static_cast<uint64_t>(std::llround(grown / seconds)));
+}
+
+uint64_t Refused(const v1::LeaseCounts& leases) {
+  return leases.refused_invalid() + leases.refused_exhausted() +
+         leases.refused_name_taken() + leases.refused_draining() +
+         leases.refused_other();
+}
+
+std::string FiguresText(const cli::TopFrame& frame,
+                        const cli::TopFrame* before) {
+  const v1::GetStatsResponse& stats = frame.stats();
+  const v1::LeaseCounts& leases = stats.leases();
+  Table table("ll");
+  table.AddRow({"hit ratio",
+                absl::StrCat(HitRatioText(stats.recent().leases()),
+                             " in the last 10 s, ", HitRatioText(leases),
+                             " since the start")});
+  table.AddRow({"leases", absl::StrCat(FormatCount(leases.live_leases()),
+                                       " live, ", RateText(frame, before),
+                                       " granted per second")});
+  table.AddRow({"latency",
+                absl::StrCat(LatencyText(stats.recent().rpcs(), "Lease"),
+                             " in the daemon, in the last 10 s")});
+  table.AddRow({"refused", absl::StrCat(FormatCount(Refused(leases)),
+                                        ", the last ",
+                                        LastRefusalText(stats))});
+  return table.ToString();
+}
+
+// "[LLLLRRS........]", each byte where it is.
+std::string BytesText(const v1::ByteAccount& bytes) {
+  const uint64_t in_use =
+      bytes.leased_bytes() -
+      std::min(bytes.leased_bytes(), bytes.idle_in_clients_bytes());
+  const std::tuple<char, const char*, uint64_t> parts[] = {
+      {'#', "leased", in_use},
+      {'i', "idle in clients", bytes.idle_in_clients_bytes()},
+      {'r', "retained", bytes.retained_bytes()},
+      {'s', "stock", bytes.stock_bytes()},
+      {'b', "batched", bytes.batched_bytes()},
+      {'q', "quarantined", bytes.quarantined_bytes()},
+      {'o', "overhead", bytes.overhead_bytes()},
+      {'.', "free", bytes.free_bytes()},
+  };
+  std::string bar;
+  std::vector<std::string> legend;
+  uint64_t sum = 0;
+  for (const auto& [letter, name, value] : parts) {
+    sum += value;
+    const double share =
+        static_cast<double>(sum) /
+        static_cast<double>(std::max<uint64_t>(bytes.capacity_bytes(), 1));
+    const auto end = static_cast<size_t>(
+        std::lround(std::min(share, 1.0) * kBarColumns));
+    if (end > bar.size()) bar.append(end - bar.size(), letter);
+    legend.push_back(
+        absl::StrCat(std::string(1, letter), " ", name, " ",
+                     FormatByteSize(value)));
+  }
+  const auto line = [&legend](size_t begin, size_t end) {
+    std::string text;
+    for (size_t i = begin; i < end; ++i) {
+      absl::StrAppend(&text, i == begin ? "" : "   ", legend[i]);
+    }
+    return absl::StrCat(text, "\n");
+  };
+  return absl::StrCat("[", bar, "]\n", line(0, 4), line(4, legend.size()));
+}
+
+std::string HoldersText(const cli::TopFrame& frame) {
+  Table table("rrlrrrr");
+  table.AddRow({"PID", "UID", "COMMAND", "LEASES", "LEASED", "SHARE", "IDLE"});
+  for (const v1::HolderUsage& holder : frame.holders()) {
+    table.AddRow({absl::StrCat(holder.pid()), absl::StrCat(holder.uid()),
+                  holder.command().empty() ? "?" : holder.command(),
+                  FormatCount(holder.leases()),
+                  FormatByteSize(holder.leased_bytes()),
+                  FormatShare(holder.leased_bytes(),
+                              frame.stats().bytes().leased_bytes()),
+                  FormatByteSize(holder.idle_bytes())});
+  }
+  return table.ToString();
+}
+
+}  // namespace
+
+std::optional<HolderOrder> HolderOrderNamed(absl::string_view name) {
+  if (name == "bytes") return HolderOrder::kBytes;
+  if (name == "leases") return HolderOrder::kLeases;
+  if (name == "idle") return HolderOrder::kIdle;
+  if (name == "pid") return HolderOrder::kPid;
+  if (name == "command") return HolderOrder::kCommand;
+  return std::nullopt;
+}
+
+void SortHolders(HolderOrder order, cli::TopFrame* frame) {
+  const auto comes_before = [order](const v1::HolderUsage& a,
+                                    const v1::HolderUsage& b) {
+    switch (order) {
+      case HolderOrder::kBytes: return a.leased_bytes() > b.leased_bytes();
+      case HolderOrder::kLeases: return a.leases() > b.leases();
+      case HolderOrder::kIdle: return a.idle_bytes() > b.idle_bytes();
+      case HolderOrder::kPid: return a.pid() < b.pid();
+      case HolderOrder::kCommand: return a.command() < b.command();
+    }
+    return false;
+  };
+  std::stable_sort(frame->mutable_holders()->begin(),
+                   frame->mutable_holders()->end(), comes_before);
+}
+
+std::string TopText(const cli::TopFrame& frame, const cli::TopFrame* before,
+                    size_t columns, size_t rows) {
+  const std::string text = absl::StrCat(
+      DaemonLine(frame.stats()), "\n\n", FiguresText(frame, before), "\n",
+      BytesText(frame.stats().bytes()), "\n", HoldersText(frame));
+  std::string cut;
+  size_t lines = 0;
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    if (++lines > rows) break;
+    absl::StrAppend(&cut, line.substr(0, columns), "\n");
+  }
+  // The text ends in a newline, after which there is an empty line.
+  if (lines <= rows) cut.pop_back();
+  return cut;
+}
+
+}  // namespace warmpool

@@ -1,0 +1,20 @@
+"""Code of the README as files, for the tests to run."""
+
+def readme_block(name, out, section, language):
+    """The first block of code of a language in a section of the README.
+
+    Args:
+      name: The name of the target.
+      out: The file to write.
+      section: The words after "## ".
+      language: As after the three back quotes.
+    """
+    native.genrule(
+        name = name,
+        srcs = ["//:README.md"],
+        outs = [out],
+        cmd = (
+            "awk '/^## /{here = $$0 == \"## %s\"} on && /^```$$/{exit} on; " +
+            "here && $$0 == \"```%s\"{on = 1}' $< > $@ && test -s $@"
+        ) % (section, language),
+    )

@@ -1,18 +1,17 @@
 """Code of the README as files, for the tests to run."""
 
-def readme_block(name, out, section, language):
+def readme_block(name, section, language):
     """The first block of code of a language in a section of the README.
 
     Args:
-      name: The name of the target.
-      out: The file to write.
+      name: The name of the file to write.
       section: The words after "## ".
       language: As after the three back quotes.
     """
     native.genrule(
-        name = name,
+        name = "_" + name,
         srcs = ["//:README.md"],
-        outs = [out],
+        outs = [name],
         cmd = (
             "awk '/^## /{here = $$0 == \"## %s\"} on && /^```$$/{exit} on; " +
             "here && $$0 == \"```%s\"{on = 1}' $< > $@ && test -s $@"

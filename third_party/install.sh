@@ -11,7 +11,10 @@ if ! command -v apt-get >/dev/null; then
 fi
 
 missing=()
-while read -r package; do
+while read -r package command; do
+  if [[ -n "${command}" ]] && command -v "${command}" >/dev/null; then
+    continue
+  fi
   status="$(dpkg-query --show --showformat='${db:Status-Status}' "${package}" 2>/dev/null || true)"
   if [[ "${status}" != installed ]]; then
     missing+=("${package}")

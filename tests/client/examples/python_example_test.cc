@@ -3,16 +3,15 @@
 
 #include <atomic>
 #include <cstddef>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "client/examples/frames.grpc.pb.h"
 #include "client/warmpool.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/client/examples/readme_commands.h"
 #include "tests/client/run_tool.h"
 #include "tests/support/daemon_process.h"
 
@@ -57,19 +56,12 @@ class CheckingConsumer final : public examples::Frames::Service {
 
 class PythonExampleTest : public ::testing::Test {
  protected:
-  // The README's commands after `edit`, a script of sed's, with this test's
-  // sockets. Debian's Python is the one that has Debian's gRPC.
+  // With this test's sockets, after `edit`.
   ToolResult RunCommands(const std::string& edit) {
-    const std::string script = ::testing::TempDir() + "/commands.sh";
-    const ToolResult edited = RunTool(absl::StrCat(
-        "sed -e '", edit, "' -e 's|unix:/tmp/wp.sock|", daemon_.target(),
-        "|g' -e 's|unix:/tmp/frames.sock|", frames_target(),
-        "|g' tests/client/examples/readme_python.sh"));
-    EXPECT_EQ(edited.exit_code, 0) << edited.err;
-    std::ofstream(script) << "set -e\ntrap 'kill $(jobs -p) || true' EXIT\n"
-                          << edited.out;
-    return RunTool(absl::StrCat(
-        "PATH=/usr/bin:/bin TMPDIR=", ::testing::TempDir(), " bash ", script));
+    return RunReadmeCommands(
+        "tests/client/examples/readme_python.sh",
+        {edit, "s|unix:/tmp/wp.sock|" + daemon_.target() + "|g",
+         "s|unix:/tmp/frames.sock|" + frames_target() + "|g"});
   }
 
   std::string frames_target() const { return daemon_.target() + ".frames"; }

@@ -1,5 +1,5 @@
-// A program of somebody else's, that uses all that the installed headers declare:
-// what the library does not export does not link.
+// A program of somebody else's, that uses all that the installed headers
+// declare: what the library does not export does not link.
 //
 //   consumer TARGET
 #include <cstdio>

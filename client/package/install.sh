@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Lays down what client/package/BUILD lists: daemon, tools, client library.
+# Lays down what //:BUILD lists: daemon, tools, client library.
 # `bazel run //:install -- --help` tells more.
 set -euo pipefail
 
-readonly MANIFEST=client/package/installed.txt
+readonly MANIFEST=installed.txt
 
 usage() {
   cat <<'USAGE'
@@ -16,7 +16,7 @@ bazel run //:install -- [--prefix=DIR] [--destdir=DIR] [--uninstall]
   --uninstall    remove what an installation of this version laid down
 
 Repeating it changes nothing; files of an earlier one are replaced, each at once.
-Where it takes root: bazel build //:install && sudo bazel-bin/client/package/install
+Where it takes root: bazel build //:install && sudo bazel-bin/install
 USAGE
 }
 
@@ -63,7 +63,7 @@ if [[ -d "${BASH_SOURCE[0]}.runfiles/warmpool" ]]; then
   cd "${BASH_SOURCE[0]}.runfiles/warmpool"
 fi
 [[ -r "${MANIFEST}" ]] ||
-  fail "${PWD}/${MANIFEST} is missing: run it by bazel run //:install, or as bazel-bin/client/package/install"
+  fail "${PWD}/${MANIFEST} is missing: run it by bazel run //:install, or as bazel-bin/install"
 
 # What there is of a path: a path.
 nearest_existing() {
@@ -82,7 +82,7 @@ check_writable() {
     [[ -d "${existing}" ]] ||
       fail "${existing} is no directory: choose another --prefix, or remove it"
     [[ -w "${existing}" ]] ||
-      fail "$(id -un) may not write to ${existing}: choose another --prefix, or be root: bazel build //:install && sudo bazel-bin/client/package/install --prefix=${prefix:-/}"
+      fail "$(id -un) may not write to ${existing}: choose another --prefix, or be root: bazel build //:install && sudo bazel-bin/install --prefix=${prefix:-/}"
   done
 }
 
@@ -96,10 +96,11 @@ lay_down() {
   new="${destination}.new-$$"
   mkdir -p "$(dirname "${destination}")"
   case "${kind}" in
-    file) install --mode="${mode}" "${source}" "${new}" ;;
-    template) sed "s|@PREFIX@|${prefix}|g" "${source}" >"${new}" && chmod "${mode}" "${new}" ;;
+    file) cp "${source}" "${new}" ;;
+    template) sed "s|@PREFIX@|${prefix}|g" "${source}" >"${new}" ;;
     link) ln --symbolic --force "${source}" "${new}" ;;
   esac
+  [[ "${kind}" == link ]] || chmod "${mode}" "${new}"
   mv --no-target-directory --force "${new}" "${destination}"
   echo "${destination}"
 }

@@ -33,10 +33,10 @@ trap clean_up EXIT
 trap 'exit 1' INT TERM
 
 # By its full path, for who changes the directory.
-readonly install="${PWD}/client/package/install"
+readonly install="${PWD}/install"
 run_as=()
 run_install() {
-  (cd "${install%/client/package/install}" && "${run_as[@]}" "${install}" "$@")
+  (cd "${install%/install}" && "${run_as[@]}" "${install}" "$@")
 }
 
 # start_daemon PREFIX: the daemon installed there, once it answers the tool that

@@ -1,11 +1,14 @@
 # Fills a frame and hands it to a consumer of any language, by name.
-import mmap, os, sys
+import mmap
+import os
+import sys
 
 import grpc
 import numpy as np
-
-import frames_pb2, frames_pb2_grpc
 from google.protobuf import duration_pb2
+
+import frames_pb2
+import frames_pb2_grpc
 from warmpool.v1 import warmpool_pb2, warmpool_pb2_grpc
 
 pool = warmpool_pb2_grpc.MemoryPoolStub(grpc.insecure_channel(sys.argv[1]))

@@ -76,7 +76,8 @@ soname="$(objdump -p "${library}" | awk '$1 == "SONAME" {print $2}')"
 if objdump -p "${library}" | grep TEXTREL; then
   fail "${library} is not position-independent"
 fi
-# std:: is GNU ld's and gold's doing: names that libstdc++ asks to be everybody's.
+# Of std:: it has copies of what libstdc++ has too; the linker sees to it that there
+# is one of each.
 if nm --dynamic --defined-only "${library}" | awk '$2 != "b" && $2 != "d"' | c++filt |
   cut -d' ' -f3- |
   grep -vE '^((vtable|typeinfo|typeinfo name) for )?warmpool::(v1|Buffer|Channel|ChannelBuffer|Client)::|^warmpool::v1::.* google::protobuf::Arena::|^std::'; then

@@ -105,7 +105,7 @@ lay_down() {
   echo "${destination}"
 }
 
-# Directories that this leaves empty go too, up to the prefix.
+# Directories of Warmpool's own go too, once they are empty.
 remove() {
   local path="${root}/$1"
   if [[ -e "${path}" || -L "${path}" ]]; then
@@ -113,7 +113,7 @@ remove() {
     echo "${path}"
   fi
   path="$(dirname "$1")"
-  while [[ "${path}" != . ]] && rmdir "${root}/${path}" 2>/dev/null; do
+  while [[ "${path}" == *warmpool* ]] && rmdir "${root}/${path}" 2>/dev/null; do
     path="$(dirname "${path}")"
   done
 }

@@ -11,7 +11,10 @@ if ! command -v apt-get >/dev/null; then
 fi
 
 missing=()
-while read -r package; do
+while read -r package command; do
+  if [[ -n "${command}" ]] && command -v "${command}" >/dev/null; then
+    continue
+  fi
   status="$(dpkg-query --show --showformat='${db:Status-Status}' "${package}" 2>/dev/null || true)"
   if [[ "${status}" != installed ]]; then
     missing+=("${package}")
@@ -44,6 +47,20 @@ apt() {
   }
 }
 
+# Prometheus is for tests that start it themselves: its package would start it on
+# the machine, now and at each boot.
+keep_services_off() {
+  if [[ ! -e /usr/sbin/policy-rc.d ]]; then
+    printf '#!/bin/sh\nexit 101\n' |
+      "${as_root[@]}" install -m 755 /dev/stdin /usr/sbin/policy-rc.d
+    trap '"${as_root[@]}" rm -f /usr/sbin/policy-rc.d; rm -f "${log}"' EXIT
+  fi
+}
+
 echo "install.sh: installing ${missing[*]}" >&2
+keep_services_off
 apt update
 apt install --yes --no-install-recommends "${missing[@]}"
+if [[ " ${missing[*]} " == *" prometheus "* ]]; then
+  "${as_root[@]}" deb-systemd-helper disable prometheus.service >/dev/null 2>&1 || true
+fi

@@ -50,6 +50,7 @@ Command EventsCommand();
 Command LeaseCommand();
 Command ReleaseCommand();
 Command ShutdownCommand();
+Command DoctorCommand();
 
 }  // namespace warmpool
 

@@ -21,8 +21,8 @@ constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 
 std::vector<Command> AllCommands() {
-  return {StatsCommand(), ListCommand(),    WatchCommand(),   EventsCommand(),
-          LeaseCommand(), ReleaseCommand(), ShutdownCommand()};
+  return {StatsCommand(), ListCommand(),    WatchCommand(),    EventsCommand(),
+          LeaseCommand(), ReleaseCommand(), ShutdownCommand(), DoctorCommand()};
 }
 
 const Command* Find(const std::vector<Command>& commands,
@@ -45,8 +45,8 @@ std::string GeneralHelp(const std::vector<Command>& commands) {
       FlagsHelp(kCommonFlags),
       "\nSizes are written 4096, 64KiB, 2MiB, 4G; durations 200ms, 10s, 5m.\n"
       "`warmpool COMMAND --help` tells more. Exit codes: 0, 1 (the daemon "
-      "refused, or\ndoes not answer; a flag that does not parse), 2 (the "
-      "command line is wrong).\n");
+      "refused, or\ndoes not answer; a check of doctor's failed; a flag that does "
+      "not parse), 2 (the\ncommand line is wrong).\n");
 }
 
 std::string HelpFor(const Command& command) {

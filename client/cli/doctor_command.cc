@@ -47,9 +47,11 @@ doctor::Plan MakePlan(const doctor::SocketReadings& socket,
   plan.shm_dir = absl::GetFlag(FLAGS_shm_dir);
   plan.buffers = absl::GetFlag(FLAGS_buffers);
   plan.daemon_uid = socket.served() ? socket.uid : geteuid();
+  plan.daemon_runs = socket.served();
   if (socket.pid > 0) plan.daemon_pid = socket.pid;
   if (const uint64_t bytes = absl::GetFlag(FLAGS_capacity_bytes).bytes) {
     plan.capacity_bytes = bytes;
+    plan.locked_bytes = bytes;
   }
   if (daemon.has_value() && daemon->stats.ok()) {
     if (plan.shm_dir.empty()) plan.shm_dir = daemon->stats->shm_dir();
@@ -86,8 +88,7 @@ absl::StatusOr<Checks> Examine() {
   checks.push_back(doctor::CheckRemoveIpc(plan));
   // A directory that others may pass is one of a daemon that serves them.
   Append(doctor::CheckContainer(doctor::ReadContainer(plan), plan,
-                                plan.daemon_pid.has_value() &&
-                                    directory.exists &&
+                                plan.daemon_runs && directory.exists &&
                                     directory.mode == 0711),
          &checks);
   checks.push_back(doctor::CheckClock(doctor::ReadClock()));

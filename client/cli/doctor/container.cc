@@ -87,7 +87,7 @@ ContainerReadings ReadContainer(const Plan& plan) {
 Checks CheckContainer(const ContainerReadings& readings, const Plan& plan,
                       bool serves_others) {
   Checks checks = {CheckCapabilities(readings, plan, serves_others)};
-  if (plan.daemon_pid.has_value()) return checks;
+  if (plan.daemon_runs) return checks;
   checks.push_back(
       readings.first_pid_namespace
           ? Ok("pid_namespace", "the machine's")

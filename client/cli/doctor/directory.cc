@@ -136,7 +136,7 @@ Check CheckSize(const DirectoryReadings& readings, const Plan& plan) {
                 remedy);
   }
   // What a daemon holds already is not free.
-  if (!plan.daemon_pid.has_value() && wanted > readings.free_bytes) {
+  if (!plan.daemon_runs && wanted > readings.free_bytes) {
     return Warn(kName,
                 absl::StrCat(value, ": others have what a capacity of ",
                              FormatByteSize(wanted), " takes"),
@@ -153,7 +153,7 @@ Check CheckFiles(const DirectoryReadings& readings, const Plan& plan) {
       absl::StrCat(FormatCount(readings.free_files), " more of ",
                    FormatCount(readings.total_files));
   const uint64_t wanted = plan.buffers + kOwnFiles;
-  const uint64_t could = plan.daemon_pid.has_value() ? readings.total_files
+  const uint64_t could = plan.daemon_runs ? readings.total_files
                                                      : readings.free_files;
   if (could >= wanted) return Ok(kName, value);
   return Fail(kName,

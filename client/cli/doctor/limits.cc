@@ -54,7 +54,7 @@ Check CheckMemlock(const Plan& plan) {
       absl::StrCat(FormatByteSize(limit->soft),
                    " may be locked by a process that pins buffers (mlock, "
                    "io_uring, RDMA); Warmpool itself locks none");
-  if (limit->soft >= plan.capacity_bytes.value_or(0)) {
+  if (limit->soft >= plan.locked_bytes) {
     return Ok("memlock", value);
   }
   return Warn("memlock", value,

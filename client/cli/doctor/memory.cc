@@ -32,7 +32,7 @@ Check CheckMachine(const Plan& plan) {
                 absl::StrCat("--capacity_bytes=", total / 2));
   }
   // What a daemon holds already is not available any more.
-  if (!plan.daemon_pid.has_value() && wanted > available) {
+  if (!plan.daemon_runs && wanted > available) {
     return Warn("memory",
                 absl::StrCat(value, ": a capacity of ", FormatByteSize(wanted),
                              " takes what others use"),
@@ -65,7 +65,7 @@ Check CheckGroup(const Plan& plan) {
                 remedy);
   }
   if (allowed < kSmallPool) return Warn("cgroup", value, remedy);
-  if (!plan.daemon_pid.has_value() && use->room_bytes() <= kept) {
+  if (!plan.daemon_runs && use->room_bytes() <= kept) {
     return Warn("cgroup", absl::StrCat(value, ": full"), remedy);
   }
   return Ok("cgroup", value);

@@ -15,12 +15,16 @@ struct Plan {
   std::string shm_dir = "";
   // Whose the daemon is.
   uid_t daemon_uid = 0;
-  // Of the daemon that runs; nullopt: none, or it has no number here.
+  // A daemon listens: what is taken may be its own.
+  bool daemon_runs = false;
+  // Its number; nullopt: none runs, or it has none here.
   std::optional<pid_t> daemon_pid = std::nullopt;
   // Live at a time.
   uint64_t buffers = 0;
   // nullopt: what the daemon takes by itself.
   std::optional<uint64_t> capacity_bytes = std::nullopt;
+  // What a process is to be able to lock.
+  uint64_t locked_bytes = 0;
   // Stands before the path of every file that the kernel or the system's
   // configuration tells something in, so that a test has its own.
   std::string root = "";

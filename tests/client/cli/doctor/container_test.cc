@@ -61,7 +61,7 @@ TEST(ContainerTest, ANamespaceOfItsOwnIsToldWhereNoDaemonTellsBetter) {
   EXPECT_THAT(Named("pid_namespace",
                     CheckContainer({.capabilities = kNeeded}, plan, false)),
               IsOk());
-  plan.daemon_pid = 71;
+  plan.daemon_runs = true;
   EXPECT_EQ(CheckContainer(readings, plan, false).size(), 1u);
 }
 

@@ -61,11 +61,11 @@ TEST_F(LimitsTest, ADaemonThatCouldNotServeAnybodyFails) {
               Fails("32 at most", "ulimit -Hn"));
 }
 
-TEST_F(LimitsTest, LockedMemoryCountsWhereACapacityIsPlanned) {
+TEST_F(LimitsTest, LockedMemoryCountsWhereItIsPlanned) {
   SetLimits("self", "8388608   8388608", "1024   1048576");
-  plan_.capacity_bytes = 8 << 20;
+  plan_.locked_bytes = 8 << 20;
   EXPECT_THAT(Named("memlock", CheckLimits(plan_)), IsOk());
-  plan_.capacity_bytes = (8 << 20) + 1;
+  plan_.locked_bytes = (8 << 20) + 1;
   EXPECT_THAT(Named("memlock", CheckLimits(plan_)),
               Warns("8 MiB", "LimitMEMLOCK=infinity"));
   SetLimits("self", "unlimited   unlimited", "1024   1048576");

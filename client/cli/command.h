@@ -51,6 +51,7 @@ Command LeaseCommand();
 Command ReleaseCommand();
 Command ShutdownCommand();
 Command DoctorCommand();
+Command GcCommand();
 
 }  // namespace warmpool
 

@@ -24,8 +24,8 @@
 ABSL_DECLARE_FLAG(std::string, target);
 
 ABSL_FLAG(std::string, shm_dir, "",
-          "The daemon's directory. Default: that of the daemon that answers, "
-          "else /dev/shm/warmpool-UID");
+          "The daemon's directory. Default: /dev/shm/warmpool-UID (doctor: that "
+          "of the daemon that answers)");
 ABSL_FLAG(uint64_t, buffers, 1000, "Buffers that are to be live at a time");
 ABSL_FLAG(warmpool::ByteSize, capacity_bytes, {},
           "The daemon's planned --capacity_bytes. Default: that of the daemon "

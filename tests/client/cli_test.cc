@@ -193,7 +193,8 @@ TEST(CliUsageTest, AnUnknownCommandIsNamedBesideTheKnownOnes) {
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err,
               HasSubstr("no command \"frobnicate\"; there are stats, list, "
-                        "watch, events, lease, release, shutdown, doctor"));
+                        "watch, events, lease, release, shutdown, doctor, "
+                        "gc"));
   EXPECT_EQ(RunTool("client/warmpool").exit_code, 2);
 }
 
@@ -214,7 +215,7 @@ TEST(CliUsageTest, HelpIsThereForTheToolAndForEachCommand) {
   EXPECT_THAT(general.out, HasSubstr("Commands:"));
   for (const std::string command :
        {"stats", "list", "watch", "events", "lease", "release", "shutdown",
-        "doctor"}) {
+        "doctor", "gc"}) {
     EXPECT_THAT(general.out, HasSubstr("\n  " + command));
     const ToolResult help = RunTool("client/warmpool " + command + " --help");
     EXPECT_EQ(help.exit_code, 0);

@@ -299,6 +299,7 @@ void Daemon::BeginDrain() {
     if (std::exchange(draining_, true)) return;
   }
   spdlog::info("draining");
+  if (options_.on_draining) options_.on_draining();
   transport_->SetServing(false);
   pool_->Drain();
   v1::SessionResponse notice;

@@ -4,6 +4,7 @@
 #define WARMPOOL_SERVER_DAEMON_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,6 +59,8 @@ struct DaemonOptions {
   // How long a stopping daemon waits for leases to be released. None is lost
   // without it: the next daemon takes them up.
   absl::Duration drain_timeout = absl::ZeroDuration();
+  // Called once as it begins to drain, whoever asked for it.
+  std::function<void()> on_draining;
   GrpcServerOptions grpc;
   // Who is served besides root and the daemon's own uid, and who commands.
   Admission::Options admission;

@@ -435,6 +435,13 @@ absl::StatusOr<v1::GetStatsResponse> Connection::GetStats() {
   return Call(&Stub::GetStats, v1::GetStatsRequest(), FullEffort());
 }
 
+absl::StatusOr<v1::SetLogLevelResponse> Connection::SetLogLevel(
+    v1::LogLevel level) {
+  v1::SetLogLevelRequest request;
+  request.set_level(level);
+  return Call(&Stub::SetLogLevel, request, FullEffort());
+}
+
 absl::StatusOr<v1::ShutdownResponse> Connection::Shutdown(bool revoke) {
   v1::ShutdownRequest request;
   request.set_revoke(revoke);

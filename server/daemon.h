@@ -89,6 +89,8 @@ class Daemon {
   explicit Daemon(const DaemonOptions& options);
 
   absl::Status OpenDirectory();
+  void LogRevoked(const RevokedLease& revoked);
+  void LogForgotten(HolderId holder, size_t leases);
   void LogHugePages();
   absl::Status MakeHolders();
   uint64_t CapacityFor(uint64_t held_bytes);
@@ -118,7 +120,7 @@ class Daemon {
   int stop_requests_ ABSL_GUARDED_BY(mutex_) = 0;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
 
-  LogLimit small_pages_log_;
+  LogLimit log_limit_;
   const MemoryLimit memory_limit_;
   MemoryRoom memory_room_;
   // In the order in which they need each other.

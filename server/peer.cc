@@ -189,8 +189,8 @@ uint64_t StartTimeIn(absl::string_view stat) {
 
 std::string DescribePeer(int connection_fd) {
   const absl::StatusOr<ucred> peer = PeerCredentials(connection_fd);
-  if (!peer.ok()) return "an unknown process";
-  return absl::StrCat("pid ", peer->pid, " uid ", peer->uid);
+  if (!peer.ok()) return "pid=0";
+  return absl::StrCat("pid=", peer->pid, " uid=", peer->uid);
 }
 
 }  // namespace warmpool

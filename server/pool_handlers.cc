@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/conversion.h"
+#include "server/log_level.h"
 #include "server/stats.h"
 
 namespace warmpool {
@@ -213,6 +214,19 @@ absl::Status PoolHandlers::Shutdown(HolderId holder,
   const absl::Status permitted = pool_.RequireAdmin(holder, "stop the daemon");
   if (!permitted.ok()) return permitted;
   *response = hooks_.stop(request.revoke());
+  return absl::OkStatus();
+}
+
+absl::Status PoolHandlers::SetLogLevel(HolderId holder,
+                                       const v1::SetLogLevelRequest& request,
+                                       v1::SetLogLevelResponse* response) {
+  const absl::Status permitted =
+      pool_.RequireAdmin(holder, "set the log level");
+  if (!permitted.ok()) return permitted;
+  const absl::StatusOr<v1::LogLevel> previous =
+      ExchangeLogLevel(request.level());
+  if (!previous.ok()) return previous.status();
+  response->set_previous(*previous);
   return absl::OkStatus();
 }
 

@@ -82,6 +82,9 @@ class PoolHandlers final : public Handlers {
       std::function<void()> wake) override;
   absl::Status Shutdown(HolderId holder, const v1::ShutdownRequest& request,
                         v1::ShutdownResponse* response) override;
+  absl::Status SetLogLevel(HolderId holder,
+                           const v1::SetLogLevelRequest& request,
+                           v1::SetLogLevelResponse* response) override;
 
  private:
   // Counts a malformed request for a lease; returns its status.

@@ -87,6 +87,9 @@ const auto kRenew =
 const auto kGetStats =
     Quick<&Handlers::GetStats, v1::GetStatsRequest, v1::GetStatsResponse>(
         &Service::RequestGetStats);
+const auto kSetLogLevel =
+    Quick<&Handlers::SetLogLevel, v1::SetLogLevelRequest,
+          v1::SetLogLevelResponse>(&Service::RequestSetLogLevel);
 const auto kAssert = Slow<v1::AssertRequest, v1::AssertResponse>(
     &Service::RequestAssert, &Handlers::Assert);
 const auto kListBuffers =
@@ -108,6 +111,7 @@ void ServeMemoryPool(const Serving& serving) {
   Await(serving, kAssert);
   Await(serving, kListBuffers);
   Await(serving, kShutdown);
+  Await(serving, kSetLogLevel);
   AwaitAttach(serving);
   AwaitWatchStats(serving);
   AwaitWatchBuffers(serving);

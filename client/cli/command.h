@@ -52,6 +52,7 @@ Command ReleaseCommand();
 Command ShutdownCommand();
 Command DoctorCommand();
 Command GcCommand();
+Command LogLevelCommand();
 
 }  // namespace warmpool
 

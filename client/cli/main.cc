@@ -25,7 +25,8 @@ constexpr int kUsage = 2;
 std::vector<Command> AllCommands() {
   return {StatsCommand(), ListCommand(),    WatchCommand(),
           EventsCommand(), LeaseCommand(),  ReleaseCommand(),
-          ShutdownCommand(), DoctorCommand(), GcCommand()};
+          ShutdownCommand(), LogLevelCommand(), DoctorCommand(),
+          GcCommand()};
 }
 
 const Command* Find(const std::vector<Command>& commands,

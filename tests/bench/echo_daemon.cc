@@ -92,6 +92,10 @@ class EchoHandlers final : public Handlers {
                            v1::ListBuffersResponse*) override {
     return absl::OkStatus();
   }
+  absl::Status SetLogLevel(HolderId, const v1::SetLogLevelRequest&,
+                           v1::SetLogLevelResponse*) override {
+    return absl::OkStatus();
+  }
   absl::Status Shutdown(HolderId, const v1::ShutdownRequest&,
                         v1::ShutdownResponse*) override {
     return absl::OkStatus();

@@ -242,4 +242,9 @@ absl::StatusOr<v1::ShutdownResponse> Client::Shutdown(bool revoke) {
   return connection_->Shutdown(revoke);
 }
 
+absl::StatusOr<v1::SetLogLevelResponse> Client::SetLogLevel(
+    v1::LogLevel level) {
+  return connection_->SetLogLevel(level);
+}
+
 }  // namespace warmpool

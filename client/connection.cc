@@ -446,6 +446,13 @@ absl::StatusOr<v1::TrimResponse> Connection::Trim() {
   return Call(&Stub::Trim, v1::TrimRequest(), FullEffort());
 }
 
+absl::StatusOr<v1::SetLogLevelResponse> Connection::SetLogLevel(
+    v1::LogLevel level) {
+  v1::SetLogLevelRequest request;
+  request.set_level(level);
+  return Call(&Stub::SetLogLevel, request, FullEffort());
+}
+
 absl::StatusOr<v1::ShutdownResponse> Connection::Shutdown(bool revoke) {
   v1::ShutdownRequest request;
   request.set_revoke(revoke);

@@ -122,6 +122,8 @@ class Connection final : public LeaseSource {
       const std::string& name_prefix,
       const std::function<bool(const v1::BufferEvent&)>& on_event);
 
+  absl::StatusOr<v1::SetLogLevelResponse> SetLogLevel(v1::LogLevel level);
+
   // Does not wait for a daemon, nor try again: the next daemon is not meant.
   absl::StatusOr<v1::ShutdownResponse> Shutdown(bool revoke);
 

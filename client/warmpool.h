@@ -193,6 +193,10 @@ class Client {
   // for uid 0 and the daemon's uid.
   absl::StatusOr<v1::ShutdownResponse> Shutdown(bool revoke);
 
+  // Sets how much the daemon logs, or just tells it (UNSPECIFIED). Only for uid 0
+  // and the daemon's uid.
+  absl::StatusOr<v1::SetLogLevelResponse> SetLogLevel(v1::LogLevel level);
+
  private:
   Client(std::shared_ptr<Connection> connection,
          std::shared_ptr<LeaseCache> lease_cache);

@@ -13,6 +13,7 @@
 #include "core/memory/descriptor_limit.h"
 #include "server/capacity.h"
 #include "server/conversion.h"
+#include "server/log_value.h"
 #include "server/peer.h"
 #include "server/recovery.h"
 #include "spdlog/spdlog.h"
@@ -33,6 +34,9 @@ constexpr uint64_t kMostStock = 256 * kMiB;
 constexpr absl::Duration kPressurePause = absl::Seconds(10);
 // What comes back is mostly leased again within less.
 constexpr absl::Duration kProveWithin = absl::Milliseconds(20);
+
+// The last line tells how many there are.
+constexpr size_t kMostLeasesLogged = 100;
 
 // Segments that stay open are proven sooner. Returns how many may, so that
 // connections find descriptors too.
@@ -63,7 +67,7 @@ Daemon::Daemon(const DaemonOptions& options)
       clock_(MonotonicClock::Get()),
       calls_(options.calls != nullptr ? *options.calls
                                       : LinuxSystemCalls::Get()),
-      small_pages_log_(&clock_),
+      log_limit_(&clock_),
       memory_limit_(MemoryLimit::Find()),
       memory_room_([this] { return memory_limit_.Read(); }, &clock_),
       journal_calls_(options.journal_calls != nullptr ? *options.journal_calls
@@ -99,9 +103,9 @@ absl::Status Daemon::OpenDirectory() {
     UnmapBatch(&calls_, {UnmapBatch::Drain::kInline}).LetGo(std::move(window));
   };
   options.on_small_pages = [this](uint64_t bytes, const absl::Status& why) {
-    if (const auto suppressed = small_pages_log_.Pass("small pages")) {
-      spdlog::warn("a segment has 4 KiB pages bytes={} reason=\"{}\"{}", bytes,
-                   std::string(why.message()), *suppressed);
+    if (const auto suppressed = log_limit_.Pass("small pages")) {
+      spdlog::warn("a segment has 4 KiB pages bytes={} reason={}{}", bytes,
+                   LogValue(why.message()), *suppressed);
     }
   };
   absl::StatusOr<std::unique_ptr<SegmentDirectory>> directory =
@@ -121,8 +125,8 @@ absl::Status Daemon::OpenDirectory() {
 
 void Daemon::LogHugePages() {
   if (!directory_->huge_page_support().ok()) {
-    spdlog::warn("huge pages method=none reason=\"{}\"",
-                 std::string(directory_->huge_page_support().message()));
+    spdlog::warn("huge pages method=none reason={}",
+                 LogValue(directory_->huge_page_support().message()));
     return;
   }
   switch (directory_->huge_page_method()) {
@@ -131,11 +135,11 @@ void Daemon::LogHugePages() {
       break;
     case HugePages::Method::kCollapse:
       spdlog::info("huge pages method=collapse from={}",
-                   FormatByteSize(kHugePageSize));
+                   LogValue(FormatByteSize(kHugePageSize)));
       break;
     case HugePages::Method::kMount:
       spdlog::info("huge pages method=mount from={}",
-                   FormatByteSize(kHugePageSize));
+                   LogValue(FormatByteSize(kHugePageSize)));
       break;
   }
 }
@@ -153,11 +157,11 @@ absl::Status Daemon::MakePool() {
     held += segment.bytes();
     if (!segment.set_aside() || segment.was_opened()) continue;
     spdlog::warn("unknown file, ended once nobody has it file={} bytes={}",
-                 directory_->PathOf(segment), segment.bytes());
+                 LogValue(directory_->PathOf(segment)), segment.bytes());
   }
   for (const std::string& name : unknown) {
-    spdlog::warn("not a segment, left alone file={}/{}", directory_->path(),
-                 name);
+    spdlog::warn("not a segment, left alone file={}",
+                 LogValue(absl::StrCat(directory_->path(), "/", name)));
   }
 
   Pool::Options pool = options_.pool;
@@ -178,8 +182,7 @@ absl::Status Daemon::MakePool() {
   pool.segments.prove_within = kProveWithin;
   pool.segments.on_due_earlier = [this] { maintenance_.Poke(); };
   pool.on_revoked = [this](const RevokedLease& revoked) {
-    spdlog::info("lease ended by the daemon lease={} buffer={} holder={}",
-                 revoked.id.ToHex(), revoked.buffer_name, revoked.holder);
+    LogRevoked(revoked);
     v1::SessionResponse notice;
     *notice.mutable_revoked() = ToProto(revoked);
     hub_.Notify(revoked.holder, notice);
@@ -209,9 +212,10 @@ absl::Status Daemon::MakePool() {
       return pool_->MakeStock(run_step);
     });
   }
-  spdlog::info("pool ready shm_dir={} capacity={} free={}", directory_->path(),
-               FormatByteSize(pool.segments.capacity_bytes),
-               FormatByteSize(directory_->FreeBytes().value_or(0)));
+  spdlog::info("pool ready shm_dir={} capacity={} free={}",
+               LogValue(directory_->path()),
+               LogValue(FormatByteSize(pool.segments.capacity_bytes)),
+               LogValue(FormatByteSize(directory_->FreeBytes().value_or(0))));
   return absl::OkStatus();
 }
 
@@ -223,9 +227,10 @@ uint64_t Daemon::CapacityFor(uint64_t held_bytes) {
       directory_->FilesystemSpace().value_or(FilesystemBytes()).total,
       memory_limit_.Read());
   if (!capacity.bound_by.empty() && options_.capacity_bytes.has_value()) {
-    spdlog::warn("less capacity than asked for asked={} capacity={} reason=\"{}\"",
-                 FormatByteSize(*options_.capacity_bytes),
-                 FormatByteSize(capacity.bytes), capacity.bound_by);
+    spdlog::warn("less capacity than asked for asked={} capacity={} reason={}",
+                 LogValue(FormatByteSize(*options_.capacity_bytes)),
+                 LogValue(FormatByteSize(capacity.bytes)),
+                 LogValue(capacity.bound_by));
   }
   return capacity.bytes;
 }
@@ -241,15 +246,16 @@ absl::Status Daemon::MakeHolders() {
            .max_connections_per_uid = options_.max_connections_per_uid,
            .grace = std::max(options_.pool.default_ttl, kShortestGrace),
            .on_added = [this](const Holder& holder) {
+             spdlog::debug("holder added holder={} pid={} uid={} command={}",
+                           holder.id, holder.pid, holder.uid,
+                           LogValue(holder.command));
              pool_->AddHolder(holder);
            },
            .on_gone = [this](HolderId id) { pool_->RemoveHolder(id); },
            .on_unconnected = [this](HolderId id, absl::Time since) {
              const size_t ended = pool_->EndUnusedLeases(id, since);
              if (ended > 0) {
-               spdlog::info(
-                   "leases that their holder forgot holder={} leases={}", id,
-                   ended);
+               LogForgotten(id, ended);
              }
              return pool_->HasLeases(id);
            }});
@@ -276,7 +282,8 @@ absl::Status Daemon::StartServing() {
     MutexLock lock(&mutex_);
     serving_ = true;
   }
-  spdlog::info("serving listen={} pid={}", options_.listen, getpid());
+  spdlog::info("serving listen={} pid={}", LogValue(options_.listen),
+               getpid());
   return absl::OkStatus();
 }
 
@@ -293,13 +300,13 @@ absl::Status Daemon::StartHttp() {
   http_ = *std::move(http);
   const HttpAddress& address = http_->address();
   stats_->SetMetricsListen(address.ToString());
-  spdlog::info("metrics listen={} holders={}", address.ToString(),
+  spdlog::info("metrics listen={} holders={}", LogValue(address.ToString()),
                options_.metrics_holders);
   if (!address.is_loopback()) {
     spdlog::warn(
         "metrics can be read from other machines listen={} remedy=\"listen on "
         "127.0.0.1, or keep others out with a firewall\"",
-        address.ToString());
+        LogValue(address.ToString()));
   }
   return absl::OkStatus();
 }
@@ -318,6 +325,24 @@ http::Status Daemon::HttpStatus() {
     HideProcess(status.mutable_stats()->mutable_last_refusal());
   }
   return status;
+}
+
+void Daemon::LogRevoked(const RevokedLease& revoked) {
+  const char* const cause =
+      revoked.cause == EndCause::kExpired ? "expired" : "revoked";
+  // Clients choose how soon their leases expire.
+  if (const auto suppressed = log_limit_.Pass(cause)) {
+    spdlog::info("lease ended by the daemon lease={} holder={} buffer={} cause={}{}",
+                 revoked.id.ToHex(), revoked.holder, revoked.buffer_name, cause,
+                 *suppressed);
+  }
+}
+
+void Daemon::LogForgotten(HolderId holder, size_t leases) {
+  if (const auto suppressed = log_limit_.Pass("forgotten")) {
+    spdlog::info("leases that their holder forgot holder={} leases={}{}", holder,
+                 leases, *suppressed);
+  }
 }
 
 void Daemon::RequestStop() {
@@ -354,6 +379,7 @@ void Daemon::BeginDrain() {
     if (std::exchange(draining_, true)) return;
   }
   spdlog::info("draining");
+  if (options_.on_draining) options_.on_draining();
   transport_->SetServing(false);
   pool_->Drain();
   v1::SessionResponse notice;
@@ -394,12 +420,15 @@ void Daemon::AwaitReleases() {
 
 void Daemon::LogLeasesLeft() {
   const Pool::Stats stats = pool_->stats();
+  size_t logged = 0;
   for (const BufferListing& buffer : pool_->ListAll()) {
     for (const BufferListing::Lease& lease : buffer.leases) {
-      spdlog::warn(
-          "lease left buffer={} bytes={} segment={} pid={} command={} lease={}",
-          buffer.name, buffer.segment_bytes, buffer.file_name,
-          lease.holder.pid, lease.holder.command, lease.id.ToHex());
+      if (++logged > kMostLeasesLogged) continue;
+      spdlog::warn("lease left lease={} holder={} pid={} uid={} command={} "
+                   "buffer={} bytes={} segment={}",
+                   lease.id.ToHex(), lease.holder.id, lease.holder.pid,
+                   lease.holder.uid, LogValue(lease.holder.command),
+                   buffer.name, buffer.segment_bytes, buffer.file_name);
     }
   }
   spdlog::info("stopped leases_left={} quarantined={}", stats.live_leases,

@@ -4,6 +4,7 @@
 #define WARMPOOL_SERVER_DAEMON_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,6 +62,8 @@ struct DaemonOptions {
   // How long a stopping daemon waits for leases to be released. None is lost
   // without it: the next daemon takes them up.
   absl::Duration drain_timeout = absl::ZeroDuration();
+  // Called once as it begins to drain, whoever asked for it.
+  std::function<void()> on_draining;
   GrpcServerOptions grpc;
   // Who is served besides root and the daemon's own uid, and who commands.
   Admission::Options admission;
@@ -93,6 +96,8 @@ class Daemon {
   explicit Daemon(const DaemonOptions& options);
 
   absl::Status OpenDirectory();
+  void LogRevoked(const RevokedLease& revoked);
+  void LogForgotten(HolderId holder, size_t leases);
   void LogHugePages();
   absl::Status MakeHolders();
   uint64_t CapacityFor(uint64_t held_bytes);
@@ -126,7 +131,7 @@ class Daemon {
   // Clients can connect.
   bool serving_ ABSL_GUARDED_BY(mutex_) = false;
 
-  LogLimit small_pages_log_;
+  LogLimit log_limit_;
   const MemoryLimit memory_limit_;
   MemoryRoom memory_room_;
   // In the order in which they need each other.

@@ -14,7 +14,7 @@
 #include "core/base/unix_target.h"
 #include "core/pool/uid_quota.h"
 #include "server/accounts.h"
-#include "spdlog/spdlog.h"
+#include "server/log_level.h"
 
 namespace warmpool {
 
@@ -214,7 +214,8 @@ ABSL_FLAG(bool, metrics_holders, false,
 ABSL_FLAG(bool, reflection, false,
           "Serve gRPC reflection, for grpcurl and the like");
 ABSL_FLAG(std::string, log_level, "info",
-          "trace, debug, info, warn, error or off");
+          "trace, debug, info, warn, error or off; warmpool log-level changes it "
+          "while the daemon runs");
 
 namespace warmpool {
 namespace {
@@ -283,17 +284,6 @@ void SetLimits(DaemonOptions* options) {
   }
 }
 
-absl::Status SetLogLevel(const std::string& name) {
-  const spdlog::level::level_enum level = spdlog::level::from_str(name);
-  if (level == spdlog::level::off && name != "off") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--log_level=", name,
-                     " is none of trace, debug, info, warn, error, off"));
-  }
-  spdlog::set_level(level);
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::StatusOr<DaemonOptions> ParseDaemonFlags(int argc, char** argv) {
@@ -311,7 +301,10 @@ absl::StatusOr<DaemonOptions> ParseDaemonFlags(int argc, char** argv) {
         "unexpected argument \"", rest[1], "\": the daemon takes flags only"));
   }
   absl::Status status = SetLogLevel(absl::GetFlag(FLAGS_log_level));
-  if (!status.ok()) return status;
+  if (!status.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--log_level: ", status.message()));
+  }
   status = CheckDurations();
   if (!status.ok()) return status;
 

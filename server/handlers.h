@@ -69,6 +69,9 @@ class Handlers {
   virtual absl::Status GetStats(HolderId holder,
                                 const v1::GetStatsRequest& request,
                                 v1::GetStatsResponse* response) = 0;
+  virtual absl::Status SetLogLevel(HolderId holder,
+                                   const v1::SetLogLevelRequest& request,
+                                   v1::SetLogLevelResponse* response) = 0;
   // `wake` is as in BufferEvents. The watch must end before the pool does.
   virtual absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> WatchBuffers(
       HolderId holder, const v1::WatchBuffersRequest& request,

@@ -192,7 +192,8 @@ void HolderRegistry::EndHolder(HolderId id, bool unneeded) {
         EndsWithConnections(process) && process.ends_at <= clock_.Now();
     const bool forgotten = unneeded && process.connections == 0;
     if (!ended && !overdue && !forgotten) return;
-    spdlog::debug("holder gone pid={} holder={}", process.holder.pid, id);
+    spdlog::debug("holder gone holder={} pid={} uid={}", id, process.holder.pid,
+                  process.holder.uid);
     SetGraceLocked(&process, absl::InfiniteFuture());
     by_key_.erase(ProcessKey(process.holder.pid, process.holder.instance,
                              process.holder.uid));

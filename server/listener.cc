@@ -16,6 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/clock.h"
+#include "server/log_value.h"
 #include "spdlog/spdlog.h"
 
 namespace warmpool {
@@ -83,7 +84,7 @@ void MakeParents(const std::string& path, mode_t mode) {
         (status.permissions() & kPassable) == fs::perms::none) {
       spdlog::warn("other uids can't reach the socket: they can't pass "
                    "directory={} socket={}",
-                   parent.string(), path);
+                   LogValue(parent.string()), LogValue(path));
     }
   }
 }
@@ -183,7 +184,8 @@ UniqueFd Listener::Numbered(const UniqueFd& accepted) {
 
 void Listener::Complain(const char* what) {
   if (!std::exchange(complained_, true)) {
-    spdlog::warn("{} path={} error={}", what, path_, std::strerror(errno));
+    spdlog::warn("{} socket={} reason={}", what, LogValue(path_),
+                 LogValue(std::strerror(errno)));
   }
 }
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/byte_size.h"
 #include "core/memory/memory_room.h"
+#include "server/log_value.h"
 #include "spdlog/spdlog.h"
 
 namespace warmpool {
@@ -58,8 +59,8 @@ void MemoryPressure::Start() {
   if (watched.ok()) {
     spdlog::info("memory pressure told_by=kernel");
   } else {
-    spdlog::info("memory pressure told_by=room reason=\"{}\"",
-                 std::string(watched.message()));
+    spdlog::info("memory pressure told_by=room reason={}",
+                 LogValue(watched.message()));
   }
 }
 
@@ -98,8 +99,8 @@ void MemoryPressure::Relieve(absl::string_view why) {
   events_.fetch_add(1, std::memory_order_relaxed);
   ended_bytes_.fetch_add(bytes, std::memory_order_relaxed);
   if (const auto suppressed = log_.Pass("memory pressure")) {
-    spdlog::warn("memory pressure ended={} reason=\"{}\"{}",
-                 FormatByteSize(bytes), std::string(why), *suppressed);
+    spdlog::warn("memory pressure ended={} reason={}{}",
+                 LogValue(FormatByteSize(bytes)), LogValue(why), *suppressed);
   }
 }
 

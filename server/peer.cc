@@ -118,6 +118,11 @@ bool Describe(Peer* peer) {
   if (peer->pid > 0) {
     peer->command = ContentsOf(absl::StrCat("/proc/", peer->pid, "/comm"));
     if (!peer->command.empty()) peer->command.pop_back();
+    // A process names itself as it likes (prctl(2)), with what would command a
+    // terminal or is no text, and its name is shown to others.
+    for (char& c : peer->command) {
+      if (!absl::ascii_isprint(static_cast<unsigned char>(c))) c = '?';
+    }
   }
   return !peer->pidfd.valid() || !HasEnded(peer->pidfd);
 }
@@ -189,8 +194,8 @@ uint64_t StartTimeIn(absl::string_view stat) {
 
 std::string DescribePeer(int connection_fd) {
   const absl::StatusOr<ucred> peer = PeerCredentials(connection_fd);
-  if (!peer.ok()) return "an unknown process";
-  return absl::StrCat("pid ", peer->pid, " uid ", peer->uid);
+  if (!peer.ok()) return "pid=0";
+  return absl::StrCat("pid=", peer->pid, " uid=", peer->uid);
 }
 
 }  // namespace warmpool

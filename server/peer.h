@@ -62,7 +62,7 @@ bool HasEnded(const UniqueFd& pidfd);
 // name may hold spaces and parentheses, and does not confuse it.
 uint64_t StartTimeIn(absl::string_view stat);
 
-// "pid 12 uid 1000" for messages: who connected, as far as it can be told.
+// "pid=12 uid=1000" for the log: who connected, as far as it can be told.
 std::string DescribePeer(int connection_fd);
 
 }  // namespace warmpool

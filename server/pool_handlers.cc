@@ -6,8 +6,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/conversion.h"
+#include "server/log_level.h"
 
 namespace warmpool {
+namespace {
+
+// For how long no stock is made after a trim: what was given back is to stay so.
+constexpr absl::Duration kTrimPause = absl::Seconds(10);
+
+}  // namespace
 
 PoolHandlers::PoolHandlers(Pool* pool, StatsSource* stats, const Clock* clock,
                            Hooks hooks)
@@ -237,7 +244,7 @@ absl::Status PoolHandlers::Trim(HolderId holder, const v1::TrimRequest&,
   }
   response->set_asked_of_clients_bytes(idle);
   response->set_ended_bytes(
-      pool_.Shed(EvictionReason::kTrimmed, absl::ZeroDuration()));
+      pool_.Shed(EvictionReason::kTrimmed, kTrimPause));
   return absl::OkStatus();
 }
 
@@ -247,6 +254,19 @@ absl::Status PoolHandlers::Shutdown(HolderId holder,
   const absl::Status permitted = pool_.RequireAdmin(holder, "stop the daemon");
   if (!permitted.ok()) return permitted;
   *response = hooks_.stop(request.revoke());
+  return absl::OkStatus();
+}
+
+absl::Status PoolHandlers::SetLogLevel(HolderId holder,
+                                       const v1::SetLogLevelRequest& request,
+                                       v1::SetLogLevelResponse* response) {
+  const absl::Status permitted =
+      pool_.RequireAdmin(holder, "set the log level");
+  if (!permitted.ok()) return permitted;
+  const absl::StatusOr<v1::LogLevel> previous =
+      ExchangeLogLevel(request.level());
+  if (!previous.ok()) return previous.status();
+  response->set_previous(*previous);
   return absl::OkStatus();
 }
 

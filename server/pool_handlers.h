@@ -83,6 +83,9 @@ class PoolHandlers final : public Handlers {
                     v1::TrimResponse* response) override;
   absl::Status Shutdown(HolderId holder, const v1::ShutdownRequest& request,
                         v1::ShutdownResponse* response) override;
+  absl::Status SetLogLevel(HolderId holder,
+                           const v1::SetLogLevelRequest& request,
+                           v1::SetLogLevelResponse* response) override;
 
  private:
   // Counts a malformed request for a lease; returns its status.

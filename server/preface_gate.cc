@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/log_value.h"
 #include "server/peer.h"
 #include "spdlog/spdlog.h"
 
@@ -135,8 +136,8 @@ UniqueFd PrefaceGate::Take(Ticket ticket) {
 // shutdown as well, because a duplicate may keep the connection open.
 void PrefaceGate::Cut(const UniqueFd& connection, const char* reason) {
   if (const std::optional<std::string> more = log_limit_.Pass(reason)) {
-    spdlog::warn("connection cut: {} {}{}", DescribePeer(connection.get()),
-                 reason, *more);
+    spdlog::warn("connection cut {} reason={}{}",
+                 DescribePeer(connection.get()), LogValue(reason), *more);
   }
   shutdown(connection.get(), SHUT_RDWR);
 }

@@ -10,7 +10,12 @@ namespace warmpool {
 RecentStats::RecentStats(const Clock* clock,
                          std::function<v1::GetStatsResponse()> read)
     : clock_(*clock), read_(std::move(read)) {
-  snapshots_.push_back({clock_.Now(), read_()});
+  snapshots_.push_back(Take());
+}
+
+RecentStats::Snapshot RecentStats::Take() const {
+  const absl::Time now = clock_.Now();
+  return {now, std::make_shared<const v1::GetStatsResponse>(read_())};
 }
 
 absl::Time RecentStats::Look() {
@@ -20,7 +25,7 @@ absl::Time RecentStats::Look() {
     const absl::Time due = snapshots_.back().taken_at + kEvery;
     if (now < due) return due;
   }
-  Snapshot snapshot{now, read_()};
+  Snapshot snapshot = Take();
   MutexLock lock(&mutex_);
   snapshots_.push_back(std::move(snapshot));
   DropOldLocked(now);
@@ -35,18 +40,18 @@ void RecentStats::DropOldLocked(absl::Time now) {
 
 v1::RecentStats RecentStats::Until(absl::Time now,
                                    const v1::GetStatsResponse& stats) {
-  v1::RecentStats recent;
-  v1::GetStatsResponse grown;
+  Snapshot from;
   {
     MutexLock lock(&mutex_);
     DropOldLocked(now);
-    const Snapshot& from = snapshots_.front();
-    // One that is older still is followed by a silence: all that happened since,
-    // happened in the window.
-    const absl::Duration age = now - from.taken_at;
-    *recent.mutable_window() = ToProto(age <= kWindow + kEvery ? age : kWindow);
-    grown = StatsDifference(from.stats, stats);
+    from = snapshots_.front();
   }
+  v1::RecentStats recent;
+  // One that is older still is followed by a silence: all that happened since,
+  // happened in the window.
+  const absl::Duration age = now - from.taken_at;
+  *recent.mutable_window() = ToProto(age <= kWindow + kEvery ? age : kWindow);
+  v1::GetStatsResponse grown = StatsDifference(*from.stats, stats);
   recent.mutable_leases()->Swap(grown.mutable_leases());
   recent.mutable_bigcache()->Swap(grown.mutable_bigcache());
   recent.mutable_batch()->Swap(grown.mutable_batch());

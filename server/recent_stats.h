@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <functional>
+#include <memory>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/time/time.h"
@@ -37,9 +38,10 @@ class RecentStats {
  private:
   struct Snapshot {
     absl::Time taken_at;
-    v1::GetStatsResponse stats;
+    std::shared_ptr<const v1::GetStatsResponse> stats;
   };
 
+  Snapshot Take() const;
   void DropOldLocked(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Clock& clock_;

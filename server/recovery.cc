@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "server/log_value.h"
 #include "spdlog/spdlog.h"
 
 namespace warmpool {
@@ -19,9 +20,10 @@ absl::StatusOr<HolderId> FindHolder(const LeaseRecord& record,
       holders->Recover(record.holder_pid, record.holder_uid,
                        record.holder_instance, record.holder_command);
   if (holder.ok() || !absl::IsNotFound(holder.status())) return holder;
-  spdlog::info("holder of an earlier daemon is gone pid={} command={}: {}",
-               record.holder_pid, record.holder_command,
-               std::string(holder.status().message()));
+  spdlog::info(
+      "holder of an earlier daemon is gone pid={} uid={} command={} reason={}",
+      record.holder_pid, record.holder_uid, LogValue(record.holder_command),
+      LogValue(holder.status().message()));
   return 0;
 }
 
@@ -39,8 +41,8 @@ absl::Status RecoverLeases(const Journal::Replay& replay,
                    Pool* pool) {
   if (!replay.damage.empty()) {
     spdlog::error("journal damaged, leases after the damage are recovered only "
-                  "if their clients assert them: {}",
-                  replay.damage);
+                  "if their clients assert them reason={}",
+                  LogValue(replay.damage));
   }
   using Process = std::tuple<pid_t, uid_t, uint64_t>;
   absl::flat_hash_map<Process, HolderId> known;

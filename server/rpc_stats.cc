@@ -20,6 +20,7 @@ const char* Name(Rpc rpc) {
     case Rpc::kListHolders: return "ListHolders";
     case Rpc::kGetStats: return "GetStats";
     case Rpc::kTrim: return "Trim";
+    case Rpc::kSetLogLevel: return "SetLogLevel";
     case Rpc::kShutdown: return "Shutdown";
   }
   return "?";

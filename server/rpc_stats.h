@@ -34,9 +34,10 @@ enum class Rpc {
   kListHolders,
   kGetStats,
   kTrim,
+  kSetLogLevel,
   kShutdown,
 };
-inline constexpr size_t kRpcCount = 14;
+inline constexpr size_t kRpcCount = 15;
 
 // Thread-safe; recording takes no lock.
 class RpcStats {

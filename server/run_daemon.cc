@@ -10,9 +10,11 @@
 #include <thread>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "server/daemon.h"
 #include "server/daemon_flags.h"
+#include "server/service_notice.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 
@@ -76,11 +78,15 @@ int RunDaemon(int argc, char** argv,
   if (!options.ok()) return Fail(options.status());
   if (adjust) adjust(&*options);
 
+  options->on_draining = [timeout = options->drain_timeout] {
+    NoticeStopping(timeout);
+  };
   const sigset_t signals = BlockStopSignals();
   absl::StatusOr<std::unique_ptr<Daemon>> daemon = Daemon::Create(*options);
   if (!daemon.ok()) return Fail(daemon.status());
 
   const SignalThread signal_thread(signals, daemon->get());
+  NoticeReady(absl::StrCat("serving ", options->listen));
   (*daemon)->Wait();
   return 0;
 }

@@ -93,6 +93,10 @@ const auto kRenew =
 const auto kGetStats =
     Quick<&Handlers::GetStats, v1::GetStatsRequest, v1::GetStatsResponse>(
         Rpc::kGetStats, &Service::RequestGetStats);
+const auto kSetLogLevel =
+    Quick<&Handlers::SetLogLevel, v1::SetLogLevelRequest,
+          v1::SetLogLevelResponse>(Rpc::kSetLogLevel,
+                                   &Service::RequestSetLogLevel);
 const auto kAssert = Slow<v1::AssertRequest, v1::AssertResponse>(
     Rpc::kAssert, &Service::RequestAssert, &Handlers::Assert);
 const auto kListBuffers =
@@ -122,6 +126,7 @@ void ServeMemoryPool(const Serving& serving) {
   Await(serving, kListHolders);
   Await(serving, kTrim);
   Await(serving, kShutdown);
+  Await(serving, kSetLogLevel);
   AwaitAttach(serving);
   AwaitWatchStats(serving);
   AwaitWatchBuffers(serving);

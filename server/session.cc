@@ -36,6 +36,20 @@ constexpr int kMaxIdleClasses = 256;
 // Requests of one Session that workers have or wait for.
 constexpr size_t kMaxSlow = 16;
 
+// Whether the size classes are such as there can be, and what is idle in all.
+bool AddsUp(const v1::IdleReport& idle) {
+  if (idle.size_classes_size() > kMaxIdleClasses) return false;
+  uint64_t bytes = 0;
+  for (const v1::IdleReport::SizeClass& one : idle.size_classes()) {
+    if (one.segment_bytes() == 0 ||
+        one.idle_leases() > kMaxIdleBytes / one.segment_bytes()) {
+      return false;
+    }
+    bytes += one.segment_bytes() * one.idle_leases();
+  }
+  return bytes == idle.idle_bytes();
+}
+
 // Deletes itself once gRPC and the workers are done with it.
 class SessionCall final : public SessionHub::Session {
  public:
@@ -106,6 +120,7 @@ class SessionCall final : public SessionHub::Session {
   }
 
   void HandleRequest() {
+    begun_ = serving_.rpc_stats->Begin();
     {
       MutexLock lock(&mutex_);
       // The client reconciles what of this it still needs.
@@ -158,7 +173,7 @@ class SessionCall final : public SessionHub::Session {
 
   void NoteIdle(v1::IdleReport idle) {
     idle.set_idle_bytes(std::min(idle.idle_bytes(), kMaxIdleBytes));
-    if (idle.size_classes_size() > kMaxIdleClasses) idle.clear_size_classes();
+    if (!AddsUp(idle)) idle.clear_size_classes();
     v1::IdleReport before;
     {
       MutexLock lock(&mutex_);
@@ -185,12 +200,11 @@ class SessionCall final : public SessionHub::Session {
   }
 
   bool AnswerIfReady() {
-    const absl::Time begun = serving_.rpc_stats->Begin();
     const uint64_t number = BeginRequest();
     v1::SessionResponse response;
     const bool answered = AnswerAtOnce(*serving_.handlers, holder_, request_,
                                        response.mutable_reply());
-    if (answered) CountAnswer(request_, begun, response);
+    if (answered) CountAnswer(request_, begun_, response);
     MutexLock lock(&mutex_);
     EndRequestLocked(number, answered ? &response : nullptr);
     return answered;
@@ -201,12 +215,11 @@ class SessionCall final : public SessionHub::Session {
       Attach();
       return;
     }
-    const absl::Time begun = serving_.rpc_stats->Begin();
     const uint64_t number = BeginRequest();
     v1::SessionResponse response;
     const bool answered = AnswerAtOnce(*serving_.handlers, holder_, request_,
                                        response.mutable_reply());
-    if (answered) CountAnswer(request_, begun, response);
+    if (answered) CountAnswer(request_, begun_, response);
     {
       MutexLock lock(&mutex_);
       if (answered) {
@@ -218,7 +231,7 @@ class SessionCall final : public SessionHub::Session {
     Workers* const worker =
         request_.has_release() ? serving_.releaser : serving_.workers;
     worker->Run(
-        [this, number, begun,
+        [this, number, begun = begun_,
          request =
              std::make_shared<v1::SessionRequest>(std::move(request_))] {
           AnswerSlowly(number, begun, *request);
@@ -436,6 +449,8 @@ class SessionCall final : public SessionHub::Session {
       stream_{&context_};
   // Belongs to the read under way, or to whoever carries it out.
   v1::SessionRequest request_;
+  // When it came.
+  absl::Time begun_;
 
   Mutex mutex_;
   // What gRPC and the workers are still to come back with.

@@ -212,6 +212,8 @@ StatsSource::StatsSource(const Deps& deps)
     : deps_(deps),
       started_at_(deps.clock->Now()),
       recent_(deps.clock, [this] {
+        // What is recorded from here on is not in this snapshot.
+        deps_.rpcs->Rearm();
         v1::GetStatsResponse stats;
         FillCounts(&stats);
         return stats;
@@ -262,17 +264,14 @@ void StatsSource::Fill(v1::GetStatsResponse* response) {
   *response->mutable_recent() = recent_.Until(now, *response);
 }
 
-absl::Time StatsSource::Look() {
-  deps_.rpcs->Rearm();
-  return recent_.Look();
-}
+absl::Time StatsSource::Look() { return recent_.Look(); }
 
 std::vector<v1::HolderUsage> StatsSource::Holders(
     absl::FunctionRef<bool(const Holder&)> shown) const {
   const SessionHub::IdleByHolder idle = deps_.sessions->idle_by_holder();
   std::vector<v1::HolderUsage> holders;
   for (const HolderUsage& usage : deps_.pool->HolderUsages()) {
-    if (usage.holder.pid == 0 || !shown(usage.holder)) continue;
+    if (!shown(usage.holder)) continue;
     v1::HolderUsage& told = holders.emplace_back();
     told.set_pid(usage.holder.pid);
     told.set_uid(usage.holder.uid);

@@ -12,6 +12,8 @@
 #include "absl/time/time.h"
 #include "core/base/unix_target.h"
 #include "server/hard_stop.h"
+#include "server/log_value.h"
+#include "server/peer.h"
 #include "server/peer_format.h"
 #include "server/service.h"
 #include "spdlog/spdlog.h"
@@ -95,7 +97,10 @@ void Transport::Admit(UniqueFd connection) {
   const std::optional<std::string> more =
       refusals_.Pass(absl::StatusCodeToString(admitted.code()));
   if (more.has_value()) {
-    spdlog::warn("connection refused: {}{}", admitted.ToString(), *more);
+    spdlog::warn("connection refused {} code={} reason={}{}",
+                 DescribePeer(connection.get()),
+                 absl::StatusCodeToString(admitted.code()),
+                 LogValue(admitted.message()), *more);
   }
 }
 

@@ -123,6 +123,11 @@ def debian_dependencies():
     )
 
     pkg_config_repository(
+        name = "com_github_systemd_systemd",
+        libraries = {":libsystemd": "libsystemd"},
+    )
+
+    pkg_config_repository(
         name = "com_google_protobuf",
         libraries = {":protobuf": "protobuf"},
         extra_build_files = {"//third_party:protobuf.BUILD": "BUILD.bazel"},

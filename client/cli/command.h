@@ -55,6 +55,9 @@ Command LeaseCommand();
 Command ReleaseCommand();
 Command TrimCommand();
 Command ShutdownCommand();
+Command DoctorCommand();
+Command GcCommand();
+Command LogLevelCommand();
 
 }  // namespace warmpool
 

@@ -1,4 +1,5 @@
 // warmpool: what a person asks of a Warmpool daemon, on the command line.
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "absl/flags/parse.h"
 #include "absl/flags/reflection.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "client/cli/command.h"
 #include "client/tool/table.h"
 #include "client/tool/usage.h"
@@ -21,9 +23,10 @@ constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 
 std::vector<Command> AllCommands() {
-  return {StatsCommand(),  TopCommand(),    ListCommand(),
-          WatchCommand(),  EventsCommand(), LeaseCommand(),
-          ReleaseCommand(), TrimCommand(),  ShutdownCommand()};
+  return {StatsCommand(),    TopCommand(),     ListCommand(),
+          WatchCommand(),    EventsCommand(),  LeaseCommand(),
+          ReleaseCommand(),  TrimCommand(),    ShutdownCommand(),
+          LogLevelCommand(), DoctorCommand(),  GcCommand()};
 }
 
 const Command* Find(const std::vector<Command>& commands,
@@ -45,9 +48,11 @@ std::string GeneralHelp(const std::vector<Command>& commands) {
       table.ToString("  "), "\nFlags of all commands:\n",
       FlagsHelp(kCommonFlags),
       "\nSizes are written 4096, 64KiB, 2MiB, 4G; durations 200ms, 10s, 5m.\n"
-      "`warmpool COMMAND --help` tells more. Exit codes: 0, 1 (the daemon "
-      "refused, or\ndoes not answer; a flag that does not parse), 2 (the "
-      "command line is wrong).\n");
+      "`warmpool COMMAND --help` tells more.\n\nExit codes:\n"
+      "  0  done\n"
+      "  1  the daemon refused or does not answer, a check of doctor's failed, or "
+      "a\n     flag does not parse\n"
+      "  2  the command line is wrong\n");
 }
 
 std::string HelpFor(const Command& command) {
@@ -110,7 +115,19 @@ absl::Status Dispatch(const std::vector<Command>& commands,
       std::vector<std::string>(arguments.begin() + 2, arguments.end()));
 }
 
+// --dry-run is as good as --dry_run: flags are defined with underscores.
+void AcceptHyphens(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    absl::string_view argument = argv[i];
+    if (argument == "--") return;
+    if (!absl::ConsumePrefix(&argument, "--")) continue;
+    char* const end = argv[i] + 2 + std::min(argument.find('='), argument.size());
+    std::replace(argv[i] + 2, end, '-', '_');
+  }
+}
+
 int Main(int argc, char** argv) {
+  AcceptHyphens(argc, argv);
   const std::vector<Command> commands = AllCommands();
   if (WantsHelp(argc, argv) ||
       (argc > 1 && absl::string_view(argv[1]) == "help")) {

@@ -26,7 +26,7 @@ Command StatsCommand() {
               "Prints the daemon's statistics: capacity and who has it, "
               "leases by outcome,\nBigCache's hits and evictions by "
               "reason, Batch's flushes, system calls.\n\n"
-              "  warmpool stats --json | jq .bigcache.evictions\n",
+              "  warmpool stats --json | grep evicted_\n",
           .flags = {},
           .run = Run};
 }

@@ -34,10 +34,11 @@ std::string RateText(const cli::TopFrame& frame, const cli::TopFrame* before) {
   const double seconds = absl::ToDoubleSeconds(
       ToDuration(frame.stats().uptime()) -
       ToDuration(before->stats().uptime()));
-  if (seconds <= 0) return "-";
-  const double grown =
-      static_cast<double>(GrantedLeases(frame.stats().leases()) -
-                          GrantedLeases(before->stats().leases()));
+  const uint64_t granted = GrantedLeases(frame.stats().leases());
+  const uint64_t granted_before = GrantedLeases(before->stats().leases());
+  // Or it is another one of the same pid, as in a container.
+  if (seconds <= 0 || granted < granted_before) return "-";
+  const auto grown = static_cast<double>(granted - granted_before);
   return FormatCount(static_cast<uint64_t>(std::llround(grown / seconds)));
 }
 
@@ -68,7 +69,7 @@ std::string FiguresText(const cli::TopFrame& frame,
   return table.ToString();
 }
 
-// "[LLLLRRS........]", each byte where it is.
+// "[####iirrs.......]", each byte where it is.
 std::string BytesText(const v1::ByteAccount& bytes) {
   const uint64_t in_use =
       bytes.leased_bytes() -

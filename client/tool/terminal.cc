@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 
 namespace warmpool {
@@ -44,8 +46,11 @@ bool Terminal::IsThere() {
 Terminal::Terminal() {
   tcgetattr(STDIN_FILENO, &before_);
   termios raw = before_;
-  // Signals by keys stay.
   raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+  // The keys for signals stay, but for those after which the terminal could not be
+  // given back.
+  raw.c_cc[VSUSP] = _POSIX_VDISABLE;
+  raw.c_cc[VQUIT] = _POSIX_VDISABLE;
   tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw);
   Write(kEnter);
 }
@@ -68,9 +73,14 @@ size_t Terminal::rows() const {
 void Terminal::Show(const std::string& text) {
   // Over what is there, as clearing first would flicker.
   std::string shown = kHome;
-  for (const char c : text) {
-    if (c == '\n') shown += kClearToEndOfLine;
-    shown += c;
+  const size_t most = columns();
+  std::string separator;
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    // Cleared before it is written: a line as wide as the terminal would lose its
+    // last character after.
+    absl::StrAppend(&shown, separator, kClearToEndOfLine,
+                    line.substr(0, most));
+    separator = "\n";
   }
   Write(shown + kClearBelow);
 }

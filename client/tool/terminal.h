@@ -26,7 +26,7 @@ class Terminal {
   size_t columns() const;
   size_t rows() const;
 
-  // Shows `text` instead of what was shown.
+  // Shows `text` instead of what was shown; lines are cut to fit.
   void Show(const std::string& text);
 
   // The next key, if one was pressed; 0: none. Does not wait.

@@ -124,8 +124,8 @@ class UnmapBatch {
   absl::Time HandOverAged(absl::Time now);
 
   Counts counts() const;
-  // How long flushes took, from the first system call to the last; but for the
-  // closes that an IdleThread has to do.
+  // How long flushes took, from the first system call to the last, those of an
+  // IdleThread among them: on a busy machine it waits for its turn.
   const LatencyHistogram& flush_latency() const { return flush_latency_; }
   void CheckInvariants() const;
 

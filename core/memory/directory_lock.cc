@@ -142,6 +142,21 @@ absl::StatusOr<int> LockDirectory(int directory_fd, const std::string& path,
   }
 }
 
+absl::StatusOr<std::optional<std::string>> LockTenant(
+    int directory_fd, const std::string& path) {
+  const int fd = openat(directory_fd, kLockFileName,
+                        O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0 && errno == ENOENT) return std::nullopt;
+  if (fd < 0) {
+    return absl::ErrnoToStatus(
+        errno, absl::StrCat("can't open ", path, "/", kLockFileName));
+  }
+  std::optional<std::string> tenant;
+  if (flock(fd, LOCK_SH | LOCK_NB) < 0) tenant = ReadTenant(fd);
+  close(fd);
+  return tenant;
+}
+
 void UnlockDirectory(int directory_fd, int lock_fd, const std::string& path) {
   unlinkat(directory_fd, kLockFileName, 0);
   close(lock_fd);

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -37,6 +38,11 @@ void ClosePrivateDirectoryIn(int parent_fd, int fd, const std::string& name);
 // FAILED_PRECONDITION: another process has it; the message tells who.
 absl::StatusOr<int> LockDirectory(int directory_fd, const std::string& path,
                                   absl::string_view tenant);
+
+// Who has the lock of an open directory, in the words of its lock file; nullopt:
+// nobody. Takes the lock for a moment if nobody has it.
+absl::StatusOr<std::optional<std::string>> LockTenant(int directory_fd,
+                                                      const std::string& path);
 
 // Removes the lock file, gives the lock up, and removes the directory if it
 // is empty. Closes both descriptors.

@@ -70,10 +70,11 @@ std::optional<MemoryLimit::Mount> MemoryLimit::ParseMount(
   return std::nullopt;
 }
 
-MemoryLimit MemoryLimit::Find(const std::string& root) {
+MemoryLimit MemoryLimit::Find(const std::string& root,
+                              const std::string& process) {
   MemoryLimit limit;
   const std::string mounts = ReadFile(root + "/proc/self/mountinfo");
-  const std::string memberships = ReadFile(root + "/proc/self/cgroup");
+  const std::string memberships = ReadFile(absl::StrCat(root, "/proc/", process, "/cgroup"));
   for (const absl::string_view mount_line : absl::StrSplit(mounts, '\n')) {
     const std::optional<Mount> mount = ParseMount(mount_line);
     if (!mount.has_value()) continue;

@@ -34,10 +34,11 @@ struct MemoryUse {
 // Thread-safe, as it does not change.
 class MemoryLimit {
  public:
-  // The groups that this process is in at present: it is not followed to
-  // others. `root` stands before every path, so that a test has a /proc and a
-  // /sys of its own.
-  static MemoryLimit Find(const std::string& root = "");
+  // The groups that a process is in at present: it is not followed to others.
+  // `root` stands before every path, so that a test has a /proc and a /sys of its
+  // own; `process` is a name in /proc, of one that sees the same /sys.
+  static MemoryLimit Find(const std::string& root = "",
+                          const std::string& process = "self");
 
   // The group that leaves least; nullopt: none has a limit. Looks for a few
   // small files for each of them: 50 us where there are none, after a rest.

@@ -122,8 +122,15 @@ absl::StatusOr<Holder> Pool::FindHolder(HolderId holder) const {
 }
 
 std::vector<HolderUsage> Pool::HolderUsages() const {
-  MutexLock lock(&mutex_);
-  return table_.Usages();
+  std::vector<HolderUsage> usages;
+  {
+    MutexLock lock(&mutex_);
+    usages = table_.Usages();
+  }
+  std::erase_if(usages, [](const HolderUsage& usage) {
+    return usage.holder.id == kPoolHolder;
+  });
+  return usages;
 }
 
 std::vector<BufferListing> Pool::ListAll() const {

@@ -206,7 +206,7 @@ class Pool {
 
   // UNAVAILABLE: the holder's process is gone.
   absl::StatusOr<Holder> FindHolder(HolderId holder) const;
-  // What each holder that has a lease has, in no order.
+  // What each process that has a lease has, in no order.
   std::vector<HolderUsage> HolderUsages() const;
 
   // Every buffer of every uid.

@@ -4,18 +4,24 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <memory>
 #include <thread>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "core/base/check.h"
+#include "core/base/clock.h"
+#include "core/base/mutex.h"
 #include "google/protobuf/util/json_util.h"
 #include "httplib.h"
+#include "server/http/bounded_server.h"
 #include "server/http/bounded_task_queue.h"
 #include "server/http/metrics_text.h"
 #include "server/http/status_page.h"
+#include "server/log_value.h"
+#include "spdlog/spdlog.h"
 
 namespace warmpool {
 namespace {
@@ -23,21 +29,26 @@ namespace {
 // A page, a Prometheus, and some who look.
 constexpr size_t kThreads = 4;
 constexpr size_t kMostConnections = 16;
-// A client that sends nothing occupies a thread for so long.
-constexpr time_t kPatienceSeconds = 2;
-constexpr size_t kMaxRequestBytes = 4096;
+// What is shown may be so old: whoever asks all the time costs no more.
+constexpr absl::Duration kFreshFor = absl::Milliseconds(100);
+// After the kernel refused to go on listening.
+constexpr absl::Duration kListenAgain = absl::Seconds(1);
 
 constexpr char kMetricsType[] = "text/plain; version=0.0.4; charset=utf-8";
 
-std::string ToJson(const http::Status& status) {
+void AnswerJson(const http::Status& status, httplib::Response* response) {
   google::protobuf::util::JsonPrintOptions options;
   options.always_print_primitive_fields = true;
   options.preserve_proto_field_names = true;
   std::string json;
-  WARMPOOL_CHECK(
-      google::protobuf::util::MessageToJsonString(status, &json, options).ok(),
-      "only an Any of an unknown type has no JSON");
-  return json;
+  const auto printed =
+      google::protobuf::util::MessageToJsonString(status, &json, options);
+  if (printed.ok()) {
+    response->set_content(json, "application/json");
+  } else {
+    response->status = 500;
+    response->set_content(printed.ToString(), "text/plain");
+  }
 }
 
 // Only the page's own style and script, and requests to where it came from.
@@ -54,13 +65,11 @@ httplib::Headers DefaultHeaders() {
 // can have its own name resolve to a loopback address, and its script would read
 // what is served there (DNS rebinding).
 bool NamesLoopback(const std::string& host_header) {
-  absl::string_view host = host_header;
-  const size_t colon = host.rfind(':');
-  if (colon != absl::string_view::npos && !absl::EndsWith(host, "]")) {
-    host = host.substr(0, colon);
-  }
-  return host == "localhost" || host == "[::1]" ||
-         absl::StartsWith(host, "127.");
+  const absl::StatusOr<HttpAddress> named = HttpAddress::Parse(
+      absl::StrContains(host_header, ":") && !absl::EndsWith(host_header, "]")
+          ? host_header
+          : absl::StrCat(host_header, ":80"));
+  return named.ok() && named->is_loopback();
 }
 
 class HttplibServer final : public HttpServer {
@@ -69,6 +78,20 @@ class HttplibServer final : public HttpServer {
       : address_(address), hooks_(std::move(hooks)) {}
 
   ~HttplibServer() override {
+    bool listening = false;
+    {
+      MutexLock lock(&mutex_);
+      stopping_ = true;
+      listening = listening_;
+    }
+    stopping_condition_.NotifyAll();
+    // What does not listen as yet can't be stopped. It will, or has given up.
+    while (listening && !server_.is_running()) {
+      std::this_thread::yield();
+      MutexLock lock(&mutex_);
+      listening = listening_;
+    }
+    server_.CutOff();
     server_.stop();
     if (thread_.joinable()) thread_.join();
   }
@@ -89,14 +112,53 @@ class HttplibServer final : public HttpServer {
           "; choose another port, or end what listens there"));
     }
     address_.port = port;
-    thread_ = std::thread([this] { server_.listen_after_bind(); });
-    while (!server_.is_running()) std::this_thread::yield();
+    {
+      MutexLock lock(&mutex_);
+      listening_ = true;
+    }
+    thread_ = std::thread([this] { ListenerMain(); });
     return absl::OkStatus();
   }
 
   const HttpAddress& address() const override { return address_; }
 
  private:
+  // httplib gives up at errors that pass, as where the machine has no descriptor
+  // left.
+  void ListenerMain() {
+    do {
+      server_.listen_after_bind();
+    } while (BindAgain());
+  }
+
+  // False: it is to stop.
+  bool BindAgain() {
+    MutexLock lock(&mutex_);
+    listening_ = false;
+    while (!stopping_) {
+      spdlog::warn("metrics are not served listen={} retry={}",
+                   LogValue(address_.ToString()),
+                   absl::FormatDuration(kListenAgain));
+      stopping_condition_.WaitFor(&mutex_, kListenAgain);
+      if (stopping_) break;
+      listening_ = server_.bind_to_port(address_.host, address_.port);
+      if (listening_) return true;
+    }
+    return false;
+  }
+
+  // As of a moment ago.
+  std::shared_ptr<const http::Status> Status() {
+    const absl::Time now = clock_.Now();
+    // Over the reading too: of many who ask at once one reads.
+    MutexLock lock(&status_mutex_);
+    if (status_ == nullptr || now >= read_at_ + kFreshFor) {
+      status_ = std::make_shared<const http::Status>(hooks_.status());
+      read_at_ = now;
+    }
+    return status_;
+  }
+
   void SetUp() {
     server_.new_task_queue = [] {
       return new BoundedTaskQueue(kThreads, kMostConnections);
@@ -107,15 +169,14 @@ class HttplibServer final : public HttpServer {
       const int yes = 1;
       setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
     });
-    // An idle connection would occupy a thread.
-    server_.set_keep_alive_max_count(1);
-    server_.set_read_timeout(kPatienceSeconds);
-    server_.set_write_timeout(kPatienceSeconds);
-    server_.set_payload_max_length(kMaxRequestBytes);
     server_.set_default_headers(DefaultHeaders());
     server_.set_pre_routing_handler(
         [this](const httplib::Request& request, httplib::Response& response) {
           using Handled = httplib::Server::HandlerResponse;
+          if (request.method != "GET" && request.method != "HEAD") {
+            response.status = 405;
+            return Handled::Handled;
+          }
           if (!address_.is_loopback() ||
               NamesLoopback(request.get_header_value("Host"))) {
             return Handled::Unhandled;
@@ -135,13 +196,12 @@ class HttplibServer final : public HttpServer {
     });
     server_.Get("/metrics",
                 [this](const httplib::Request&, httplib::Response& response) {
-                  response.set_content(MetricsText(hooks_.status(), absl::Now()),
+                  response.set_content(MetricsText(*Status(), absl::Now()),
                                        kMetricsType);
                 });
     server_.Get("/status.json",
                 [this](const httplib::Request&, httplib::Response& response) {
-                  response.set_content(ToJson(hooks_.status()),
-                                       "application/json");
+                  AnswerJson(*Status(), &response);
                 });
     server_.Get("/healthz",
                 [](const httplib::Request&, httplib::Response& response) {
@@ -158,7 +218,18 @@ class HttplibServer final : public HttpServer {
 
   HttpAddress address_;
   const Hooks hooks_;
-  httplib::Server server_;
+  const Clock& clock_ = MonotonicClock::Get();
+  BoundedServer server_{&clock_};
+  Mutex status_mutex_;
+  std::shared_ptr<const http::Status> status_ ABSL_GUARDED_BY(status_mutex_);
+  absl::Time read_at_ ABSL_GUARDED_BY(status_mutex_);
+
+  Mutex mutex_;
+  CondVar stopping_condition_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // Or about to.
+  bool listening_ ABSL_GUARDED_BY(mutex_) = false;
+
   std::thread thread_;
 };
 

@@ -1,5 +1,7 @@
 #include "server/http/metrics_text.h"
 
+#include <cmath>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "server/http/metric_families.h"
@@ -105,9 +107,10 @@ void AddRefusal(const http::Status& status, absl::Time now,
   families->Gauge("last_refusal_timestamp_seconds",
                   "When a request for a lease was refused last, and with which "
                   "code");
+  // To the second, or it would change a little with each look.
   families->Add({{"code", CodeName(refusal.code())}},
-                absl::ToDoubleSeconds(now - absl::UnixEpoch()) -
-                    Seconds(refusal.age()));
+                std::round(absl::ToDoubleSeconds(now - absl::UnixEpoch()) -
+                           Seconds(refusal.age())));
   if (!status.holders_shown()) return;
   families->Gauge("last_refusal_info",
                   "The last refused request for a lease: why, and whose");

@@ -100,6 +100,10 @@ class EchoHandlers final : public Handlers {
                     v1::TrimResponse*) override {
     return absl::OkStatus();
   }
+  absl::Status SetLogLevel(HolderId, const v1::SetLogLevelRequest&,
+                           v1::SetLogLevelResponse*) override {
+    return absl::OkStatus();
+  }
   absl::Status Shutdown(HolderId, const v1::ShutdownRequest&,
                         v1::ShutdownResponse*) override {
     return absl::OkStatus();

@@ -194,6 +194,17 @@ TEST_F(CliTest, TrimGivesBackWhatNoLeaseNeeds) {
   EXPECT_EQ(stats().bigcache().evicted_trimmed(), 1u);
 }
 
+TEST_F(CliTest, TheLogLevelIsToldAndChanged) {
+  EXPECT_EQ(Run("log-level").out, "warn\n");
+  const ToolResult changed = Run("log-level debug");
+  EXPECT_EQ(changed.exit_code, 0) << changed.err;
+  EXPECT_EQ(changed.out, "debug, was warn\n");
+  EXPECT_EQ(Parse<v1::SetLogLevelResponse>(Run("log-level off --json").out)
+                .previous(),
+            v1::LOG_LEVEL_DEBUG);
+  EXPECT_EQ(Run("log-level").out, "off\n");
+}
+
 TEST_F(CliTest, ShutdownStopsTheDaemon) {
   const ToolResult result = Run("shutdown --json");
   EXPECT_EQ(result.exit_code, 0) << result.err;
@@ -208,15 +219,17 @@ TEST(CliUsageTest, AnUnknownCommandIsNamedBesideTheKnownOnes) {
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err,
               HasSubstr("no command \"frobnicate\"; there are stats, top, list, "
-                        "watch, events, lease, release, trim, shutdown"));
+                        "watch, events, lease, release, trim, shutdown, "
+                        "log-level, doctor, gc"));
   EXPECT_EQ(RunTool("client/warmpool").exit_code, 2);
 }
 
 TEST(CliUsageTest, AWrongCommandLineIsToldWithoutADaemon) {
   for (const std::string command :
        {"stats extra", "lease", "lease 2lightyears", "release", "release 12ab",
-        "stats --ttl=3s", "list --holder=0", "list --sort=colour",
-        "top --order=colour", "top --interval=1ms", "events a/",
+        "stats --ttl=3s", "log-level loud", "log-level info off",
+        "list --holder=0", "list --sort=colour", "top --order=colour",
+        "top --interval=1ms", "events a/",
         "list --prefix=a/"}) {
     const ToolResult result = RunTool("client/warmpool " + command);
     EXPECT_EQ(result.exit_code, 2) << command;
@@ -230,7 +243,7 @@ TEST(CliUsageTest, HelpIsThereForTheToolAndForEachCommand) {
   EXPECT_THAT(general.out, HasSubstr("Commands:"));
   for (const std::string command :
        {"stats", "top", "list", "watch", "events", "lease", "release", "trim",
-        "shutdown"}) {
+        "shutdown", "log-level", "doctor", "gc"}) {
     EXPECT_THAT(general.out, HasSubstr("\n  " + command));
     const ToolResult help = RunTool("client/warmpool " + command + " --help");
     EXPECT_EQ(help.exit_code, 0);

@@ -72,5 +72,18 @@ TEST_F(RecentStatsTest, WantsToLookOnceMoreAfterWhatFollowsASnapshotClosely) {
   EXPECT_EQ(Recent(), 0u);
 }
 
+TEST_F(RecentStatsTest, ReadsOnceASecondHoweverOftenItLooks) {
+  int reads = 0;
+  RecentStats recent(&clock_, [&] {
+    ++reads;
+    return stats_;
+  });
+  for (int i = 0; i < 1000; ++i) {
+    clock_.Advance(absl::Milliseconds(5));
+    recent.Look();
+  }
+  EXPECT_EQ(reads, 1 + 5);
+}
+
 }  // namespace
 }  // namespace warmpool

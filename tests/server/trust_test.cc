@@ -164,6 +164,7 @@ TEST_F(TrustTest, AUidSeesAndCommandsItsOwnBuffersOnly) {
   EXPECT_EQ(bob.Ask("revoke " + hers.id), kPermissionDenied);
   EXPECT_EQ(bob.Ask("renew " + hers.id), kPermissionDenied);
   EXPECT_EQ(bob.Ask("shutdown"), kPermissionDenied);
+  EXPECT_EQ(bob.Ask("loglevel"), kPermissionDenied);
   EXPECT_EQ(alice.Ask("release " + hers.id), kOk);
 }
 

@@ -15,6 +15,7 @@
 //   renew ID               code
 //   list                   code name,name,...
 //   shutdown               code
+//   loglevel               code
 //   map PATH BYTES         errno; writes the first byte and stays mapped
 //   session                code, when the session that it opens has ended
 #include <errno.h>
@@ -142,6 +143,13 @@ std::string Shutdown(RawClient& client) {
           .error_code());
 }
 
+std::string LogLevel(RawClient& client) {
+  v1::SetLogLevelResponse response;
+  return absl::StrCat(
+      client.Call(&Stub::SetLogLevel, v1::SetLogLevelRequest(), &response)
+          .error_code());
+}
+
 std::string Map(std::istream& words) {
   std::string path;
   size_t bytes = 0;
@@ -198,6 +206,7 @@ std::string Answer(RawClient& client, const std::string& line) {
   if (command == "renew") return Renew(client, words);
   if (command == "list") return List(client);
   if (command == "shutdown") return Shutdown(client);
+  if (command == "loglevel") return LogLevel(client);
   if (command == "map") return Map(words);
   if (command == "session") return Session(client);
   return "unknown command";

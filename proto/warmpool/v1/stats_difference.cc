@@ -104,9 +104,10 @@ void Subtract(const Message& before, Message* after) {
     const bool is_message =
         field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
     if (IsCount(field)) {
-      fields.SetUInt64(
-          after, &field,
-          fields.GetUInt64(*after, &field) - fields.GetUInt64(before, &field));
+      const uint64_t was = fields.GetUInt64(before, &field);
+      const uint64_t is = fields.GetUInt64(*after, &field);
+      // Counts are read one by one: one may be of a moment before the other's.
+      fields.SetUInt64(after, &field, is - std::min(is, was));
     } else if (is_message && field.is_repeated()) {
       SubtractItems(field, before, after);
     } else if (is_message && fields.HasField(*after, &field)) {

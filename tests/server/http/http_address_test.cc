@@ -33,7 +33,8 @@ TEST(HttpAddressTest, KnowsWhatOnlyThisMachineReaches) {
   for (const char* const text : {"127.0.0.1:1", "[::1]:1", "localhost:1"}) {
     EXPECT_TRUE(HttpAddress::Parse(text)->is_loopback()) << text;
   }
-  for (const char* const text : {"0.0.0.0:1", "[::]:1", "10.0.0.1:1"}) {
+  for (const char* const text :
+       {"0.0.0.0:1", "[::]:1", "10.0.0.1:1", "127.evil.example:1"}) {
     EXPECT_FALSE(HttpAddress::Parse(text)->is_loopback()) << text;
   }
 }

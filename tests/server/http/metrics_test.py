@@ -6,7 +6,9 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import unittest
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -124,7 +126,11 @@ class MetricsTest(unittest.TestCase):
     def test_a_page_of_another_name_reads_nothing(self):
         with Daemon() as daemon:
             self.assertEqual(daemon.get("/metrics", "evil.example")[0], 403)
-            self.assertEqual(daemon.get("/metrics", "localhost")[0], 200)
+            self.assertEqual(
+                daemon.get("/metrics", "127.evil.example:9464")[0], 403)
+            for name in ("localhost", f"localhost:{daemon.port}", "[::1]:1",
+                         "127.0.0.1"):
+                self.assertEqual(daemon.get("/metrics", name)[0], 200, name)
             self.assertEqual(daemon.get("/nothing")[0], 404)
 
     def test_connections_that_say_nothing_keep_nobody_from_a_lease(self):
@@ -146,6 +152,52 @@ class MetricsTest(unittest.TestCase):
                 one.close()
             self.assertTrue(eventually(
                 lambda: daemon.get("/healthz")[0] == 200))
+
+    def test_who_sends_byte_by_byte_holds_up_nobodys_end(self):
+        with Daemon() as daemon:
+            slow = []
+            for _ in range(5):
+                one = socket.create_connection(("127.0.0.1", daemon.port))
+                one.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
+                slow.append(one)
+            stopped = threading.Event()
+
+            def drip():
+                while not stopped.wait(0.05):
+                    for one in slow:
+                        try:
+                            one.sendall(b"x")
+                        except OSError:
+                            pass
+
+            dripping = threading.Thread(target=drip)
+            dripping.start()
+            try:
+                daemon.signal(signal.SIGTERM)
+                self.assertEqual(daemon.wait(), 0)
+            finally:
+                stopped.set()
+                dripping.join()
+                for one in slow:
+                    one.close()
+
+    def test_takes_only_so_many_bytes_and_only_questions(self):
+        with Daemon() as daemon:
+            with socket.create_connection(("127.0.0.1", daemon.port)) as one:
+                one.settimeout(30)
+                one.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
+                try:
+                    for _ in range(1000):
+                        one.sendall(b"x" * 4096)
+                    ended = one.recv(1) == b""
+                except (BrokenPipeError, ConnectionResetError):
+                    ended = True
+                self.assertTrue(ended)
+            request = urllib.request.Request(
+                f"http://{daemon.address}/metrics", data=b"{}")
+            with self.assertRaises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(request, timeout=10)
+            self.assertEqual(refused.exception.code, 405)
 
     def test_a_port_that_is_taken_is_named(self):
         with Daemon() as daemon:

@@ -1,0 +1,23 @@
+// What the daemon tells the service manager that started it: that it serves, and
+// that it stops (sd_notify(3)). Where none asked to be told (NOTIFY_SOCKET is not
+// set) these do nothing. A manager that does not read is none of the daemon's
+// concern: failures are ignored.
+#ifndef WARMPOOL_SERVER_SERVICE_NOTICE_H_
+#define WARMPOOL_SERVER_SERVICE_NOTICE_H_
+
+#include <string>
+
+#include "absl/time/time.h"
+
+namespace warmpool {
+
+// It accepts connections; `status` is a line for people.
+void NoticeReady(const std::string& status);
+
+// It drains, and may take `drain_timeout` for it, beyond which the manager's
+// patience is as it was.
+void NoticeStopping(absl::Duration drain_timeout);
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_SERVER_SERVICE_NOTICE_H_

@@ -120,7 +120,7 @@ class SessionCall final : public SessionHub::Session {
   }
 
   void HandleRequest() {
-    begun_ = serving_.rpc_stats->Begin();
+    came_at_ = serving_.rpc_stats->Begin();
     {
       MutexLock lock(&mutex_);
       // The client reconciles what of this it still needs.
@@ -204,7 +204,7 @@ class SessionCall final : public SessionHub::Session {
     v1::SessionResponse response;
     const bool answered = AnswerAtOnce(*serving_.handlers, holder_, request_,
                                        response.mutable_reply());
-    if (answered) CountAnswer(request_, begun_, response);
+    if (answered) CountAnswer(request_, came_at_, response);
     MutexLock lock(&mutex_);
     EndRequestLocked(number, answered ? &response : nullptr);
     return answered;
@@ -219,7 +219,7 @@ class SessionCall final : public SessionHub::Session {
     v1::SessionResponse response;
     const bool answered = AnswerAtOnce(*serving_.handlers, holder_, request_,
                                        response.mutable_reply());
-    if (answered) CountAnswer(request_, begun_, response);
+    if (answered) CountAnswer(request_, came_at_, response);
     {
       MutexLock lock(&mutex_);
       if (answered) {
@@ -231,7 +231,7 @@ class SessionCall final : public SessionHub::Session {
     Workers* const worker =
         request_.has_release() ? serving_.releaser : serving_.workers;
     worker->Run(
-        [this, number, begun = begun_,
+        [this, number, begun = came_at_,
          request =
              std::make_shared<v1::SessionRequest>(std::move(request_))] {
           AnswerSlowly(number, begun, *request);
@@ -450,7 +450,7 @@ class SessionCall final : public SessionHub::Session {
   // Belongs to the read under way, or to whoever carries it out.
   v1::SessionRequest request_;
   // When it came.
-  absl::Time begun_;
+  absl::Time came_at_;
 
   Mutex mutex_;
   // What gRPC and the workers are still to come back with.

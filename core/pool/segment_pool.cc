@@ -98,7 +98,8 @@ std::optional<Segment> SegmentPool::TakeWarm(const AcquireRequest& request,
       }
       MoveLocked(ByteState::kRetained, ByteState::kLeased, *segment);
     }
-    const Verdict verdict = source_.Prove(*segment);
+    // One whose proof was put off may have been sealed.
+    const Verdict verdict = ProveReturned(&*segment);
     {
       MutexLock lock(&mutex_);
       if (verdict == Verdict::kFree) {

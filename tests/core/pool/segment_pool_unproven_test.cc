@@ -1,4 +1,5 @@
 // Segments whose proof is put off until they are leased again, or for a moment.
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <string>
@@ -69,6 +70,19 @@ TEST_F(SegmentPoolUnprovenTest, IsProvenAMomentLaterIfNobodyLeasesIt) {
   EXPECT_EQ(Proofs(), 1u);
   EXPECT_EQ(In(ByteState::kRetained), kBytes);
   EXPECT_EQ(pool_->stats().retained_segments, 1u);
+}
+
+TEST_F(SegmentPoolUnprovenTest, WhatWasSealedCanBeWrittenByItsNextHolder) {
+  Segment segment = Acquire(kBytes);
+  ASSERT_TRUE(directory_->Seal(&segment).ok());
+  Release(std::move(segment));
+  segment = Acquire(kBytes);
+  EXPECT_EQ(last_warmth_, Warmth::kWarm);
+  EXPECT_FALSE(segment.sealed());
+  struct stat file {};
+  ASSERT_EQ(stat(directory_->PathOf(segment).c_str(), &file), 0);
+  EXPECT_EQ(file.st_mode & 07777, 0600u) << "whoever is not root opens by it";
+  Release(std::move(segment));
 }
 
 TEST_F(SegmentPoolUnprovenTest, WhatWasNotReleasedIsProvenAtOnce) {

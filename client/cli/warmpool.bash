@@ -17,7 +17,7 @@ _warmpool() {
              /^  --/ { sub(/=.*/, ""); print $1 "=" }
              END { print "--help" }')" -- "${current}")
     # A value follows at once.
-    [[ "${#COMPREPLY[@]}" == 1 && "${COMPREPLY[0]}" == *= ]] && compopt -o nospace 2>/dev/null
+    [[ "${#COMPREPLY[@]}" == 1 && "${COMPREPLY[0]}" == *= ]] && compopt -o nospace 2>/dev/null || true
   elif [[ -z "${command}" ]]; then
     mapfile -t COMPREPLY < <(compgen -W "help $(
       "${tool}" --help 2>/dev/null |

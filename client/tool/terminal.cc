@@ -74,7 +74,7 @@ void Terminal::Show(const std::string& text) {
   // Over what is there, as clearing first would flicker.
   std::string shown = kHome;
   const size_t most = columns();
-  std::string separator;
+  absl::string_view separator;
   for (const absl::string_view line : absl::StrSplit(text, '\n')) {
     // Cleared before it is written: a line as wide as the terminal would lose its
     // last character after.

@@ -187,6 +187,9 @@ absl::Status Daemon::MakePool() {
     *notice.mutable_revoked() = ToProto(revoked);
     hub_.Notify(revoked.holder, notice);
   };
+  pool.on_refused = [this](const Pool::Refusal& refusal) {
+    LogRefused(refusal);
+  };
   pool_ = std::make_unique<Pool>(directory_.get(), &calls_, &clock_, &random_,
                                  pool, journal_.get());
   const absl::Status recovered = RecoverLeases(
@@ -335,6 +338,18 @@ void Daemon::LogRevoked(const RevokedLease& revoked) {
     spdlog::info("lease ended by the daemon lease={} holder={} buffer={} cause={}{}",
                  revoked.id.ToHex(), revoked.holder, revoked.buffer_name, cause,
                  *suppressed);
+  }
+}
+
+void Daemon::LogRefused(const Pool::Refusal& refusal) {
+  if (const auto suppressed = log_limit_.Pass("refused")) {
+    spdlog::info(
+        "lease refused code={} bytes={} holder={} pid={} uid={} command={} "
+        "reason={}{}",
+        absl::StatusCodeToString(refusal.status.code()), refusal.bytes,
+        refusal.holder.id, refusal.holder.pid, refusal.holder.uid,
+        LogValue(refusal.holder.command),
+        LogValue(refusal.status.message()), *suppressed);
   }
 }
 

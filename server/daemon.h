@@ -97,6 +97,7 @@ class Daemon {
 
   absl::Status OpenDirectory();
   void LogRevoked(const RevokedLease& revoked);
+  void LogRefused(const Pool::Refusal& refusal);
   void LogForgotten(HolderId holder, size_t leases);
   void LogHugePages();
   absl::Status MakeHolders();

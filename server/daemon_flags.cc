@@ -294,6 +294,7 @@ absl::StatusOr<DaemonOptions> ParseDaemonFlags(int argc, char** argv) {
     return absl::StrContains(file, "daemon_flags");
   };
   usage.contains_help_flags = usage.contains_helpshort_flags;
+  usage.version_string = [] { return "warmpoold " WARMPOOL_VERSION "\n"; };
   absl::SetFlagsUsageConfig(usage);
   const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
   if (rest.size() > 1) {

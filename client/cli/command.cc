@@ -5,6 +5,7 @@
 
 #include "absl/flags/flag.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
 #include "client/tool/json.h"
 #include "core/base/unix_target.h"
 
@@ -33,10 +34,15 @@ bool IsUsageError(const absl::Status& status) {
 }
 
 absl::StatusOr<Client> Connect(absl::Duration longest_wait) {
+  const absl::Duration deadline = absl::GetFlag(FLAGS_deadline);
+  if (deadline <= absl::ZeroDuration()) {
+    return UsageError(absl::StrCat("--deadline=", absl::FormatDuration(deadline),
+                                   " is no time to wait: give a positive one, "
+                                   "as 500ms or 10s"));
+  }
   std::string target = absl::GetFlag(FLAGS_target);
   if (target.empty()) target = DefaultTarget();
-  return Client::Connect(target, {.deadline = std::min(absl::GetFlag(FLAGS_deadline),
-                                            longest_wait)});
+  return Client::Connect(target, {.deadline = std::min(deadline, longest_wait)});
 }
 
 bool JsonWanted() { return absl::GetFlag(FLAGS_json); }

@@ -45,10 +45,8 @@ std::string LastRefusalText(const v1::GetStatsResponse& stats) {
     absl::StrAppend(&text, ", ", FormatByteSize(refusal.size_bytes()));
   }
   if (refusal.pid() > 0) {
-    absl::StrAppend(&text, ", pid ", refusal.pid(), " ", refusal.command());
-  }
-  if (!refusal.message().empty()) {
-    absl::StrAppend(&text, ": ", refusal.message());
+    absl::StrAppend(&text, ", asked for by ", refusal.command(), " (pid ",
+                    refusal.pid(), ")");
   }
   return text;
 }

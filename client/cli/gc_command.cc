@@ -32,7 +32,8 @@ absl::Status Run(absl::Span<const std::string> arguments) {
 
   absl::StatusOr<gc::LeftDirectory> directory = gc::ReadLeftDirectory(path);
   // Processes may have what was in one that is gone.
-  if (absl::IsNotFound(directory.status())) directory.emplace();
+  const bool missing = absl::IsNotFound(directory.status());
+  if (missing) directory.emplace();
   if (!directory.ok()) {
     return absl::Status(directory.status().code(),
                         absl::StrCat(directory.status().message(),
@@ -41,8 +42,9 @@ absl::Status Run(absl::Span<const std::string> arguments) {
   }
   std::set<gc::FileId> files;
   for (const gc::LeftFile& file : directory->files) files.insert(file.id);
-  const cli::LeftoverReport report =
+  cli::LeftoverReport report =
       gc::MakeReport(path, *directory, gc::FindFileUsers(files, path));
+  report.set_missing(missing);
   Print(report, gc::ReportText(report));
   return absl::OkStatus();
 }

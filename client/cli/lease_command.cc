@@ -82,18 +82,32 @@ bool InputHasAnEnd() {
          (S_ISFIFO(input.st_mode) || S_ISSOCK(input.st_mode));
 }
 
-void AwaitStop(StopSignals& signals) {
+// Between two looks at whether somebody else has ended the lease.
+constexpr int kLookMs = 1000;
+
+// OK: it is to be released. An error: it has ended without that.
+absl::Status AwaitStop(StopSignals& signals, Buffer& buffer) {
   pollfd polled[] = {{.fd = signals.fd(), .events = POLLIN, .revents = 0},
                      {.fd = InputHasAnEnd() ? STDIN_FILENO : -1,
                       .events = POLLIN,
                       .revents = 0}};
   for (;;) {
-    if (poll(polled, 2, -1) < 0 && errno != EINTR) return;
-    if (signals.Arrived()) return;
+    const int ready = poll(polled, 2, kLookMs);
+    if (ready < 0 && errno != EINTR) return absl::OkStatus();
+    if (signals.Arrived()) return absl::OkStatus();
+    if (ready == 0) {
+      const absl::Status renewed = buffer.Renew();
+      // A daemon that is away leaves the lease as it is.
+      if (absl::IsFailedPrecondition(renewed) || absl::IsNotFound(renewed) ||
+          absl::IsPermissionDenied(renewed)) {
+        return renewed;
+      }
+      continue;
+    }
     char ignored[4096];
     if (polled[1].revents != 0 &&
         read(STDIN_FILENO, ignored, sizeof(ignored)) <= 0) {
-      return;
+      return absl::OkStatus();
     }
   }
 }
@@ -117,8 +131,9 @@ absl::Status Run(absl::Span<const std::string> arguments) {
   const cli::LeasedBuffer leased = Describe(*buffer);
   Print(leased, LeasedText(leased));
   std::fflush(stdout);
-  AwaitStop(signals);
-  return buffer->Release();
+  const absl::Status ended = AwaitStop(signals, *buffer);
+  const absl::Status released = buffer->Release();
+  return ended.ok() ? released : ended;
 }
 
 }  // namespace

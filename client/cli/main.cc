@@ -8,6 +8,7 @@
 #include "absl/flags/commandlineflag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/reflection.h"
+#include "absl/flags/usage_config.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "client/cli/command.h"
@@ -127,6 +128,9 @@ void AcceptHyphens(int argc, char** argv) {
 }
 
 int Main(int argc, char** argv) {
+  absl::FlagsUsageConfig usage;
+  usage.version_string = [] { return "warmpool " WARMPOOL_VERSION "\n"; };
+  absl::SetFlagsUsageConfig(usage);
   AcceptHyphens(argc, argv);
   const std::vector<Command> commands = AllCommands();
   if (WantsHelp(argc, argv) ||

@@ -68,6 +68,9 @@ std::string LeasesText(const v1::GetStatsResponse& stats) {
                                 {"draining", leases.refused_draining()},
                                 {"other", leases.refused_other()}})});
   table.AddRow({"last refusal", LastRefusalText(stats)});
+  if (!stats.last_refusal().message().empty()) {
+    table.AddRow({"why", stats.last_refusal().message()});
+  }
   table.AddRow({"hit ratio", HitRatioText(leases)});
   table.AddRow({"renewed", FormatCount(leases.renewed())});
   table.AddRow(

@@ -18,6 +18,8 @@ namespace warmpool {
 namespace {
 
 constexpr size_t kBarColumns = 60;
+// The lines of a few holders: an empty one, the columns' names, three of them.
+constexpr size_t kFewHolders = 5;
 
 std::string DaemonLine(const v1::GetStatsResponse& stats) {
   return absl::StrCat("warmpool: pid ", stats.pid(), ", up ",
@@ -48,8 +50,23 @@ uint64_t Refused(const v1::LeaseCounts& leases) {
          leases.refused_other();
 }
 
+// `text` in lines that fit, after the first each with an indent.
+std::string Wrapped(absl::string_view text, size_t columns, size_t indent) {
+  std::string lines;
+  size_t used = 0;
+  for (const absl::string_view word : absl::StrSplit(text, ' ')) {
+    if (used > 0 && indent + used + 1 + word.size() > columns) {
+      absl::StrAppend(&lines, "\n", std::string(indent, ' '));
+      used = 0;
+    }
+    absl::StrAppend(&lines, used > 0 ? " " : "", word);
+    used += word.size() + (used > 0 ? 1 : 0);
+  }
+  return lines;
+}
+
 std::string FiguresText(const cli::TopFrame& frame,
-                        const cli::TopFrame* before) {
+                        const cli::TopFrame* before, size_t columns) {
   const v1::GetStatsResponse& stats = frame.stats();
   const v1::LeaseCounts& leases = stats.leases();
   Table table("ll");
@@ -66,7 +83,15 @@ std::string FiguresText(const cli::TopFrame& frame,
   table.AddRow({"refused", absl::StrCat(FormatCount(Refused(leases)),
                                         ", the last ",
                                         LastRefusalText(stats))});
-  return table.ToString();
+  std::string text = table.ToString();
+  if (!stats.last_refusal().message().empty()) {
+    constexpr absl::string_view kWhy = "why        ";
+    absl::StrAppend(&text, kWhy,
+                    Wrapped(stats.last_refusal().message(), columns,
+                            kWhy.size()),
+                    "\n");
+  }
+  return text;
 }
 
 // "[####iirrs.......]", each byte where it is.
@@ -153,9 +178,17 @@ void SortHolders(HolderOrder order, cli::TopFrame* frame) {
 
 std::string TopText(const cli::TopFrame& frame, const cli::TopFrame* before,
                     size_t columns, size_t rows) {
-  const std::string text = absl::StrCat(
-      DaemonLine(frame.stats()), "\n\n", FiguresText(frame, before), "\n",
-      BytesText(frame.stats().bytes()), "\n", HoldersText(frame));
+  const std::string head = absl::StrCat(DaemonLine(frame.stats()), "\n\n",
+                                        FiguresText(frame, before, columns));
+  const std::string bytes =
+      absl::StrCat("\n", BytesText(frame.stats().bytes()));
+  const auto lines_of = [](const std::string& part) {
+    return static_cast<size_t>(std::count(part.begin(), part.end(), '\n'));
+  };
+  // Who holds the most comes before where the bytes are.
+  const bool has_room = lines_of(head) + lines_of(bytes) + kFewHolders <= rows;
+  const std::string text = absl::StrCat(head, has_room ? bytes : "", "\n",
+                                        HoldersText(frame));
   std::string cut;
   size_t lines = 0;
   for (const absl::string_view line : absl::StrSplit(text, '\n')) {

@@ -6,8 +6,8 @@
 #include "client/tool/json.h"
 
 ABSL_FLAG(absl::Duration, interval, absl::Seconds(1),
-          "Between two lines, 100ms to 1h");
-ABSL_FLAG(uint64_t, count, 0, "Lines to print; 0: until Ctrl-C");
+          "Between two looks, 100ms to 1h");
+ABSL_FLAG(uint64_t, count, 0, "Looks, or events, to tell of; 0: until Ctrl-C");
 
 namespace warmpool {
 namespace {

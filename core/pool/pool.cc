@@ -43,13 +43,22 @@ void Pool::AddHolder(Holder holder) {
 
 void Pool::NoteRefused(HolderId holder, uint64_t bytes,
                        const absl::Status& status) {
-  MutexLock lock(&mutex_);
-  const Holder* const refused = table_.FindHolder(holder);
-  counts_.last_refusal = {.status = status,
-                          .age = absl::ZeroDuration(),
-                          .holder = refused == nullptr ? Holder() : *refused,
-                          .bytes = bytes};
-  last_refused_at_ = clock_.Now();
+  Refusal refusal{.status = status,
+                  .age = absl::ZeroDuration(),
+                  .holder = Holder(),
+                  .bytes = bytes};
+  {
+    MutexLock lock(&mutex_);
+    const Holder* const refused = table_.FindHolder(holder);
+    if (refused != nullptr) refusal.holder = *refused;
+    counts_.last_refusal = refusal;
+    last_refused_at_ = clock_.Now();
+    CountRefusedLocked(status);
+  }
+  if (options_.on_refused) options_.on_refused(refusal);
+}
+
+void Pool::CountRefusedLocked(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument: ++counts_.refused_invalid; break;
     case absl::StatusCode::kResourceExhausted:

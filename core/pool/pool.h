@@ -39,6 +39,17 @@ namespace warmpool {
 
 class Pool {
  public:
+  // Why a request for a lease was refused.
+  struct Refusal {
+    absl::Status status;
+    // Since then.
+    absl::Duration age;
+    // Whose request it was; without a pid if the process is not known.
+    Holder holder;
+    // Asked for. 0: none, or not to be told from the request.
+    uint64_t bytes = 0;
+  };
+
   struct Options {
     SegmentPool::Options segments;
     // Of each uid.
@@ -49,6 +60,8 @@ class Pool {
     absl::Duration max_ttl = absl::Hours(24);
     // Called, under no lock, when a lease ended without its holder's release.
     std::function<void(const RevokedLease&)> on_revoked;
+    // Called, under no lock, when a request for a lease was refused.
+    std::function<void(const Refusal&)> on_refused;
   };
 
   struct RecoveredLease {
@@ -63,17 +76,6 @@ class Pool {
     size_t ended_leases = 0;
     // Segments that no lease needs.
     size_t leftovers = 0;
-  };
-
-  // Why a request for a lease was refused.
-  struct Refusal {
-    absl::Status status;
-    // Since then.
-    absl::Duration age;
-    // Whose request it was; without a pid if the process is not known.
-    Holder holder;
-    // Asked for. 0: none, or not to be told from the request.
-    uint64_t bytes = 0;
   };
 
   struct Stats {
@@ -259,6 +261,8 @@ class Pool {
   void CheckInvariants() const;
 
  private:
+  void CountRefusedLocked(const absl::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<absl::Duration> GrantedTtl(RequestedTtl requested) const;
   // What is asked for if nothing is: in a channel, as long as the holder lives.
   static RequestedTtl RequestedFor(absl::string_view buffer_name,

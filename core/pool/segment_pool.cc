@@ -168,10 +168,12 @@ absl::Status SegmentPool::Reserve(SizeClass size_class) {
         stock_pause_end_ =
             std::max(stock_pause_end_, clock_.Now() + kStockPause);
         return absl::ResourceExhaustedError(absl::StrCat(
-            "no room for ", bytes, " bytes: ", free + endable,
-            " bytes free of a capacity of ", ledger_.capacity(), " (",
-            ledger_.in(ByteState::kLeased), " leased, ",
-            ledger_.in(ByteState::kQuarantined), " quarantined)"));
+            "no room for ", bytes, " bytes (", FormatByteSize(bytes), "): ",
+            free + endable, " bytes free (", FormatByteSize(free + endable),
+            ") of a capacity of ", FormatByteSize(ledger_.capacity()), ", ",
+            FormatByteSize(ledger_.in(ByteState::kLeased)), " leased, ",
+            FormatByteSize(ledger_.in(ByteState::kQuarantined)),
+            " quarantined: release some, or have the capacity raised"));
       }
       // What is batched will be free once it has ended.
       missing -= std::min(missing, batched);

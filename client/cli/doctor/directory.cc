@@ -26,18 +26,24 @@ constexpr uint64_t kContainerShm = 64 * kMiB;
 // The daemon's own: lock, journals, mark.
 constexpr uint64_t kOwnFiles = 16;
 
-// Of the mount of a device (proc_pid_mountinfo(5)): those of the mount point,
-// then those of the filesystem.
-std::string MountOptions(dev_t device) {
+// Of the mount of a device (proc_pid_mountinfo(5)): where it is, and the options of
+// the mount point, then those of the filesystem.
+struct Mount {
+  std::string point;
+  std::string options;
+};
+
+Mount MountOf(dev_t device) {
   const std::string number =
       absl::StrCat(major(device), ":", minor(device));
   for (const std::string& line : ReadLines("/proc/self/mountinfo")) {
     const std::vector<absl::string_view> fields = absl::StrSplit(line, ' ');
     if (fields.size() > 5 && fields[2] == number) {
-      return absl::StrCat(fields[5], ",", fields.back());
+      return {std::string(fields[4]),
+              absl::StrCat(fields[5], ",", fields.back())};
     }
   }
-  return "";
+  return {};
 }
 
 bool HasOption(const DirectoryReadings& readings, absl::string_view option) {
@@ -45,6 +51,17 @@ bool HasOption(const DirectoryReadings& readings, absl::string_view option) {
     if (each == option) return true;
   }
   return false;
+}
+
+// Whether a daemon would refuse it: there are files, and not the mark of a
+// daemon's directory.
+bool HasForeignFiles(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::directory_iterator files(path, error);
+  const bool empty = error || files == std::filesystem::directory_iterator();
+  return !empty &&
+         !std::filesystem::exists(path + "/private/warmpool-directory", error) &&
+         !error;
 }
 
 std::string MountCommand(const Plan& plan) {
@@ -79,11 +96,17 @@ Check CheckOwn(const DirectoryReadings& readings, const Plan& plan) {
     return Fail(kName,
                 absl::StrCat(path, " belongs to uid ", readings.owner,
                              ", the daemon is uid ", plan.daemon_uid),
-                absl::StrCat("chown ", plan.daemon_uid, " ", path,
-                             ", or --shm_dir= elsewhere"));
+                absl::StrCat("--shm_dir= elsewhere, or run the daemon as uid ",
+                             readings.owner));
   }
   const std::string value = absl::StrFormat("%s, uid %d, mode %04o", path,
                                             readings.owner, readings.mode);
+  if (readings.has_foreign_files) {
+    return Fail(kName, absl::StrCat(path, " has files in it, and none is Warmpool's"),
+                absl::StrCat("--shm_dir=", path == "/" ? "" : path,
+                             "/warmpool, or elsewhere: the directory is to be the "
+                             "daemon's own"));
+  }
   if (readings.mode != 0700 && readings.mode != 0711) {
     return Fail(kName, value,
                 absl::StrCat("chmod 0700 ", path,
@@ -123,7 +146,7 @@ Check CheckSize(const DirectoryReadings& readings, const Plan& plan) {
                          "; in Kubernetes an emptyDir with medium: Memory and "
                          "a sizeLimit, mounted there")
           : absl::StrCat("mount -o remount,size=", size, " ",
-                         readings.exists ? plan.shm_dir : readings.parent);
+                         readings.mount_point, ", or plan for less");
   if (wanted > readings.total_bytes) {
     return Fail(kName,
                 absl::StrCat(value, ", less than the capacity of ",
@@ -160,7 +183,7 @@ Check CheckFiles(const DirectoryReadings& readings, const Plan& plan) {
               absl::StrCat(value, ": each of ", FormatCount(plan.buffers),
                            " buffers is one"),
               absl::StrCat("mount -o remount,nr_inodes=", 2 * wanted, " ",
-                           readings.exists ? plan.shm_dir : readings.parent));
+                           readings.mount_point));
 }
 
 }  // namespace
@@ -175,6 +198,7 @@ DirectoryReadings ReadDirectory(const std::string& shm_dir) {
     readings.is_directory = S_ISDIR(file.st_mode);
     readings.owner = file.st_uid;
     readings.mode = file.st_mode & 07777;
+    readings.has_foreign_files = HasForeignFiles(shm_dir);
   }
   const std::string& on = readings.exists ? shm_dir : readings.parent;
   readings.writable = access(on.c_str(), W_OK) == 0;
@@ -185,7 +209,9 @@ DirectoryReadings ReadDirectory(const std::string& shm_dir) {
     return readings;
   }
   readings.is_tmpfs = kind.f_type == TMPFS_MAGIC;
-  readings.options = MountOptions(file.st_dev);
+  const Mount mount = MountOf(file.st_dev);
+  readings.mount_point = mount.point.empty() ? on : mount.point;
+  readings.options = mount.options;
   readings.total_bytes = uint64_t{space.f_blocks} * space.f_frsize;
   readings.free_bytes = uint64_t{space.f_bavail} * space.f_frsize;
   readings.total_files = space.f_files;

@@ -20,10 +20,13 @@ struct DirectoryReadings {
   bool is_directory = false;
   uid_t owner = 0;
   mode_t mode = 0;
+  // Files, and no daemon's.
+  bool has_foreign_files = false;
   // Of the directory, or of its parent where it is still missing.
   bool writable = false;
   // The filesystem of either; `options` are its mount's: "rw,huge=within_size".
   bool is_tmpfs = false;
+  std::string mount_point = "";
   std::string options = "";
   uint64_t total_bytes = 0;
   uint64_t free_bytes = 0;

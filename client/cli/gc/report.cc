@@ -150,7 +150,7 @@ std::string ReportText(const cli::LeftoverReport& report) {
   std::string text = absl::StrCat(
       report.shm_dir(), ": ",
       report.daemon().empty()
-          ? "no daemon has it"
+          ? (report.missing() ? "there is no such directory" : "no daemon has it")
           : absl::StrCat("not left behind, a daemon has it: ", report.daemon()),
       "\n");
   if (report.files_size() > 0) absl::StrAppend(&text, "\n", FilesText(report));

@@ -78,15 +78,31 @@ TEST(TopTextTest, SaysWhyTheLastLeaseWasRefused) {
   refusal.set_pid(7);
   refusal.set_command("camera");
   EXPECT_THAT(TopText(frame, nullptr, 200, 100),
-              HasSubstr("3, the last 5s ago: RESOURCE_EXHAUSTED, 900 MiB, pid 7 "
-                        "camera: no room\n"));
+              HasSubstr("3, the last 5s ago: RESOURCE_EXHAUSTED, 900 MiB, asked "
+                        "for by camera (pid 7)\nwhy        no room\n"));
+}
+
+TEST(TopTextTest, WhyIsToldInFullHoweverNarrowItIs) {
+  cli::TopFrame frame = Frame();
+  frame.mutable_stats()->mutable_last_refusal()->set_message(
+      "no room for 1 GiB: release some");
+  EXPECT_THAT(TopText(frame, nullptr, 30, 100),
+              HasSubstr("why        no room for 1 GiB:\n"
+                        "           release some\n"));
+}
+
+TEST(TopTextTest, InALowTerminalHoldersComeBeforeTheBar) {
+  const std::string text = TopText(Frame(), nullptr, 80, 12);
+  EXPECT_THAT(text, Not(HasSubstr("[##")));
+  EXPECT_THAT(text, HasSubstr("camera"));
+  EXPECT_THAT(TopText(Frame(), nullptr, 80, 24), HasSubstr("[##"));
 }
 
 TEST(TopTextTest, FitsItsTerminal) {
-  const std::string text = TopText(Frame(), nullptr, 20, 14);
+  const std::string text = TopText(Frame(), nullptr, 20, 9);
   EXPECT_THAT(text, HasSubstr("hit ratio  99.0 % in"));
   EXPECT_THAT(text, Not(HasSubstr("99.0 % in the")));
-  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 14);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 9);
 }
 
 TEST(TopTextTest, HoldersAreSortedAsAskedFor) {

@@ -130,8 +130,8 @@ TEST_F(SegmentPoolTest, TheCapacityIsUsedToTheLastByteAndNotBeyond) {
   EXPECT_THAT(TryAcquire(1),
               StatusIs(absl::StatusCode::kResourceExhausted,
                        AllOf(HasSubstr("4096 bytes"), HasSubstr("0 bytes free"),
-                             HasSubstr("capacity of 2097152"),
-                             HasSubstr("2097152 leased"))));
+                             HasSubstr("capacity of 2 MiB"),
+                             HasSubstr("2 MiB leased"))));
   EXPECT_EQ(calls_.live().files, 2u);
   Return(std::move(first));
   Return(std::move(second));
@@ -186,7 +186,7 @@ TEST_F(SegmentPoolTest, WhatIsQuarantinedMakesNoRoom) {
   Misbehaving client = Keep(segment);
   Return(std::move(segment));
   EXPECT_THAT(TryAcquire(kMiB), StatusIs(absl::StatusCode::kResourceExhausted,
-                                         HasSubstr("2097152 quarantined")));
+                                         HasSubstr("2 MiB quarantined")));
 }
 
 TEST_F(SegmentPoolTest, ARefusalEvictsNothingWhereItCannotHelp) {

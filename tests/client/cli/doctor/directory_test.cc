@@ -19,6 +19,7 @@ DirectoryReadings Fresh() {
           .parent_exists = true,
           .writable = true,
           .is_tmpfs = true,
+          .mount_point = "/dev/shm",
           .options = "rw,nosuid,rw,size=8g",
           .total_bytes = 8 * kGiB,
           .free_bytes = 8 * kGiB,
@@ -68,7 +69,14 @@ TEST(DirectoryTest, OneThatTheDaemonWouldRefuseFails) {
   readings = Made();
   readings.owner = 0;
   EXPECT_THAT(Named("shm_dir", CheckDirectory(readings, kPlan)),
-              Fails("belongs to uid 0", "chown 1000"));
+              Fails("belongs to uid 0", "--shm_dir= elsewhere"));
+  readings = Made();
+  readings.has_foreign_files = true;
+  readings.mode = 0755;
+  EXPECT_THAT(Named("shm_dir", CheckDirectory(readings, kPlan)),
+              Fails("none is Warmpool's",
+                    "--shm_dir=/dev/shm/warmpool-1000/warmpool"))
+      << "to change what is another's would do harm";
   readings = Made();
   readings.mode = 0755;
   EXPECT_THAT(Named("shm_dir", CheckDirectory(readings, kPlan)),
@@ -105,7 +113,7 @@ TEST(DirectoryTest, ACapacityThatDoesNotFitFailsAndOneThatIsTakenWarns) {
   Plan plan = kPlan;
   plan.capacity_bytes = 9 * kGiB;
   EXPECT_THAT(Named("shm_size", CheckDirectory(Fresh(), plan)),
-              Fails("8 GiB", "mount -o remount,size="));
+              Fails("8 GiB", "mount -o remount,size=10267656192 /dev/shm"));
   DirectoryReadings readings = Made();
   readings.free_bytes = kGiB;
   plan.capacity_bytes = 2 * kGiB;

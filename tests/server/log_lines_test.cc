@@ -93,6 +93,20 @@ TEST_F(LogLinesTest, LeasesThatExpireByTheHundredDoNotFillTheLog) {
   EXPECT_LT(CountLines(log, "lease ended by the daemon"), kManyLeases / 4);
 }
 
+TEST_F(LogLinesTest, ARefusedLeaseSaysWhyAndWhoAskedAndManyAreLimited) {
+  RawClient client("unix:" + Socket());
+  v1::LeaseResponse none;
+  for (int i = 0; i < kManyLeases; ++i) {
+    EXPECT_FALSE(client.Lease(RawClient::LeaseOf(0), &none).ok());
+  }
+  const std::string log = Log();
+  EXPECT_THAT(log, ContainsRegex(absl::StrCat(
+                       "lease refused code=INVALID_ARGUMENT bytes=0 "
+                       "holder=[0-9]+ pid=", getpid(), " uid=", geteuid(),
+                       " command=\"[^\"]+\" reason=\"[^\"]+\"")));
+  EXPECT_LT(CountLines(log, "lease refused"), kManyLeases / 4);
+}
+
 TEST_F(LogLinesTest, EachLeaseThatIsLeftNamesItsHolder) {
   RawClient client("unix:" + Socket());
   const v1::GrantedLease lease = Lease(client, 60000);

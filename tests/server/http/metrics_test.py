@@ -213,11 +213,13 @@ class MetricsTest(unittest.TestCase):
             self.assertEqual(refused.exception.code, 405)
 
     def test_a_port_that_is_taken_is_named(self):
-        with Daemon() as daemon:
+        with Daemon() as daemon, \
+                tempfile.TemporaryDirectory(prefix="warmpool-test-",
+                                            dir="/dev/shm") as directory:
             other = subprocess.run(
                 ["server/warmpoold", f"--metrics_listen={daemon.address}",
-                 "--listen=unix:/tmp/warmpool-test-never",
-                 "--shm_dir=/dev/shm/warmpool-test-never"],
+                 f"--listen=unix:{directory}/socket",
+                 f"--shm_dir={directory}/pool"],
                 stdin=subprocess.DEVNULL, capture_output=True, text=True,
                 check=False)
             self.assertEqual(other.returncode, 1)

@@ -1,6 +1,6 @@
 // RecentStats: what the daemon's counts have grown by lately. It keeps a snapshot
-// of them for each of the last seconds in which anything happened; an idle daemon
-// takes none.
+// of them for each of the last seconds in which it was told that anything happened;
+// an idle daemon takes none.
 #ifndef WARMPOOL_SERVER_RECENT_STATS_H_
 #define WARMPOOL_SERVER_RECENT_STATS_H_
 

@@ -161,8 +161,8 @@ void Model::Comparison::CheckAccount() {
 void Model::Comparison::CheckQuarantine() {
   absl::flat_hash_set<uint64_t> leased;
   for (const Listed& lease : snapshot_.leases) {
-    const auto inode = model_.inodes_.find(lease.generation);
-    if (inode != model_.inodes_.end()) leased.insert(inode->second.number);
+    const auto file = model_.files_.find(lease.generation);
+    if (file != model_.files_.end()) leased.insert(file->second.inode);
   }
   absl::flat_hash_set<pid_t> stopped;
   for (const auto& [number, client] : model_.clients_) {

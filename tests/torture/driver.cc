@@ -16,7 +16,7 @@
 namespace warmpool::torture {
 namespace {
 
-constexpr size_t kEventsKept = 400;
+constexpr size_t kEventsKept = 1000;
 constexpr int kEventsPerCheck = 12;
 constexpr absl::Duration kTurn = absl::Milliseconds(5);
 // Between looks at the leases of the dead.

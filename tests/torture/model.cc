@@ -137,7 +137,7 @@ Model::Verdict Model::OnGranted(int client, const Report& report) {
     return verdict;
   }
   if (Verdict verdict = JudgeFile(client, report)) return verdict;
-  inodes_[report.generation] = {report.inode, report.time};
+  files_[report.generation] = {report.inode, report.bytes, report.time};
   const bool own = request.deed == Deed::kLease;
   leases_[report.lease] = {.client = client,
                            .stamper = own ? report.lease : request.stamper,

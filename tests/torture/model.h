@@ -171,7 +171,8 @@ class Model {
   Verdict JudgeFound(int client, const Report& report) const;
   Verdict JudgeNotFound(int client, const Request& request,
                         absl::Time answered) const;
-  // Whether somebody else has the file that a client was granted.
+  // Whether somebody else has the file that a client was granted, or whoever
+  // shares the buffer has another file or size.
   Verdict JudgeFile(int client, const Report& report) const;
 
   // The longest time from `from` on that a client could not renew anything.
@@ -193,12 +194,14 @@ class Model {
   absl::flat_hash_map<RandomId, Lease> leases_;
   // Those that ended by an acknowledged release or ticket, and when.
   absl::flat_hash_map<RandomId, absl::Time> released_;
-  struct Inode {
-    uint64_t number = 0;
+  struct File {
+    uint64_t inode = 0;
+    // Of the buffer.
+    uint64_t bytes = 0;
     absl::Time seen = {};
   };
-  // Of segments, by generation.
-  absl::flat_hash_map<uint64_t, Inode> inodes_;
+  // By generation.
+  absl::flat_hash_map<uint64_t, File> files_;
   // By stamper: forked children that have its pages mapped.
   absl::flat_hash_map<RandomId, int> forks_;
   absl::Time daemon_up_ = absl::InfinitePast();

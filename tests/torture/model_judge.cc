@@ -25,7 +25,15 @@ Model::Verdict Model::JudgeFile(int client, const Report& report) const {
                         report.lease.ToHex(), ", the file of lease ",
                         id.ToHex(), ", which client ", lease.client, " has");
   }
-  return std::nullopt;
+  const auto known = files_.find(report.generation);
+  if (known == files_.end() || (known->second.inode == report.inode &&
+                                known->second.bytes == report.bytes)) {
+    return std::nullopt;
+  }
+  return absl::StrCat("client ", client, " was granted generation ",
+                      report.generation, ", which is inode ",
+                      known->second.inode, " with ", known->second.bytes,
+                      " bytes, and has ", report.ToLine());
 }
 
 Model::Verdict Model::JudgeNotFound(int client, const Request& request,

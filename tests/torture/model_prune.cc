@@ -34,7 +34,7 @@ void Model::Prune(const Snapshot& snapshot, absl::Time now) {
   for (const Snapshot::Lease& lease : snapshot.leases) {
     listed.insert(lease.generation);
   }
-  absl::erase_if(inodes_, [&](const auto& item) {
+  absl::erase_if(files_, [&](const auto& item) {
     return item.second.seen < forget && !listed.contains(item.first);
   });
   hand_overs_->Prune(listed, now);
@@ -46,7 +46,7 @@ size_t Model::remembered() const {
     requests += client.requests.size() + client.stops.size();
   }
   return clients_.size() + requests + client_of_pid_.size() + leases_.size() +
-         released_.size() + inodes_.size() + forks_.size() +
+         released_.size() + files_.size() + forks_.size() +
          hand_overs_->remembered();
 }
 

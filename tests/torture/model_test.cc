@@ -230,6 +230,20 @@ TEST_F(ModelTest, NorItsFileWhateverIsInIt) {
   EXPECT_EQ(Tell(1, granted), std::nullopt);
 }
 
+TEST_F(ModelTest, WhoeverAttachesHasTheSameFileAndSize) {
+  Grant(0, kLease, kTtl);
+  for (const bool other_file : {false, true}) {
+    Ask(1, 9, kTtl, /*renewed=*/true, kLease);
+    EXPECT_THAT(Tell(1, {.kind = Kind::kGranted,
+                         .request = 9,
+                         .lease = kOther,
+                         .generation = kLease.low,
+                         .bytes = other_file ? kBytes : kBytes - 1,
+                         .inode = other_file ? 5 : kLease.low}),
+                Optional(HasSubstr("was granted generation 1")));
+  }
+}
+
 TEST_F(ModelTest, WhatADeadClientHadNotReportedIsNotKnown) {
   Grant(0, kLease, kTtl);
   model_.OnClientDied(0, now_);

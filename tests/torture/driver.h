@@ -63,6 +63,8 @@ class Driver {
     uint64_t client_stops = 0;
     uint64_t fills = 0;
     uint64_t checks = 0;
+    // Compared with the model.
+    uint64_t snapshots = 0;
     // Reports judged, and entries that the model remembers, at most.
     uint64_t reports = 0;
     uint64_t most_remembered = 0;

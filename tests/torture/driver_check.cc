@@ -96,6 +96,7 @@ absl::Status Driver::AwaitConsistency() {
       continue;
     }
     answered = asked;
+    ++counts_.snapshots;
     std::map<std::string, absl::Time> since_before = std::exchange(since, {});
     for (const Model::Problem& problem : model_.Problems(*snapshot, asked)) {
       const auto before = since_before.find(problem.key);

@@ -2,7 +2,9 @@
 // daemon are killed, stopped and starved.
 //
 //   torture --seconds=60 --clients=8 --kill_clients --kill_server
-//           --stop_clients --enospc --hand_over --seed=1
+//           --stop_clients --enospc --hand_over --failpoints --seed=1
+//
+// With --sabotage it breaks a promise on purpose, and has to notice.
 //
 // Exit codes: 0 all promises kept, 1 a breach, 2 it can't run, 130 interrupted.
 #include <signal.h>

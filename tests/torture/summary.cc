@@ -39,6 +39,7 @@ Figures FiguresOf(const Summary& summary) {
           {"forks", count(model.forks)},
           {"bytes_checked", count(model.bytes_checked)},
           {"checks", count(driver.checks)},
+          {"snapshots", count(driver.snapshots)},
           {"reports", count(driver.reports)},
           {"most_remembered", count(driver.most_remembered)},
           {"longest_blindness_ms",

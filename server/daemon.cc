@@ -244,7 +244,8 @@ absl::Status Daemon::MakeHolders() {
   if (!admission.ok()) return admission.status();
   absl::StatusOr<std::unique_ptr<HolderRegistry>> holders =
       HolderRegistry::Create(
-          &KernelPeerSource::Get(), &clock_,
+          options_.peers != nullptr ? options_.peers : &KernelPeerSource::Get(),
+          &clock_,
           {.admission = *admission,
            .max_connections_per_uid = options_.max_connections_per_uid,
            .grace = std::max(options_.pool.default_ttl, kShortestGrace),

@@ -32,6 +32,7 @@
 #include "server/log_limit.h"
 #include "server/maintenance.h"
 #include "server/memory_pressure.h"
+#include "server/peer.h"
 #include "server/pool_handlers.h"
 #include "server/rpc_stats.h"
 #include "server/session_hub.h"
@@ -44,6 +45,8 @@ struct DaemonOptions {
   // Those for segments, and those for the journal. Null: the kernel's.
   SystemCalls* calls = nullptr;
   SystemCalls* journal_calls = nullptr;
+  // Where the processes behind connections are looked up. Null: the kernel.
+  PeerSource* peers = nullptr;
   // "unix:PATH".
   std::string listen;
   std::string shm_dir;

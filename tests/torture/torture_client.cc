@@ -19,6 +19,7 @@ namespace warmpool::torture {
 namespace {
 
 constexpr size_t kMostHeld = 8;
+constexpr size_t kMostOffers = 64;
 constexpr uint64_t kSmallest = 64 << 10;
 constexpr uint64_t kLargest = 4 << 20;
 constexpr absl::Duration kPatience = absl::Seconds(10);
@@ -67,6 +68,8 @@ bool TortureClient::Obey(const Command& command) {
     case Command::Kind::kAttach:
     case Command::Kind::kRead:
     case Command::Kind::kClaim:
+      // One that was stopped for long has the latest, which are good yet.
+      if (offers_.size() == kMostOffers) offers_.pop_front();
       offers_.push_back(command);
       return true;
     case Command::Kind::kQuit:

@@ -124,9 +124,12 @@ class SegmentDirectory final : public SegmentSource {
 
   // By fcntl(F_SETLEASE, F_WRLCK), which the kernel grants only to the one
   // opener of a file that nobody else has open or mapped; then by link count,
-  // size, allocated pages and mode. A file that is not open is opened for it by
-  // its name: one that is gone, or another by now, is unfit, and one that
-  // can't be opened is in use. Of a sealed one the mode is another. One that never could before is not fit for reuse.
+  // size, mode and allocated pages, of which those beyond the end are taken away
+  // first: they would make up for holes in the count. A file that is not open is
+  // opened for it by its name: one that is gone, or another by now, is unfit, and
+  // one that can't be opened is in use. One that never could before is not fit
+  // for reuse. Of a sealed one the mode is another, and its pages are proven
+  // when it is unsealed.
   Verdict Prove(const Segment& segment) override;
 
   // Takes away the file's write permission and this daemon's own descriptor for
@@ -140,6 +143,11 @@ class SegmentDirectory final : public SegmentSource {
   // directory is for one uid.
   absl::Status Seal(Segment* segment, const Sharing& sharing = {});
   Verdict Unseal(Segment* segment) override;
+
+  absl::Status Rename(Segment* segment) override;
+  // Gives the file that name; the caller is to tell the segment of it. For one
+  // that others look at: of a buffer that goes from one holder to another.
+  absl::Status RenameFile(const Segment& segment, const std::string& name);
 
   // Renames the file into the private directory.
   absl::Status SetAside(Segment* segment) override;
@@ -200,6 +208,10 @@ class SegmentDirectory final : public SegmentSource {
   // As `open` returns. Where descriptors are lacking, the cache gives one up.
   int OpenWithRoom(absl::FunctionRef<int()> open);
   Verdict ProveOpen(const Segment& segment, int fd);
+  // The part of it that comes after nobody else can open the file.
+  Verdict Inspect(const Segment& segment, int fd);
+  // Moves the file: 0, or -errno.
+  int Move(const Segment& segment, int directory_fd, const std::string& name);
   // Gives the file the mode, and has it open, as it is to be when it is `sealed`
   // or when it is not. After an error it is as it was.
   absl::Status KeepAs(bool sealed, const Sharing& sharing, Segment* segment);

@@ -319,6 +319,9 @@ class Pool {
   absl::StatusOr<HandOver> BeginClaimLocked(const Holder& caller,
                                             const LeaseId& ticket)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Gives the file of a buffer that is on its way to its claimer another name, if
+  // somebody may still open it by the one that it has.
+  absl::Status RenameForClaim(LeaseTable::Buffer* buffer);
   absl::Status ProveForClaim(const LeaseTable::Buffer& buffer);
   // The journal has the one replaced by the other, which was not granted: neither
   // is to live on.

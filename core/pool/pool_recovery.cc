@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/channel_name.h"
+#include "core/memory/segment_name.h"
 #include "core/memory/size_class.h"
 #include "core/pool/pool.h"
 
@@ -25,6 +26,9 @@ Segment AsLeased(Segment found, const LeaseRecord& record) {
   segment.set_page_bytes(record.page_bytes);
   segment.set_sealed(found.sealed());
   std::swap(segment.parts(), found.parts());
+  // What other leases there were on it, the journal no longer tells. Under the
+  // next name it was known to nobody.
+  if (segment.file_name() == record.file_name) segment.set_name_is_stale();
   return segment;
 }
 
@@ -121,7 +125,11 @@ bool Pool::RecoverLeaseLocked(
   const LeaseRecord& record = recovered.record;
   LeaseTable::Buffer* buffer =
       table_.FindBuffer(record.owner, record.buffer_name);
-  const auto found = segments->find(record.file_name);
+  auto found = segments->find(record.file_name);
+  // Killed while the ticket was being claimed.
+  if (found == segments->end() && record.kind == LeaseKind::kTicket) {
+    found = segments->find(NextSegmentName(record.file_name));
+  }
   const bool known =
       buffer != nullptr && buffer->segment.file_name() == record.file_name;
   // A name on two files was not written by a daemon.

@@ -321,5 +321,24 @@ TEST_F(ConnectionTest, AForkedChildCanNeitherCallNorHarmIt) {
   EXPECT_THAT(connection->Release({}), IsOk());
 }
 
+TEST_F(ConnectionTest, AnExpiryThatOvertakesItsGrantIsKept) {
+  daemon_.on_lease = [this](const auto&, v1::LeaseResponse* response) {
+    *response->mutable_lease() = daemon_.MakeLease(4096);
+    v1::SessionResponse notice;
+    v1::RevokedNotice* const revoked = notice.mutable_revoked();
+    revoked->set_lease_id(response->lease().lease_id());
+    revoked->set_cause(v1::RevokedNotice::CAUSE_EXPIRED);
+    daemon_.SendNotice(notice);
+    return grpc::Status::OK;
+  };
+  const std::shared_ptr<Connection> connection = Open();
+  const absl::StatusOr<HeldLease> held = connection->Lease({});
+  ASSERT_THAT(held, IsOk());
+  EXPECT_TRUE(held->fate->ended);
+  EXPECT_THAT(connection->Renew(held->granted),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("expired")));
+}
+
 }  // namespace
 }  // namespace warmpool

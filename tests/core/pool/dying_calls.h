@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "core/memory/system_calls.h"
 
@@ -19,8 +21,12 @@ class DyingCalls final : public SystemCalls {
  public:
   // Of one read or write no more than `io_bytes` are done, as the kernel may:
   // so that death comes in the midst of what was one write.
-  DyingCalls(uint64_t calls_to_live, size_t io_bytes)
-      : calls_to_live_(calls_to_live), io_bytes_(io_bytes) {}
+  // `on_death` is called once, and may end the process.
+  DyingCalls(uint64_t calls_to_live, size_t io_bytes,
+             std::function<void()> on_death = {})
+      : calls_to_live_(calls_to_live),
+        io_bytes_(io_bytes),
+        on_death_(std::move(on_death)) {}
 
   // Whether a call came too late.
   bool dead() const { return dead_; }
@@ -88,7 +94,9 @@ class DyingCalls final : public SystemCalls {
 
  private:
   bool Dies() {
-    if (calls_to_live_ == 0) dead_ = true;
+    if (calls_to_live_ == 0 && !std::exchange(dead_, true) && on_death_) {
+      on_death_();
+    }
     if (!dead_) --calls_to_live_;
     return dead_;
   }
@@ -96,6 +104,7 @@ class DyingCalls final : public SystemCalls {
   LinuxSystemCalls linux_;
   uint64_t calls_to_live_;
   const size_t io_bytes_;
+  const std::function<void()> on_death_;
   bool dead_ = false;
 };
 

@@ -23,7 +23,7 @@ absl::Status CheckGrant(const v1::GrantedLease& granted) {
                    " bytes in a segment of ", granted.mapped_bytes()));
 }
 
-// A daemon before this library's time gives the next lease the same file.
+// An older daemon gives the next lease the same file.
 bool MayHaveExpired(const v1::GrantedLease& granted, absl::Time asked) {
   const absl::Duration ttl = DurationFromWire(granted.ttl());
   return ttl > absl::ZeroDuration() &&

@@ -83,7 +83,7 @@ class DaemonLife {
 
   SegmentDirectory& directory() { return *directory_; }
   Pool& pool() { return *pool_; }
-  const Journal::Replay& replay() const { return replay_; }
+  Journal& journal() { return *journal_; }
 
  private:
   static pid_t PidOf(HolderId id) { return static_cast<pid_t>(100 + id); }

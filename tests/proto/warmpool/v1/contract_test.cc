@@ -1,12 +1,9 @@
 // The contract only ever grows: whatever a released client or daemon says still
-// means the same. released.proto is the last release's; take the new one's when
-// there is one.
-#include <google/protobuf/compiler/parser.h>
+// means the same. released.binpb is the last release's contract, made by
+//   protoc --descriptor_set_out=released.binpb proto/warmpool/v1/warmpool.proto
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
 #include <google/protobuf/duration.pb.h>
-#include <google/protobuf/io/tokenizer.h>
-#include <google/protobuf/io/zero_copy_stream_impl.h>
 
 #include <fstream>
 #include <string>
@@ -19,22 +16,19 @@ namespace {
 
 namespace pb = google::protobuf;
 
-constexpr char kReleased[] = "tests/proto/warmpool/v1/released.proto";
+constexpr char kReleased[] = "tests/proto/warmpool/v1/released.binpb";
 
 class ContractTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::ifstream file(kReleased);
-    ASSERT_TRUE(file);
-    pb::io::IstreamInputStream stream(&file);
-    pb::io::Tokenizer tokenizer(&stream, nullptr);
-    pb::FileDescriptorProto parsed;
-    ASSERT_TRUE(pb::compiler::Parser().Parse(&tokenizer, &parsed));
-    parsed.set_name("released.proto");
+    std::ifstream file(kReleased, std::ios::binary);
+    pb::FileDescriptorSet released;
+    ASSERT_TRUE(released.ParseFromIstream(&file));
+    ASSERT_EQ(released.file_size(), 1);
     pb::FileDescriptorProto duration;
     pb::Duration::descriptor()->file()->CopyTo(&duration);
     ASSERT_NE(pool_.BuildFile(duration), nullptr);
-    released_ = pool_.BuildFile(parsed);
+    released_ = pool_.BuildFile(released.file(0));
     ASSERT_NE(released_, nullptr);
   }
 

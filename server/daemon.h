@@ -1,5 +1,8 @@
 // Daemon: everything put together. Create, Wait (until somebody stops it), and
 // nothing is left behind that no lease needs.
+//
+// A start that fails leaves everything as an earlier daemon left it: all that
+// can fail comes before anything is changed.
 #ifndef WARMPOOL_SERVER_DAEMON_H_
 #define WARMPOOL_SERVER_DAEMON_H_
 
@@ -8,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
@@ -99,15 +103,22 @@ class Daemon {
   explicit Daemon(const DaemonOptions& options);
 
   absl::Status OpenDirectory();
+  // Tells where the journal is.
+  absl::Status InPrivate(const absl::Status& status) const;
   void LogRevoked(const RevokedLease& revoked);
   void LogRefused(const Pool::Refusal& refusal);
   void LogForgotten(HolderId holder, size_t leases);
   void LogHugePages();
   absl::Status MakeHolders();
   uint64_t CapacityFor(uint64_t held_bytes);
-  // Makes the pool, with what an earlier daemon left.
+  // Makes the pool, and finds what an earlier daemon left.
   absl::Status MakePool();
-  absl::Status StartServing();
+  // Where clients wait from here on.
+  absl::Status Listen();
+  // Takes up what an earlier daemon left. It fails as a whole, before it
+  // changes anything, or not at all.
+  absl::Status TakeOver();
+  void StartServing();
   absl::Status StartHttp();
   http::Status HttpStatus();
   // No lease is granted from here on. Does nothing the second time.
@@ -145,10 +156,15 @@ class Daemon {
   SystemCalls& journal_calls_;
   Journal::Replay replay_;
   std::unique_ptr<Journal> journal_;
+  // Those that an earlier daemon left, until the pool has them.
+  std::vector<Segment> leftovers_;
+  // What else is in the directory.
+  std::vector<std::string> unknown_;
   // The pool has what the journal says.
   bool recovered_ = false;
   SessionHub hub_;
   Maintenance maintenance_;
+  bool makes_stock_ = false;
   Stocker stocker_;
   std::unique_ptr<Pool> pool_;
   MemoryPressure memory_pressure_;

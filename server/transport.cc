@@ -51,12 +51,17 @@ Transport::Transport(const Clock* clock, HolderRegistry* holders,
 
 Transport::~Transport() { Stop(); }
 
-absl::Status Transport::Start(const std::string& listen,
-                              const GrpcServerOptions& options) {
+absl::Status Transport::Listen(const std::string& listen,
+                               const GrpcServerOptions& options) {
   absl::Status status = CheckPeerFormat();
   if (status.ok()) status = StartServer(options);
-  if (status.ok()) status = Listen(listen);
+  if (status.ok()) status = Bind(listen);
   return status;
+}
+
+void Transport::Start() {
+  listener_->Start(
+      [this](UniqueFd connection) { Admit(std::move(connection)); });
 }
 
 absl::Status Transport::StartServer(const GrpcServerOptions& options) {
@@ -73,7 +78,7 @@ absl::Status Transport::StartServer(const GrpcServerOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status Transport::Listen(const std::string& listen) {
+absl::Status Transport::Bind(const std::string& listen) {
   const absl::StatusOr<std::string> path = SocketPathOf(listen);
   if (!path.ok()) return path.status();
   absl::StatusOr<std::unique_ptr<Listener>> listener =
@@ -86,8 +91,6 @@ absl::Status Transport::Listen(const std::string& listen) {
       });
   if (!gate.ok()) return gate.status();
   gate_ = *std::move(gate);
-  listener_->Start(
-      [this](UniqueFd connection) { Admit(std::move(connection)); });
   return absl::OkStatus();
 }
 

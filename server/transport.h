@@ -35,10 +35,13 @@ class Transport {
   // Stops.
   ~Transport();
 
-  // Serves whom `holders` admits, on the socket `listen` ("unix:PATH"), from
-  // before this returns. Errors name the target or path.
-  absl::Status Start(const std::string& listen,
-                     const GrpcServerOptions& options);
+  // Makes everything ready to serve whom `holders` admits on the socket
+  // `listen`
+  // ("unix:PATH"): whoever connects waits. Errors name the target or path.
+  absl::Status Listen(const std::string& listen,
+                      const GrpcServerOptions& options);
+  // Serves. REQUIRES: Listen.
+  void Start();
 
   // What the health service says.
   void SetServing(bool serving);
@@ -49,7 +52,7 @@ class Transport {
 
  private:
   absl::Status StartServer(const GrpcServerOptions& options);
-  absl::Status Listen(const std::string& listen);
+  absl::Status Bind(const std::string& listen);
   void Admit(UniqueFd connection);
 
   const Clock& clock_;

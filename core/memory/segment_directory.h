@@ -149,7 +149,8 @@ class SegmentDirectory final : public SegmentSource {
   // that others look at: of a buffer that goes from one holder to another.
   absl::Status RenameFile(const Segment& segment, const std::string& name);
 
-  // Renames the file into the private directory.
+  // Renames the file into the private directory; one that is no segment gets a
+  // name that tells its own.
   absl::Status SetAside(Segment* segment) override;
 
   // What the filesystem has, or less where the control groups leave less.
@@ -163,15 +164,21 @@ class SegmentDirectory final : public SegmentSource {
   // aside are set aside. Each owner is its file's. One that its client keeps
   // shut (by a lease of the kernel's, by its mode) is not open.
   //
-  // A regular file of a served uid that is no segment is a stray: it is set
-  // aside under a name of its own, and comes with the segments, not open.
-  // Whatever else is there is named in `*unknown` and left alone. Other files of
-  // the private directory are the daemon's own.
+  // A regular file of a served uid that is no segment is a stray: it comes with
+  // the segments, not open, and is to be set aside. Whatever else is there is
+  // named in `*unknown` and left alone. Other files of the private directory
+  // are the daemon's own.
   //
-  // Any other error than that a file is gone, such as a lack of descriptors, is
-  // returned: nothing was found then.
+  // Changes nothing. Any other error than that a file is gone, such as a lack
+  // of descriptors, is returned: nothing was found then.
   absl::StatusOr<std::vector<Segment>> FindLeftovers(
       const SizeClasses& size_classes, std::vector<std::string>* unknown);
+  // Whether it is a file's that is no segment's.
+  static bool IsStray(const Segment& found);
+  // Sets the strays among them aside. Those that can't be are taken out of
+  // `*leftovers`, named in `*unknown` unless they are gone, and left alone.
+  void SetAsideStrays(std::vector<Segment>* leftovers,
+                      std::vector<std::string>* unknown);
 
   HugePages::Method huge_page_method() const { return huge_pages_.method(); }
   HugePageCounts huge_page_counts() const;
@@ -227,8 +234,8 @@ class SegmentDirectory final : public SegmentSource {
   absl::StatusOr<Segment> OpenLeftover(const SizeClasses& size_classes,
                                       int directory_fd,
                                       const std::string& name);
-  absl::StatusOr<Segment> TakeStray(const SizeClasses& size_classes,
-                                   int directory_fd, const std::string& name);
+  absl::StatusOr<Segment> FindStray(const SizeClasses& size_classes,
+                                    int directory_fd, const std::string& name);
 
   static constexpr mode_t kSegmentMode = 0600;
   static constexpr mode_t kSealedMode = 0400;

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "core/memory/retry.h"
 #include "core/memory/segment_directory.h"
@@ -47,8 +49,12 @@ absl::Status SegmentDirectory::RenameFile(const Segment& segment,
 
 absl::Status SegmentDirectory::SetAside(Segment* segment) {
   if (segment->set_aside()) return absl::OkStatus();
-  const int moved = Move(*segment, private_directory_fd_, segment->file_name());
+  const std::string& name = segment->file_name();
+  std::string aside =
+      IsStray(*segment) ? StrayName(name, random_.Next()) : name;
+  const int moved = Move(*segment, private_directory_fd_, aside);
   if (moved < 0) return MoveError(-moved, "set aside", PathOf(*segment));
+  segment->parts().file_name = std::move(aside);
   segment->parts().directory_fd = private_directory_fd_;
   segment->parts().set_aside = true;
   return absl::OkStatus();

@@ -37,8 +37,10 @@ Segment AsLeased(Segment found, const LeaseRecord& record) {
 Pool::Recovery Pool::Recover(const std::vector<RecoveredLease>& leases,
                              uint64_t last_generation,
                              std::vector<Segment> leftovers) {
+  segments_.AddOverhead(journal_.TakeGrowth());
   absl::flat_hash_map<std::string, Segment> segments;
   Recovery recovery;
+  directory_.SetAsideStrays(&leftovers, &recovery.left_alone);
   for (Segment& segment : leftovers) {
     // Its lease had ended before it was set aside.
     if (segment.set_aside()) {
@@ -89,9 +91,13 @@ Pool::Recovery Pool::Recover(const std::vector<RecoveredLease>& leases,
   // Before the journal forgets why.
   EndEach(set_aside, EndCause::kRevoked);
   for (const LeaseId& id : ended) journal_.End(id);
-  // Where it can't be kept, the next daemon tries the same.
   for (const auto& [id, successor] : lingering) {
-    journal_.Replace(id, successor).IgnoreError();
+    // After a write that failed, the second attempt makes a snapshot first.
+    const bool kept = journal_.Replace(id, successor).ok() ||
+                      journal_.Replace(id, successor).ok();
+    // The journal must not have a lease on its segment for longer than the
+    // pool. Without it a later daemon does not let the buffer linger.
+    if (!kept) journal_.End(id);
   }
   {
     MutexLock lock(&mutex_);

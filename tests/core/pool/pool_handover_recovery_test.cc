@@ -170,6 +170,23 @@ TEST_F(PoolHandoverRecoveryTest, ABufferLingersAfterADeathThatNoDaemonSaw) {
   EXPECT_EQ(In(ByteState::kLeased), 0u);
 }
 
+TEST_F(PoolHandoverRecoveryTest, WhatLingersUnrecordedIsNotBesideTheNextLease) {
+  const LeaseGrant lease = LeaseOrDie(kAlice, 4096, "frames");
+  ASSERT_THAT(Seal(lease, absl::Seconds(30)), IsOk());
+  Stop();
+  // Once the journal has begun: the record, and the next attempt at it.
+  journal_calls_.BeforeNext(
+      Call::kRename, [&] { journal_calls_.FailNext(Call::kWrite, EIO, 2); });
+  Start({kBob});
+  EXPECT_EQ(journal_calls_.faults(Call::kWrite), 2u);
+  TickAfter(absl::Seconds(31));
+  // Its segment is another lease's by now.
+  ASSERT_EQ(LeaseOrDie(kBob, 4096, "next").path, lease.path);
+  EXPECT_EQ(Restart({kBob}).leases, 1u);
+  ASSERT_EQ(pool_->ListAll().size(), 1u);
+  EXPECT_EQ(pool_->ListAll().front().name, "next");
+}
+
 TEST_F(PoolHandoverRecoveryTest, ALingeringBufferOutlivesTheDaemon) {
   const LeaseGrant lease = LeaseOrDie(kAlice, 4096, "frames");
   ASSERT_THAT(Seal(lease, absl::Seconds(30)), IsOk());

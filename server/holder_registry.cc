@@ -117,6 +117,11 @@ absl::StatusOr<HolderId> HolderRegistry::HolderOfLocked(Peer peer) {
   return id;
 }
 
+void HolderRegistry::CutConnections() {
+  MutexLock lock(&mutex_);
+  connections_.ShutDownAll();
+}
+
 absl::StatusOr<HolderId> HolderRegistry::Resolve(absl::string_view peer) const {
   if (const std::optional<int> fd = DescriptorIn(peer)) {
     MutexLock lock(&mutex_);

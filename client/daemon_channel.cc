@@ -16,15 +16,24 @@
 namespace warmpool {
 namespace {
 
-// Between a lost connection and the next try. Random, so that the clients of a
-// daemon that was killed do not all come back at the same moment.
-constexpr absl::Duration kMinBackoff = absl::Milliseconds(50);
-constexpr absl::Duration kMaxBackoff = absl::Milliseconds(250);
+// Between a lost connection and the next try: at random between a half of it and
+// all of it, so that the clients of a daemon that was killed do not all come back
+// at the same moment, and doubled with every try. The first is short: what takes
+// time is the start of the next daemon, and that is waited for otherwise.
+constexpr absl::Duration kFirstBackoff = absl::Milliseconds(20);
+constexpr absl::Duration kLongestBackoff = absl::Milliseconds(250);
 
-absl::Duration Backoff() {
+// A look for a socket costs a microsecond.
+constexpr absl::Duration kLookEvery = absl::Milliseconds(10);
+
+absl::Duration AtRandom(absl::Duration backoff) {
   absl::BitGen random;
-  return kMinBackoff +
-         absl::Uniform(random, 0.0, 1.0) * (kMaxBackoff - kMinBackoff);
+  return backoff * absl::Uniform(random, 0.5, 1.0);
+}
+
+bool IsDraining(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+         absl::StrContains(status.error_message(), "draining");
 }
 
 std::string Within(absl::Duration deadline) {
@@ -41,11 +50,11 @@ std::string Within(absl::Duration deadline) {
 bool DaemonChannel::ConnectionWasLost(const grpc::Status& status) {
   if (status.error_code() == grpc::StatusCode::CANCELLED) return true;
   return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
-         !absl::StrContains(status.error_message(), "draining");
+         !IsDraining(status);
 }
 
 bool DaemonChannel::IsWorthRepeating(const grpc::Status& status) {
-  return ConnectionWasLost(status) ||
+  return ConnectionWasLost(status) || IsDraining(status) ||
          status.error_code() == grpc::StatusCode::ABORTED;
 }
 
@@ -64,7 +73,8 @@ DaemonChannel::DaemonChannel(const std::string& target,
       channel_(MakeLocalChannel(socket_path)),
       stub_(v1::MemoryPool::NewStub(channel_)),
       session_(stub_.get(), &MonotonicClock::Get(), std::move(session)),
-      socket_seen_(IdentityOfSocket(socket_path)) {}
+      socket_seen_(IdentityOfSocket(socket_path)),
+      socket_told_(socket_seen_) {}
 
 absl::Status DaemonChannel::CheckProcess() const {
   if (!mark_.Forked()) return absl::OkStatus();
@@ -74,7 +84,7 @@ absl::Status DaemonChannel::CheckProcess() const {
 }
 
 absl::Status DaemonChannel::WaitForDaemon(absl::Duration deadline) {
-  if (channel_->WaitForConnected(GrpcDeadline(deadline))) {
+  if (AwaitConnection(MonotonicClock::Get().Now() + deadline)) {
     return absl::OkStatus();
   }
   return Unreachable(Within(deadline));
@@ -86,11 +96,25 @@ absl::Status DaemonChannel::Call(
   if (!process.ok()) return process;
   const Clock& clock = MonotonicClock::Get();
   const absl::Time end = clock.Now() + effort->deadline;
-  for (int tries = 1;; ++tries) {
+  absl::Duration longest = kFirstBackoff;
+  int tries = 0;
+  // What a draining daemon said, if it did.
+  grpc::Status refused;
+  for (;;) {
+    // A Session that is opened without a connection fails at once.
     const grpc::Status status =
-        call({.deadline = end, .wait_for_daemon = effort->wait_for_daemon});
+        effort->wait_for_daemon && !AwaitConnection(end)
+            ? grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "no connection")
+            : call({.deadline = end,
+                    .wait_for_daemon = effort->wait_for_daemon});
     effort->lost |= ConnectionWasLost(status);
-    const absl::Duration backoff = Backoff();
+    if (IsDraining(status)) {
+      refused = status;
+    } else {
+      ++tries;
+    }
+    const absl::Duration backoff = AtRandom(longest);
+    longest = std::min(longest * 2, kLongestBackoff);
     if (!effort->repeat || !IsWorthRepeating(status) || tries == kMaxTries ||
         clock.Now() + backoff >= end) {
       const bool heard = CameFromTheDaemon(status);
@@ -98,7 +122,11 @@ absl::Status DaemonChannel::Call(
       if (heard || effort->wait_for_daemon) silent_ = !heard;
       effort->answered =
           heard && status.error_code() != grpc::StatusCode::ABORTED;
-      return Explain(status, effort->deadline);
+      // The last of many tries may have had no time.
+      const bool late =
+          status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
+      return Explain(late && !refused.ok() ? refused : status,
+                     effort->deadline);
     }
     absl::SleepFor(backoff);
     effort->repeated = true;
@@ -120,13 +148,6 @@ absl::StatusOr<v1::SessionReply> DaemonChannel::AskInSession(
   const absl::Time waits_until =
       MonotonicClock::Get().Now() + DurationFromWire(request.attach().wait());
   const absl::Status status = Call(effort, [&](const Try& one) {
-    // A Session that is opened without a connection fails at once.
-    if (one.wait_for_daemon &&
-        channel_->GetState(/*try_to_connect=*/true) != GRPC_CHANNEL_READY &&
-        !channel_->WaitForConnected(
-            GrpcDeadline(one.deadline - MonotonicClock::Get().Now()))) {
-      return grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "no connection");
-    }
     v1::SessionRequest asked = request;
     if (waits) {
       const absl::Duration left = waits_until - MonotonicClock::Get().Now();
@@ -146,6 +167,27 @@ absl::StatusOr<v1::SessionReply> DaemonChannel::AskInSession(
   if (!status.ok()) return status;
   if (!waited_in_vain.ok()) return waited_in_vain;
   return reply;
+}
+
+bool DaemonChannel::AwaitConnection(absl::Time deadline) {
+  const Clock& clock = MonotonicClock::Get();
+  while (channel_->GetState(/*try_to_connect=*/true) != GRPC_CHANNEL_READY) {
+    const absl::Duration left = deadline - clock.Now();
+    if (left <= absl::ZeroDuration()) return false;
+    LookAtNewSocket();
+    channel_->WaitForConnected(GrpcDeadline(std::min(left, kLookEvery)));
+  }
+  return true;
+}
+
+void DaemonChannel::LookAtNewSocket() {
+  const SocketIdentity identity = IdentityOfSocket(socket_path_);
+  if (identity == SocketIdentity()) return;
+  {
+    MutexLock lock(&mutex_);
+    if (std::exchange(socket_told_, identity) == identity) return;
+  }
+  grpc::experimental::ChannelResetConnectionBackoff(channel_.get());
 }
 
 bool DaemonChannel::NoticeLoss() {

@@ -44,7 +44,8 @@ class DaemonChannel {
     absl::Duration deadline;
     // Waits for a daemon that is not there (starting, restarting).
     bool wait_for_daemon = true;
-    // Tries again, as often as kMaxTries, if the connection is lost.
+    // Tries again, as often as kMaxTries, if the connection is lost; and until the
+    // deadline with a daemon that drains, for the next may come in time.
     bool repeat = true;
 
     // Set by the call:
@@ -109,6 +110,7 @@ class DaemonChannel {
   // What the status of one try tells.
   static bool ConnectionWasLost(const grpc::Status& status);
   // ABORTED: the try whose connection was lost is still under way in the daemon.
+  // A daemon that drains: its successor may grant what it does not.
   static bool IsWorthRepeating(const grpc::Status& status);
   // The daemon was heard of.
   static bool CameFromTheDaemon(const grpc::Status& status);
@@ -128,6 +130,11 @@ class DaemonChannel {
 
  private:
   static void Prepare(const Try& one, grpc::ClientContext* context);
+  // Whether there is a connection, by then.
+  bool AwaitConnection(absl::Time deadline);
+  // gRPC looks no sooner than 100 ms after it looked in vain: it looks at once if
+  // another socket has come to the path since then.
+  void LookAtNewSocket();
   // `cause` follows the target, blank included.
   absl::Status Unreachable(absl::string_view cause) const;
 
@@ -143,6 +150,8 @@ class DaemonChannel {
 
   Mutex mutex_;
   SocketIdentity socket_seen_ ABSL_GUARDED_BY(mutex_);
+  // That gRPC was told of.
+  SocketIdentity socket_told_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace warmpool

@@ -21,9 +21,9 @@ namespace warmpool {
 namespace {
 
 // Connecting to a local socket that nobody serves costs microseconds, so a
-// daemon that comes back is looked for often. (gRPC: from 1 s to 2 min.)
-constexpr int kFirstReconnectMs = 100;
-constexpr int kLastReconnectMs = 500;
+// daemon that comes back is looked for as often as gRPC does. (By default: from
+// 1 s to 2 min.)
+constexpr int kReconnectMs = 100;
 
 // gRPC takes a target for a URI and decodes its path.
 std::string PercentEncode(absl::string_view path) {
@@ -46,8 +46,8 @@ std::shared_ptr<grpc::Channel> MakeLocalChannel(
   grpc::ChannelArguments arguments;
   // Channels with equal arguments would share one connection.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstReconnectMs);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLastReconnectMs);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMs);
   // Connection repeats calls itself: only it knows which may be repeated.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   // No pings to measure a network that is not there.

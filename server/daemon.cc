@@ -305,7 +305,8 @@ absl::Status Daemon::Listen() {
   handlers_ = std::make_unique<PoolHandlers>(
       pool_.get(), stats_.get(), &clock_,
       PoolHandlers::Hooks{
-          .stop = [this](bool revoke) { return OnShutdownRpc(revoke); },
+          .prepare_stop = [this](bool revoke) { return PrepareStop(revoke); },
+          .stop = [this] { RequestStop(); },
           .idle_in_clients = [this] { return hub_.idle_bytes(); },
           .trim_clients = [this](uint64_t bytes) { TrimClients(bytes); }});
   transport_ = std::make_unique<Transport>(&clock_, holders_.get(),
@@ -342,7 +343,7 @@ absl::Status Daemon::StartHttp() {
                                  .ready =
                                      [this] {
                                        MutexLock lock(&mutex_);
-                                       return serving_ && !draining_;
+                                       return serving_ && !stopping_;
                                      }});
   if (!http.ok()) return http.status();
   http_ = *std::move(http);
@@ -418,8 +419,14 @@ size_t Daemon::Wait() {
     MutexLock lock(&mutex_);
     while (stop_requests_ == 0) stop_condition_.Wait(&mutex_);
   }
-  BeginDrain();
-  AwaitReleases();
+  BeginStop();
+  if (options_.drain_timeout > absl::ZeroDuration()) {
+    BeginDrain();
+    AwaitReleases();
+  }
+  // While clients are served, for it may take long. What comes back from here on
+  // is little.
+  pool_->Shed(EvictionReason::kDrained, absl::InfiniteDuration());
   StopServing();
   LogLeasesLeft();
   return pool_->stats().live_leases;
@@ -433,14 +440,22 @@ void Daemon::StopServing() {
   maintenance_.Stop();
 }
 
+void Daemon::BeginStop() {
+  {
+    MutexLock lock(&mutex_);
+    if (std::exchange(stopping_, true)) return;
+  }
+  spdlog::info("stopping");
+  if (options_.on_stopping) options_.on_stopping();
+  transport_->SetServing(false);
+}
+
 void Daemon::BeginDrain() {
   {
     MutexLock lock(&mutex_);
     if (std::exchange(draining_, true)) return;
   }
   spdlog::info("draining");
-  if (options_.on_draining) options_.on_draining();
-  transport_->SetServing(false);
   pool_->Drain();
   v1::SessionResponse notice;
   notice.mutable_draining();
@@ -460,12 +475,13 @@ void Daemon::TrimClients(uint64_t wanted_bytes) {
   hub_.NotifyAll(notice);
 }
 
-v1::ShutdownResponse Daemon::OnShutdownRpc(bool revoke) {
-  BeginDrain();
+v1::ShutdownResponse Daemon::PrepareStop(bool revoke) {
+  BeginStop();
+  // Who was revoked, or waited for, must not be followed by others.
+  if (revoke || options_.drain_timeout > absl::ZeroDuration()) BeginDrain();
   v1::ShutdownResponse response;
   response.set_live_leases(pool_->stats().live_leases);
   if (revoke) response.set_revoked_leases(pool_->RevokeAll());
-  RequestStop();
   return response;
 }
 

@@ -66,11 +66,11 @@ struct DaemonOptions {
   HugePages::Use huge_pages = HugePages::Use::kAuto;
   // The daemon sets its capacity, byte caps, overhead and callbacks.
   Pool::Options pool;
-  // How long a stopping daemon waits for leases to be released. None is lost
-  // without it: the next daemon takes them up.
+  // How long a stopping daemon waits for leases to be released, and grants none
+  // meanwhile. None is lost without it: the next daemon takes them up.
   absl::Duration drain_timeout = absl::ZeroDuration();
-  // Called once as it begins to drain, whoever asked for it.
-  std::function<void()> on_draining;
+  // Called once as it begins to stop, whoever asked for it.
+  std::function<void()> on_stopping;
   GrpcServerOptions grpc;
   // Who is served besides root and the daemon's own uid, and who commands.
   Admission::Options admission;
@@ -90,13 +90,13 @@ class Daemon {
       const DaemonOptions& options);
   ~Daemon();
 
-  // Makes Wait drain and return. Thread-safe; a second call ends the wait for
-  // leases.
+  // Makes Wait return. Thread-safe; a second call ends the wait for leases.
   void RequestStop();
 
-  // Serves until RequestStop or the Shutdown RPC, then drains: no new lease,
-  // health NOT_SERVING, sessions told, a bounded wait for leases, and the end
-  // of all segments without one. Returns the number of leases left.
+  // Serves until RequestStop or the Shutdown RPC, and then until what no lease
+  // needs has ended: clients that go on with the next daemon miss this one for
+  // moments only. With a drain_timeout it drains first: no new lease, sessions
+  // told, a wait for those that are left. Returns the number of leases left.
   size_t Wait();
 
  private:
@@ -121,9 +121,11 @@ class Daemon {
   void StartServing();
   absl::Status StartHttp();
   http::Status HttpStatus();
+  // The outside is told. Does nothing the second time.
+  void BeginStop();
   // No lease is granted from here on. Does nothing the second time.
   void BeginDrain();
-  v1::ShutdownResponse OnShutdownRpc(bool revoke);
+  v1::ShutdownResponse PrepareStop(bool revoke);
   void AwaitReleases();
   // Ends what no lease needs, and asks clients for what they keep idle: that is
   // ended the next time. Returns the bytes ended.
@@ -142,6 +144,7 @@ class Daemon {
   Mutex mutex_;
   CondVar stop_condition_;
   int stop_requests_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   // Clients can connect.
   bool serving_ ABSL_GUARDED_BY(mutex_) = false;

@@ -131,6 +131,11 @@ absl::Status HolderRegistry::WatchLocked(Process* process, UniqueFd pidfd) {
   return watched;
 }
 
+void HolderRegistry::CutConnections() {
+  MutexLock lock(&mutex_);
+  connections_.ShutDownAll();
+}
+
 absl::StatusOr<HolderId> HolderRegistry::Resolve(absl::string_view peer) const {
   if (const std::optional<int> fd = DescriptorIn(peer)) {
     MutexLock lock(&mutex_);

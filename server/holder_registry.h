@@ -80,6 +80,10 @@ class HolderRegistry {
   // (shutdown(2)): a duplicate of it is kept, so closing it does not end it.
   absl::Status Admit(int connection_fd);
 
+  // Cuts all connections, as the end of this process would: their clients get
+  // what was sent, and then learn that the connection is lost.
+  void CutConnections();
+
   const Admission& admission() const { return options_.admission; }
 
   // The holder behind a call, by grpc::ServerContext::peer(): "fd:N".

@@ -21,8 +21,6 @@
 namespace warmpool {
 namespace {
 
-// Given to calls under way when the server shuts down.
-constexpr absl::Duration kShutdownGrace = absl::Seconds(1);
 // After which a shutdown that has not come to its end is cut short.
 constexpr absl::Duration kHardStopAfter = absl::Seconds(10);
 // Making memory is the kernel clearing pages: more threads than this would only
@@ -110,7 +108,8 @@ void Transport::Admit(UniqueFd connection) {
 void Transport::SetServing(bool serving) { health_.SetServing(serving); }
 
 void Transport::Stop() {
-  if (listener_ != nullptr) listener_->Stop();
+  // The socket goes first: whoever is cut off does not connect to it again.
+  listener_.reset();
   if (gate_ != nullptr) gate_->Stop();
   if (server_ == nullptr) return;
   const HardStop hard_stop(&clock_, kHardStopAfter, [] {
@@ -118,7 +117,12 @@ void Transport::Stop() {
                   "takes up what is leased");
     _exit(1);
   });
-  server_->Shutdown(absl::ToChronoTime(absl::Now() + kShutdownGrace));
+  // As if the process were killed, for that is what every client copes with: it
+  // asks the next daemon, under the same request id. What gRPC says when it shuts
+  // down by itself (CANCELLED) may be taken for an answer, and it would wait for
+  // Sessions, which do not end.
+  holders_.CutConnections();
+  server_->Shutdown(absl::ToChronoTime(absl::Now()));
   server_->Wait();
   workers_.Stop();
   releaser_.Stop();

@@ -46,8 +46,9 @@ class Transport {
   // What the health service says.
   void SetServing(bool serving);
 
-  // Ends all connections and calls; one that does not end is cut short, with
-  // the process. Does nothing the second time.
+  // Ends the socket, and then all connections and calls, as they are: what is
+  // carried out by then is, but its answer may be lost. A call that does not end
+  // is cut short, with the process. Does nothing the second time.
   void Stop();
 
  private:

@@ -184,10 +184,11 @@ Model::Verdict Model::OnUnsure(int client, const Report& report) {
     asker.requests.erase(found);
     return std::nullopt;
   }
-  // It was granted, and its segment was gone before it could be mapped.
-  if (report.code == absl::StatusCode::kFailedPrecondition &&
-      !MayHaveExpired(client, request.asked, request.ttl, request.renewed,
-                      report.time)) {
+  // It was granted, and had ended before it was mapped.
+  const bool ended = report.code == absl::StatusCode::kFailedPrecondition ||
+                     report.code == absl::StatusCode::kNotFound;
+  if (ended && !MayHaveExpired(client, request.asked, request.ttl,
+                               request.renewed, report.time)) {
     return absl::StrCat("client ", client, " (pid ", asker.pid,
                         ") can't map what it was just granted: ", report.text);
   }

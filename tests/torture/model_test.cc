@@ -206,6 +206,20 @@ TEST_F(ModelTest, ARequestWithoutAnAnswerMayHaveBeenGranted) {
   EXPECT_THAT(Problem(), Optional(HasSubstr("given up")));
 }
 
+TEST_F(ModelTest, ALeaseMayExpireBeforeItIsMapped) {
+  for (const auto code :
+       {absl::StatusCode::kFailedPrecondition, absl::StatusCode::kNotFound}) {
+    Ask(0, 7, kTtl, /*renewed=*/false);
+    now_ += kTtl;
+    EXPECT_EQ(Tell(0, {.kind = Kind::kUnsure, .request = 7, .code = code}),
+              std::nullopt);
+    Ask(0, 8, kTtl, /*renewed=*/false);
+    now_ += kTtl - absl::Milliseconds(1);
+    EXPECT_THAT(Tell(0, {.kind = Kind::kUnsure, .request = 8, .code = code}),
+                Optional(HasSubstr("can't map what it was just granted")));
+  }
+}
+
 TEST_F(ModelTest, PagesOfALiveLeaseMustNotBeGranted) {
   Grant(0, kLease, kTtl);
   const Report found{.kind = Kind::kFound, .lease = kLease};

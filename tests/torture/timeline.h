@@ -9,7 +9,8 @@
 // done after. Whatever led to an event was therefore reported, and has its
 // time, before that event has its own. A report whose process got no processor
 // between the look at the clock and the write may come after later ones were
-// handed on. It did nothing that those follow from, and comes next.
+// handed on, and comes next: what it has done was announced before, and what it
+// is about to do has not begun.
 //
 // Not thread-safe.
 #ifndef WARMPOOL_TESTS_TORTURE_TIMELINE_H_

@@ -26,10 +26,16 @@ constexpr absl::Duration kPatience = absl::Seconds(10);
 
 absl::Time Now() { return MonotonicClock::Get().Now(); }
 
-// The lease was granted, but its segment was gone before it could be mapped.
+// What the daemon says of a ticket that expires while it is claimed.
+constexpr absl::string_view kEndedMeanwhile = "ended while this request";
+
+// The lease was granted, but had ended, or its segment was gone, before it was
+// mapped.
 bool CouldNotMap(const absl::Status& status) {
-  return absl::IsFailedPrecondition(status) &&
-         absl::StartsWith(status.message(), "segment ");
+  if (absl::StrContains(status.message(), kEndedMeanwhile)) return false;
+  return (absl::IsFailedPrecondition(status) || absl::IsNotFound(status)) &&
+         (absl::StartsWith(status.message(), "segment ") ||
+          absl::StartsWith(status.message(), "lease "));
 }
 
 }  // namespace

@@ -224,16 +224,18 @@ absl::Status Daemon::TakeOver() {
   const absl::Status begun = journal_->Begin();
   if (!begun.ok()) return InPrivate(begun);
   if (!replay_.damage.empty()) {
-    const std::string kept =
-        absl::StrCat(directory_->path(), "/private/", Journal::kDamagedName);
+    const absl::Status& kept = journal_->kept_aside();
     spdlog::error(
         "journal damaged, leases after the damage are recovered only if their "
-        "clients assert them reason={} {}={}",
+        "clients assert them reason={} kept={}",
         LogValue(replay_.damage),
-        journal_->kept_aside().ok() ? "kept" : "not_kept",
-        LogValue(journal_->kept_aside().ok()
-                     ? kept
-                     : std::string(journal_->kept_aside().message())));
+        LogValue(kept.ok() ? absl::StrCat(directory_->path(), "/private/",
+                                          Journal::kDamagedName)
+                           : ""));
+    if (!kept.ok()) {
+      spdlog::error("damaged journal could not be kept reason={}",
+                    LogValue(kept.message()));
+    }
   }
   for (const Segment& segment : leftovers_) {
     if (!SegmentDirectory::IsStray(segment)) continue;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "core/memory/segment_name.h"
 #include "core/memory/system_calls.h"
 #include "core/pool/pool.h"
 #include "gmock/gmock.h"
@@ -93,6 +94,10 @@ class RecoveryFaultTest : public ::testing::TestWithParam<bool> {
     std::ofstream(path_ + "/notes.txt") << "mine";
     Lease(pool, kBob, "last");
     calls.Die();
+    // It was killed while the ticket was being claimed.
+    std::string& file = acknowledged_.at("given");
+    fs::rename(path_ + "/" + file, path_ + "/" + NextSegmentName(file));
+    file = NextSegmentName(file);
     if (damaged()) FlipLastRecord();
   }
 

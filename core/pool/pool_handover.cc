@@ -10,7 +10,8 @@
 namespace warmpool {
 
 absl::StatusOr<Pool::HandOver> Pool::BeginHandOverLocked(
-    HolderId holder, const LeaseRef& ref, absl::string_view deed) {
+    HolderId holder, const LeaseRef& ref, uint64_t bytes,
+    absl::string_view deed) {
   const absl::StatusOr<const LeaseTable::Lease*> found =
       table_.Find(holder, ref, /*as_admin=*/false);
   if (!found.ok()) return found.status();
@@ -34,6 +35,11 @@ absl::StatusOr<Pool::HandOver> Pool::BeginHandOverLocked(
         "buffer \"", buffer.name, "\" can't be ", deed, " while ",
         buffer.leases.size() - 1, " other leases on it are live"));
   }
+  if (bytes > buffer.segment.bytes()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "buffer \"", buffer.name, "\" can't be ", deed, " with ", bytes,
+        " bytes: its segment has ", buffer.segment.bytes()));
+  }
   // Of an attachment that is being granted, or another hand-over.
   if (buffer.pins > 0) {
     return absl::AbortedError(
@@ -42,7 +48,15 @@ absl::StatusOr<Pool::HandOver> Pool::BeginHandOverLocked(
   }
   table_.Pin(&buffer);
   buffer.handing_over = true;
-  return HandOver{&buffer, **found, *table_.FindHolder((*found)->holder)};
+  return HandOver{&buffer, **found, *table_.FindHolder((*found)->holder),
+                  bytes == 0 ? buffer.bytes : bytes};
+}
+
+LeaseRecord Pool::RecordOf(const LeaseTable::Lease& lease,
+                           const HandOver& begun, const Holder& holder) {
+  LeaseRecord record = RecordOf(lease, *begun.buffer, holder);
+  record.bytes = begun.bytes;
+  return record;
 }
 
 const LeaseTable::Lease* Pool::EndHandOverLocked(const HandOver& begun) {
@@ -75,14 +89,14 @@ absl::Status Pool::Seal(HolderId holder, const LeaseRef& ref,
         table_.Find(holder, ref, /*as_admin=*/false).value_or(nullptr);
     // Asked again, as its answer was lost.
     if (lease != nullptr && lease->buffer->sealed) return absl::OkStatus();
-    begun = BeginHandOverLocked(holder, ref, "sealed");
+    begun = BeginHandOverLocked(holder, ref, request.bytes, "sealed");
   }
   if (!begun.ok()) return begun.status();
   LeaseTable::Buffer* const buffer = begun->buffer;
   absl::Status status =
       directory_.Seal(&buffer->segment, request.share_with);
   if (status.ok()) {
-    LeaseRecord record = RecordOf(begun->lease, *buffer, begun->holder);
+    LeaseRecord record = RecordOf(begun->lease, *begun, begun->holder);
     record.access = Access::kReadOnly;
     record.sealed = true;
     record.linger = linger;
@@ -98,6 +112,7 @@ absl::Status Pool::Seal(HolderId holder, const LeaseRef& ref,
     if (status.ok() && lease == nullptr) status = EndedMeanwhile(ref.id);
     if (status.ok()) {
       table_.Seal(ref.id, request);
+      buffer->bytes = begun->bytes;
       PublishLocked(BufferEvents::Kind::kSealed, *buffer);
       ++counts_.sealed;
       wakes = waits_.TakeFor({buffer->name, buffer->uid, /*sealed=*/true});
@@ -105,6 +120,35 @@ absl::Status Pool::Seal(HolderId holder, const LeaseRef& ref,
   }
   UnpinAndReturn(buffer);
   Wake(wakes);
+  return status;
+}
+
+absl::Status Pool::Resize(HolderId holder, const LeaseRef& ref,
+                          uint64_t bytes) {
+  absl::StatusOr<HandOver> begun;
+  {
+    MutexLock lock(&mutex_);
+    const LeaseTable::Lease* const lease =
+        table_.Find(holder, ref, /*as_admin=*/false).value_or(nullptr);
+    if (lease == nullptr) return EndedMeanwhile(ref.id);
+    const LeaseTable::Buffer& buffer = *lease->buffer;
+    if (bytes == buffer.bytes || buffer.sealed || buffer.leases.size() > 1 ||
+        buffer.pins > 0 || !ChannelOf(buffer.name).empty()) {
+      return absl::OkStatus();
+    }
+    begun = BeginHandOverLocked(holder, ref, bytes, "renewed");
+  }
+  if (!begun.ok()) return begun.status();
+  LeaseTable::Buffer* const buffer = begun->buffer;
+  absl::Status status =
+      Replace(ref.id, RecordOf(begun->lease, *begun, begun->holder));
+  {
+    MutexLock lock(&mutex_);
+    const LeaseTable::Lease* const lease = EndHandOverLocked(*begun);
+    if (status.ok() && lease == nullptr) status = EndedMeanwhile(ref.id);
+    if (status.ok()) buffer->bytes = begun->bytes;
+  }
+  UnpinAndReturn(buffer);
   return status;
 }
 
@@ -123,7 +167,8 @@ absl::Status Pool::Replace(const LeaseId& replaced, LeaseRecord record) {
 absl::StatusOr<absl::Duration> Pool::MakeTicket(HolderId holder,
                                                 const LeaseRef& ref,
                                                 const LeaseId& ticket,
-                                                RequestedTtl requested) {
+                                                RequestedTtl requested,
+                                                uint64_t bytes) {
   const absl::StatusOr<absl::Duration> ttl =
       GrantedTtl(requested.value_or(kDefaultTicketTtl));
   if (!ttl.ok()) return ttl.status();
@@ -145,7 +190,7 @@ absl::StatusOr<absl::Duration> Pool::MakeTicket(HolderId holder,
       return absl::AlreadyExistsError(absl::StrCat(
           "ticket ", ticket.ToHex(), " was given before: make another"));
     }
-    begun = BeginHandOverLocked(holder, ref, "handed over by a ticket");
+    begun = BeginHandOverLocked(holder, ref, bytes, "handed over by a ticket");
   }
   if (!begun.ok()) return begun.status();
   LeaseTable::Buffer* const buffer = begun->buffer;
@@ -156,7 +201,7 @@ absl::StatusOr<absl::Duration> Pool::MakeTicket(HolderId holder,
   lease.kind = LeaseKind::kTicket;
   lease.warmth = Warmth::kWarm;
   const absl::Time expires_at = lease.expires_at;
-  absl::Status status = Replace(ref.id, RecordOf(lease, *buffer, PoolHolder()));
+  absl::Status status = Replace(ref.id, RecordOf(lease, *begun, PoolHolder()));
   const bool kept = status.ok();
   {
     MutexLock lock(&mutex_);
@@ -165,6 +210,7 @@ absl::StatusOr<absl::Duration> Pool::MakeTicket(HolderId holder,
     if (status.ok()) status = MayCommitLocked(holder, ticket);
     if (status.ok()) {
       ExchangeLocked(ref.id, std::move(lease));
+      buffer->bytes = begun->bytes;
       ++counts_.tickets;
     }
   }
@@ -267,7 +313,7 @@ absl::StatusOr<Pool::HandOver> Pool::BeginClaimLocked(const Holder& caller,
         absl::StrCat("the ticket is for a buffer of uid ",
                      (*found)->buffer->uid, ", not of uid ", caller.uid));
   }
-  return BeginHandOverLocked(kPoolHolder, {ticket, 0}, "claimed");
+  return BeginHandOverLocked(kPoolHolder, {ticket, 0}, /*bytes=*/0, "claimed");
 }
 
 absl::Status Pool::ProveForClaim(const LeaseTable::Buffer& buffer) {

@@ -1,6 +1,7 @@
 #include "client/buffer.h"
 
 #include <memory>
+#include <utility>
 
 #include "client/conversion.h"
 #include "client/lease_cache.h"
@@ -50,6 +51,7 @@ absl::Status Buffer::Release() {
 absl::Status Buffer::Seal(SealOptions options) {
   if (!valid()) return NoLease();
   v1::SealRequest request;
+  request.set_size_bytes(size_);
   *request.mutable_linger() = DurationToWire(options.linger);
   request.mutable_share_with_uids()->Add(options.share_with_uids.begin(),
                                          options.share_with_uids.end());
@@ -63,9 +65,12 @@ bool Buffer::sealed() const { return lease_->granted.sealed(); }
 absl::StatusOr<std::string> Buffer::MakeTicket(TicketOptions options) {
   if (!valid()) return NoLease();
   std::string ticket = KernelRandom::Get().Next().ToBytes();
+  v1::MakeTicketRequest request;
+  request.set_ticket(ticket);
+  *request.mutable_ttl() = DurationToWire(options.ttl);
+  request.set_size_bytes(size_);
   bool given_up = false;
-  const absl::Status made =
-      lease_->MakeTicket(ticket, options.ttl, &given_up);
+  const absl::Status made = lease_->MakeTicket(std::move(request), &given_up);
   if (given_up) {
     delete std::exchange(lease_, nullptr);
     size_ = 0;
@@ -80,7 +85,7 @@ absl::Status Buffer::Renew() {
 }
 
 const std::string& Buffer::name() const {
-  lease_->shared.store(true, std::memory_order_relaxed);
+  lease_->Share(size_);
   return lease_->granted.buffer_name();
 }
 

@@ -68,8 +68,11 @@ class Buffer {
   std::span<std::byte> span() { return {data_, size_}; }
   std::span<const std::byte> span() const { return {data_, size_}; }
 
-  // For others to attach by. Whose name was asked for is taken to be shared: the
-  // lease cache does not keep it, since others may still read or write it.
+  // For others to attach by. Whose name was asked for is taken to be shared:
+  // the lease cache does not keep it, since others may still read or write it.
+  // Where the lease cache gave a buffer that was another size before, the first
+  // call tells the daemon of size(), and waits for its answer, until the
+  // client's deadline at most.
   const std::string& name() const;
   // 16 raw bytes. A buffer that the lease cache kept has the lease that it had
   // before.

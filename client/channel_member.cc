@@ -77,12 +77,8 @@ absl::StatusOr<HeldLease> ChannelMember::AskForLease(uint64_t bytes) {
   v1::LeaseRequest request;
   request.set_size_bytes(bytes);
   request.set_channel(channel_);
-  absl::StatusOr<HeldLease> held = source_->Lease(request);
   // What is missing may be what lies free here.
-  if (absl::IsResourceExhausted(held.status()) && EndAllFree()) {
-    held = source_->Lease(request);
-  }
-  return held;
+  return source_->Lease(std::move(request), [this] { return EndAllFree(); });
 }
 
 absl::StatusOr<std::unique_ptr<MappedLease>> ChannelMember::AttachTo(

@@ -98,12 +98,11 @@ absl::StatusOr<Buffer> Client::LeaseFromDaemon(uint64_t bytes,
     *request.mutable_ttl() = DurationToWire(*options.ttl);
   }
   request.set_require_zeroed(options.zeroed);
-  absl::StatusOr<HeldLease> held = connection_->Lease(request);
-  // What is missing may be what lies idle here.
-  if (absl::IsResourceExhausted(held.status()) && lease_cache_ != nullptr &&
-      lease_cache_->ReleaseAll()) {
-    held = connection_->Lease(request);
-  }
+  absl::StatusOr<HeldLease> held =
+      connection_->Lease(std::move(request), [this] {
+        // What is missing may be what lies idle here.
+        return lease_cache_ != nullptr && lease_cache_->ReleaseAll();
+      });
   const absl::StatusOr<MappedLease*> lease = Map(connection_, std::move(held));
   if (lease_cache_ != nullptr && IsAnyBuffer(options)) {
     if (lease.ok()) {

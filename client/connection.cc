@@ -88,9 +88,13 @@ Connection::Connection(const std::string& target,
            .assert_known =
                [this] {
                  const absl::Status asserted = reconciliation_.AssertKnown();
+                 if (!asserted.ok()) return asserted;
                  // So that notices reach a client that makes no calls.
-                 if (asserted.ok()) channel_.session().Open();
-                 return asserted;
+                 channel_.session().Open();
+                 Effort effort = SmallEffort();
+                 effort.deadline =
+                     std::min(effort.deadline, kReconciliationDeadline);
+                 return TellSizes(known_.WithUntoldSize(), effort);
                },
            .release_forgotten =
                [this] { return reconciliation_.ReleaseForgotten(); }}),
@@ -133,7 +137,7 @@ absl::StatusOr<v1::SessionReply> Connection::CallInSession(
 
 template <typename Part>
 absl::StatusOr<HeldLease> Connection::CallForLease(
-    const v1::SessionRequest& request, Part* part, absl::Duration wait) {
+    const v1::SessionRequest& request, Part* part, absl::Duration deadline) {
   // Before any lock: the fork may have come while it was held.
   const absl::Status process = channel_.CheckProcess();
   if (!process.ok()) return process;
@@ -142,7 +146,7 @@ absl::StatusOr<HeldLease> Connection::CallForLease(
   part->set_client_id(client_id_);
   const absl::Time asked = MonotonicClock::Get().Now();
   Effort effort = FullEffort();
-  effort.deadline += wait;
+  effort.deadline = deadline;
   absl::StatusOr<v1::SessionReply> reply = CallInSession(request, &effort);
   if (reply.ok()) {
     return Hold(request_id, std::move(GrantedIn(&*reply)), asked);
@@ -186,17 +190,26 @@ void Connection::KeepRenewed(const v1::GrantedLease& lease, absl::Duration ttl,
   keeper_.Start();
 }
 
-absl::StatusOr<HeldLease> Connection::Lease(v1::LeaseRequest lease) {
+absl::StatusOr<HeldLease> Connection::Lease(v1::LeaseRequest lease,
+                                            GiveBack give_back) {
   v1::SessionRequest request;
   *request.mutable_lease() = std::move(lease);
-  return CallForLease(request, request.mutable_lease());
+  const absl::Time until = MonotonicClock::Get().Now() + options_.deadline;
+  absl::StatusOr<HeldLease> held =
+      CallForLease(request, request.mutable_lease(), options_.deadline);
+  if (!absl::IsResourceExhausted(held.status()) || !give_back()) return held;
+  // What was given back goes out before the request.
+  const absl::Duration left = until - MonotonicClock::Get().Now();
+  if (left <= absl::ZeroDuration()) return held;
+  return CallForLease(request, request.mutable_lease(), left);
 }
 
 absl::StatusOr<HeldLease> Connection::Attach(v1::AttachRequest attach) {
   v1::SessionRequest request;
   *request.mutable_attach() = std::move(attach);
-  return CallForLease(request, request.mutable_attach(),
-                      DurationFromWire(request.attach().wait()));
+  return CallForLease(
+      request, request.mutable_attach(),
+      options_.deadline + DurationFromWire(request.attach().wait()));
 }
 
 void Connection::AttachThen(
@@ -232,7 +245,7 @@ void Connection::EndAttachThens() {
 absl::StatusOr<HeldLease> Connection::Claim(v1::ClaimRequest claim) {
   v1::SessionRequest request;
   *request.mutable_claim() = std::move(claim);
-  return CallForLease(request, request.mutable_claim());
+  return CallForLease(request, request.mutable_claim(), options_.deadline);
 }
 
 std::vector<HeldLease> Connection::LeaseAhead(uint64_t bytes, size_t count) {
@@ -395,6 +408,7 @@ absl::StatusOr<Connection::Outcomes> Connection::RenewAll(
     wire->mutable_lease()->set_lease_id(renewal.lease_id);
     wire->mutable_lease()->set_generation(renewal.generation);
     *wire->mutable_ttl() = DurationToWire(renewal.ttl);
+    wire->set_size_bytes(renewal.size_bytes);
   }
   const absl::StatusOr<v1::SessionReply> reply =
       CallInSession(request, &effort);

@@ -70,7 +70,9 @@ class Connection final : public LeaseSource {
   // The ids of request and client are filled in here, and the lease is kept
   // renewed until its release. Should there be no answer, what the daemon grants
   // is released as soon as it answers again.
-  absl::StatusOr<HeldLease> Lease(v1::LeaseRequest request) override;
+  using LeaseSource::Lease;
+  absl::StatusOr<HeldLease> Lease(v1::LeaseRequest request,
+                                  GiveBack give_back) override;
   // One that waits has so much longer than the deadline.
   absl::StatusOr<HeldLease> Attach(v1::AttachRequest request) override;
   // The same for who does not sleep meanwhile: `done` is called on a thread of
@@ -99,8 +101,9 @@ class Connection final : public LeaseSource {
   // Where there is no answer, the lease is given back as a forgotten one is,
   // unless it has become a ticket: that expires.
   absl::Status MakeTicket(const v1::GrantedLease& lease,
-                          const std::string& ticket,
-                          absl::Duration ttl) override;
+                          v1::MakeTicketRequest request) override;
+  absl::Status TellSize(const v1::GrantedLease& lease,
+                        uint64_t size_bytes) override;
 
   void ReportIdle(const v1::IdleReport& idle) override;
   // `trim` is called from here on; null: it is not called any more, nor is a
@@ -155,9 +158,8 @@ class Connection final : public LeaseSource {
       const v1::SessionRequest& request, Effort* effort);
   // `part` is the part of `request` that asks for a lease.
   template <typename Part>
-  absl::StatusOr<HeldLease> CallForLease(
-      const v1::SessionRequest& request, Part* part,
-      absl::Duration wait = absl::ZeroDuration());
+  absl::StatusOr<HeldLease> CallForLease(const v1::SessionRequest& request,
+                                         Part* part, absl::Duration deadline);
   // What a request for a lease begins and, without a grant, ends with. The former
   // returns its id.
   std::string BeginForLease();
@@ -166,6 +168,9 @@ class Connection final : public LeaseSource {
   HeldLease Hold(const std::string& request_id, v1::GrantedLease granted,
                  absl::Time asked);
   absl::Status ReleaseOne(v1::ReleaseRequest request, Effort* effort);
+  // Tells the daemon what it has not been told of sizes.
+  absl::Status TellSizes(const std::vector<KnownLeases::Known>& untold,
+                         Effort effort);
   void OnNotice(const v1::SessionResponse& notice);
   void OnSessionLost();
   absl::StatusOr<Outcomes> RenewAll(

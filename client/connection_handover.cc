@@ -1,6 +1,9 @@
 // How a lease of this client's is sealed, or becomes a ticket.
-#include <string>
+#include <algorithm>
+#include <cstdint>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "client/connection.h"
 #include "client/conversion.h"
@@ -19,24 +22,22 @@ v1::LeaseRef RefOf(const v1::GrantedLease& lease) {
 
 absl::Status Connection::Seal(const v1::GrantedLease& lease,
                               v1::SealRequest seal) {
+  const uint64_t size_bytes = seal.size_bytes();
   v1::SessionRequest request;
   *request.mutable_seal() = std::move(seal);
   *request.mutable_seal()->mutable_lease() = RefOf(lease);
   Effort effort = FullEffort();
   const absl::Status sealed = CallInSession(request, &effort).status();
   // What is asserted to a later daemon.
-  if (sealed.ok()) known_.Sealed(lease.lease_id());
+  if (sealed.ok()) known_.Sealed(lease.lease_id(), size_bytes);
   return sealed;
 }
 
 absl::Status Connection::MakeTicket(const v1::GrantedLease& lease,
-                                    const std::string& ticket,
-                                    absl::Duration ttl) {
+                                    v1::MakeTicketRequest make_ticket) {
   v1::SessionRequest request;
-  v1::MakeTicketRequest& make_ticket = *request.mutable_make_ticket();
-  *make_ticket.mutable_lease() = RefOf(lease);
-  make_ticket.set_ticket(ticket);
-  *make_ticket.mutable_ttl() = DurationToWire(ttl);
+  *request.mutable_make_ticket() = std::move(make_ticket);
+  *request.mutable_make_ticket()->mutable_lease() = RefOf(lease);
   Effort effort = FullEffort();
   const absl::Status made = CallInSession(request, &effort).status();
   if (!made.ok() && effort.answered) return made;
@@ -44,6 +45,56 @@ absl::Status Connection::MakeTicket(const v1::GrantedLease& lease,
   keeper_.Drop(lease.lease_id());
   if (!made.ok()) reconciler_.NoteForgotten();
   return made;
+}
+
+absl::Status Connection::TellSize(const v1::GrantedLease& lease,
+                                  uint64_t size_bytes) {
+  // Before any lock: the fork may have come while it was held.
+  const absl::Status process = channel_.CheckProcess();
+  if (!process.ok()) return process;
+  known_.Resize(lease.lease_id(), size_bytes);
+  for (bool again = false;; again = true) {
+    const std::optional<KnownLeases::Known> known =
+        known_.FindLive(lease.lease_id());
+    if (!known.has_value()) return known_.VerdictOn(lease.lease_id());
+    const absl::Status told =
+        TellSizes({*known}, channel_.silent() ? SmallEffort() : FullEffort());
+    // The reconciler does it once the daemon answers again.
+    if (absl::IsUnavailable(told) || absl::IsDeadlineExceeded(told)) {
+      reconciler_.NoteLoss();
+    }
+    if (!absl::IsNotFound(told) || again) return told;
+    // It was granted by a daemon before this one. An assertion that was made
+    // before the size was known may take it up first, so the size is told
+    // again.
+    const absl::Status asserted = reconciliation_.AssertOne(lease.lease_id());
+    if (!asserted.ok()) return asserted;
+  }
+}
+
+absl::Status Connection::TellSizes(
+    const std::vector<KnownLeases::Known>& untold, Effort effort) {
+  absl::Status all;
+  for (size_t begin = 0; begin < untold.size();
+       begin += LeaseKeeper::kMaxRenewals) {
+    const size_t end =
+        std::min(begin + LeaseKeeper::kMaxRenewals, untold.size());
+    std::vector<LeaseKeeper::Renewal> renewals;
+    for (size_t i = begin; i < end; ++i) {
+      const v1::GrantedLease& lease = untold[i].granted;
+      renewals.push_back({lease.lease_id(), lease.generation(),
+                          DurationFromWire(lease.ttl()), lease.size_bytes()});
+    }
+    const absl::StatusOr<Outcomes> outcomes = RenewAll(renewals, effort);
+    if (!outcomes.ok()) return outcomes.status();
+    for (size_t i = 0; i < outcomes->size() && i < renewals.size(); ++i) {
+      all.Update((*outcomes)[i].status());
+      if ((*outcomes)[i].ok()) {
+        known_.SizeTold(renewals[i].lease_id, renewals[i].size_bytes);
+      }
+    }
+  }
+  return all;
 }
 
 }  // namespace warmpool

@@ -63,12 +63,39 @@ bool KnownLeases::WasDroppedForAll(const std::string& lease_id) const {
                    lease_id) != dropped_for_all_.end();
 }
 
-void KnownLeases::Sealed(const std::string& lease_id) {
+void KnownLeases::Sealed(const std::string& lease_id, uint64_t size_bytes) {
   MutexLock lock(&mutex_);
   const auto found = leases_.find(lease_id);
   if (found == leases_.end()) return;
+  found->second.size_untold = false;
+  found->second.known.granted.set_size_bytes(size_bytes);
   found->second.known.granted.set_sealed(true);
   found->second.known.granted.set_access(v1::ACCESS_READ_ONLY);
+}
+
+void KnownLeases::Resize(const std::string& lease_id, uint64_t size_bytes) {
+  MutexLock lock(&mutex_);
+  const auto found = leases_.find(lease_id);
+  if (found == leases_.end()) return;
+  found->second.size_untold = true;
+  found->second.known.granted.set_size_bytes(size_bytes);
+}
+
+void KnownLeases::SizeTold(const std::string& lease_id, uint64_t size_bytes) {
+  MutexLock lock(&mutex_);
+  const auto found = leases_.find(lease_id);
+  if (found == leases_.end()) return;
+  if (found->second.known.granted.size_bytes() != size_bytes) return;
+  found->second.size_untold = false;
+}
+
+std::vector<KnownLeases::Known> KnownLeases::WithUntoldSize() const {
+  MutexLock lock(&mutex_);
+  std::vector<Known> untold;
+  for (const auto& [id, entry] : leases_) {
+    if (entry.verdict.ok() && entry.size_untold) untold.push_back(entry.known);
+  }
+  return untold;
 }
 
 void KnownLeases::Lose(const std::string& lease_id,

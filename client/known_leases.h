@@ -11,6 +11,7 @@
 #define WARMPOOL_CLIENT_KNOWN_LEASES_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -65,8 +66,15 @@ class KnownLeases {
   bool WasDroppedForAll(const std::string& lease_id) const;
   static constexpr size_t kDroppedForAll = 1024;
 
-  // Its holder has sealed it. No effect on one that is not known.
-  void Sealed(const std::string& lease_id);
+  // Its holder has sealed it, and told its size. No effect on one that is not
+  // known, here and below.
+  void Sealed(const std::string& lease_id, uint64_t size_bytes);
+
+  // Its holder is about to tell the daemon of this size, and has.
+  void Resize(const std::string& lease_id, uint64_t size_bytes);
+  void SizeTold(const std::string& lease_id, uint64_t size_bytes);
+  // The live ones whose size the daemon may not know.
+  std::vector<Known> WithUntoldSize() const;
 
   // The daemon's `verdict` is that a lease has ended. It may arrive before its
   // grant was taken in: while requests are in flight, the last kEarlyVerdicts on
@@ -103,6 +111,7 @@ class KnownLeases {
     // Not OK: lost.
     absl::Status verdict;
     std::shared_ptr<LeaseFate> fate;
+    bool size_untold = false;
   };
   struct EarlyVerdict {
     std::string lease_id;

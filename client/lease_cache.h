@@ -101,8 +101,8 @@ class LeaseCache : public std::enable_shared_from_this<LeaseCache> {
   void Trim(uint64_t wanted_bytes);
   // The same from the cache's own thread, soon.
   void TrimSoon(uint64_t wanted_bytes);
-  // Gives back everything and waits for the daemon's answers. False if there was
-  // nothing.
+  // Gives back everything: when it returns, that is unmapped, and the source
+  // was told. False if there was nothing.
   bool ReleaseAll();
 
   // Gives back everything, for good. Waits for the cache's threads.

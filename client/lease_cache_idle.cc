@@ -33,12 +33,14 @@ void LeaseCache::TrimSoon(uint64_t wanted_bytes) {
 bool LeaseCache::ReleaseAll() {
   if (fork_.Forked()) return false;
   Surplus all;
+  absl::Time now;
   {
     MutexLock lock(&mutex_);
-    if (idle_.awake()) TrimLocked(/*wanted_bytes=*/0, clock_.Now(), &all);
+    now = clock_.Now();
+    if (idle_.awake()) TrimLocked(/*wanted_bytes=*/0, now, &all);
     NoteUnusedLocked(all);
   }
-  return return_.ReturnNow(std::move(all));
+  return return_.ReturnNow(std::move(all), now);
 }
 
 void LeaseCache::Shut() {

@@ -34,6 +34,8 @@ class LeaseKeeper {
     uint64_t generation = 0;
     // The time to live to ask for: the one granted.
     absl::Duration ttl;
+    // To tell the daemon, which knows another. 0: none.
+    uint64_t size_bytes = 0;
   };
 
   // The time to live granted (zero: as long as the process lives), or the

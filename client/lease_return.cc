@@ -1,6 +1,7 @@
 #include "client/lease_return.h"
 
 #include <utility>
+#include <vector>
 
 #include "client/mapped_lease.h"
 
@@ -27,17 +28,24 @@ absl::Time LeaseReturn::HandOverAged(absl::Time now) {
   return batch == nullptr ? absl::InfiniteFuture() : batch->HandOverAged(now);
 }
 
-bool LeaseReturn::ReturnNow(Surplus surplus) {
+bool LeaseReturn::ReturnNow(Surplus surplus, absl::Time now) {
   UnmapBatch* const batch = this->batch();
   const bool any = !surplus.empty() ||
                    (batch != nullptr && batch->counts().blocks_waiting > 0);
   Flush();
-  returned_.fetch_add(surplus.size(), std::memory_order_relaxed);
-  for (Eviction& eviction : surplus) {
-    const std::unique_ptr<MappedLease> lease(MappedLease::Of(eviction.segment));
-    lease->segment = std::move(eviction.segment);
-    lease->End().IgnoreError();
+  // In one call, however small they are.
+  std::vector<MappedLease*> leases;
+  leases.reserve(surplus.size());
+  for (const Eviction& eviction : surplus) {
+    leases.push_back(MappedLease::Of(eviction.segment));
   }
+  {
+    UnmapBatch unmapped(&calls_, {.drain = UnmapBatch::Drain::kInline});
+    for (Eviction& eviction : surplus) {
+      unmapped.Add(std::move(eviction.segment), now);
+    }
+  }
+  Release(leases);
   return any;
 }
 
@@ -61,15 +69,23 @@ UnmapBatch& LeaseReturn::MadeBatch() {
 }
 
 void LeaseReturn::OnEnded(absl::Span<const Segment> ended) {
-  std::vector<v1::LeaseRef> refs;
-  refs.reserve(ended.size());
+  std::vector<MappedLease*> leases;
+  leases.reserve(ended.size());
   for (const Segment& segment : ended) {
-    refs.push_back(MappedLease::Of(segment)->ref());
+    leases.push_back(MappedLease::Of(segment));
   }
+  Release(leases);
+}
+
+void LeaseReturn::Release(absl::Span<MappedLease* const> unmapped) {
+  if (unmapped.empty()) return;
+  std::vector<v1::LeaseRef> refs;
+  refs.reserve(unmapped.size());
+  for (const MappedLease* const lease : unmapped) refs.push_back(lease->ref());
   // Counted first: whoever sees the daemon have them finds them counted.
-  returned_.fetch_add(ended.size(), std::memory_order_relaxed);
+  returned_.fetch_add(unmapped.size(), std::memory_order_relaxed);
   source_->ReleaseLater(refs);
-  for (const Segment& segment : ended) delete MappedLease::Of(segment);
+  for (MappedLease* const lease : unmapped) delete lease;
 }
 
 }  // namespace warmpool

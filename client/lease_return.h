@@ -22,6 +22,8 @@
 
 namespace warmpool {
 
+struct MappedLease;
+
 class LeaseReturn {
  public:
   using Surplus = IdleLeases::Surplus;
@@ -41,9 +43,8 @@ class LeaseReturn {
   // Returns when to come back; InfiniteFuture if nothing waits.
   absl::Time HandOverAged(absl::Time now);
 
-  // Returns `surplus` and all that was added, and waits for the daemon's
-  // answers to `surplus`. False if there was nothing.
-  bool ReturnNow(Surplus surplus);
+  // Adds `surplus` and flushes. False if there was nothing.
+  bool ReturnNow(Surplus surplus, absl::Time now);
 
   // Leases given back.
   uint64_t returned() const {
@@ -56,6 +57,8 @@ class LeaseReturn {
   UnmapBatch* batch() const;
   UnmapBatch& MadeBatch();
   void OnEnded(absl::Span<const Segment> ended);
+  // Owned.
+  void Release(absl::Span<MappedLease* const> unmapped);
 
   const std::shared_ptr<LeaseSource> source_;
   SystemCalls& calls_;

@@ -8,8 +8,10 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -36,8 +38,18 @@ class LeaseSource {
  public:
   virtual ~LeaseSource() = default;
 
+  // Gives back what nobody needs, without waiting for the daemon; false: there
+  // is nothing.
+  using GiveBack = absl::FunctionRef<bool()>;
+
   // Errors as the RPCs of the same names have them.
-  virtual absl::StatusOr<HeldLease> Lease(v1::LeaseRequest request) = 0;
+  // Where the machine is full, it is asked again after `give_back`, within the
+  // deadline of the call.
+  virtual absl::StatusOr<HeldLease> Lease(v1::LeaseRequest request,
+                                          GiveBack give_back) = 0;
+  absl::StatusOr<HeldLease> Lease(v1::LeaseRequest request) {
+    return Lease(std::move(request), [] { return false; });
+  }
   virtual absl::StatusOr<HeldLease> Attach(v1::AttachRequest request) = 0;
   virtual absl::StatusOr<HeldLease> Claim(v1::ClaimRequest request) = 0;
   // Up to `count` leases of `bytes` bytes, as far as the daemon has them ready.
@@ -53,10 +65,13 @@ class LeaseSource {
   // The lease of `request` is filled in.
   virtual absl::Status Seal(const v1::GrantedLease& lease,
                             v1::SealRequest request) = 0;
-  // OK: it is no lease of this client's any more. `ticket`: 16 random bytes.
+  // The same. OK: it is no lease of this client's any more.
   virtual absl::Status MakeTicket(const v1::GrantedLease& lease,
-                                  const std::string& ticket,
-                                  absl::Duration ttl) = 0;
+                                  v1::MakeTicketRequest request) = 0;
+  // What others who attach to the buffer are to see as its size. Waits for the
+  // daemon; should it be away, the daemon is told later.
+  virtual absl::Status TellSize(const v1::GrantedLease& lease,
+                                uint64_t size_bytes) = 0;
 
   // Tells what lies idle in the lease cache. Does not wait.
   virtual void ReportIdle(const v1::IdleReport& idle) = 0;

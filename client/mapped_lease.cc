@@ -75,15 +75,24 @@ absl::Status MappedLease::MapSegment(PageState pages) {
   return AttachSegment(*calls, granted.path(), writable(), &segment, pages);
 }
 
-absl::Status MappedLease::Seal(v1::SealRequest request) {
-  // Nobody may get it from the lease cache.
+void MappedLease::Share(uint64_t size_bytes) {
   shared.store(true, std::memory_order_relaxed);
+  if (size_bytes == granted.size_bytes()) return;
+  // Should the daemon be away, the source tells it later.
+  source->TellSize(granted, size_bytes).IgnoreError();
+  granted.set_size_bytes(size_bytes);
+}
+
+absl::Status MappedLease::Seal(v1::SealRequest request) {
+  shared.store(true, std::memory_order_relaxed);
+  const uint64_t size_bytes = request.size_bytes();
   absl::Status sealed =
       RemapSegment(*calls, granted.path(), /*writable=*/false, segment);
   if (!sealed.ok()) return sealed;
   sealed = source->Seal(granted, std::move(request));
   if (sealed.ok()) {
     granted.set_sealed(true);
+    granted.set_size_bytes(size_bytes);
     granted.set_access(v1::ACCESS_READ_ONLY);
   } else if (!absl::IsUnavailable(sealed) &&
              !absl::IsDeadlineExceeded(sealed)) {
@@ -94,8 +103,8 @@ absl::Status MappedLease::Seal(v1::SealRequest request) {
   return sealed;
 }
 
-absl::Status MappedLease::MakeTicket(const std::string& ticket,
-                                     absl::Duration ttl, bool* given_up) {
+absl::Status MappedLease::MakeTicket(v1::MakeTicketRequest request,
+                                     bool* given_up) {
   *given_up = false;
   if (granted.sealed()) {
     return absl::FailedPreconditionError(
@@ -103,7 +112,7 @@ absl::Status MappedLease::MakeTicket(const std::string& ticket,
                      "\" is sealed: others attach to it by its name"));
   }
   absl::Status made = Unmap();
-  if (made.ok()) made = source->MakeTicket(granted, ticket, ttl);
+  if (made.ok()) made = source->MakeTicket(granted, std::move(request));
   *given_up = made.ok() || absl::IsUnavailable(made) ||
               absl::IsDeadlineExceeded(made);
   if (*given_up) return made;

@@ -11,12 +11,11 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
-#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "client/lease_source.h"
 #include "core/memory/populate.h"
 #include "core/memory/segment.h"
@@ -53,14 +52,18 @@ struct alignas(64) MappedLease {
   // The same, but does not wait for the daemon. `for_all_members`: see LeaseRef.
   void EndLater(bool for_all_members = false);
 
+  // The lease may have served a request for another size than the daemon knows,
+  // so each of these tells it: `request` has the size that its user asked for.
+  //
+  // Others may know the name from here on: no cache gets the lease.
+  void Share(uint64_t size_bytes);
   // Gives up the right to write and lets others attach. On error it can be
   // written to as before, unless it is not known what became of it.
   absl::Status Seal(v1::SealRequest request);
-  // Unmaps, and gives the lease up for the ticket of 16 random bytes. Where the
-  // daemon refuses, the lease stays, and is mapped anew, maybe elsewhere;
-  // `*given_up` tells whether there is a lease any more.
-  absl::Status MakeTicket(const std::string& ticket, absl::Duration ttl,
-                          bool* given_up);
+  // Unmaps, and gives the lease up for the ticket. Where the daemon refuses,
+  // the lease stays, and is mapped anew, maybe elsewhere; `*given_up` tells
+  // whether there is a lease any more.
+  absl::Status MakeTicket(v1::MakeTicketRequest request, bool* given_up);
 
   v1::LeaseRef ref() const;
   bool writable() const;

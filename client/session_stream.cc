@@ -150,7 +150,8 @@ bool SessionStream::TakeNextLocked(v1::SessionRequest* request) {
   flush_due_ &= !released_.empty() || idle_.has_value();
   if (outgoing_.empty() && !flush_due_) return false;
   request->Clear();
-  if (!outgoing_.empty()) {
+  // What is given back before a request is asked for is for it, or for others.
+  if (!outgoing_.empty() && released_.size() <= kMaxReleasesInMessage) {
     *request = std::move(outgoing_.front());
     outgoing_.pop_front();
   }

@@ -200,8 +200,9 @@ absl::StatusOr<SealRequest> FromProto(const v1::SealRequest& request) {
         gids.size(), " gids: at most ", Sharing::kMax,
         " of each; share it with a group"));
   }
-  return SealRequest{
-      *linger, {{uids.begin(), uids.end()}, {gids.begin(), gids.end()}}};
+  return SealRequest{*linger,
+                     {{uids.begin(), uids.end()}, {gids.begin(), gids.end()}},
+                     request.size_bytes()};
 }
 
 absl::StatusOr<LeaseId> TicketFromProto(const std::string& ticket) {

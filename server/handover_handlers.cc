@@ -48,8 +48,8 @@ absl::Status PoolHandlers::MakeTicket(HolderId holder,
   if (!ticket.ok()) return ticket.status();
   const absl::StatusOr<RequestedTtl> requested = TtlOf(request);
   if (!requested.ok()) return requested.status();
-  const absl::StatusOr<absl::Duration> ttl =
-      pool_.MakeTicket(holder, *lease, *ticket, *requested);
+  const absl::StatusOr<absl::Duration> ttl = pool_.MakeTicket(
+      holder, *lease, *ticket, *requested, request.size_bytes());
   if (!ttl.ok()) return ttl.status();
   *response->mutable_ttl() = ToProto(*ttl);
   return absl::OkStatus();

@@ -131,7 +131,7 @@ absl::Status PoolHandlers::Renew(HolderId holder,
       if (!ref.ok()) return ref.status();
       const absl::StatusOr<RequestedTtl> requested = TtlOf(renewal);
       if (!requested.ok()) return requested.status();
-      return pool_.Renew(holder, *ref, *requested);
+      return pool_.Renew(holder, *ref, *requested, renewal.size_bytes());
     }();
     v1::RenewResponse::Renewed* const renewed = response->add_renewed();
     *renewed->mutable_result() = ToProto(ttl.status());

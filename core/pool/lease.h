@@ -114,6 +114,8 @@ struct SealRequest {
   absl::Duration linger;
   // Others than its uid who may attach to it.
   Sharing share_with;
+  // What its user asked for last. 0: as it was.
+  uint64_t bytes = 0;
 };
 
 struct ClaimRequest {

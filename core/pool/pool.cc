@@ -70,7 +70,8 @@ void Pool::CountRefusedLocked(const absl::Status& status) {
 }
 
 absl::StatusOr<absl::Duration> Pool::Renew(HolderId holder, const LeaseRef& ref,
-                                           RequestedTtl requested) {
+                                           RequestedTtl requested,
+                                           uint64_t bytes) {
   const absl::StatusOr<absl::Duration> ttl = GrantedTtl(requested);
   if (!ttl.ok()) return ttl.status();
   const absl::Time now = clock_.Now();
@@ -94,6 +95,10 @@ absl::StatusOr<absl::Duration> Pool::Renew(HolderId holder, const LeaseRef& ref,
   }
   // Not earlier: as in AttachUncounted.
   if (*ttl > absl::ZeroDuration()) segments_.NoteDue(now + *ttl);
+  if (bytes > 0) {
+    const absl::Status resized = Resize(holder, ref, bytes);
+    if (!resized.ok()) return resized;
+  }
   return *ttl;
 }
 

@@ -167,14 +167,16 @@ class Pool {
   absl::Status Seal(HolderId holder, const LeaseRef& lease,
                     const SealRequest& request);
 
-  // Ends the lease, and keeps its buffer for whoever claims it with `ticket`, 16
-  // random bytes that the caller made, within the time to live, which is
+  // Ends the lease, and keeps its buffer for whoever claims it with `ticket`,
+  // 16 random bytes that the caller made, within the time to live, which is
   // returned. nullopt: kDefaultTicketTtl. OK if it has been made already.
+  // `bytes` as in SealRequest.
   static constexpr absl::Duration kDefaultTicketTtl = absl::Seconds(30);
   absl::StatusOr<absl::Duration> MakeTicket(HolderId holder,
                                             const LeaseRef& lease,
                                             const LeaseId& ticket,
-                                            RequestedTtl ttl);
+                                            RequestedTtl ttl,
+                                            uint64_t bytes = 0);
   // The lease that a ticket stands for, after the proof that nobody else has the
   // buffer.
   absl::StatusOr<LeaseGrant> Claim(HolderId holder,
@@ -195,9 +197,11 @@ class Pool {
   std::vector<absl::Status> Release(HolderId holder,
                                     absl::Span<const LeaseRef> leases,
                                     bool revoke);
-  // The time to live granted; zero: as long as the holder lives.
+  // The time to live granted; zero: as long as the holder lives. `bytes` as in
+  // SealRequest; ignored once others were told of the buffer's size, by a lease
+  // on it of their own.
   absl::StatusOr<absl::Duration> Renew(HolderId holder, const LeaseRef& lease,
-                                       RequestedTtl ttl);
+                                       RequestedTtl ttl, uint64_t bytes = 0);
   // Takes up a lease that `holder` has from an earlier daemon, and gives it a
   // full time to live, which is returned. One that is live already is renewed.
   // NOT_FOUND: its segment is gone. PERMISSION_DENIED: the lease or the segment
@@ -305,11 +309,20 @@ class Pool {
     LeaseTable::Buffer* buffer = nullptr;
     LeaseTable::Lease lease;
     Holder holder;
+    // What the buffer's size is to be, once that is committed.
+    uint64_t bytes = 0;
   };
+  // `bytes` as in SealRequest.
   absl::StatusOr<HandOver> BeginHandOverLocked(HolderId holder,
                                                const LeaseRef& ref,
+                                               uint64_t bytes,
                                                absl::string_view deed)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The record of `lease` on the buffer that is handed over.
+  static LeaseRecord RecordOf(const LeaseTable::Lease& lease,
+                              const HandOver& begun, const Holder& holder);
+  // Changes the size of a buffer that nobody else knows.
+  absl::Status Resize(HolderId holder, const LeaseRef& ref, uint64_t bytes);
   // The lease, if it lives still. The buffer stays pinned.
   const LeaseTable::Lease* EndHandOverLocked(const HandOver& begun)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -11,7 +11,8 @@
 namespace warmpool {
 
 absl::StatusOr<Pool::HandOver> Pool::BeginHandOverLocked(
-    HolderId holder, const LeaseRef& ref, absl::string_view deed) {
+    HolderId holder, const LeaseRef& ref, uint64_t bytes,
+    absl::string_view deed) {
   const absl::StatusOr<const LeaseTable::Lease*> found =
       table_.Find(holder, ref, /*as_admin=*/false);
   if (!found.ok()) return found.status();
@@ -35,6 +36,11 @@ absl::StatusOr<Pool::HandOver> Pool::BeginHandOverLocked(
         "buffer \"", buffer.name, "\" can't be ", deed, " while ",
         buffer.leases.size() - 1, " other leases on it are live"));
   }
+  if (bytes > buffer.segment.bytes()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "buffer \"", buffer.name, "\" can't be ", deed, " with ", bytes,
+        " bytes: its segment has ", buffer.segment.bytes()));
+  }
   // Of an attachment that is being granted, or another hand-over.
   if (buffer.pins > 0) {
     return absl::AbortedError(
@@ -43,7 +49,15 @@ absl::StatusOr<Pool::HandOver> Pool::BeginHandOverLocked(
   }
   table_.Pin(&buffer);
   buffer.handing_over = true;
-  return HandOver{&buffer, **found, *table_.FindHolder((*found)->holder)};
+  return HandOver{&buffer, **found, *table_.FindHolder((*found)->holder),
+                  bytes == 0 ? buffer.bytes : bytes};
+}
+
+LeaseRecord Pool::RecordOf(const LeaseTable::Lease& lease,
+                           const HandOver& begun, const Holder& holder) {
+  LeaseRecord record = RecordOf(lease, *begun.buffer, holder);
+  record.bytes = begun.bytes;
+  return record;
 }
 
 const LeaseTable::Lease* Pool::EndHandOverLocked(const HandOver& begun) {
@@ -76,14 +90,14 @@ absl::Status Pool::Seal(HolderId holder, const LeaseRef& ref,
         table_.Find(holder, ref, /*as_admin=*/false).value_or(nullptr);
     // Asked again, as its answer was lost.
     if (lease != nullptr && lease->buffer->sealed) return absl::OkStatus();
-    begun = BeginHandOverLocked(holder, ref, "sealed");
+    begun = BeginHandOverLocked(holder, ref, request.bytes, "sealed");
   }
   if (!begun.ok()) return begun.status();
   LeaseTable::Buffer* const buffer = begun->buffer;
   absl::Status status =
       directory_.Seal(&buffer->segment, request.share_with);
   if (status.ok()) {
-    LeaseRecord record = RecordOf(begun->lease, *buffer, begun->holder);
+    LeaseRecord record = RecordOf(begun->lease, *begun, begun->holder);
     record.access = Access::kReadOnly;
     record.sealed = true;
     record.linger = linger;
@@ -99,6 +113,7 @@ absl::Status Pool::Seal(HolderId holder, const LeaseRef& ref,
     if (status.ok() && lease == nullptr) status = EndedMeanwhile(ref.id);
     if (status.ok()) {
       table_.Seal(ref.id, request);
+      buffer->bytes = begun->bytes;
       PublishLocked(BufferEvents::Kind::kSealed, *buffer);
       ++counts_.sealed;
       wakes = waits_.TakeFor({buffer->name, buffer->uid, /*sealed=*/true});
@@ -106,6 +121,35 @@ absl::Status Pool::Seal(HolderId holder, const LeaseRef& ref,
   }
   UnpinAndReturn(buffer);
   Wake(wakes);
+  return status;
+}
+
+absl::Status Pool::Resize(HolderId holder, const LeaseRef& ref,
+                          uint64_t bytes) {
+  absl::StatusOr<HandOver> begun;
+  {
+    MutexLock lock(&mutex_);
+    const LeaseTable::Lease* const lease =
+        table_.Find(holder, ref, /*as_admin=*/false).value_or(nullptr);
+    if (lease == nullptr) return EndedMeanwhile(ref.id);
+    const LeaseTable::Buffer& buffer = *lease->buffer;
+    if (bytes == buffer.bytes || buffer.sealed || buffer.leases.size() > 1 ||
+        buffer.pins > 0 || !ChannelOf(buffer.name).empty()) {
+      return absl::OkStatus();
+    }
+    begun = BeginHandOverLocked(holder, ref, bytes, "renewed");
+  }
+  if (!begun.ok()) return begun.status();
+  LeaseTable::Buffer* const buffer = begun->buffer;
+  absl::Status status =
+      Replace(ref.id, RecordOf(begun->lease, *begun, begun->holder));
+  {
+    MutexLock lock(&mutex_);
+    const LeaseTable::Lease* const lease = EndHandOverLocked(*begun);
+    if (status.ok() && lease == nullptr) status = EndedMeanwhile(ref.id);
+    if (status.ok()) buffer->bytes = begun->bytes;
+  }
+  UnpinAndReturn(buffer);
   return status;
 }
 
@@ -124,7 +168,8 @@ absl::Status Pool::Replace(const LeaseId& replaced, LeaseRecord record) {
 absl::StatusOr<absl::Duration> Pool::MakeTicket(HolderId holder,
                                                 const LeaseRef& ref,
                                                 const LeaseId& ticket,
-                                                RequestedTtl requested) {
+                                                RequestedTtl requested,
+                                                uint64_t bytes) {
   const absl::StatusOr<absl::Duration> ttl =
       GrantedTtl(requested.value_or(kDefaultTicketTtl));
   if (!ttl.ok()) return ttl.status();
@@ -146,7 +191,7 @@ absl::StatusOr<absl::Duration> Pool::MakeTicket(HolderId holder,
       return absl::AlreadyExistsError(absl::StrCat(
           "ticket ", ticket.ToHex(), " was given before: make another"));
     }
-    begun = BeginHandOverLocked(holder, ref, "handed over by a ticket");
+    begun = BeginHandOverLocked(holder, ref, bytes, "handed over by a ticket");
   }
   if (!begun.ok()) return begun.status();
   LeaseTable::Buffer* const buffer = begun->buffer;
@@ -157,7 +202,7 @@ absl::StatusOr<absl::Duration> Pool::MakeTicket(HolderId holder,
   lease.kind = LeaseKind::kTicket;
   lease.warmth = Warmth::kWarm;
   const absl::Time expires_at = lease.expires_at;
-  absl::Status status = Replace(ref.id, RecordOf(lease, *buffer, PoolHolder()));
+  absl::Status status = Replace(ref.id, RecordOf(lease, *begun, PoolHolder()));
   const bool kept = status.ok();
   {
     MutexLock lock(&mutex_);
@@ -166,6 +211,7 @@ absl::StatusOr<absl::Duration> Pool::MakeTicket(HolderId holder,
     if (status.ok()) status = MayCommitLocked(holder, ticket);
     if (status.ok()) {
       ExchangeLocked(ref.id, std::move(lease));
+      buffer->bytes = begun->bytes;
       ++counts_.tickets;
     }
   }
@@ -269,7 +315,7 @@ absl::StatusOr<Pool::HandOver> Pool::BeginClaimLocked(const Holder& caller,
         absl::StrCat("the ticket is for a buffer of uid ",
                      (*found)->buffer->uid, ", not of uid ", caller.uid));
   }
-  return BeginHandOverLocked(kPoolHolder, {ticket, 0}, "claimed");
+  return BeginHandOverLocked(kPoolHolder, {ticket, 0}, /*bytes=*/0, "claimed");
 }
 
 absl::Status Pool::RenameForClaim(LeaseTable::Buffer* buffer) {

@@ -79,7 +79,14 @@ std::vector<v1::IdleReport> FakeLeaseSource::reports() const {
   return reports_;
 }
 
-absl::StatusOr<HeldLease> FakeLeaseSource::Lease(v1::LeaseRequest request) {
+absl::StatusOr<HeldLease> FakeLeaseSource::Lease(v1::LeaseRequest request,
+                                                 GiveBack give_back) {
+  {
+    MutexLock lock(&mutex_);
+    absl::StatusOr<HeldLease> held = LeaseLocked(request);
+    if (!absl::IsResourceExhausted(held.status())) return held;
+  }
+  give_back();
   MutexLock lock(&mutex_);
   return LeaseLocked(request);
 }
@@ -127,8 +134,12 @@ absl::Status FakeLeaseSource::Seal(const v1::GrantedLease&, v1::SealRequest) {
 }
 
 absl::Status FakeLeaseSource::MakeTicket(const v1::GrantedLease&,
-                                         const std::string&, absl::Duration) {
+                                         v1::MakeTicketRequest) {
   return absl::UnimplementedError("nobody makes tickets here");
+}
+
+absl::Status FakeLeaseSource::TellSize(const v1::GrantedLease&, uint64_t) {
+  return absl::UnimplementedError("nobody attaches here");
 }
 
 std::vector<HeldLease> FakeLeaseSource::LeaseAhead(uint64_t bytes,

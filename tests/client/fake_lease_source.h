@@ -50,7 +50,9 @@ class FakeLeaseSource final : public LeaseSource {
   uint64_t renewals() const;
   std::vector<v1::IdleReport> reports() const;
 
-  absl::StatusOr<HeldLease> Lease(v1::LeaseRequest request) override;
+  using LeaseSource::Lease;
+  absl::StatusOr<HeldLease> Lease(v1::LeaseRequest request,
+                                  GiveBack give_back) override;
   absl::StatusOr<HeldLease> Attach(v1::AttachRequest request) override;
   absl::StatusOr<HeldLease> Claim(v1::ClaimRequest request) override;
   std::vector<HeldLease> LeaseAhead(uint64_t bytes, size_t count) override;
@@ -60,8 +62,9 @@ class FakeLeaseSource final : public LeaseSource {
   absl::Status Seal(const v1::GrantedLease& lease,
                     v1::SealRequest request) override;
   absl::Status MakeTicket(const v1::GrantedLease& lease,
-                          const std::string& ticket,
-                          absl::Duration ttl) override;
+                          v1::MakeTicketRequest request) override;
+  absl::Status TellSize(const v1::GrantedLease& lease,
+                        uint64_t size_bytes) override;
   void ReportIdle(const v1::IdleReport& idle) override;
 
  private:

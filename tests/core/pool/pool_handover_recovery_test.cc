@@ -56,6 +56,38 @@ TEST_F(PoolHandoverRecoveryTest, ASealedBufferStaysSealed) {
               StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
+TEST_F(PoolHandoverRecoveryTest, TheSizeThatWasToldLastIsKept) {
+  const LeaseGrant sealed = LeaseOrDie(kAlice, 5'300'000, "sealed");
+  ASSERT_THAT(pool_->Seal(kAlice, {sealed.id, 0}, {{}, {}, 6'220'800}), IsOk());
+  const LeaseGrant renewed = LeaseOrDie(kAlice, 5'300'000, "renewed");
+  ASSERT_THAT(
+      pool_->Renew(kAlice, {renewed.id, 0}, absl::Seconds(7), 6'000'000),
+      IsOk());
+  const LeaseGrant given = LeaseOrDie(kAlice, 5'300'000);
+  ASSERT_THAT(pool_->MakeTicket(kAlice, {given.id, 0}, ticket_, std::nullopt,
+                                5'900'000),
+              IsOk());
+  EXPECT_EQ(Restart({kAlice, kBob}).leases, 3u);
+  EXPECT_EQ(Read("sealed")->bytes, 6'220'800u);
+  const absl::StatusOr<LeaseGrant> attached =
+      pool_->Attach(kBob, AttachTo("renewed"));
+  ASSERT_THAT(attached, IsOk());
+  EXPECT_EQ(attached->bytes, 6'000'000u);
+  EXPECT_EQ(Claim()->bytes, 5'900'000u);
+}
+
+TEST_F(PoolHandoverRecoveryTest, ASizeThatCantBeRecordedIsNotTold) {
+  const LeaseGrant lease = LeaseOrDie(kAlice, 5'300'000, "frames");
+  journal_calls_.FailNext(Call::kWrite, EIO);
+  EXPECT_THAT(pool_->Renew(kAlice, {lease.id, 0}, std::nullopt, 6'220'800),
+              testing::Not(IsOk()));
+  pool_->CheckInvariants();
+  EXPECT_EQ(pool_->ListAll().front().bytes, 5'300'000u);
+  ASSERT_THAT(pool_->Renew(kAlice, {lease.id, 0}, std::nullopt, 6'220'800),
+              IsOk());
+  EXPECT_EQ(pool_->ListAll().front().bytes, 6'220'800u);
+}
+
 TEST_F(PoolHandoverRecoveryTest, ReadersKeepItSealedWithoutItsProducer) {
   const LeaseGrant lease = LeaseOrDie(kAlice, 4096, "frames");
   ASSERT_THAT(Seal(lease), IsOk());

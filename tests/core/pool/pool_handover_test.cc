@@ -91,6 +91,54 @@ TEST_F(PoolHandoverTest, ASealedBufferIsAttachedToForReading) {
   EXPECT_THAT(Seal(kAlice, lease), IsOk()) << "a repetition";
 }
 
+// A holder may use a lease again, for another size, and tell of it later.
+TEST_F(PoolHandoverTest, WhatItsHolderAskedForLastIsTheSizeOfASealedBuffer) {
+  const LeaseGrant lease = LeaseOrDie(kAlice, 5'300'000, "frames");
+  SealRequest request;
+  request.bytes = lease.segment_bytes + 1;
+  EXPECT_THAT(pool_->Seal(kAlice, {lease.id, 0}, request),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("its segment has")));
+  request.bytes = 6'220'800;
+  const auto watch = pool_->Watch(kAlice, "", [] {}).value();
+  ASSERT_THAT(pool_->Seal(kAlice, {lease.id, 0}, request), IsOk());
+  EXPECT_EQ(Attach(kBob, Read("frames"))->bytes, 6'220'800u);
+  EXPECT_EQ(pool_->ListAll().front().bytes, 6'220'800u);
+  // The first tells where the stream begins.
+  (void)watch->Next();
+  EXPECT_EQ(watch->Next()->bytes, 6'220'800u);
+  request.bytes = 1;
+  EXPECT_THAT(pool_->Seal(kAlice, {lease.id, 0}, request), IsOk());
+  EXPECT_EQ(Attach(kBob, Read("frames"))->bytes, 6'220'800u)
+      << "a repetition changes nothing";
+}
+
+TEST_F(PoolHandoverTest, WhatItsHolderAskedForLastIsTheSizeOfAClaimedBuffer) {
+  const LeaseGrant lease = LeaseOrDie(kAlice, 5'300'000);
+  EXPECT_THAT(pool_->MakeTicket(kAlice, {lease.id, 0}, ticket_, std::nullopt,
+                                lease.segment_bytes + 1),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  ASSERT_THAT(pool_->MakeTicket(kAlice, {lease.id, 0}, ticket_, std::nullopt,
+                                6'220'800),
+              IsOk());
+  EXPECT_EQ(Claim(kBob)->bytes, 6'220'800u);
+}
+
+TEST_F(PoolHandoverTest, ARenewalTellsTheSizeBeforeOthersHaveTheBuffer) {
+  const LeaseGrant lease = LeaseOrDie(kAlice, 5'300'000, "frames");
+  EXPECT_THAT(pool_->Renew(kAlice, {lease.id, 0}, std::nullopt,
+                           lease.segment_bytes + 1),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  ASSERT_THAT(pool_->Renew(kAlice, {lease.id, 0}, std::nullopt, 6'220'800),
+              IsOk());
+  pool_->CheckInvariants();
+  EXPECT_EQ(Attach(kBob, AttachTo("frames"))->bytes, 6'220'800u);
+  ASSERT_THAT(pool_->Renew(kAlice, {lease.id, 0}, std::nullopt, 5'300'000),
+              IsOk());
+  EXPECT_EQ(Attach(kBob, AttachTo("frames"))->bytes, 6'220'800u)
+      << "others were told";
+}
+
 TEST_F(PoolHandoverTest, ABufferThatIsNotSealedIsNotRead) {
   LeaseOrDie(kAlice, 4096, "frames");
   EXPECT_THAT(Attach(kBob, Read("frames")),

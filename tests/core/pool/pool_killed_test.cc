@@ -1,5 +1,6 @@
-// A pool whose process is killed at any system call, while names of files change
-// hands: no acknowledged lease is lost, and no two holders get at one file.
+// A pool whose process is killed at any system call, while names of files
+// change hands: no acknowledged lease is lost, and no two holders get at one
+// file.
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -43,7 +44,7 @@ struct Seen {
     char path[256] = {};
   };
   Lease leases[kSlots];
-  // Ended, or about to end, as clients were told.
+  // Its time to live is over: it may have ended.
   bool expired = false;
   bool ticket_made = false;
   bool finished = false;
@@ -53,9 +54,9 @@ struct Seen {
 class Daemon {
  public:
   Daemon(const std::string& path, SystemCalls* calls) {
-    directory_ = SegmentDirectory::Open(path, "this test", calls,
-                                        &KernelRandom::Get())
-                     .value();
+    directory_ =
+        SegmentDirectory::Open(path, "this test", calls, &KernelRandom::Get())
+            .value();
     Journal::Replay replay;
     journal_ = Journal::Open(directory_->private_directory_fd(), "this boot",
                              Journal::Options(), calls, &replay)
@@ -65,9 +66,9 @@ class Daemon {
         directory_->FindLeftovers(SizeClasses(), &unknown).value();
     Pool::Options options;
     options.segments.batch.drain = UnmapBatch::Drain::kInline;
-    pool_ = std::make_unique<Pool>(directory_.get(), calls, &clock_,
-                                   &KernelRandom::Get(), options,
-                                   journal_.get());
+    pool_ =
+        std::make_unique<Pool>(directory_.get(), calls, &clock_,
+                               &KernelRandom::Get(), options, journal_.get());
     pool_->AddHolder({kAlice, 101, geteuid(), "alice", false, 11});
     pool_->AddHolder({kBob, 102, geteuid(), "bob", false, 12});
     EXPECT_THAT(journal_->Begin(), IsOk());
@@ -105,8 +106,8 @@ class Daemon {
         .status();
   }
   absl::StatusOr<LeaseGrant> Claim() {
-    return pool_->Claim(kBob, {RequestOf(kClaimed), ClientId(), kTicket,
-                               absl::ZeroDuration()});
+    return pool_->Claim(
+        kBob, {RequestOf(kClaimed), ClientId(), kTicket, absl::ZeroDuration()});
   }
 
   void Advance(absl::Duration duration) {
@@ -126,10 +127,10 @@ class Daemon {
   std::unique_ptr<Pool> pool_;
 };
 
-// Each lease's bytes are its own.
+// What each byte of a lease is.
 std::string StampOf(Slot slot) {
   // The claimer gets what was handed over.
-  return std::string(kBytes, 'a' + (slot == kClaimed ? kHanded : slot));
+  return std::string(1, 'a' + (slot == kClaimed ? kHanded : slot));
 }
 
 void Note(const absl::StatusOr<LeaseGrant>& grant, Slot slot, Seen* seen) {
@@ -138,25 +139,22 @@ void Note(const absl::StatusOr<LeaseGrant>& grant, Slot slot, Seen* seen) {
   std::strncpy(lease.path, grant->path.c_str(), sizeof(lease.path) - 1);
   if (slot != kClaimed) {
     const int fd = open(lease.path, O_RDWR | O_CLOEXEC);
-    const std::string stamp = StampOf(slot);
-    if (pwrite(fd, stamp.data(), stamp.size(), 0) !=
-        static_cast<ssize_t>(stamp.size())) {
-      _exit(1);
-    }
+    const std::string bytes(kBytes, StampOf(slot)[0]);
+    if (pwrite(fd, bytes.data(), kBytes, 0) != ssize_t{kBytes}) _exit(1);
     close(fd);
   }
   lease.granted = true;
 }
 
-std::string BytesAt(const char* path) {
+// What each byte of the file is.
+std::string StampAt(const std::string& path) {
   std::string bytes(kBytes, '\0');
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return "no file";
-  if (pread(fd, bytes.data(), kBytes, 0) != static_cast<ssize_t>(kBytes)) {
-    bytes = "short file";
-  }
+  const bool whole = pread(fd, bytes.data(), kBytes, 0) == ssize_t{kBytes};
   close(fd);
-  return bytes;
+  const bool uniform = bytes.find_first_not_of(bytes[0]) == std::string::npos;
+  return whole && uniform ? bytes.substr(0, 1) : "other bytes";
 }
 
 class PoolKilledTest : public testing::Test {
@@ -192,8 +190,7 @@ class PoolKilledTest : public testing::Test {
       if (!seen.leases[slot].granted) return;
       ASSERT_THAT(again, IsOk()) << "slot " << slot;
       EXPECT_EQ(again->path, seen.leases[slot].path) << "slot " << slot;
-      EXPECT_EQ(BytesAt(again->path.c_str()), StampOf(slot))
-          << "slot " << slot;
+      EXPECT_EQ(StampAt(again->path), StampOf(slot)) << "slot " << slot;
       EXPECT_TRUE(paths.insert(again->path).second) << again->path;
     };
     const absl::Duration forever = absl::ZeroDuration();
@@ -210,12 +207,12 @@ class PoolKilledTest : public testing::Test {
     const auto handed = next.Lease(kAlice, kHanded, forever);
     if (handed.ok()) {
       EXPECT_EQ(handed->path, seen.leases[kHanded].path);
-      EXPECT_EQ(BytesAt(handed->path.c_str()), StampOf(kHanded));
+      EXPECT_EQ(StampAt(handed->path), StampOf(kHanded));
       ASSERT_THAT(next.MakeTicket(handed->id), IsOk());
     }
     const auto claimed = next.Claim();
     ASSERT_THAT(claimed, IsOk());
-    EXPECT_EQ(BytesAt(claimed->path.c_str()), StampOf(kClaimed));
+    EXPECT_EQ(StampAt(claimed->path), StampOf(kClaimed));
     EXPECT_NE(claimed->path, seen.leases[kHanded].path)
         << "an expired writer may open it";
     expect_kept(kClaimed, claimed);
@@ -230,9 +227,9 @@ class PoolKilledTest : public testing::Test {
 };
 
 TEST_F(PoolKilledTest, AtAnySystemCallNoLeaseIsLostNorFileShared) {
-  Seen* const seen = static_cast<Seen*>(
-      mmap(nullptr, sizeof(Seen), PROT_READ | PROT_WRITE,
-           MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  Seen* const seen =
+      static_cast<Seen*>(mmap(nullptr, sizeof(Seen), PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   ASSERT_NE(seen, MAP_FAILED);
   uint64_t calls = 0;
   for (; !seen->finished; ++calls) {

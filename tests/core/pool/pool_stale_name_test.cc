@@ -1,6 +1,7 @@
-// A path outlives no lease: where a lease ends without its holder's own release,
-// he may have been stopped between the grant and opening the file, and may go on
-// at any time. By then the path must not lead to the next holder's pages.
+// A path outlives no lease: where a lease ends without its holder's own
+// release, he may have been stopped between the grant and opening the file, and
+// may go on at any time. By then the path must not lead to the next holder's
+// pages.
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -67,10 +68,10 @@ class PoolStaleNameTest : public PoolFixture {
 
   absl::StatusOr<LeaseGrant> HandOver(const LeaseGrant& lease) {
     const LeaseId ticket = random_.Next();
-    EXPECT_THAT(
-        pool_->MakeTicket(kAlice, {lease.id, 0}, ticket, std::nullopt), IsOk());
-    auto claimed = pool_->Claim(
-        kBob, {random_.Next(), ClientId(), ticket, std::nullopt});
+    EXPECT_THAT(pool_->MakeTicket(kAlice, {lease.id, 0}, ticket, std::nullopt),
+                IsOk());
+    auto claimed =
+        pool_->Claim(kBob, {random_.Next(), ClientId(), ticket, std::nullopt});
     pool_->CheckInvariants();
     return claimed;
   }

@@ -214,6 +214,9 @@ class SegmentDirectory final : public SegmentSource {
   void PutBack(const Segment& segment, int fd, bool keep);
   // As `open` returns. Where descriptors are lacking, the cache gives one up.
   int OpenWithRoom(absl::FunctionRef<int()> open);
+  // Of a sealed segment: that all its pages are there, so that no reader meets a
+  // SIGBUS. `for_others`: though its owner tries to hide that they are not.
+  absl::Status CheckPages(const Segment& segment, int fd, bool for_others);
   Verdict ProveOpen(const Segment& segment, int fd);
   // The part of it that comes after nobody else can open the file.
   Verdict Inspect(const Segment& segment, int fd);

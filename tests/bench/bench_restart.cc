@@ -9,8 +9,8 @@
 // pause; beside it the longest call of any of the twenty. A call that fails
 // ends the run with an error.
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
-#include <string>
 #include <vector>
 
 #include "absl/flags/flag.h"
@@ -18,12 +18,14 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "tests/e2e/crew_process.h"
+#include "tests/server/raw_client.h"
 #include "tests/support/daemon_process.h"
 #include "tests/support/runfile.h"
 
 ABSL_FLAG(int, restarts, 100, "Restarts of either kind");
 ABSL_FLAG(absl::Duration, pause, absl::Milliseconds(2),
           "Of each client between two rounds, but for the one that measures");
+ABSL_FLAG(int, leases, 0, "Leases of 4 KiB that another client has all the while");
 ABSL_FLAG(absl::Duration, apart, absl::Milliseconds(200),
           "How long each daemon serves before it is stopped");
 
@@ -83,8 +85,12 @@ uint64_t RestartOnce(bool planned, DaemonProcess* daemon, CrewProcess* crew,
 }
 
 int Run() {
-  DaemonProcess daemon({"--capacity_bytes=1GiB"},
+  DaemonProcess daemon({"--capacity_bytes=2GiB", "--default_ttl=0"},
                        testing::Runfile("server/warmpoold"));
+  testing::RawClient idle(daemon.target());
+  for (int i = 0; i < absl::GetFlag(FLAGS_leases); ++i) {
+    idle.MustLease(testing::RawClient::LeaseOf(1));
+  }
   CrewProcess crew(daemon.target(), absl::GetFlag(FLAGS_pause));
   Times planned;
   Times killed;

@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <utility>
@@ -126,6 +127,33 @@ TEST_F(RestartTest, WhoeverWaitsForABufferWaitsOnAtTheNextDaemon) {
   EXPECT_THAT(buffer.Seal(), IsOk());
   waiter.join();
   called_back.WaitForNotification();
+}
+
+TEST_F(RestartTest, WhoeverWaitsKeepsNoConnectionThatWasLost) {
+  const auto descriptors = [] {
+    const std::filesystem::directory_iterator open("/proc/self/fd");
+    return std::distance(begin(open), end(open));
+  };
+  const auto before = descriptors();
+  for (int i = 0; i < 5; ++i) {
+    const std::string name = absl::StrCat("awaited/", i);
+    absl::Notification called_back;
+    client_.AttachThen(name, {.wait = absl::Minutes(5)},
+                       [&](absl::StatusOr<Buffer> attached) {
+                         EXPECT_THAT(attached, IsOk());
+                         called_back.Notify();
+                       });
+    const auto waits = [&] { return Stats().leases().waiting_attaches() == 1; };
+    EXPECT_TRUE(Eventually(waits));
+    daemon_.Restart();
+    EXPECT_TRUE(Eventually(waits));
+    Buffer buffer = Lease(name, absl::ZeroDuration(), 'w');
+    EXPECT_THAT(buffer.Seal(), IsOk());
+    called_back.WaitForNotification();
+  }
+  // gRPC's own, such as those of a new thread, are fewer.
+  EXPECT_TRUE(Eventually([&] { return descriptors() <= before + 2; }))
+      << descriptors() - before;
 }
 
 TEST_F(RestartTest, TicketsAndSealedBuffersGoOnAtTheNextDaemon) {

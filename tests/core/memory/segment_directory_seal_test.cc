@@ -125,7 +125,7 @@ TEST_F(SegmentDirectorySealTest, AFileWithoutAllItsPagesCantBeSealed) {
             0);
   close(fd);
   EXPECT_THAT(Seal(), StatusIs(absl::StatusCode::kFailedPrecondition,
-                               HasSubstr("punched holes")));
+                               testing::HasSubstr("punched holes")));
   EXPECT_FALSE(segment_.sealed());
   EXPECT_EQ(Mode(), 0600u);
 }

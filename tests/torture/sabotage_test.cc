@@ -73,7 +73,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"double_grant",
              {"was granted pages with the stamps", "was granted, as lease",
               " has a page of ", "changed while a forked child",
-              "mapped without a lease"}},
+              "mapped without a lease", "mapped that was unlinked"}},
         Case{"leaked_file", {"the directory has"}},
         Case{"no_pages",
              {"ended by signal 7", " bytes in the directory",

@@ -53,7 +53,7 @@ const std::vector<std::string>& Losses() {
       "is lost", "not among the daemon's", "is not there", "does not linger",
       "can't attach", "was refused",
       // Of what was lost, given again.
-      "was granted generation"};
+      "was granted generation", "was granted, as lease"};
   return *losses;
 }
 

@@ -30,9 +30,12 @@ absl::Time Now() { return MonotonicClock::Get().Now(); }
 constexpr absl::string_view kEndedMeanwhile = "ended while this request";
 
 // The lease was granted, but had ended, or its segment was gone, before it was
-// mapped.
-bool CouldNotMap(const absl::Status& status) {
-  if (absl::StrContains(status.message(), kEndedMeanwhile)) return false;
+// mapped. What is said of `ticket`, which was to be claimed, is a refusal.
+bool CouldNotMap(const absl::Status& status, const std::string& ticket) {
+  if (absl::StrContains(status.message(), kEndedMeanwhile) ||
+      (!ticket.empty() && absl::StrContains(status.message(), ticket))) {
+    return false;
+  }
   return (absl::IsFailedPrecondition(status) || absl::IsNotFound(status)) &&
          (absl::StartsWith(status.message(), "segment ") ||
           absl::StartsWith(status.message(), "lease "));
@@ -202,10 +205,12 @@ void TortureClient::AttachTo(const Command& command) {
 TortureClient::Holding* TortureClient::Settle(const Report& asking,
                                               absl::StatusOr<Buffer> buffer,
                                               Manner manner,
-                                              const RandomId& stamper) {
+                                              const RandomId& stamper,
+                                              const std::string& ticket) {
   if (!buffer.ok()) {
     TellOfFailure(asking.request, buffer.status(),
-                  NoAnswer(buffer.status()) || CouldNotMap(buffer.status()));
+                  NoAnswer(buffer.status()) ||
+                      CouldNotMap(buffer.status(), ticket));
     return nullptr;
   }
   Holding& holding = held_.emplace_back();

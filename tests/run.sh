@@ -34,7 +34,7 @@ third_party/install.sh || give_up "the packages in third_party/debian_packages.t
 # Bazel never deletes anything from its disk cache (.bazelrc): what was used longest
 # ago goes once the cache is beyond 12 GiB.
 prune_cache() {
-  local cache="${HOME}/.cache/warmpool-bazel"
+  local cache=~/.cache/warmpool-bazel
   if [[ -d "${cache}" ]]; then
     find "${cache}" -type f -printf '%A@ %s %p\n' | sort --reverse --numeric-sort |
       awk '{ kept += $2 } kept > 12 * 2^30 { print $3 }' | xargs --no-run-if-empty rm -f

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
@@ -88,7 +87,9 @@ absl::Status CheckProof(SystemCalls& calls, int directory_fd,
       openat(directory_fd, kScratchName, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   const int opening_error = errno;
   unlinkat(directory_fd, kScratchName, 0);
-  absl::Cleanup close_second = [second] { if (second >= 0) close(second); };
+  const int while_open_elsewhere =
+      given < 0 || second < 0 ? 0 : TryLease(calls, fd, owner);
+  if (second >= 0) close(second);
   if (given == -EINVAL) {
     return absl::FailedPreconditionError(absl::StrCat(
         "this daemon serves several uids, but its user namespace has no uid ",
@@ -102,8 +103,6 @@ absl::Status CheckProof(SystemCalls& calls, int directory_fd,
     return MissingCapability("open a file of", owner, opening_error,
                              "CAP_DAC_OVERRIDE");
   }
-  const int while_open_elsewhere = TryLease(calls, fd, owner);
-  std::move(close_second).Invoke();
   return Judge(path, owner, while_open_elsewhere, TryLease(calls, fd, owner));
 }
 

@@ -23,11 +23,13 @@ lease = pool.Lease(warmpool_pb2.LeaseRequest(
 
 with open(lease.path, "r+b", buffering=0) as segment:
     mapping = mmap.mmap(segment.fileno(), lease.mapped_bytes)
-frame = np.ndarray((1080, 1920, 3), np.uint8, buffer=mapping)
+frame = np.frombuffer(mapping, np.uint8, count=lease.size_bytes).reshape(1080, 1920, 3)
 frame[...] = np.arange(1080 * 1920 * 3).reshape(frame.shape) % 251
 total = int(frame.sum())
 
-# Sealed is what nobody has mapped for writing: the view goes first, then the mapping.
+# Sealed is what nobody has mapped for writing: the views go first, then the mapping.
+# np.frombuffer has it that close() raises BufferError while a view is left; of an
+# np.ndarray(buffer=mapping) the mapping knows nothing, and the next access is a crash.
 del frame
 mapping.close()
 ref = warmpool_pb2.LeaseRef(lease_id=lease.lease_id, generation=lease.generation)

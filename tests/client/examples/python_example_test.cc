@@ -82,6 +82,18 @@ TEST_F(PythonExampleTest, TheConsumerSumsUpWhatPythonWrote) {
   EXPECT_THAT(result.out, HasSubstr(kExpected));
 }
 
+TEST_F(PythonExampleTest, AViewThatIsForgottenIsAnExceptionAndNoCrash) {
+  for (
+      const std::string edit :
+      {R"(s|client/examples/producer.py|<(sed "/^del frame/d" &)|)",
+       // Of a part of it.
+       R"(s|client/examples/producer.py|<(sed "s/^del/top = frame[0]; del/" &)|)"}) {
+    const ToolResult result = RunCommands("/^bazel/d; " + edit);
+    EXPECT_EQ(result.exit_code, 1) << result.err;
+    EXPECT_THAT(result.err, HasSubstr("BufferError: cannot close exported"));
+  }
+}
+
 TEST_F(PythonExampleTest, EveryByteIsWhatPythonWrote) {
   absl::StatusOr<Client> pool = Client::Connect(daemon_.target());
   ASSERT_TRUE(pool.ok()) << pool.status();

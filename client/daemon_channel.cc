@@ -56,14 +56,19 @@ bool DaemonChannel::CameFromTheDaemon(const grpc::Status& status) {
 
 DaemonChannel::DaemonChannel(const std::string& target,
                              const std::string& socket_path,
-                             SessionStream::Options session)
+                             SessionStream::Options session,
+                             const TrustedPeers& trusted)
     : target_(target),
       socket_path_(socket_path),
       made_by_(getpid()),
       mark_(ForkGuard::Get().Mark()),
-      channel_(MakeLocalChannel(socket_path)),
-      stub_(v1::MemoryPool::NewStub(channel_)),
-      session_(stub_.get(), &MonotonicClock::Get(), std::move(session)),
+      connector_(socket_path, trusted),
+      session_(
+          [this] {
+            const std::shared_ptr<DaemonLink> link = connector_.Current();
+            return std::shared_ptr<Stub>(link, &link->stub());
+          },
+          &MonotonicClock::Get(), std::move(session)),
       socket_seen_(IdentityOfSocket(socket_path)) {}
 
 absl::Status DaemonChannel::CheckProcess() const {
@@ -74,10 +79,17 @@ absl::Status DaemonChannel::CheckProcess() const {
 }
 
 absl::Status DaemonChannel::WaitForDaemon(absl::Duration deadline) {
-  if (channel_->WaitForConnected(GrpcDeadline(deadline))) {
-    return absl::OkStatus();
-  }
+  const absl::Status connected =
+      connector_.Get(MonotonicClock::Get().Now() + deadline, /*wait=*/true)
+          .status();
+  if (connected.ok() || absl::IsPermissionDenied(connected)) return connected;
   return Unreachable(Within(deadline));
+}
+
+absl::StatusOr<std::shared_ptr<DaemonLink>> DaemonChannel::Link(
+    absl::Duration patience) {
+  return connector_.Get(MonotonicClock::Get().Now() + patience,
+                        /*wait=*/false);
 }
 
 absl::Status DaemonChannel::Call(
@@ -87,8 +99,16 @@ absl::Status DaemonChannel::Call(
   const Clock& clock = MonotonicClock::Get();
   const absl::Time end = clock.Now() + effort->deadline;
   for (int tries = 1;; ++tries) {
-    const grpc::Status status =
-        call({.deadline = end, .wait_for_daemon = effort->wait_for_daemon});
+    const absl::StatusOr<std::shared_ptr<DaemonLink>> link =
+        connector_.Get(end, effort->wait_for_daemon);
+    grpc::Status status(effort->wait_for_daemon
+                            ? grpc::StatusCode::DEADLINE_EXCEEDED
+                            : grpc::StatusCode::UNAVAILABLE,
+                        "no connection");
+    if (link.ok()) {
+      status = call({.deadline = end, .stub = &(*link)->stub()});
+      if (ConnectionWasLost(status)) connector_.NoteLost(*link);
+    }
     effort->lost |= ConnectionWasLost(status);
     const absl::Duration backoff = Backoff();
     if (!effort->repeat || !IsWorthRepeating(status) || tries == kMaxTries ||
@@ -106,7 +126,6 @@ absl::Status DaemonChannel::Call(
 }
 
 void DaemonChannel::Prepare(const Try& one, grpc::ClientContext* context) {
-  context->set_wait_for_ready(one.wait_for_daemon);
   context->set_deadline(
       GrpcDeadline(one.deadline - MonotonicClock::Get().Now()));
 }
@@ -120,13 +139,6 @@ absl::StatusOr<v1::SessionReply> DaemonChannel::AskInSession(
   const absl::Time waits_until =
       MonotonicClock::Get().Now() + DurationFromWire(request.attach().wait());
   const absl::Status status = Call(effort, [&](const Try& one) {
-    // A Session that is opened without a connection fails at once.
-    if (one.wait_for_daemon &&
-        channel_->GetState(/*try_to_connect=*/true) != GRPC_CHANNEL_READY &&
-        !channel_->WaitForConnected(
-            GrpcDeadline(one.deadline - MonotonicClock::Get().Now()))) {
-      return grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "no connection");
-    }
     v1::SessionRequest asked = request;
     if (waits) {
       const absl::Duration left = waits_until - MonotonicClock::Get().Now();
@@ -149,8 +161,7 @@ absl::StatusOr<v1::SessionReply> DaemonChannel::AskInSession(
 }
 
 bool DaemonChannel::NoticeLoss() {
-  const bool connected =
-      channel_->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_READY;
+  const bool connected = connector_.connected();
   const SocketIdentity identity = IdentityOfSocket(socket_path_);
   MutexLock lock(&mutex_);
   // None while a daemon is away.
@@ -168,7 +179,7 @@ absl::Status DaemonChannel::Explain(const grpc::Status& status,
     return Unreachable(absl::StrCat(" (", status.error_message(), ")"));
   }
   if (!late) return StatusFromGrpc(status);
-  if (channel_->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY) {
+  if (!connector_.connected()) {
     return Unreachable(Within(deadline));
   }
   return absl::DeadlineExceededError(absl::StrCat(
@@ -176,9 +187,9 @@ absl::Status DaemonChannel::Explain(const grpc::Status& status,
 }
 
 absl::Status DaemonChannel::Unreachable(absl::string_view cause) const {
-  return absl::UnavailableError(
-      absl::StrCat("no daemon answers at ", target_, cause, ": ",
-                   DescribeSocket(socket_path_), "; warmpoold must run there"));
+  return absl::UnavailableError(absl::StrCat("no daemon answers at ", target_,
+                                             cause, ": ", connector_.WhyNot(),
+                                             "; warmpoold must run there"));
 }
 
 }  // namespace warmpool

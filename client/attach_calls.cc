@@ -135,6 +135,9 @@ void AttachCalls::Finish(const std::shared_ptr<Call>& call,
   }
   call->done(std::move(outcome));
   MutexLock lock(&mutex_);
+  // Its callback has the call, which would keep itself, and with its context the
+  // connection that was lost.
+  call->pause.reset();
   calls_.erase(call);
   if (calls_.empty()) ended_.NotifyAll();
 }

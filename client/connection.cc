@@ -182,7 +182,9 @@ HeldLease Connection::Hold(const std::string& request_id,
                            v1::GrantedLease granted, absl::Time asked) {
   HeldLease held;
   held.fate = known_.Granted(request_id, granted);
-  KeepRenewed(granted, DurationFromWire(granted.ttl()), asked);
+  if (!held.fate->ended) {
+    KeepRenewed(granted, DurationFromWire(granted.ttl()), asked);
+  }
   held.granted = std::move(granted);
   held.asked = asked;
   return held;

@@ -16,15 +16,21 @@
 namespace warmpool {
 namespace {
 
-// Between a lost connection and the next try. Random, so that the clients of a
-// daemon that was killed do not all come back at the same moment.
-constexpr absl::Duration kMinBackoff = absl::Milliseconds(50);
-constexpr absl::Duration kMaxBackoff = absl::Milliseconds(250);
+// Between a lost connection and the next try: at random between a half of it and
+// all of it, so that the clients of a daemon that was killed do not all come back
+// at the same moment, and doubled with every try. The first is short: what takes
+// time is the start of the next daemon, and that is waited for otherwise.
+constexpr absl::Duration kFirstBackoff = absl::Milliseconds(20);
+constexpr absl::Duration kLongestBackoff = absl::Milliseconds(250);
 
-absl::Duration Backoff() {
+absl::Duration AtRandom(absl::Duration backoff) {
   absl::BitGen random;
-  return kMinBackoff +
-         absl::Uniform(random, 0.0, 1.0) * (kMaxBackoff - kMinBackoff);
+  return backoff * absl::Uniform(random, 0.5, 1.0);
+}
+
+bool IsDraining(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+         absl::StrContains(status.error_message(), "draining");
 }
 
 std::string Within(absl::Duration deadline) {
@@ -41,11 +47,11 @@ std::string Within(absl::Duration deadline) {
 bool DaemonChannel::ConnectionWasLost(const grpc::Status& status) {
   if (status.error_code() == grpc::StatusCode::CANCELLED) return true;
   return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
-         !absl::StrContains(status.error_message(), "draining");
+         !IsDraining(status);
 }
 
 bool DaemonChannel::IsWorthRepeating(const grpc::Status& status) {
-  return ConnectionWasLost(status) ||
+  return ConnectionWasLost(status) || IsDraining(status) ||
          status.error_code() == grpc::StatusCode::ABORTED;
 }
 
@@ -98,7 +104,11 @@ absl::Status DaemonChannel::Call(
   if (!process.ok()) return process;
   const Clock& clock = MonotonicClock::Get();
   const absl::Time end = clock.Now() + effort->deadline;
-  for (int tries = 1;; ++tries) {
+  absl::Duration longest = kFirstBackoff;
+  int tries = 0;
+  // What a draining daemon said, if it did.
+  grpc::Status refused;
+  for (;;) {
     const absl::StatusOr<std::shared_ptr<DaemonLink>> link =
         connector_.Get(end, effort->wait_for_daemon);
     grpc::Status status(effort->wait_for_daemon
@@ -110,7 +120,13 @@ absl::Status DaemonChannel::Call(
       if (ConnectionWasLost(status)) connector_.NoteLost(*link);
     }
     effort->lost |= ConnectionWasLost(status);
-    const absl::Duration backoff = Backoff();
+    if (IsDraining(status)) {
+      refused = status;
+    } else {
+      ++tries;
+    }
+    const absl::Duration backoff = AtRandom(longest);
+    longest = std::min(longest * 2, kLongestBackoff);
     if (!effort->repeat || !IsWorthRepeating(status) || tries == kMaxTries ||
         clock.Now() + backoff >= end) {
       const bool heard = CameFromTheDaemon(status);
@@ -118,7 +134,11 @@ absl::Status DaemonChannel::Call(
       if (heard || effort->wait_for_daemon) silent_ = !heard;
       effort->answered =
           heard && status.error_code() != grpc::StatusCode::ABORTED;
-      return Explain(status, effort->deadline);
+      // The last of many tries may have had no time.
+      const bool late =
+          status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
+      return Explain(late && !refused.ok() ? refused : status,
+                     effort->deadline);
     }
     absl::SleepFor(backoff);
     effort->repeated = true;

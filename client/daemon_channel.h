@@ -45,7 +45,8 @@ class DaemonChannel {
     absl::Duration deadline;
     // Waits for a daemon that is not there (starting, restarting).
     bool wait_for_daemon = true;
-    // Tries again, as often as kMaxTries, if the connection is lost.
+    // Tries again, as often as kMaxTries, if the connection is lost; and until the
+    // deadline with a daemon that drains, for the next may come in time.
     bool repeat = true;
 
     // Set by the call:
@@ -112,6 +113,7 @@ class DaemonChannel {
   // What the status of one try tells.
   static bool ConnectionWasLost(const grpc::Status& status);
   // ABORTED: the try whose connection was lost is still under way in the daemon.
+  // A daemon that drains: its successor may grant what it does not.
   static bool IsWorthRepeating(const grpc::Status& status);
   // The daemon was heard of.
   static bool CameFromTheDaemon(const grpc::Status& status);

@@ -27,7 +27,7 @@ class DaemonConnector {
  public:
   // Between two tries to connect while no daemon is there. A try takes
   // microseconds.
-  static constexpr absl::Duration kRetry = absl::Milliseconds(20);
+  static constexpr absl::Duration kRetry = absl::Milliseconds(10);
 
   DaemonConnector(std::string socket_path, const TrustedPeers& trusted);
 

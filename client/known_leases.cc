@@ -12,22 +12,36 @@ void KnownLeases::Begin(const std::string& request_id) {
 std::shared_ptr<const LeaseFate> KnownLeases::Granted(
     const std::string& request_id, const v1::GrantedLease& granted) {
   MutexLock lock(&mutex_);
-  in_flight_.erase(request_id);
   Entry& entry = leases_[granted.lease_id()];
   entry = Entry{{granted, request_id},
                 absl::OkStatus(),
                 std::make_shared<LeaseFate>()};
+  const auto early = std::find_if(
+      early_verdicts_.begin(), early_verdicts_.end(),
+      [&](const EarlyVerdict& early) {
+        return early.lease_id == granted.lease_id();
+      });
+  if (early != early_verdicts_.end()) {
+    entry.verdict = early->verdict;
+    entry.fate->ended = true;
+  }
+  EndRequestLocked(request_id);
   return entry.fate;
+}
+
+void KnownLeases::EndRequestLocked(const std::string& request_id) {
+  in_flight_.erase(request_id);
+  if (in_flight_.empty()) early_verdicts_.clear();
 }
 
 void KnownLeases::Refused(const std::string& request_id) {
   MutexLock lock(&mutex_);
-  in_flight_.erase(request_id);
+  EndRequestLocked(request_id);
 }
 
 void KnownLeases::GivenUp(const std::string& request_id, absl::Time now) {
   MutexLock lock(&mutex_);
-  in_flight_.erase(request_id);
+  EndRequestLocked(request_id);
   in_doubt_[request_id] = now + kDoubtFor;
 }
 
@@ -88,9 +102,13 @@ void KnownLeases::Lose(const std::string& lease_id,
                        const absl::Status& verdict) {
   MutexLock lock(&mutex_);
   const auto found = leases_.find(lease_id);
-  if (found == leases_.end()) return;
-  found->second.verdict = verdict;
-  found->second.fate->ended = true;
+  if (found != leases_.end()) {
+    found->second.verdict = verdict;
+    found->second.fate->ended = true;
+  } else if (!in_flight_.empty()) {
+    early_verdicts_.push_back({lease_id, verdict});
+    if (early_verdicts_.size() > kEarlyVerdicts) early_verdicts_.pop_front();
+  }
 }
 
 absl::Status KnownLeases::VerdictOn(const std::string& lease_id) const {

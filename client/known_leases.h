@@ -76,7 +76,10 @@ class KnownLeases {
   // The live ones whose size the daemon may not know.
   std::vector<Known> WithUntoldSize() const;
 
-  // The daemon's `verdict` is that a lease has ended.
+  // The daemon's `verdict` is that a lease has ended. It may arrive before its
+  // grant was taken in: while requests are in flight, the last kEarlyVerdicts on
+  // leases that are not known are kept for that.
+  static constexpr size_t kEarlyVerdicts = 1024;
   void Lose(const std::string& lease_id, const absl::Status& verdict);
   // The verdict on a lost lease; OK for any other.
   absl::Status VerdictOn(const std::string& lease_id) const;
@@ -110,6 +113,13 @@ class KnownLeases {
     std::shared_ptr<LeaseFate> fate;
     bool size_untold = false;
   };
+  struct EarlyVerdict {
+    std::string lease_id;
+    absl::Status verdict;
+  };
+
+  void EndRequestLocked(const std::string& request_id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable Mutex mutex_;
   // By lease id.
@@ -117,6 +127,8 @@ class KnownLeases {
   // The oldest first.
   std::deque<std::string> dropped_for_all_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<std::string> in_flight_ ABSL_GUARDED_BY(mutex_);
+  // The oldest first. None while no request is in flight.
+  std::deque<EarlyVerdict> early_verdicts_ ABSL_GUARDED_BY(mutex_);
   // Until when each may be missing from the lists.
   absl::flat_hash_map<std::string, absl::Time> in_doubt_
       ABSL_GUARDED_BY(mutex_);

@@ -23,6 +23,7 @@ absl::Status CheckGrant(const v1::GrantedLease& granted) {
                    " bytes in a segment of ", granted.mapped_bytes()));
 }
 
+// An older daemon gives the next lease the same file.
 bool MayHaveExpired(const v1::GrantedLease& granted, absl::Time asked) {
   const absl::Duration ttl = DurationFromWire(granted.ttl());
   return ttl > absl::ZeroDuration() &&
@@ -49,7 +50,8 @@ absl::StatusOr<std::unique_ptr<MappedLease>> MappedLease::Map(
                                    ? PageState::kReserved
                                    : PageState::kWritten);
   }
-  if (mapped.ok() && MayHaveExpired(lease->granted, asked)) {
+  if (mapped.ok() &&
+      (lease->fate->ended || MayHaveExpired(lease->granted, asked))) {
     mapped = lease->source->Renew(lease->granted);
   }
   if (mapped.ok()) return lease;

@@ -7,7 +7,7 @@
 //
 // Everything returns absl::Status; every call but WatchStats and WatchBuffers has
 // a deadline, until which it also waits for a daemon that is restarting. UNAVAILABLE: no
-// daemon answered, or it is draining; DEADLINE_EXCEEDED: it is there, but
+// daemon answered, or it drains until then; DEADLINE_EXCEEDED: it is there, but
 // silent. A lost connection is made up for: the call is repeated.
 //
 // A daemon that restarts, in order or killed, costs no lease: buffers stay
@@ -194,8 +194,8 @@ class Client {
   // caches of all clients. Only for uid 0 and the daemon's uid.
   absl::StatusOr<v1::TrimResponse> Trim();
 
-  // Drains and stops the daemon; revokes every lease first if `revoke`. Only
-  // for uid 0 and the daemon's uid.
+  // Stops the daemon; revokes every lease first if `revoke`. Only for uid 0 and
+  // the daemon's uid.
   absl::StatusOr<v1::ShutdownResponse> Shutdown(bool revoke);
 
   // Sets how much the daemon logs, or just tells it (UNSPECIFIED). Only for uid 0

@@ -1,5 +1,6 @@
 #include "server/connection_table.h"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <utility>
@@ -80,6 +81,14 @@ void ConnectionTable::ForgetClosed() {
       closing_.push_back(closing);
     } else {
       connections_.erase(it);
+    }
+  }
+}
+
+void ConnectionTable::ShutDownAll() const {
+  for (const auto& [number, connection] : connections_) {
+    if (connection.watch.valid()) {
+      shutdown(connection.watch.get(), SHUT_RDWR);
     }
   }
 }

@@ -61,6 +61,9 @@ class ConnectionTable {
   // at a few at a time: call it wherever some may be.
   void ForgetClosed();
 
+  // Shuts down (shutdown(2)) all that are not over. What was sent arrives.
+  void ShutDownAll() const;
+
   size_t CountOf(uid_t uid) const;
   // Entries, those of connections that are over included.
   size_t size() const { return connections_.size(); }

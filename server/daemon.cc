@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <utility>
 #include <vector>
 
@@ -48,6 +49,15 @@ size_t RaiseDescriptorLimit() {
   return DescriptorsForSegments(raised ? limit.rlim_max : before);
 }
 
+// Pidfds of processes that were found again leave an eighth of all descriptors
+// to connections, so that those processes can come back.
+int RecoveredDescriptorsEnd() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return INT_MAX;
+  return static_cast<int>(
+      std::min<rlim_t>(limit.rlim_cur - limit.rlim_cur / 8, INT_MAX));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Create(
@@ -57,8 +67,11 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Create(
   if (!status.ok()) return status;
   status = daemon->MakePool();
   if (!status.ok()) return status;
-  status = daemon->StartServing();
+  status = daemon->Listen();
   if (!status.ok()) return status;
+  status = daemon->TakeOver();
+  if (!status.ok()) return status;
+  daemon->StartServing();
   return daemon;
 }
 
@@ -83,6 +96,9 @@ Daemon::~Daemon() {
   StopServing();
   // One that did not get as far as to know the leases has none to judge by.
   if (recovered_ && pool_->stats().live_leases == 0) pool_->EndJournal();
+  for (Segment& segment : leftovers_) {
+    UnmapBatch(&calls_, {UnmapBatch::Drain::kInline}).LetGo(std::move(segment));
+  }
 }
 
 absl::Status Daemon::OpenDirectory() {
@@ -118,9 +134,15 @@ absl::Status Daemon::OpenDirectory() {
   absl::StatusOr<std::unique_ptr<Journal>> journal =
       Journal::Open(directory_->private_directory_fd(), BootId(),
                     Journal::Options(), &journal_calls_, &replay_);
-  if (!journal.ok()) return journal.status();
+  if (!journal.ok()) return InPrivate(journal.status());
   journal_ = *std::move(journal);
   return absl::OkStatus();
+}
+
+absl::Status Daemon::InPrivate(const absl::Status& status) const {
+  return absl::Status(
+      status.code(),
+      absl::StrCat(directory_->path(), "/private: ", status.message()));
 }
 
 void Daemon::LogHugePages() {
@@ -147,22 +169,12 @@ void Daemon::LogHugePages() {
 absl::Status Daemon::MakePool() {
   const absl::Status watched = MakeHolders();
   if (!watched.ok()) return watched;
-  std::vector<std::string> unknown;
   absl::StatusOr<std::vector<Segment>> found = directory_->FindLeftovers(
-      SizeClasses(options_.pool.segments.max_segment_bytes), &unknown);
+      SizeClasses(options_.pool.segments.max_segment_bytes), &unknown_);
   if (!found.ok()) return found.status();
-  std::vector<Segment> leftovers = *std::move(found);
+  leftovers_ = *std::move(found);
   uint64_t held = directory_->overhead_bytes();
-  for (const Segment& segment : leftovers) {
-    held += segment.bytes();
-    if (!segment.set_aside() || segment.was_opened()) continue;
-    spdlog::warn("unknown file, ended once nobody has it file={} bytes={}",
-                 LogValue(directory_->PathOf(segment)), segment.bytes());
-  }
-  for (const std::string& name : unknown) {
-    spdlog::warn("not a segment, left alone file={}",
-                 LogValue(absl::StrCat(directory_->path(), "/", name)));
-  }
+  for (const Segment& segment : leftovers_) held += segment.bytes();
 
   Pool::Options pool = options_.pool;
   pool.quota = options_.uid_quota;
@@ -176,6 +188,7 @@ absl::Status Daemon::MakePool() {
       std::min(pool.segments.capacity_bytes / kStockShare, kMostStock));
   // One word for both: an idle daemon gives its memory back.
   pool.segments.stock.decay = pool.segments.bigcache.decay;
+  makes_stock_ = pool.segments.stock.max_bytes > 0;
   pool.segments.batch.drain = UnmapBatch::Drain::kIdly;
   pool.segments.on_stock_wanted = [this] { stocker_.Wake(); };
   pool.segments.overhead_bytes = directory_->overhead_bytes();
@@ -192,12 +205,6 @@ absl::Status Daemon::MakePool() {
   };
   pool_ = std::make_unique<Pool>(directory_.get(), &calls_, &clock_, &random_,
                                  pool, journal_.get());
-  const absl::Status recovered = RecoverLeases(
-      replay_, std::move(leftovers), holders_.get(), pool_.get());
-  if (!recovered.ok()) return recovered;
-  replay_ = Journal::Replay();
-  recovered_ = true;
-  memory_pressure_.Start();
   stats_ = std::make_unique<StatsSource>(
       StatsSource::Deps{.clock = &clock_,
                         .pool = pool_.get(),
@@ -206,19 +213,43 @@ absl::Status Daemon::MakePool() {
                         .memory_pressure = &memory_pressure_,
                         .sessions = &hub_,
                         .rpcs = &rpc_stats_});
-  maintenance_.Start([this] {
-    const absl::Time next = pool_->Tick();
-    return std::min({next, memory_pressure_.Look(), stats_->Look()});
-  });
-  if (pool.segments.stock.max_bytes > 0) {
-    stocker_.Start([this](SegmentPool::StepRunner run_step) {
-      return pool_->MakeStock(run_step);
-    });
-  }
   spdlog::info("pool ready shm_dir={} capacity={} free={}",
                LogValue(directory_->path()),
                LogValue(FormatByteSize(pool.segments.capacity_bytes)),
                LogValue(FormatByteSize(directory_->FreeBytes().value_or(0))));
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::TakeOver() {
+  const absl::Status begun = journal_->Begin();
+  if (!begun.ok()) return InPrivate(begun);
+  if (!replay_.damage.empty()) {
+    const absl::Status& kept = journal_->kept_aside();
+    spdlog::error(
+        "journal damaged, leases after the damage are recovered only if their "
+        "clients assert them reason={} kept={}",
+        LogValue(replay_.damage),
+        LogValue(kept.ok() ? absl::StrCat(directory_->path(), "/private/",
+                                          Journal::kDamagedName)
+                           : ""));
+    if (!kept.ok()) {
+      spdlog::error("damaged journal could not be kept reason={}",
+                    LogValue(kept.message()));
+    }
+  }
+  for (const Segment& segment : leftovers_) {
+    if (!SegmentDirectory::IsStray(segment)) continue;
+    spdlog::warn("unknown file, ended once nobody has it file={} bytes={}",
+                 LogValue(directory_->PathOf(segment)), segment.bytes());
+  }
+  for (const std::string& name : unknown_) {
+    spdlog::warn("not a segment, left alone file={}",
+                 LogValue(absl::StrCat(directory_->path(), "/", name)));
+  }
+  RecoverLeases(replay_, std::exchange(leftovers_, {}), holders_.get(),
+                pool_.get());
+  replay_ = Journal::Replay();
+  recovered_ = true;
   return absl::OkStatus();
 }
 
@@ -244,50 +275,67 @@ absl::Status Daemon::MakeHolders() {
   if (!admission.ok()) return admission.status();
   absl::StatusOr<std::unique_ptr<HolderRegistry>> holders =
       HolderRegistry::Create(
-          &KernelPeerSource::Get(), &clock_,
+          options_.peers != nullptr ? options_.peers : &KernelPeerSource::Get(),
+          &clock_,
           {.admission = *admission,
            .max_connections_per_uid = options_.max_connections_per_uid,
            .grace = std::max(options_.pool.default_ttl, kShortestGrace),
-           .on_added = [this](const Holder& holder) {
-             spdlog::debug("holder added holder={} pid={} uid={} command={}",
-                           holder.id, holder.pid, holder.uid,
-                           LogValue(holder.command));
-             pool_->AddHolder(holder);
-           },
+           .recovered_end = RecoveredDescriptorsEnd(),
+           .on_added =
+               [this](const Holder& holder) {
+                 spdlog::debug(
+                     "holder added holder={} pid={} uid={} command={}",
+                     holder.id, holder.pid, holder.uid,
+                     LogValue(holder.command));
+                 pool_->AddHolder(holder);
+               },
            .on_gone = [this](HolderId id) { pool_->RemoveHolder(id); },
-           .on_unconnected = [this](HolderId id, absl::Time since) {
-             const size_t ended = pool_->EndUnusedLeases(id, since);
-             if (ended > 0) {
-               LogForgotten(id, ended);
-             }
-             return pool_->HasLeases(id);
-           }});
+           .on_unconnected =
+               [this](HolderId id, absl::Time since) {
+                 const size_t ended = pool_->EndUnusedLeases(id, since);
+                 if (ended > 0) {
+                   LogForgotten(id, ended);
+                 }
+                 return pool_->HasLeases(id);
+               }});
   if (!holders.ok()) return holders.status();
   holders_ = *std::move(holders);
   return absl::OkStatus();
 }
 
-absl::Status Daemon::StartServing() {
+absl::Status Daemon::Listen() {
   handlers_ = std::make_unique<PoolHandlers>(
       pool_.get(), stats_.get(), &clock_,
       PoolHandlers::Hooks{
-          .stop = [this](bool revoke) { return OnShutdownRpc(revoke); },
+          .prepare_stop = [this](bool revoke) { return PrepareStop(revoke); },
+          .stop = [this] { RequestStop(); },
           .idle_in_clients = [this] { return hub_.idle_bytes(); },
           .trim_clients = [this](uint64_t bytes) { TrimClients(bytes); }});
   transport_ = std::make_unique<Transport>(&clock_, holders_.get(),
                                            handlers_.get(), &hub_,
                                            &rpc_stats_);
-  absl::Status started = StartHttp();
+  const absl::Status started = StartHttp();
   if (!started.ok()) return started;
-  started = transport_->Start(options_.listen, options_.grpc);
-  if (!started.ok()) return started;
+  return transport_->Listen(options_.listen, options_.grpc);
+}
+
+void Daemon::StartServing() {
+  memory_pressure_.Start();
+  maintenance_.Start([this] {
+    const absl::Time next = pool_->Tick();
+    return std::min({next, memory_pressure_.Look(), stats_->Look()});
+  });
+  if (makes_stock_) {
+    stocker_.Start([this](SegmentPool::StepRunner run_step) {
+      return pool_->MakeStock(run_step);
+    });
+  }
+  transport_->Start();
   {
     MutexLock lock(&mutex_);
     serving_ = true;
   }
-  spdlog::info("serving listen={} pid={}", LogValue(options_.listen),
-               getpid());
-  return absl::OkStatus();
+  spdlog::info("serving listen={} pid={}", LogValue(options_.listen), getpid());
 }
 
 absl::Status Daemon::StartHttp() {
@@ -297,7 +345,7 @@ absl::Status Daemon::StartHttp() {
                                  .ready =
                                      [this] {
                                        MutexLock lock(&mutex_);
-                                       return serving_ && !draining_;
+                                       return serving_ && !stopping_;
                                      }});
   if (!http.ok()) return http.status();
   http_ = *std::move(http);
@@ -373,8 +421,14 @@ size_t Daemon::Wait() {
     MutexLock lock(&mutex_);
     while (stop_requests_ == 0) stop_condition_.Wait(&mutex_);
   }
-  BeginDrain();
-  AwaitReleases();
+  BeginStop();
+  if (options_.drain_timeout > absl::ZeroDuration()) {
+    BeginDrain();
+    AwaitReleases();
+  }
+  // While clients are served, for it may take long. What comes back from here on
+  // is little.
+  pool_->Shed(EvictionReason::kDrained, absl::InfiniteDuration());
   StopServing();
   LogLeasesLeft();
   return pool_->stats().live_leases;
@@ -388,14 +442,22 @@ void Daemon::StopServing() {
   maintenance_.Stop();
 }
 
+void Daemon::BeginStop() {
+  {
+    MutexLock lock(&mutex_);
+    if (std::exchange(stopping_, true)) return;
+  }
+  spdlog::info("stopping");
+  if (options_.on_stopping) options_.on_stopping();
+  transport_->SetServing(false);
+}
+
 void Daemon::BeginDrain() {
   {
     MutexLock lock(&mutex_);
     if (std::exchange(draining_, true)) return;
   }
   spdlog::info("draining");
-  if (options_.on_draining) options_.on_draining();
-  transport_->SetServing(false);
   pool_->Drain();
   v1::SessionResponse notice;
   notice.mutable_draining();
@@ -415,12 +477,13 @@ void Daemon::TrimClients(uint64_t wanted_bytes) {
   hub_.NotifyAll(notice);
 }
 
-v1::ShutdownResponse Daemon::OnShutdownRpc(bool revoke) {
-  BeginDrain();
+v1::ShutdownResponse Daemon::PrepareStop(bool revoke) {
+  BeginStop();
+  // Who was revoked, or waited for, must not be followed by others.
+  if (revoke || options_.drain_timeout > absl::ZeroDuration()) BeginDrain();
   v1::ShutdownResponse response;
   response.set_live_leases(pool_->stats().live_leases);
   if (revoke) response.set_revoked_leases(pool_->RevokeAll());
-  RequestStop();
   return response;
 }
 

@@ -1,5 +1,8 @@
 // Daemon: everything put together. Create, Wait (until somebody stops it), and
 // nothing is left behind that no lease needs.
+//
+// A start that fails leaves everything as an earlier daemon left it: all that
+// can fail comes before anything is changed.
 #ifndef WARMPOOL_SERVER_DAEMON_H_
 #define WARMPOOL_SERVER_DAEMON_H_
 
@@ -8,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
@@ -32,6 +36,7 @@
 #include "server/log_limit.h"
 #include "server/maintenance.h"
 #include "server/memory_pressure.h"
+#include "server/peer.h"
 #include "server/pool_handlers.h"
 #include "server/rpc_stats.h"
 #include "server/session_hub.h"
@@ -44,6 +49,8 @@ struct DaemonOptions {
   // Those for segments, and those for the journal. Null: the kernel's.
   SystemCalls* calls = nullptr;
   SystemCalls* journal_calls = nullptr;
+  // Where the processes behind connections are looked up. Null: the kernel.
+  PeerSource* peers = nullptr;
   // "unix:PATH".
   std::string listen;
   std::string shm_dir;
@@ -59,11 +66,11 @@ struct DaemonOptions {
   HugePages::Use huge_pages = HugePages::Use::kAuto;
   // The daemon sets its capacity, byte caps, overhead and callbacks.
   Pool::Options pool;
-  // How long a stopping daemon waits for leases to be released. None is lost
-  // without it: the next daemon takes them up.
+  // How long a stopping daemon waits for leases to be released, and grants none
+  // meanwhile. None is lost without it: the next daemon takes them up.
   absl::Duration drain_timeout = absl::ZeroDuration();
-  // Called once as it begins to drain, whoever asked for it.
-  std::function<void()> on_draining;
+  // Called once as it begins to stop, whoever asked for it.
+  std::function<void()> on_stopping;
   GrpcServerOptions grpc;
   // Who is served besides root and the daemon's own uid, and who commands.
   Admission::Options admission;
@@ -83,33 +90,42 @@ class Daemon {
       const DaemonOptions& options);
   ~Daemon();
 
-  // Makes Wait drain and return. Thread-safe; a second call ends the wait for
-  // leases.
+  // Makes Wait return. Thread-safe; a second call ends the wait for leases.
   void RequestStop();
 
-  // Serves until RequestStop or the Shutdown RPC, then drains: no new lease,
-  // health NOT_SERVING, sessions told, a bounded wait for leases, and the end
-  // of all segments without one. Returns the number of leases left.
+  // Serves until RequestStop or the Shutdown RPC, and then until what no lease
+  // needs has ended: clients that go on with the next daemon miss this one for
+  // moments only. With a drain_timeout it drains first: no new lease, sessions
+  // told, a wait for those that are left. Returns the number of leases left.
   size_t Wait();
 
  private:
   explicit Daemon(const DaemonOptions& options);
 
   absl::Status OpenDirectory();
+  // Tells where the journal is.
+  absl::Status InPrivate(const absl::Status& status) const;
   void LogRevoked(const RevokedLease& revoked);
   void LogRefused(const Pool::Refusal& refusal);
   void LogForgotten(HolderId holder, size_t leases);
   void LogHugePages();
   absl::Status MakeHolders();
   uint64_t CapacityFor(uint64_t held_bytes);
-  // Makes the pool, with what an earlier daemon left.
+  // Makes the pool, and finds what an earlier daemon left.
   absl::Status MakePool();
-  absl::Status StartServing();
+  // Where clients wait from here on.
+  absl::Status Listen();
+  // Takes up what an earlier daemon left. It fails as a whole, before it
+  // changes anything, or not at all.
+  absl::Status TakeOver();
+  void StartServing();
   absl::Status StartHttp();
   http::Status HttpStatus();
+  // The outside is told. Does nothing the second time.
+  void BeginStop();
   // No lease is granted from here on. Does nothing the second time.
   void BeginDrain();
-  v1::ShutdownResponse OnShutdownRpc(bool revoke);
+  v1::ShutdownResponse PrepareStop(bool revoke);
   void AwaitReleases();
   // Ends what no lease needs, and asks clients for what they keep idle: that is
   // ended the next time. Returns the bytes ended.
@@ -128,6 +144,7 @@ class Daemon {
   Mutex mutex_;
   CondVar stop_condition_;
   int stop_requests_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   // Clients can connect.
   bool serving_ ABSL_GUARDED_BY(mutex_) = false;
@@ -142,10 +159,15 @@ class Daemon {
   SystemCalls& journal_calls_;
   Journal::Replay replay_;
   std::unique_ptr<Journal> journal_;
+  // Those that an earlier daemon left, until the pool has them.
+  std::vector<Segment> leftovers_;
+  // What else is in the directory.
+  std::vector<std::string> unknown_;
   // The pool has what the journal says.
   bool recovered_ = false;
   SessionHub hub_;
   Maintenance maintenance_;
+  bool makes_stock_ = false;
   Stocker stocker_;
   std::unique_ptr<Pool> pool_;
   MemoryPressure memory_pressure_;

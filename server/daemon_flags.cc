@@ -173,8 +173,8 @@ ABSL_FLAG(absl::Duration, default_ttl, absl::Seconds(60),
 ABSL_FLAG(absl::Duration, max_ttl, absl::Hours(24),
           "Longer times to live are cut to this");
 ABSL_FLAG(absl::Duration, drain_timeout, absl::ZeroDuration(),
-          "How long a stopping daemon waits for leases to be released; those "
-          "that are left go on with the next daemon");
+          "How long a stopping daemon waits for leases to be released, and "
+          "grants none; those that are left go on with the next daemon");
 ABSL_FLAG(std::string, allow_uid, "",
           "Users that a root daemon serves besides root: numbers or names, "
           "separated by commas");
@@ -225,7 +225,7 @@ constexpr char kUsage[] =
     "of this machine.\n\n"
     "  warmpoold --listen=unix:/tmp/warmpool.sock --capacity_bytes=4GiB\n\n"
     "Sizes are written 4096, 64KiB, 2MiB, 4G; durations 200ms, 10s, 5m, inf.\n"
-    "SIGTERM drains and stops it, and leases go on with the next daemon; with\n"
+    "SIGTERM stops it, and leases go on with the next daemon; with\n"
     "--drain_timeout it waits for them first, until a second SIGTERM.";
 
 absl::Status NegativeFlag(absl::string_view flag, absl::Duration value) {

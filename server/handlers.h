@@ -94,6 +94,8 @@ class Handlers {
   virtual absl::Status Shutdown(HolderId holder,
                                 const v1::ShutdownRequest& request,
                                 v1::ShutdownResponse* response) = 0;
+  // The answer to a Shutdown that was OK is on its way.
+  virtual void OnShutdownAnswered() {}
 };
 
 }  // namespace warmpool

@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/peer_format.h"
@@ -87,7 +89,12 @@ absl::StatusOr<HolderId> HolderRegistry::HolderOfLocked(Peer peer) {
   const auto known = by_key_.find(key);
   if (known != by_key_.end()) {
     // Of a process that was found by its pid, its connection tells the groups.
-    Holder& holder = processes_.at(known->second).holder;
+    Process& process = processes_.at(known->second);
+    if (!process.pidfd.valid() && peer.pidfd.valid()) {
+      // If not now, then with the next.
+      WatchLocked(&process, std::move(peer.pidfd)).IgnoreError();
+    }
+    Holder& holder = process.holder;
     const std::vector<gid_t>& gids = peer.credentials.gids;
     if (!gids.empty() && gids != holder.gids) {
       holder.gids = gids;
@@ -104,17 +111,29 @@ absl::StatusOr<HolderId> HolderRegistry::HolderOfLocked(Peer peer) {
   process.holder.command = std::move(peer.command);
   process.holder.admin = options_.admission.IsAdmin(process.holder.uid);
   process.holder.instance = peer.instance;
-  process.pidfd = std::move(peer.pidfd);
   const HolderId id = process.holder.id;
-  if (process.pidfd.valid()) {
-    const absl::Status watched =
-        watched_.Add(process.pidfd.get(), EPOLLIN, ProcessTag(id));
+  if (peer.pidfd.valid()) {
+    const absl::Status watched = WatchLocked(&process, std::move(peer.pidfd));
     if (!watched.ok()) return watched;
   }
   if (options_.on_added) options_.on_added(process.holder);
   if (peer.instance != 0) by_key_.emplace(key, id);
   processes_.emplace(id, std::move(process));
   return id;
+}
+
+absl::Status HolderRegistry::WatchLocked(Process* process, UniqueFd pidfd) {
+  const HolderId id = process->holder.id;
+  absl::Status watched = watched_.Add(pidfd.get(), EPOLLIN, ProcessTag(id));
+  if (!watched.ok()) return watched;
+  process->pidfd = std::move(pidfd);
+  unwatched_.erase(id);
+  return watched;
+}
+
+void HolderRegistry::CutConnections() {
+  MutexLock lock(&mutex_);
+  connections_.ShutDownAll();
 }
 
 absl::StatusOr<HolderId> HolderRegistry::Resolve(absl::string_view peer) const {
@@ -135,28 +154,52 @@ absl::StatusOr<HolderId> HolderRegistry::Recover(pid_t pid, uid_t uid,
         absl::StrCat("pid ", pid, " of instance ", instance,
                      " can't be told from other processes"));
   }
+  Peer expected;
+  expected.pid = pid;
+  expected.credentials.uid = uid;
+  expected.instance = instance;
+  expected.command = command;
   absl::StatusOr<Peer> peer = peers_.ProcessOf(pid);
-  if (!peer.ok()) return peer.status();
-  if (peer->instance != instance) {
+  if (!peer.ok() && !absl::IsResourceExhausted(peer.status())) {
+    return peer.status();
+  }
+  if (peer.ok() && peer->instance != instance) {
     return absl::NotFoundError(
         absl::StrCat("pid ", pid, " is another process by now: instance ",
                      peer->instance, ", not ", instance));
   }
-  peer->credentials.uid = uid;
-  peer->command = command;
-  absl::StatusOr<HolderId> holder;
+  HolderId holder = 0;
   {
     MutexLock lock(&mutex_);
-    holder = HolderOfLocked(*std::move(peer));
-    if (!holder.ok()) return holder;
-    Process& process = processes_.at(*holder);
-    if (process.connections == 0) {
-      SetGraceLocked(&process, clock_.Now() + options_.grace);
-    }
+    holder = RecoverLocked(std::move(peer), std::move(expected));
   }
-  // For the sake of a grace that ends before any other.
+  // For the sake of a time that comes before any other.
   watched_.Wake();
   return holder;
+}
+
+HolderId HolderRegistry::RecoverLocked(absl::StatusOr<Peer> peer,
+                                       Peer expected) {
+  UniqueFd pidfd;
+  bool lacking = !peer.ok();
+  if (peer.ok() && peer->pidfd.valid()) {
+    lacking = peer->pidfd.get() >= options_.recovered_end;
+    if (!lacking) pidfd = std::move(peer->pidfd);
+  }
+  // Without a pidfd nothing fails.
+  const HolderId id = *HolderOfLocked(std::move(expected));
+  Process& process = processes_.at(id);
+  if (!process.pidfd.valid() && pidfd.valid()) {
+    lacking = !WatchLocked(&process, std::move(pidfd)).ok();
+  }
+  if (!process.pidfd.valid() && lacking) {
+    if (unwatched_.empty()) retry_at_ = clock_.Now() + options_.retry_pause;
+    unwatched_.insert(id);
+  }
+  if (process.connections == 0) {
+    SetGraceLocked(&process, clock_.Now() + options_.grace);
+  }
+  return id;
 }
 
 void HolderRegistry::SetGraceLocked(Process* process, absl::Time ends_at) {
@@ -181,22 +224,25 @@ void HolderRegistry::EndConnectionLocked(ConnectionTable::Serial serial) {
   }
 }
 
-void HolderRegistry::EndHolder(HolderId id, bool unneeded) {
+void HolderRegistry::EndHolder(HolderId id, Suspicion suspicion) {
   {
     MutexLock lock(&mutex_);
     const auto it = processes_.find(id);
     if (it == processes_.end()) return;
     Process& process = it->second;
-    const bool ended = process.pidfd.valid() && HasEnded(process.pidfd);
+    const bool ended = process.pidfd.valid() ? HasEnded(process.pidfd)
+                                             : suspicion == Suspicion::kGone;
     const bool overdue =
         EndsWithConnections(process) && process.ends_at <= clock_.Now();
-    const bool forgotten = unneeded && process.connections == 0;
+    const bool forgotten =
+        suspicion == Suspicion::kUnneeded && process.connections == 0;
     if (!ended && !overdue && !forgotten) return;
     spdlog::debug("holder gone holder={} pid={} uid={}", id, process.holder.pid,
                   process.holder.uid);
     SetGraceLocked(&process, absl::InfiniteFuture());
     by_key_.erase(ProcessKey(process.holder.pid, process.holder.instance,
                              process.holder.uid));
+    unwatched_.erase(id);
     // Closing the pidfd also takes it out of the epoll set.
     processes_.erase(it);
   }
@@ -220,20 +266,52 @@ void HolderRegistry::EndOverdue() {
     if (ends) {
       EndHolder(id);
     } else if (options_.on_unconnected && !options_.on_unconnected(id, since)) {
-      EndHolder(id, /*unneeded=*/true);
+      EndHolder(id, Suspicion::kUnneeded);
     }
   }
 }
 
-absl::Duration HolderRegistry::LeftOfGrace() {
+void HolderRegistry::RetryUnwatched() {
+  std::vector<Holder> unwatched;
+  {
+    MutexLock lock(&mutex_);
+    if (unwatched_.empty() || clock_.Now() < retry_at_) return;
+    retry_at_ = clock_.Now() + options_.retry_pause;
+    for (const HolderId id : unwatched_) {
+      unwatched.push_back(processes_.at(id).holder);
+    }
+  }
+  for (const Holder& holder : unwatched) {
+    absl::StatusOr<Peer> peer = peers_.ProcessOf(holder.pid);
+    if (absl::IsResourceExhausted(peer.status())) continue;
+    if (!peer.ok() || peer->instance != holder.instance) {
+      EndHolder(holder.id, Suspicion::kGone);
+      continue;
+    }
+    // What it shows is that the process lives, even where it is not kept.
+    if (peer->pidfd.get() >= options_.recovered_end) continue;
+    MutexLock lock(&mutex_);
+    const auto it = processes_.find(holder.id);
+    if (it == processes_.end() || it->second.pidfd.valid()) continue;
+    if (!peer->pidfd.valid()) {
+      unwatched_.erase(holder.id);
+    } else {
+      WatchLocked(&it->second, std::move(peer->pidfd)).IgnoreError();
+    }
+  }
+}
+
+absl::Duration HolderRegistry::LeftOfPause() {
   MutexLock lock(&mutex_);
-  if (graces_.empty()) return absl::InfiniteDuration();
-  return graces_.begin()->first - clock_.Now();
+  absl::Time next = absl::InfiniteFuture();
+  if (!graces_.empty()) next = graces_.begin()->first;
+  if (!unwatched_.empty()) next = std::min(next, retry_at_);
+  return next - clock_.Now();
 }
 
 void HolderRegistry::WatchMain() {
   while (!stopping_) {
-    for (const uint64_t tag : watched_.Wait(LeftOfGrace())) {
+    for (const uint64_t tag : watched_.Wait(LeftOfPause())) {
       if ((tag & 1) != 0) {
         MutexLock lock(&mutex_);
         EndConnectionLocked(tag >> 1);
@@ -241,6 +319,7 @@ void HolderRegistry::WatchMain() {
         EndHolder(tag >> 1);
       }
     }
+    RetryUnwatched();
     EndOverdue();
   }
 }

@@ -6,7 +6,9 @@
 // so neither a pid that is used again nor one that can't be seen leads to
 // another's holder. Losing a connection ends nothing; only the process's end
 // does, told by its pidfd. Where the kernel has no pidfd, or nothing tells the
-// process from others, its last connection's end begins a grace instead.
+// process from others, its last connection's end begins a grace instead. So it
+// is for a process of an earlier daemon's for which there is no descriptor,
+// too; but it is looked for again every second.
 #ifndef WARMPOOL_SERVER_HOLDER_REGISTRY_H_
 #define WARMPOOL_SERVER_HOLDER_REGISTRY_H_
 
@@ -14,6 +16,7 @@
 
 #include <atomic>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +27,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -46,6 +50,12 @@ class HolderRegistry {
     // How long after its last connection on_unconnected is called for a holder
     // and, if its end can't be seen, the holder is taken for gone.
     absl::Duration grace = absl::Seconds(60);
+    // How soon it is tried again to watch a process that there was no
+    // descriptor for.
+    absl::Duration retry_pause = absl::Seconds(1);
+    // Descriptors of this number and above are left to connections: no process
+    // that was recovered keeps one of them.
+    int recovered_end = std::numeric_limits<int>::max();
     // Called before anything is known under the holder's id; must not call
     // back.
     std::function<void(const Holder&)> on_added;
@@ -70,6 +80,10 @@ class HolderRegistry {
   // (shutdown(2)): a duplicate of it is kept, so closing it does not end it.
   absl::Status Admit(int connection_fd);
 
+  // Cuts all connections, as the end of this process would: their clients get
+  // what was sent, and then learn that the connection is lost.
+  void CutConnections();
+
   const Admission& admission() const { return options_.admission; }
 
   // The holder behind a call, by grpc::ServerContext::peer(): "fd:N".
@@ -78,7 +92,7 @@ class HolderRegistry {
 
   // Makes a process that was a holder of an earlier daemon one again, the same
   // that its connections will lead to. NOT_FOUND: it is gone, or can't be told
-  // from others.
+  // from others. Where there is no descriptor to see it by it is taken to live.
   absl::StatusOr<HolderId> Recover(pid_t pid, uid_t uid, uint64_t instance,
                                    const std::string& command);
 
@@ -99,6 +113,12 @@ class HolderRegistry {
   // The process's holder id; a new one where the process is not known yet.
   absl::StatusOr<HolderId> HolderOfLocked(Peer peer)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Adds the process, or finds it, whatever is lacking.
+  HolderId RecoverLocked(absl::StatusOr<Peer> peer, Peer expected)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Watches the process from here on. It is as it was after an error.
+  absl::Status WatchLocked(Process* process, UniqueFd pidfd)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static bool EndsWithConnections(const Process& process) {
     return !process.pidfd.valid() || process.holder.instance == 0;
   }
@@ -106,11 +126,15 @@ class HolderRegistry {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndConnectionLocked(ConnectionTable::Serial serial)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Ends a holder, if its process or its grace is over, or if it is `unneeded`
-  // and has no connection.
-  void EndHolder(HolderId id, bool unneeded = false);
+  // Ends a holder, if its process or its grace is over, if it is `kUnneeded`
+  // and has no connection, or if it is `kGone` and its pidfd does not know
+  // better.
+  enum class Suspicion { kNone, kUnneeded, kGone };
+  void EndHolder(HolderId id, Suspicion suspicion = Suspicion::kNone);
   void EndOverdue();
-  absl::Duration LeftOfGrace();
+  // Looks for those without a pidfd, if it is time.
+  void RetryUnwatched();
+  absl::Duration LeftOfPause();
   void WatchMain();
 
   PeerSource& peers_;
@@ -126,6 +150,9 @@ class HolderRegistry {
   absl::btree_set<std::pair<absl::Time, HolderId>> graces_
       ABSL_GUARDED_BY(mutex_);
   HolderId last_id_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Those that there was no descriptor for, and when that is to be tried again.
+  absl::flat_hash_set<HolderId> unwatched_ ABSL_GUARDED_BY(mutex_);
+  absl::Time retry_at_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
 
   std::atomic<bool> stopping_ = false;
   std::thread watcher_;

@@ -1,14 +1,15 @@
 #include "server/peer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
-#include <fstream>
-#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -27,11 +28,6 @@ constexpr int kSoPeerPidfd = 77;
 // all pidfds have one inode in common.
 constexpr auto kPidfdFilesystem = 0x50494446;
 
-std::string ContentsOf(const std::string& path) {
-  std::ifstream file(path);
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
 // Whether the kernel had no room for a pidfd.
 bool LacksRoom(int error) {
   return LacksDescriptors(error) || error == ENOMEM;
@@ -42,6 +38,18 @@ absl::Status CannotWatch(int error, pid_t pid) {
   return LacksDescriptors(error) ? DescriptorsExhausted(error, what)
                                  : absl::ResourceExhaustedError(absl::StrCat(
                                        what, ": out of memory"));
+}
+
+// Of a file in /proc about the process: what its first read gives, empty if
+// there is none. RESOURCE_EXHAUSTED: out of descriptors.
+absl::StatusOr<std::string> ContentsOf(pid_t pid, const char* name) {
+  const UniqueFd file(open(absl::StrCat("/proc/", pid, "/", name).c_str(),
+                           O_RDONLY | O_CLOEXEC));
+  if (!file.valid() && LacksRoom(errno)) return CannotWatch(errno, pid);
+  char contents[4096];
+  const ssize_t got =
+      file.valid() ? read(file.get(), contents, sizeof(contents)) : 0;
+  return std::string(contents, got > 0 ? static_cast<size_t>(got) : 0);
 }
 
 // A pidfd by number. NOT_FOUND: no such process. Invalid: there are none here.
@@ -99,7 +107,7 @@ std::vector<gid_t> GroupsOf(int connection_fd, gid_t primary) {
 }
 
 // Tells the process of `pidfd`, which may be invalid, from others of its pid.
-uint64_t InstanceOf(const UniqueFd& pidfd, pid_t pid) {
+absl::StatusOr<uint64_t> InstanceOf(const UniqueFd& pidfd, pid_t pid) {
   struct statfs filesystem;
   struct stat file;
   if (pidfd.valid() && fstatfs(pidfd.get(), &filesystem) == 0 &&
@@ -107,16 +115,22 @@ uint64_t InstanceOf(const UniqueFd& pidfd, pid_t pid) {
       fstat(pidfd.get(), &file) == 0) {
     return file.st_ino;
   }
-  return pid > 0 ? StartTimeIn(ContentsOf(absl::StrCat("/proc/", pid, "/stat")))
-                 : 0;
+  if (pid <= 0) return 0;
+  const absl::StatusOr<std::string> stat = ContentsOf(pid, "stat");
+  if (!stat.ok()) return stat.status();
+  return StartTimeIn(*stat);
 }
 
-// Fills in what hangs on the pid. False: the process has ended, and what was
-// read may be of a later one with its number.
-bool Describe(Peer* peer) {
-  peer->instance = InstanceOf(peer->pidfd, peer->pid);
+// Fills in what hangs on the pid. NOT_FOUND: the process has ended, and what
+// was read may be of a later one with its number. RESOURCE_EXHAUSTED: out of
+// descriptors.
+absl::Status Describe(Peer* peer) {
+  const absl::StatusOr<uint64_t> instance = InstanceOf(peer->pidfd, peer->pid);
+  if (!instance.ok()) return instance.status();
+  peer->instance = *instance;
   if (peer->pid > 0) {
-    peer->command = ContentsOf(absl::StrCat("/proc/", peer->pid, "/comm"));
+    // Nothing depends on it.
+    peer->command = ContentsOf(peer->pid, "comm").value_or("");
     if (!peer->command.empty()) peer->command.pop_back();
     // A process names itself as it likes (prctl(2)), with what would command a
     // terminal or is no text, and its name is shown to others.
@@ -124,7 +138,8 @@ bool Describe(Peer* peer) {
       if (!absl::ascii_isprint(static_cast<unsigned char>(c))) c = '?';
     }
   }
-  return !peer->pidfd.valid() || !HasEnded(peer->pidfd);
+  if (!peer->pidfd.valid() || !HasEnded(peer->pidfd)) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat("pid ", peer->pid, " has ended"));
 }
 
 }  // namespace
@@ -151,8 +166,13 @@ absl::StatusOr<Peer> KernelPeerSource::PeerOf(int connection_fd) {
   peer.pid = credentials->pid;
   peer.credentials.uid = credentials->uid;
   peer.credentials.gids = GroupsOf(connection_fd, credentials->gid);
-  if (pidfd.ok()) peer.pidfd = *std::move(pidfd);
-  if (!pidfd.ok() || !Describe(&peer)) {
+  absl::Status described = pidfd.status();
+  if (pidfd.ok()) {
+    peer.pidfd = *std::move(pidfd);
+    described = Describe(&peer);
+  }
+  if (absl::IsResourceExhausted(described)) return described;
+  if (!described.ok()) {
     return absl::UnavailableError(
         absl::StrCat("pid ", credentials->pid, " connected and has ended"));
   }
@@ -161,13 +181,19 @@ absl::StatusOr<Peer> KernelPeerSource::PeerOf(int connection_fd) {
 
 absl::StatusOr<Peer> KernelPeerSource::ProcessOf(pid_t pid) {
   absl::StatusOr<UniqueFd> pidfd = OpenPidfd(pid);
-  if (!pidfd.ok()) return pidfd.status();
   Peer peer;
   peer.pid = pid;
-  peer.pidfd = *std::move(pidfd);
-  if (!Describe(&peer) || peer.instance == 0) {
-    return absl::NotFoundError(absl::StrCat("pid ", pid, " has ended"));
+  absl::Status described = pidfd.status();
+  if (pidfd.ok()) {
+    peer.pidfd = *std::move(pidfd);
+    described = Describe(&peer);
   }
+  // That much can be told without a descriptor.
+  const bool gone = absl::IsResourceExhausted(described)
+                        ? kill(pid, 0) < 0 && errno == ESRCH
+                        : described.ok() && peer.instance == 0;
+  if (gone) return absl::NotFoundError(absl::StrCat("pid ", pid, " has ended"));
+  if (!described.ok()) return described;
   return peer;
 }
 

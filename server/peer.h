@@ -39,7 +39,8 @@ class PeerSource {
   // ended. RESOURCE_EXHAUSTED: out of descriptors.
   virtual absl::StatusOr<Peer> PeerOf(int connection_fd) = 0;
   // The process of that number, without its credentials. NOT_FOUND: there is
-  // none. RESOURCE_EXHAUSTED: out of descriptors.
+  // none. RESOURCE_EXHAUSTED: out of descriptors; there is one, and which can't
+  // be told.
   virtual absl::StatusOr<Peer> ProcessOf(pid_t pid) = 0;
 };
 

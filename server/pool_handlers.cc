@@ -253,7 +253,7 @@ absl::Status PoolHandlers::Shutdown(HolderId holder,
                                     v1::ShutdownResponse* response) {
   const absl::Status permitted = pool_.RequireAdmin(holder, "stop the daemon");
   if (!permitted.ok()) return permitted;
-  *response = hooks_.stop(request.revoke());
+  *response = hooks_.prepare_stop(request.revoke());
   return absl::OkStatus();
 }
 

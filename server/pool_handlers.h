@@ -31,9 +31,11 @@ class PoolHandlers final : public Handlers {
   static constexpr absl::Duration kTrimWithin = absl::Milliseconds(250);
 
   struct Hooks {
-    // Stops the daemon; returns once no lease is granted any more and, with
-    // `revoke`, every lease has ended.
-    std::function<v1::ShutdownResponse(bool revoke)> stop;
+    // Makes the daemon ready to stop; returns once, with `revoke`, every lease
+    // has ended.
+    std::function<v1::ShutdownResponse(bool revoke)> prepare_stop;
+    // Stops it.
+    std::function<void()> stop;
     // Bytes that lie idle in clients, as they reported.
     std::function<uint64_t()> idle_in_clients;
     // Asks clients for so many of them; 0: all.
@@ -83,6 +85,7 @@ class PoolHandlers final : public Handlers {
                     v1::TrimResponse* response) override;
   absl::Status Shutdown(HolderId holder, const v1::ShutdownRequest& request,
                         v1::ShutdownResponse* response) override;
+  void OnShutdownAnswered() override { hooks_.stop(); }
   absl::Status SetLogLevel(HolderId holder,
                            const v1::SetLogLevelRequest& request,
                            v1::SetLogLevelResponse* response) override;

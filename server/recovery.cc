@@ -13,13 +13,12 @@ namespace {
 
 // 0: the process is gone, or can't be told from others. Its leases end, or
 // their client asserts them.
-absl::StatusOr<HolderId> FindHolder(const LeaseRecord& record,
-                                    HolderRegistry* holders) {
+HolderId FindHolder(const LeaseRecord& record, HolderRegistry* holders) {
   if (record.holder_instance == 0) return 0;
   const absl::StatusOr<HolderId> holder =
       holders->Recover(record.holder_pid, record.holder_uid,
                        record.holder_instance, record.holder_command);
-  if (holder.ok() || !absl::IsNotFound(holder.status())) return holder;
+  if (holder.ok()) return *holder;
   spdlog::info(
       "holder of an earlier daemon is gone pid={} uid={} command={} reason={}",
       record.holder_pid, record.holder_uid, LogValue(record.holder_command),
@@ -36,14 +35,9 @@ std::string BootId() {
   return id;
 }
 
-absl::Status RecoverLeases(const Journal::Replay& replay,
+void RecoverLeases(const Journal::Replay& replay,
                    std::vector<Segment> leftovers, HolderRegistry* holders,
                    Pool* pool) {
-  if (!replay.damage.empty()) {
-    spdlog::error("journal damaged, leases after the damage are recovered only "
-                  "if their clients assert them reason={}",
-                  LogValue(replay.damage));
-  }
   using Process = std::tuple<pid_t, uid_t, uint64_t>;
   absl::flat_hash_map<Process, HolderId> known;
   std::vector<Pool::RecoveredLease> leases;
@@ -52,27 +46,19 @@ absl::Status RecoverLeases(const Journal::Replay& replay,
     const Process process(record.holder_pid, record.holder_uid,
                           record.holder_instance);
     const auto [it, is_new] = known.try_emplace(process, 0);
-    if (is_new) {
-      const absl::StatusOr<HolderId> holder = FindHolder(record, holders);
-      if (!holder.ok()) {
-        // Left as they are.
-        pool->Recover({}, replay.last_generation, std::move(leftovers));
-        return holder.status();
-      }
-      it->second = *holder;
-    }
+    if (is_new) it->second = FindHolder(record, holders);
     leases.push_back({record, it->second});
   }
   const Pool::Recovery recovery =
       pool->Recover(leases, replay.last_generation, std::move(leftovers));
-  if (recovery.leases + recovery.ended_leases + recovery.leftovers == 0) {
-    return absl::OkStatus();
+  for (const std::string& name : recovery.left_alone) {
+    spdlog::warn("can't be set aside, left alone file={}", LogValue(name));
   }
-  spdlog::warn("taken over from an earlier daemon leases={} ended_leases={} "
-               "segments_without_lease={} epoch={}",
-               recovery.leases, recovery.ended_leases, recovery.leftovers,
-               replay.epoch);
-  return absl::OkStatus();
+  if (recovery.leases + recovery.ended_leases + recovery.leftovers == 0) return;
+  spdlog::warn(
+      "taken over from an earlier daemon leases={} ended_leases={} "
+      "segments_without_lease={} epoch={}",
+      recovery.leases, recovery.ended_leases, recovery.leftovers, replay.epoch);
 }
 
 }  // namespace warmpool

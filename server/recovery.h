@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "core/memory/segment.h"
 #include "core/pool/journal.h"
 #include "core/pool/pool.h"
@@ -20,11 +19,12 @@ namespace warmpool {
 // processes and of monotonic times holds within one. Empty: not known.
 std::string BootId();
 
-// Before the first connection. Logs what was found, damage to the journal
-// loudly. `leftovers` are the segments in the directory. If it can't be told
-// whether a holder lives, no lease is ended: the error is returned, and a later
-// daemon may know.
-absl::Status RecoverLeases(const Journal::Replay& replay,
+// Before the first connection, as the last thing of a start: nothing of it can
+// fail. Logs what was found, damage to the journal loudly. `leftovers` are the
+// segments in the directory. A holder that can't be seen for want of a
+// descriptor is taken to live.
+// REQUIRES: the journal has begun.
+void RecoverLeases(const Journal::Replay& replay,
                    std::vector<Segment> leftovers, HolderRegistry* holders,
                    Pool* pool);
 

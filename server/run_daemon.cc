@@ -78,7 +78,7 @@ int RunDaemon(int argc, char** argv,
   if (!options.ok()) return Fail(options.status());
   if (adjust) adjust(&*options);
 
-  options->on_draining = [timeout = options->drain_timeout] {
+  options->on_stopping = [timeout = options->drain_timeout] {
     NoticeStopping(timeout);
   };
   const sigset_t signals = BlockStopSignals();

@@ -108,8 +108,12 @@ const auto kListHolders =
         &Handlers::ListHolders);
 const auto kTrim = Slow<v1::TrimRequest, v1::TrimResponse>(
     Rpc::kTrim, &Service::RequestTrim, &Handlers::Trim);
-const auto kShutdown = Slow<v1::ShutdownRequest, v1::ShutdownResponse>(
-    Rpc::kShutdown, &Service::RequestShutdown, &Handlers::Shutdown);
+const UnaryMethod<v1::ShutdownRequest, v1::ShutdownResponse> kShutdown = [] {
+  auto method = Slow<v1::ShutdownRequest, v1::ShutdownResponse>(
+      Rpc::kShutdown, &Service::RequestShutdown, &Handlers::Shutdown);
+  method.on_answered = &Handlers::OnShutdownAnswered;
+  return method;
+}();
 
 }  // namespace
 

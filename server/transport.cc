@@ -21,8 +21,6 @@
 namespace warmpool {
 namespace {
 
-// Given to calls under way when the server shuts down.
-constexpr absl::Duration kShutdownGrace = absl::Seconds(1);
 // After which a shutdown that has not come to its end is cut short.
 constexpr absl::Duration kHardStopAfter = absl::Seconds(10);
 // Making memory is the kernel clearing pages: more threads than this would only
@@ -51,12 +49,17 @@ Transport::Transport(const Clock* clock, HolderRegistry* holders,
 
 Transport::~Transport() { Stop(); }
 
-absl::Status Transport::Start(const std::string& listen,
-                              const GrpcServerOptions& options) {
+absl::Status Transport::Listen(const std::string& listen,
+                               const GrpcServerOptions& options) {
   absl::Status status = CheckPeerFormat();
   if (status.ok()) status = StartServer(options);
-  if (status.ok()) status = Listen(listen);
+  if (status.ok()) status = Bind(listen);
   return status;
+}
+
+void Transport::Start() {
+  listener_->Start(
+      [this](UniqueFd connection) { Admit(std::move(connection)); });
 }
 
 absl::Status Transport::StartServer(const GrpcServerOptions& options) {
@@ -73,7 +76,7 @@ absl::Status Transport::StartServer(const GrpcServerOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status Transport::Listen(const std::string& listen) {
+absl::Status Transport::Bind(const std::string& listen) {
   const absl::StatusOr<std::string> path = SocketPathOf(listen);
   if (!path.ok()) return path.status();
   absl::StatusOr<std::unique_ptr<Listener>> listener =
@@ -86,8 +89,6 @@ absl::Status Transport::Listen(const std::string& listen) {
       });
   if (!gate.ok()) return gate.status();
   gate_ = *std::move(gate);
-  listener_->Start(
-      [this](UniqueFd connection) { Admit(std::move(connection)); });
   return absl::OkStatus();
 }
 
@@ -107,7 +108,8 @@ void Transport::Admit(UniqueFd connection) {
 void Transport::SetServing(bool serving) { health_.SetServing(serving); }
 
 void Transport::Stop() {
-  if (listener_ != nullptr) listener_->Stop();
+  // The socket goes first: whoever is cut off does not connect to it again.
+  listener_.reset();
   if (gate_ != nullptr) gate_->Stop();
   if (server_ == nullptr) return;
   const HardStop hard_stop(&clock_, kHardStopAfter, [] {
@@ -115,7 +117,12 @@ void Transport::Stop() {
                   "takes up what is leased");
     _exit(1);
   });
-  server_->Shutdown(absl::ToChronoTime(absl::Now() + kShutdownGrace));
+  // As if the process were killed, for that is what every client copes with: it
+  // asks the next daemon, under the same request id. What gRPC says when it shuts
+  // down by itself (CANCELLED) may be taken for an answer, and it would wait for
+  // Sessions, which do not end.
+  holders_.CutConnections();
+  server_->Shutdown(absl::ToChronoTime(absl::Now()));
   server_->Wait();
   workers_.Stop();
   releaser_.Stop();

@@ -35,21 +35,25 @@ class Transport {
   // Stops.
   ~Transport();
 
-  // Serves whom `holders` admits, on the socket `listen` ("unix:PATH"), from
-  // before this returns. Errors name the target or path.
-  absl::Status Start(const std::string& listen,
-                     const GrpcServerOptions& options);
+  // Makes everything ready to serve whom `holders` admits on the socket
+  // `listen`
+  // ("unix:PATH"): whoever connects waits. Errors name the target or path.
+  absl::Status Listen(const std::string& listen,
+                      const GrpcServerOptions& options);
+  // Serves. REQUIRES: Listen.
+  void Start();
 
   // What the health service says.
   void SetServing(bool serving);
 
-  // Ends all connections and calls; one that does not end is cut short, with
-  // the process. Does nothing the second time.
+  // Ends the socket, and then all connections and calls, as they are: what is
+  // carried out by then is, but its answer may be lost. A call that does not end
+  // is cut short, with the process. Does nothing the second time.
   void Stop();
 
  private:
   absl::Status StartServer(const GrpcServerOptions& options);
-  absl::Status Listen(const std::string& listen);
+  absl::Status Bind(const std::string& listen);
   void Admit(UniqueFd connection);
 
   const Clock& clock_;

@@ -31,6 +31,8 @@ struct UnaryMethod {
   // By one of these, where it does.
   absl::Status (Handlers::*handle)(HolderId, const Request&, Response*);
   Workers* Serving::*workers;
+  // Once an answer that is OK is on its way. Null: nothing.
+  void (Handlers::*on_answered)() = nullptr;
 };
 
 // Deletes itself. There is always one that waits for its call: it makes the
@@ -50,11 +52,13 @@ class UnaryCall final : public ServingQueue::Event {
 
   void Happened(bool ok) override {
     // Answered, or the server shuts down before a call has come.
-    if (answered_ || !ok) {
+    if (begun_ != absl::InfinitePast() || !ok) {
+      if (succeeded_ && method_.on_answered != nullptr) {
+        (serving_.handlers->*method_.on_answered)();
+      }
       delete this;
       return;
     }
-    answered_ = true;
     begun_ = serving_.rpc_stats->Begin();
     Await(serving_, method_);
     Answer();
@@ -82,6 +86,7 @@ class UnaryCall final : public ServingQueue::Event {
   // Afterwards the serving thread may delete this.
   void Finish(const absl::Status& status) {
     serving_.rpc_stats->Record(method_.rpc, begun_, status.code());
+    succeeded_ = status.ok();
     if (status.ok()) {
       writer_.Finish(response_, grpc::Status::OK, this);
     } else {
@@ -96,8 +101,8 @@ class UnaryCall final : public ServingQueue::Event {
   Request request_;
   Response response_;
   grpc::ServerAsyncResponseWriter<Response> writer_{&context_};
-  bool answered_ = false;
-  absl::Time begun_;
+  absl::Time begun_ = absl::InfinitePast();
+  bool succeeded_ = false;
 };
 
 }  // namespace warmpool

@@ -3,7 +3,7 @@
 #
 #   tests/run.sh [BAZEL_TEST_OPTION...] [TARGET_PATTERN...]
 #
-# as in tests/run.sh --config=asan //tests/core/... Without a pattern it runs
+# as in tests/run.sh --config=tsan //tests/core/... Without a pattern it runs
 # everything. An option and its value are one word, joined by "=".
 #
 # The last line is "N passed, N failed", with ", N skipped" if any were, in test
@@ -30,6 +30,16 @@ if [[ ! -w /dev/shm ]]; then
 fi
 
 third_party/install.sh || give_up "the packages in third_party/debian_packages.txt are not all installed"
+
+# Bazel never deletes anything from its disk cache (.bazelrc): what was used longest
+# ago goes once the cache is beyond 12 GiB.
+prune_cache() {
+  local cache="${HOME}/.cache/warmpool-bazel"
+  if [[ -d "${cache}" ]]; then
+    find "${cache}" -type f -printf '%A@ %s %p\n' | sort --reverse --numeric-sort |
+      awk '{ kept += $2 } kept > 12 * 2^30 { print $3 }' | xargs --no-run-if-empty rm -f
+  fi
+}
 
 options=(--keep_going)
 if [[ "${CI:-}" == true ]]; then
@@ -59,6 +69,8 @@ touch "${events}"
 status=0
 bazel test "${options[@]}" --build_event_json_file="${events}" \
   -- "${targets[@]}" </dev/null || status=$?
+
+prune_cache
 
 read -r passed failed skipped < <(LC_ALL=C awk -f tests/runner/count_cases.awk "${events}")
 

@@ -83,10 +83,10 @@ Command ShutdownCommand() {
           .arguments = "",
           .summary = "stops the daemon",
           .help =
-              "Makes the daemon drain: it grants no further lease, waits for "
-              "those live if its\n--drain_timeout says so, and stops; the next "
-              "daemon takes up what is left. Only\nfor root, the daemon's user "
-              "and its administrators.\n\n"
+              "Stops the daemon; the next one takes up what is leased. If its "
+              "--drain_timeout\nsays so, it grants no further lease and waits "
+              "for those live first. Only for\nroot, the daemon's user and its "
+              "administrators.\n\n"
               "  warmpool shutdown\n",
           .flags = {"revoke"},
           .run = RunShutdown};

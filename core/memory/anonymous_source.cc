@@ -49,6 +49,8 @@ Verdict AnonymousSource::Prove(const Segment&) { return Verdict::kFree; }
 
 Verdict AnonymousSource::Unseal(Segment*) { return Verdict::kFree; }
 
+absl::Status AnonymousSource::Rename(Segment*) { return absl::OkStatus(); }
+
 absl::Status AnonymousSource::SetAside(Segment*) { return absl::OkStatus(); }
 
 absl::StatusOr<uint64_t> AnonymousSource::FreeBytes() { return UINT64_MAX; }

@@ -33,6 +33,7 @@ class AnonymousSource final : public SegmentSource {
   // Always kFree: nobody else can reach private memory.
   Verdict Prove(const Segment& segment) override;
   Verdict Unseal(Segment* segment) override;
+  absl::Status Rename(Segment* segment) override;
   absl::Status SetAside(Segment* segment) override;
   // Unbounded: overcommit decides at first touch.
   absl::StatusOr<uint64_t> FreeBytes() override;

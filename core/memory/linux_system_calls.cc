@@ -144,7 +144,7 @@ int LinuxSystemCalls::Allocate(int fd, uint64_t bytes) {
 }
 
 int LinuxSystemCalls::Resize(int fd, uint64_t bytes) {
-  const Timed timed(this, Call::kTruncate);
+  Counted(Call::kTruncate);
   return ResultOf(ftruncate(fd, static_cast<off_t>(bytes)));
 }
 

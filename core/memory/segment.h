@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "core/memory/size_class.h"
 
@@ -41,6 +42,8 @@ class Segment {
     int directory_fd = -1;
     // Whether the file is where nobody but the daemon can open it.
     bool set_aside = false;
+    // Whether somebody may open the file by its name though he has no lease.
+    bool name_is_stale = false;
     // Which file it is that was opened: the name may lead to another by the time
     // it is opened again. 0: it was not.
     uint64_t device = 0;
@@ -65,6 +68,17 @@ class Segment {
   // Whether its file could be opened when it was made or found.
   bool was_opened() const { return parts_.inode != 0; }
   bool set_aside() const { return parts_.set_aside; }
+
+  // Whether somebody may have the file's name from a lease that ended without
+  // his release: stopped since, he may open the file at any time. It is to have
+  // another name before it is another holder's.
+  bool name_is_stale() const { return parts_.name_is_stale; }
+  void set_name_is_stale() { parts_.name_is_stale = true; }
+  // Its file has this name from here on, which nobody was told.
+  void set_file_name(std::string file_name) {
+    parts_.file_name = std::move(file_name);
+    parts_.name_is_stale = false;
+  }
 
   // First byte of the mapping; null where this process does not map it.
   std::byte* data() const { return data_; }

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -130,9 +129,7 @@ Verdict SegmentDirectory::Prove(const Segment& segment) {
   if (fd < 0) return Verdict::kInUse;
   const Verdict verdict = ProveOpen(segment, fd);
   PutBack(segment, fd, keep);
-  // Nothing else is known of one that could not be opened when it was found.
-  return verdict == Verdict::kFree && !segment.was_opened() ? Verdict::kUnfit
-                                                            : verdict;
+  return verdict;
 }
 
 int SegmentDirectory::OpenToProve(const Segment& segment, bool* keep) {
@@ -157,37 +154,36 @@ Verdict SegmentDirectory::ProveOpen(const Segment& segment, int fd) {
   const int taken =
       RetryOnInterrupt([&] { return calls_.SetLease(fd, F_WRLCK, prover); });
   if (taken < 0) return Verdict::kInUse;
-  FileState state;
-  const int known =
-      RetryOnInterrupt([&] { return calls_.State(fd, &state); });
+  const Verdict verdict = Inspect(segment, fd);
   RetryOnInterrupt([&] { return calls_.SetLease(fd, F_UNLCK, prover); });
-  if (known < 0) return Verdict::kInUse;
-  // Another mode or owner would let in whom the next holder does not expect.
-  const bool intact = state.links == 1 && state.size_bytes == segment.bytes() &&
-                      state.allocated_bytes >= segment.bytes() &&
-                      state.mode ==
-                          (segment.sealed() ? kSealedMode : kSegmentMode) &&
-                      state.owner == prover;
-  return intact ? Verdict::kFree : Verdict::kUnfit;
+  return verdict;
 }
 
-absl::Status SegmentDirectory::SetAside(Segment* segment) {
-  if (segment->set_aside()) return absl::OkStatus();
-  const std::string& name = segment->file_name();
-  const int moved = RetryOnInterrupt([&] {
-    return calls_.Rename(directory_fd_, name, private_directory_fd_, name,
-                         RENAME_NOREPLACE);
-  });
-  if (moved < 0) {
-    return absl::ErrnoToStatus(
-        -moved, absl::StrCat("can't set aside segment ", PathOf(*segment),
-                             moved == -ENOENT
-                                 ? ": its client renamed or removed it"
-                                 : ""));
-  }
-  segment->parts().directory_fd = private_directory_fd_;
-  segment->parts().set_aside = true;
-  return absl::OkStatus();
+Verdict SegmentDirectory::Inspect(const Segment& segment, int fd) {
+  FileState state;
+  const auto look = [&] {
+    return RetryOnInterrupt([&] { return calls_.State(fd, &state); }) >= 0;
+  };
+  if (!look()) return Verdict::kInUse;
+  // Nothing else is known of one that could not be opened when it was found.
+  // Another mode or owner would let in whom the next holder does not expect.
+  const bool intact =
+      segment.was_opened() && state.links == 1 &&
+      state.size_bytes == segment.bytes() &&
+      state.allocated_bytes >= segment.bytes() &&
+      state.mode == (segment.sealed() ? kSealedMode : kSegmentMode) &&
+      state.owner == ProverOf(segment);
+  if (!intact) return Verdict::kUnfit;
+  // It is open for reading only. Unsealed, it is proven again.
+  if (segment.sealed()) return Verdict::kFree;
+  // The kernel counts what a client allocated beyond the end like any other
+  // page. Cut to the length that it has, the file has none, and as many pages as
+  // it has bytes are all of them.
+  const int cut = RetryOnInterrupt(
+      [&] { return calls_.Resize(fd, segment.bytes()); });
+  if (cut < 0 || !look()) return Verdict::kInUse;
+  return state.allocated_bytes == segment.bytes() ? Verdict::kFree
+                                                  : Verdict::kUnfit;
 }
 
 absl::StatusOr<FilesystemBytes> SegmentDirectory::FilesystemSpace() {

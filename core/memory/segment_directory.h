@@ -124,9 +124,12 @@ class SegmentDirectory final : public SegmentSource {
 
   // By fcntl(F_SETLEASE, F_WRLCK), which the kernel grants only to the one
   // opener of a file that nobody else has open or mapped; then by link count,
-  // size, allocated pages and mode. A file that is not open is opened for it by
-  // its name: one that is gone, or another by now, is unfit, and one that
-  // can't be opened is in use. Of a sealed one the mode is another. One that never could before is not fit for reuse.
+  // size, mode and allocated pages, of which those beyond the end are taken away
+  // first: they would make up for holes in the count. A file that is not open is
+  // opened for it by its name: one that is gone, or another by now, is unfit, and
+  // one that can't be opened is in use. One that never could before is not fit
+  // for reuse. Of a sealed one the mode is another, and its pages are proven
+  // when it is unsealed.
   Verdict Prove(const Segment& segment) override;
 
   // Takes away the file's write permission and this daemon's own descriptor for
@@ -141,7 +144,13 @@ class SegmentDirectory final : public SegmentSource {
   absl::Status Seal(Segment* segment, const Sharing& sharing = {});
   Verdict Unseal(Segment* segment) override;
 
-  // Renames the file into the private directory.
+  absl::Status Rename(Segment* segment) override;
+  // Gives the file that name; the caller is to tell the segment of it. For one
+  // that others look at: of a buffer that goes from one holder to another.
+  absl::Status RenameFile(const Segment& segment, const std::string& name);
+
+  // Renames the file into the private directory; one that is no segment gets a
+  // name that tells its own.
   absl::Status SetAside(Segment* segment) override;
 
   // What the filesystem has, or less where the control groups leave less.
@@ -155,15 +164,21 @@ class SegmentDirectory final : public SegmentSource {
   // aside are set aside. Each owner is its file's. One that its client keeps
   // shut (by a lease of the kernel's, by its mode) is not open.
   //
-  // A regular file of a served uid that is no segment is a stray: it is set
-  // aside under a name of its own, and comes with the segments, not open.
-  // Whatever else is there is named in `*unknown` and left alone. Other files of
-  // the private directory are the daemon's own.
+  // A regular file of a served uid that is no segment is a stray: it comes with
+  // the segments, not open, and is to be set aside. Whatever else is there is
+  // named in `*unknown` and left alone. Other files of the private directory
+  // are the daemon's own.
   //
-  // Any other error than that a file is gone, such as a lack of descriptors, is
-  // returned: nothing was found then.
+  // Changes nothing. Any other error than that a file is gone, such as a lack
+  // of descriptors, is returned: nothing was found then.
   absl::StatusOr<std::vector<Segment>> FindLeftovers(
       const SizeClasses& size_classes, std::vector<std::string>* unknown);
+  // Whether it is a file's that is no segment's.
+  static bool IsStray(const Segment& found);
+  // Sets the strays among them aside. Those that can't be are taken out of
+  // `*leftovers`, named in `*unknown` unless they are gone, and left alone.
+  void SetAsideStrays(std::vector<Segment>* leftovers,
+                      std::vector<std::string>* unknown);
 
   HugePages::Method huge_page_method() const { return huge_pages_.method(); }
   HugePageCounts huge_page_counts() const;
@@ -199,7 +214,14 @@ class SegmentDirectory final : public SegmentSource {
   void PutBack(const Segment& segment, int fd, bool keep);
   // As `open` returns. Where descriptors are lacking, the cache gives one up.
   int OpenWithRoom(absl::FunctionRef<int()> open);
+  // Of a sealed segment: that all its pages are there, so that no reader meets a
+  // SIGBUS. `for_others`: though its owner tries to hide that they are not.
+  absl::Status CheckPages(const Segment& segment, int fd, bool for_others);
   Verdict ProveOpen(const Segment& segment, int fd);
+  // The part of it that comes after nobody else can open the file.
+  Verdict Inspect(const Segment& segment, int fd);
+  // Moves the file: 0, or -errno.
+  int Move(const Segment& segment, int directory_fd, const std::string& name);
   // Gives the file the mode, and has it open, as it is to be when it is `sealed`
   // or when it is not. After an error it is as it was.
   absl::Status KeepAs(bool sealed, const Sharing& sharing, Segment* segment);
@@ -215,8 +237,8 @@ class SegmentDirectory final : public SegmentSource {
   absl::StatusOr<Segment> OpenLeftover(const SizeClasses& size_classes,
                                       int directory_fd,
                                       const std::string& name);
-  absl::StatusOr<Segment> TakeStray(const SizeClasses& size_classes,
-                                   int directory_fd, const std::string& name);
+  absl::StatusOr<Segment> FindStray(const SizeClasses& size_classes,
+                                    int directory_fd, const std::string& name);
 
   static constexpr mode_t kSegmentMode = 0600;
   static constexpr mode_t kSealedMode = 0400;

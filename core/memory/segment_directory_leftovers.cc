@@ -55,7 +55,6 @@ Segment SegmentOf(const FileState& state, const SizeClasses& size_classes,
 absl::StatusOr<std::vector<Segment>> SegmentDirectory::FindLeftovers(
     const SizeClasses& size_classes, std::vector<std::string>* unknown) {
   std::vector<Segment> leftovers;
-  // First those of the private directory, where strays are going to be.
   absl::Status status =
       OpenLeftovers(size_classes, /*set_aside=*/true, &leftovers, unknown);
   if (status.ok()) {
@@ -86,7 +85,7 @@ absl::Status SegmentDirectory::OpenLeftovers(
     if (set_aside && !IsSegmentName(name) && !IsStrayName(name)) continue;
     absl::StatusOr<Segment> found =
         IsSegmentName(name) ? OpenLeftover(size_classes, directory_fd, name)
-                            : TakeStray(size_classes, directory_fd, name);
+                            : FindStray(size_classes, directory_fd, name);
     if (found.ok()) {
       if (set_aside) found->parts().set_aside = true;
       leftovers->push_back(*std::move(found));
@@ -135,28 +134,39 @@ absl::StatusOr<Segment> SegmentDirectory::OpenLeftover(
   return kept;
 }
 
-absl::StatusOr<Segment> SegmentDirectory::TakeStray(
+absl::StatusOr<Segment> SegmentDirectory::FindStray(
     const SizeClasses& size_classes, int directory_fd,
     const std::string& name) {
   const absl::StatusOr<FileState> state = LookAt(directory_fd, name);
   if (!state.ok()) return state.status();
-  std::string aside = name;
-  if (directory_fd != private_directory_fd_) {
-    if (!IsServed(state->owner)) return absl::UnavailableError(name);
-    aside = StrayName(name, random_.Next());
-    const int moved = RetryOnInterrupt([&] {
-      return calls_.Rename(directory_fd, name, private_directory_fd_, aside,
-                           RENAME_NOREPLACE);
-    });
-    if (moved == -ENOENT) return absl::NotFoundError(name);
-    if (moved < 0) return absl::UnavailableError(name);
+  if (directory_fd != private_directory_fd_ && !IsServed(state->owner)) {
+    return absl::UnavailableError(name);
   }
   // It is opened for its proof only. Whoever has another name for it keeps
   // what is in it: without a descriptor, its end takes no pages away.
-  Segment stray =
-      SegmentOf(*state, size_classes, private_directory_fd_, aside);
-  stray.parts().set_aside = true;
-  return stray;
+  return SegmentOf(*state, size_classes, directory_fd, name);
+}
+
+bool SegmentDirectory::IsStray(const Segment& found) {
+  return !IsSegmentName(found.file_name());
+}
+
+void SegmentDirectory::SetAsideStrays(std::vector<Segment>* leftovers,
+                                      std::vector<std::string>* unknown) {
+  std::vector<Segment> kept;
+  kept.reserve(leftovers->size());
+  for (Segment& segment : *leftovers) {
+    if (IsStray(segment) && !segment.set_aside()) {
+      const absl::Status moved = SetAside(&segment);
+      if (!moved.ok()) {
+        if (!absl::IsNotFound(moved)) unknown->push_back(segment.file_name());
+        segment.parts() = Segment::Parts();
+        continue;
+      }
+    }
+    kept.push_back(std::move(segment));
+  }
+  *leftovers = std::move(kept);
 }
 
 bool SegmentDirectory::IsServed(uid_t uid) const {

@@ -29,13 +29,16 @@ absl::Status SegmentDirectory::Seal(Segment* segment, const Sharing& sharing) {
   const int taken = fd < 0 ? fd : RetryOnInterrupt([&] {
     return calls_.SetLease(fd, F_RDLCK, prover);
   });
+  absl::Status whole;
   if (taken >= 0) {
     RetryOnInterrupt([&] { return calls_.SetLease(fd, F_UNLCK, prover); });
+    whole = CheckPages(*segment, fd, /*for_others=*/!sharing.empty());
   }
   if (fd >= 0) PutBack(*segment, fd, keep);
-  if (taken >= 0) return absl::OkStatus();
+  if (taken >= 0 && whole.ok()) return absl::OkStatus();
   const absl::Status undone = KeepAs(/*sealed=*/false, sharing, segment);
   if (!undone.ok()) return undone;
+  if (!whole.ok()) return whole;
   if (taken == -EAGAIN) {
     return absl::FailedPreconditionError(absl::StrCat(
         "segment ", segment->file_name(),
@@ -43,6 +46,41 @@ absl::Status SegmentDirectory::Seal(Segment* segment, const Sharing& sharing) {
   }
   return absl::ErrnoToStatus(
       -taken, absl::StrCat("can't seal segment ", PathOf(*segment)));
+}
+
+absl::Status SegmentDirectory::CheckPages(const Segment& segment, int fd,
+                                          bool for_others) {
+  FileState state;
+  const auto look = [&] {
+    return RetryOnInterrupt([&] { return calls_.State(fd, &state); });
+  };
+  int done = look();
+  // Other uids must not trust the owner: pages beyond the end, which would make
+  // up for holes in the count, go first. Nobody but this daemon can write to the
+  // file by then.
+  if (done >= 0 && for_others && state.size_bytes == segment.bytes()) {
+    done = OpenWithRoom(
+        [&] { return Reopen(calls_, segment.parts(), O_RDWR); });
+    if (const int writable = done; writable >= 0) {
+      done = RetryOnInterrupt(
+          [&] { return calls_.Resize(writable, segment.bytes()); });
+      calls_.Close(writable);
+    }
+    if (done >= 0) done = look();
+  }
+  if (done < 0) {
+    return absl::ErrnoToStatus(
+        -done, absl::StrCat("can't look at segment ", PathOf(segment)));
+  }
+  if (state.size_bytes == segment.bytes() &&
+      state.allocated_bytes >= segment.bytes()) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      "segment ", segment.file_name(), " can't be sealed: it has ",
+      state.size_bytes, " bytes, ", state.allocated_bytes,
+      " of them in memory, instead of ", segment.bytes(),
+      ": a process truncated it or punched holes into it; lease another"));
 }
 
 Verdict SegmentDirectory::Unseal(Segment* segment) {

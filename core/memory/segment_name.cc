@@ -1,5 +1,7 @@
 #include "core/memory/segment_name.h"
 
+#include <optional>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -22,6 +24,14 @@ std::string SegmentName(const RandomId& id) {
 bool IsSegmentName(absl::string_view name) {
   return absl::ConsumeSuffix(&name, kSegmentSuffix) &&
          RandomId::FromHex(name).has_value();
+}
+
+std::string NextSegmentName(absl::string_view name) {
+  if (!absl::ConsumeSuffix(&name, kSegmentSuffix)) return std::string();
+  std::optional<RandomId> id = RandomId::FromHex(name);
+  if (!id.has_value()) return std::string();
+  ++id->low;
+  return SegmentName(*id);
 }
 
 std::string StrayName(absl::string_view name, const RandomId& id) {

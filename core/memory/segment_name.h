@@ -14,6 +14,11 @@ namespace warmpool {
 std::string SegmentName(const RandomId& id);
 bool IsSegmentName(absl::string_view name);
 
+// The name that a segment's file goes on to where its record in the journal
+// can't be changed at the same instant: a later daemon looks for it under both.
+// Empty if `name` is no segment's.
+std::string NextSegmentName(absl::string_view name);
+
 // What a stray file is called in quarantine. It tells the name that the file
 // had: its beginning, with every byte but letters, digits, '.', '_' and '-'
 // replaced.

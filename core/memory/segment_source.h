@@ -16,7 +16,8 @@ namespace warmpool {
 
 // The outcome of a proof.
 enum class Verdict {
-  // Nobody else has the segment open or mapped, and all its pages are there.
+  // Nobody else has the segment open or mapped, all its pages are there, and no
+  // others.
   kFree,
   // Somebody has it, or it can't be proven that nobody has.
   kInUse,
@@ -60,6 +61,13 @@ class SegmentSource {
   // other again, and proves it once more. Does nothing with one that is not
   // sealed: kFree.
   virtual Verdict Unseal(Segment* segment) = 0;
+
+  // Gives the segment's file a name that nobody was told, if somebody may have
+  // the one that it has (Segment::name_is_stale). Whoever opened it before is
+  // found by the next proof. NOT_FOUND: the file no longer has the name that it
+  // was given. After an error it has the name that it had, and may not be
+  // leased again.
+  virtual absl::Status Rename(Segment* segment) = 0;
 
   // Moves the segment's file to where nobody but the daemon can open it; who
   // has it keeps it. NOT_FOUND: the file no longer has the name that it was

@@ -63,7 +63,8 @@ class SystemCalls {
   // fallocate(2), mode 0: extends the file, every page of it backed.
   virtual int Allocate(int fd, uint64_t bytes) = 0;
   // ftruncate(2), to no less than the file has: gives it the length, without
-  // pages, and takes away pages beyond.
+  // pages, and takes away pages beyond. Every proof makes it, so its time is not
+  // taken.
   virtual int Resize(int fd, uint64_t bytes) = 0;
   virtual int State(int fd, FileState* state) = 0;
   // fcntl(2) F_SETLEASE: `type` is F_WRLCK, F_RDLCK or F_UNLCK. The kernel

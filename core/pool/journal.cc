@@ -25,21 +25,27 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(
   if (!bytes.ok()) return bytes.status();
 
   ParsedJournal parsed = ParseJournal(*bytes, boot_id);
+  if (parsed.later_version > 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the file \"journal\" is of format version ", parsed.later_version,
+        ", this daemon reads ", kOldestJournalVersion, " to ", kJournalVersion,
+        ": start a daemon of the version that wrote it; or, to give up the "
+        "leases in it, remove the file"));
+  }
   replay->leases.assign(parsed.leases.begin(), parsed.leases.end());
   replay->epoch = parsed.epoch + 1;
   replay->last_generation = parsed.last_generation;
   replay->damage = parsed.damage;
-  std::unique_ptr<Journal> opened(
-      new Journal(boot_id, *std::move(files), std::move(parsed)));
-  if (absl::Status status = opened->Start(options.bytes); !status.ok()) {
-    return status;
-  }
-  return opened;
+  return std::unique_ptr<Journal>(
+      new Journal(boot_id, options, *std::move(files), std::move(parsed)));
 }
 
-Journal::Journal(std::string boot_id, JournalPair files, ParsedJournal parsed)
+Journal::Journal(std::string boot_id, const Options& options, JournalPair files,
+                 ParsedJournal parsed)
     : boot_id_(std::move(boot_id)),
+      options_(options),
       epoch_(parsed.epoch + 1),
+      damaged_(!parsed.damage.empty()),
       leases_(std::move(parsed.leases)),
       last_generation_(parsed.last_generation),
       files_(std::move(files)),
@@ -49,20 +55,27 @@ Journal::Journal(std::string boot_id, JournalPair files, ParsedJournal parsed)
   }
 }
 
-absl::Status Journal::Start(uint64_t bytes) {
+absl::Status Journal::Begin() {
+  absl::Status status = files_.MakeMissing();
+  if (status.ok()) status = ReserveToBegin();
+  if (!status.ok()) return status;
+  // A full filesystem must not keep out the daemon that comes to give bytes
+  // back: where there is no room for a third file, the damage is only told of.
+  if (damaged_) kept_aside_ = files_.KeepAside();
+  return Compact();
+}
+
+absl::Status Journal::ReserveToBegin() {
   const uint64_t needed = RoundUpToPages(KeptBytes());
   // An earlier daemon may have died after it doubled one of the two.
-  absl::Status reserved = files_.Reserve(
-      std::max({RoundUpToPages(bytes), needed, files_.longest_bytes()}));
+  absl::Status reserved = files_.Reserve(std::max(
+      {RoundUpToPages(options_.bytes), needed, files_.longest_bytes()}));
   // On a full filesystem what they have must do, or as little as will.
   if (files_.capacity() < needed) reserved = files_.Reserve(needed);
-  if (files_.capacity() < needed) {
-    return absl::Status(
-        reserved.code(),
-        absl::StrCat(reserved.message(),
-                     ": remove files there, or mount it larger"));
-  }
-  return Compact();
+  if (files_.capacity() >= needed) return absl::OkStatus();
+  return absl::Status(reserved.code(),
+                      absl::StrCat(reserved.message(),
+                                   ": remove files there, or mount it larger"));
 }
 
 bool Journal::Fits(uint64_t bytes, size_t leases) const {

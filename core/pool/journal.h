@@ -1,12 +1,13 @@
-// Journal: the record of leases that outlives the daemon, so that kill -9 at any
-// instruction loses no acknowledged lease.
+// Journal: the record of leases that outlives the daemon, so that kill -9 at
+// any instruction loses no acknowledged lease.
 //
 // Two files of one size, "journal" and "journal.spare", in a directory of the
 // daemon's own on the filesystem of the segments. Records are appended to the
 // first, one write each, into pages that were allocated beforehand. Before its
 // room runs out, a snapshot of the live leases is written to the spare and the
 // two are exchanged (renameat2(2)), which is atomic: at every instant there is
-// one whole journal. A daemon that starts does the same first.
+// one whole journal. A daemon that starts does the same first. Until then,
+// which is Begin, it has changed nothing.
 //
 // That, and growth of the files, is upkeep: steps, whose slow part is done
 // while records are appended as ever. An append that finds no room, since
@@ -49,6 +50,8 @@ namespace warmpool {
 
 class Journal {
  public:
+  static constexpr const char* kDamagedName = JournalPair::kDamagedName;
+
   struct Options {
     // Of each of the two files, to begin with. They double when need be.
     uint64_t bytes = kMiB;
@@ -63,7 +66,7 @@ class Journal {
     // The highest generation of any lease there was.
     uint64_t last_generation = 0;
     // Empty, or one line: what was wrong with the journal, at which offset, and
-    // how many bytes were cut.
+    // how many bytes were cut. The file is kept then, as "journal.damaged".
     std::string damage;
   };
 
@@ -83,16 +86,22 @@ class Journal {
     absl::Status status;
   };
 
-  // Replays the journal in the directory and goes on with it. Another boot's
-  // counts for nothing. What is left in the directory by an Open that failed or
-  // was killed is a whole journal still. `calls` and the directory must outlive
-  // this. RESOURCE_EXHAUSTED, naming bytes: no room for the files, not even a
-  // page for each.
+  // Replays the journal in the directory, and changes nothing. Another boot's
+  // counts for nothing. `calls` and the directory must outlive this.
+  // FAILED_PRECONDITION, with the remedy: a later daemon's, in a format that
+  // this one can't read.
   // REQUIRES: boot_id has at most kMaxBootIdBytes; no other Journal is open in
   // the directory.
   static absl::StatusOr<std::unique_ptr<Journal>> Open(
       int directory_fd, const std::string& boot_id, const Options& options,
       SystemCalls* calls, Replay* replay);
+  // Goes on with it, as this daemon's; to be called before anything below. What
+  // is left in the directory where it fails, or the daemon is killed, says what
+  // it said before. RESOURCE_EXHAUSTED, naming bytes: no room for the files,
+  // not even a page for each.
+  absl::Status Begin();
+  // Where the journal was damaged: whether its file could be kept.
+  const absl::Status& kept_aside() const { return kept_aside_; }
   // Closes the files and leaves them to the next daemon.
   ~Journal() = default;
   Journal(const Journal&) = delete;
@@ -130,21 +139,24 @@ class Journal {
   // is the step's own: upkeep is to be tried again after a while.
   absl::Status CommitStep(const Step& step);
 
-  // Of both files.
+  // Of all its files.
   uint64_t bytes() const { return files_.bytes(); }
   // Appends that made a snapshot by themselves.
   uint64_t waits() const { return waits_; }
 
   // The files, for UnmapBatch to end: a daemon that leaves no lease behind
-  // leaves no journal. Nothing may be called afterwards.
+  // leaves no journal, but for one that was damaged. Nothing may be called
+  // afterwards.
   std::vector<Segment> TakeFiles() { return files_.Take(); }
 
   void CheckInvariants() const;
 
  private:
-  Journal(std::string boot_id, JournalPair files, ParsedJournal parsed);
+  Journal(std::string boot_id, const Options& options, JournalPair files,
+          ParsedJournal parsed);
 
-  absl::Status Start(uint64_t bytes);
+  // Room for the live leases, and for Options::bytes if it is to be had.
+  absl::Status ReserveToBegin();
 
   // Makes sure that a record of `bytes` bytes can be appended, after which
   // `leases` are live.
@@ -178,7 +190,10 @@ class Journal {
   absl::Status Append(absl::string_view record);
 
   const std::string boot_id_;
+  const Options options_;
   const uint64_t epoch_;
+  const bool damaged_;
+  absl::Status kept_aside_;
 
   LeaseRecords leases_;
   uint64_t last_generation_;

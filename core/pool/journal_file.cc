@@ -26,15 +26,25 @@ absl::Status Failed(int result, absl::string_view what) {
 absl::StatusOr<JournalFile> JournalFile::Open(SystemCalls* calls,
                                               int directory_fd,
                                               const std::string& name) {
+  JournalFile file(calls, directory_fd);
+  absl::Status status = file.OpenBy(name, O_RDWR);
+  if (!status.ok() && !absl::IsNotFound(status)) return status;
+  return file;
+}
+
+absl::Status JournalFile::MakeIfMissing(const std::string& name) {
+  return fd_ >= 0 ? absl::OkStatus() : OpenBy(name, O_RDWR | O_CREAT);
+}
+
+absl::Status JournalFile::OpenBy(const std::string& name, int flags) {
   const int fd = RetryOnInterrupt(
-      [&] { return calls->Open(directory_fd, name, O_RDWR | O_CREAT, 0600); });
+      [&] { return calls_->Open(directory_fd_, name, flags, 0600); });
   if (fd < 0) {
     return absl::ErrnoToStatus(-fd,
                                absl::StrCat("can't open or make ", name));
   }
-  JournalFile file(calls, directory_fd, fd);
-  if (absl::Status status = file.TakeSizes(); !status.ok()) return status;
-  return file;
+  fd_ = fd;
+  return TakeSizes();
 }
 
 JournalFile::JournalFile(JournalFile&& other) noexcept

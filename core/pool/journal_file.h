@@ -23,10 +23,12 @@ class JournalFile {
   // No file grows beyond, and of a longer one no more is read.
   static constexpr uint64_t kMaxBytes = uint64_t{1} << 30;
 
-  // Opens the file, made empty where it is missing. `calls` and the directory
-  // must outlive it.
+  // Opens the file where it is there; else it is empty until it is made.
+  // `calls` and the directory must outlive it.
   static absl::StatusOr<JournalFile> Open(SystemCalls* calls, int directory_fd,
                                           const std::string& name);
+  // Makes it where it is missing. REQUIRES: the name that it was opened by.
+  absl::Status MakeIfMissing(const std::string& name);
   JournalFile(JournalFile&& other) noexcept;
   JournalFile& operator=(JournalFile&& other) noexcept;
   // Closes; the file stays.
@@ -39,7 +41,7 @@ class JournalFile {
 
   // Makes backed_bytes() at least `bytes`. What is added is zero.
   // RESOURCE_EXHAUSTED, naming bytes: no room, or above kMaxBytes; the file is
-  // then as it was.
+  // then as it was. REQUIRES, as for whatever writes: the file was made.
   absl::Status Reserve(uint64_t bytes);
   // The slow part of it, which leaves backed_bytes() to NoteAllocated.
   // Thread-safe.
@@ -56,15 +58,17 @@ class JournalFile {
   Segment Take(const std::string& name);
 
  private:
-  JournalFile(SystemCalls* calls, int directory_fd, int fd)
-      : calls_(calls), directory_fd_(directory_fd), fd_(fd) {}
+  JournalFile(SystemCalls* calls, int directory_fd)
+      : calls_(calls), directory_fd_(directory_fd) {}
 
+  absl::Status OpenBy(const std::string& name, int flags);
   absl::Status TakeSizes();
   void Close();
 
   SystemCalls* calls_;
   int directory_fd_;
-  int fd_;
+  // -1: there is no file.
+  int fd_ = -1;
   uint64_t size_bytes_ = 0;
   uint64_t backed_bytes_ = 0;
 };

@@ -1,5 +1,7 @@
 #include "core/pool/journal_format.h"
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -21,23 +23,35 @@ constexpr size_t kCheckedFrameBytes = kRecordFrameBytes - kCrcBytes;
 
 constexpr int64_t kInfinite = std::numeric_limits<int64_t>::max();
 
+// How every version begins.
+bool GetVersion(LittleEndianReader& reader, uint32_t* version) {
+  absl::string_view magic;
+  return reader.GetBytes(kMagic.size(), &magic) && magic == kMagic &&
+         reader.Get(version);
+}
+
+// The header's copy at that offset, as much as there is of it.
+absl::string_view CopyAt(size_t offset, absl::string_view bytes) {
+  return bytes.substr(std::min(offset, bytes.size()), kHeaderCopyBytes);
+}
+
 // One copy of a header, or what is wrong with it.
 std::optional<DecodedHeader> DecodeCopy(absl::string_view copy,
                                         std::string* damage) {
-  absl::string_view magic;
   uint32_t version = 0;
   LittleEndianReader reader(copy);
-  if (!reader.GetBytes(kMagic.size(), &magic) || magic != kMagic ||
-      !reader.Get(&version)) {
+  if (!GetVersion(reader, &version)) {
     *damage = "is not one of a journal";
     return std::nullopt;
   }
-  if (version != kJournalVersion) {
-    *damage = absl::StrCat("is of format version ", version,
-                           ", this daemon reads ", kJournalVersion);
+  if (version < kOldestJournalVersion || version > kJournalVersion) {
+    *damage =
+        absl::StrCat("is of format version ", version, ", this daemon reads ",
+                     kOldestJournalVersion, " to ", kJournalVersion);
     return std::nullopt;
   }
   DecodedHeader decoded;
+  decoded.version = version;
   JournalHeader& header = decoded.header;
   uint8_t boot_id_bytes = 0;
   absl::string_view boot_id;
@@ -184,9 +198,70 @@ void PutGrant(const LeaseRecord& record, std::string* out) {
   PutString(record.file_name, out);
 }
 
-// Of a grant's payload, without its strings' characters and ids to share with: three ids, four
-// numbers that tell who, four of bytes and generation, five values of a byte,
-// three times, five lengths.
+// A grant is read in three parts, of which the second depends on the version.
+bool GetWho(LittleEndianReader& reader, LeaseRecord* record) {
+  int32_t holder_pid = 0;
+  uint32_t holder_uid = 0;
+  uint32_t owner = 0;
+  uint64_t page_bytes = 0;
+  if (!GetId(reader, &record->id) || !GetId(reader, &record->request_id) ||
+      !GetId(reader, &record->client_id) || !reader.Get(&holder_pid) ||
+      !reader.Get(&holder_uid) || !reader.Get(&record->holder_instance) ||
+      !reader.Get(&owner) || !reader.Get(&record->bytes) ||
+      !reader.Get(&record->segment_bytes) || !reader.Get(&page_bytes) ||
+      !reader.Get(&record->generation)) {
+    return false;
+  }
+  record->holder_pid = holder_pid;
+  record->holder_uid = holder_uid;
+  record->owner = owner;
+  record->page_bytes = page_bytes;
+  return true;
+}
+
+bool GetTerms1(LittleEndianReader& reader, LeaseRecord* record) {
+  return GetEnum(reader, &record->access) && GetEnum(reader, &record->warmth) &&
+         GetBool(reader, &record->zeroed);
+}
+
+bool GetTerms2Unshared(LittleEndianReader& reader, LeaseRecord* record) {
+  return GetEnum(reader, &record->kind) && GetEnum(reader, &record->access) &&
+         GetEnum(reader, &record->warmth) && GetBool(reader, &record->zeroed) &&
+         GetBool(reader, &record->sealed) && GetTtl(reader, &record->linger);
+}
+
+bool GetTerms2(LittleEndianReader& reader, LeaseRecord* record) {
+  return GetTerms2Unshared(reader, record) &&
+         GetIds(reader, &record->share_with.uids) &&
+         GetIds(reader, &record->share_with.gids);
+}
+
+bool GetNames(LittleEndianReader& reader, LeaseRecord* record) {
+  int64_t granted_at = 0;
+  if (!GetTtl(reader, &record->ttl) || !reader.Get(&granted_at) ||
+      !GetString(reader, &record->holder_command) ||
+      !GetString(reader, &record->buffer_name) ||
+      !GetString(reader, &record->file_name)) {
+    return false;
+  }
+  record->granted_at = absl::FromUnixNanos(granted_at);
+  return true;
+}
+
+// All that were ever written. Where a version has several, one reads to the
+// end.
+struct GrantLayout {
+  uint32_t version;
+  bool (*get_terms)(LittleEndianReader&, LeaseRecord*);
+};
+constexpr GrantLayout kGrantLayouts[] = {
+    {2, GetTerms2}, {2, GetTerms2Unshared}, {1, GetTerms1}};
+static_assert(kGrantLayouts[0].version == kJournalVersion &&
+              std::rbegin(kGrantLayouts)->version == kOldestJournalVersion);
+
+// Of a grant's payload, without its strings' characters and the ids that it is
+// shared with: three ids, four numbers that tell who, four of bytes and
+// generation, five values of a byte, three times, five lengths.
 constexpr size_t kGrantFixedBytes =
     3 * RandomId::kBytes + (4 + 4 + 8 + 4) + 4 * 8 + 5 + 3 * 8 + 5;
 
@@ -216,16 +291,25 @@ std::optional<DecodedHeader> DecodeJournalHeader(absl::string_view bytes,
   for (size_t offset = 0; offset < kJournalHeaderBytes;
        offset += kHeaderCopyBytes) {
     std::string why;
-    const std::optional<DecodedHeader> decoded = DecodeCopy(
-        bytes.substr(offset < bytes.size() ? offset : bytes.size(),
-                     kHeaderCopyBytes),
-        &why);
+    const std::optional<DecodedHeader> decoded =
+        DecodeCopy(CopyAt(offset, bytes), &why);
     if (!decoded.has_value() && damage->empty()) {
       *damage = absl::StrCat("the header at byte ", offset, " ", why);
     }
     if (!first_whole.has_value()) first_whole = decoded;
   }
   return first_whole;
+}
+
+uint32_t LaterVersionOf(absl::string_view bytes) {
+  for (const size_t offset : {size_t{0}, kHeaderCopyBytes}) {
+    uint32_t version = 0;
+    LittleEndianReader reader(CopyAt(offset, bytes));
+    if (GetVersion(reader, &version) && version > kJournalVersion) {
+      return version;
+    }
+  }
+  return 0;
 }
 
 size_t GrantRecordBytes(const LeaseRecord& record) {
@@ -301,35 +385,19 @@ std::optional<DecodedFrame> DecodeFrame(JournalSeed seed,
   return frame;
 }
 
-bool DecodeGrant(absl::string_view payload, LeaseRecord* record) {
-  LittleEndianReader reader(payload);
-  int32_t holder_pid = 0;
-  uint32_t holder_uid = 0;
-  uint32_t owner = 0;
-  uint64_t page_bytes = 0;
-  int64_t granted_at = 0;
-  if (!GetId(reader, &record->id) || !GetId(reader, &record->request_id) ||
-      !GetId(reader, &record->client_id) || !reader.Get(&holder_pid) ||
-      !reader.Get(&holder_uid) || !reader.Get(&record->holder_instance) ||
-      !reader.Get(&owner) || !reader.Get(&record->bytes) ||
-      !reader.Get(&record->segment_bytes) || !reader.Get(&page_bytes) ||
-      !reader.Get(&record->generation) || !GetEnum(reader, &record->kind) ||
-      !GetEnum(reader, &record->access) || !GetEnum(reader, &record->warmth) ||
-      !GetBool(reader, &record->zeroed) || !GetBool(reader, &record->sealed) ||
-      !GetTtl(reader, &record->linger) ||
-      !GetIds(reader, &record->share_with.uids) ||
-      !GetIds(reader, &record->share_with.gids) || !GetTtl(reader, &record->ttl) || !reader.Get(&granted_at) ||
-      !GetString(reader, &record->holder_command) ||
-      !GetString(reader, &record->buffer_name) ||
-      !GetString(reader, &record->file_name) || !reader.left().empty()) {
-    return false;
+bool DecodeGrant(uint32_t version, absl::string_view payload,
+                 LeaseRecord* record) {
+  for (const GrantLayout& layout : kGrantLayouts) {
+    if (layout.version != version) continue;
+    LittleEndianReader reader(payload);
+    *record = LeaseRecord();
+    if (GetWho(reader, record) && layout.get_terms(reader, record) &&
+        GetNames(reader, record) && reader.left().empty() &&
+        ValidateLeaseRecord(*record).ok()) {
+      return true;
+    }
   }
-  record->holder_pid = holder_pid;
-  record->holder_uid = holder_uid;
-  record->owner = owner;
-  record->page_bytes = page_bytes;
-  record->granted_at = absl::FromUnixNanos(granted_at);
-  return ValidateLeaseRecord(*record).ok();
+  return false;
 }
 
 bool DecodeRenewal(absl::string_view payload, LeaseId* id,
@@ -343,10 +411,10 @@ bool DecodeEnd(absl::string_view payload, LeaseId* id) {
   return GetId(reader, id) && reader.left().empty();
 }
 
-bool DecodeReplacement(absl::string_view payload, LeaseId* replaced,
-                       LeaseRecord* record) {
+bool DecodeReplacement(uint32_t version, absl::string_view payload,
+                       LeaseId* replaced, LeaseRecord* record) {
   LittleEndianReader reader(payload);
-  return GetId(reader, replaced) && DecodeGrant(reader.left(), record);
+  return GetId(reader, replaced) && DecodeGrant(version, reader.left(), record);
 }
 
 }  // namespace warmpool

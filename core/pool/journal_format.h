@@ -28,8 +28,13 @@
 
 namespace warmpool {
 
-// To be raised with every change of what is written.
+// What is written; to be raised with every change of it. All from the oldest on
+// are read, so that the daemon of one version takes up the leases of the one
+// before. What they tell of a lease:
+//   1  nothing of kind, seal, linger and whom it is shared with: it is held
+//   2  all; some of this version's leave out whom it is shared with
 inline constexpr uint32_t kJournalVersion = 2;
+inline constexpr uint32_t kOldestJournalVersion = 1;
 inline constexpr size_t kJournalHeaderBytes = 256;
 inline constexpr size_t kMaxBootIdBytes = 64;
 
@@ -59,12 +64,17 @@ std::string EncodeJournalHeader(const JournalHeader& header, JournalSeed* seed);
 struct DecodedHeader {
   JournalHeader header;
   JournalSeed seed;
+  uint32_t version = kJournalVersion;
 };
 // From the first kJournalHeaderBytes of a file: the first copy that is whole;
-// nullopt if none is of this version. `damage` gets what is wrong with either
-// copy, empty if nothing is.
+// nullopt if none is of a version that is read. `damage` gets what is wrong
+// with either copy, empty if nothing is.
 std::optional<DecodedHeader> DecodeJournalHeader(absl::string_view bytes,
                                                  std::string* damage);
+// The version that either copy tells, where it is later than kJournalVersion; 0
+// if neither does. How such a header goes on, and how it is checked, is not
+// known.
+uint32_t LaterVersionOf(absl::string_view bytes);
 
 inline constexpr size_t kRecordFrameBytes = 8;
 inline constexpr size_t kEndRecordBytes = kRecordFrameBytes + LeaseId::kBytes;
@@ -102,13 +112,15 @@ std::optional<DecodedFrame> DecodeFrame(JournalSeed seed,
                                         absl::string_view bytes,
                                         std::string* damage);
 
-// Payloads. False for anything but what the functions above write.
-bool DecodeGrant(absl::string_view payload, LeaseRecord* record);
+// Payloads. False for anything but what the functions above write, or those of
+// that version wrote.
+bool DecodeGrant(uint32_t version, absl::string_view payload,
+                 LeaseRecord* record);
 bool DecodeRenewal(absl::string_view payload, LeaseId* id,
                    absl::Duration* ttl);
 bool DecodeEnd(absl::string_view payload, LeaseId* id);
-bool DecodeReplacement(absl::string_view payload, LeaseId* replaced,
-                       LeaseRecord* record);
+bool DecodeReplacement(uint32_t version, absl::string_view payload,
+                       LeaseId* replaced, LeaseRecord* record);
 
 }  // namespace warmpool
 

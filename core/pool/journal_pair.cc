@@ -22,8 +22,31 @@ absl::StatusOr<JournalPair> JournalPair::Open(SystemCalls* calls,
   absl::StatusOr<JournalFile> spare =
       JournalFile::Open(calls, directory_fd, kSpareName);
   if (!spare.ok()) return spare.status();
-  return JournalPair(calls, directory_fd, *std::move(journal),
-                     *std::move(spare));
+  // Its bytes count, too.
+  const absl::StatusOr<JournalFile> damaged =
+      JournalFile::Open(calls, directory_fd, kDamagedName);
+  if (!damaged.ok()) return damaged.status();
+  JournalPair pair(calls, directory_fd, *std::move(journal), *std::move(spare));
+  pair.damaged_bytes_ = damaged->size_bytes();
+  return pair;
+}
+
+absl::Status JournalPair::MakeMissing() {
+  absl::Status made = journal().MakeIfMissing(kJournalName);
+  if (made.ok()) made = spare().MakeIfMissing(kSpareName);
+  return made;
+}
+
+absl::Status JournalPair::KeepAside() {
+  absl::StatusOr<JournalFile> file =
+      JournalFile::Open(calls_, directory_fd_, kDamagedName);
+  if (!file.ok()) return file.status();
+  absl::Status made = file->MakeIfMissing(kDamagedName);
+  if (made.ok()) made = file->Reserve(capacity());
+  if (!made.ok()) return made;
+  next_spare_ = std::exchange(spare(), *std::move(file));
+  set_spare_used(spare().size_bytes());
+  return absl::OkStatus();
 }
 
 JournalPair::JournalPair(SystemCalls* calls, int directory_fd,
@@ -59,14 +82,20 @@ void JournalPair::NoteAllocated(uint64_t bytes, int files) {
 
 absl::Status JournalPair::Exchange() {
   const int exchanged = RetryOnInterrupt([&] {
-    return calls_->Rename(directory_fd_, kSpareName, directory_fd_,
-                          kJournalName, RENAME_EXCHANGE);
+    return calls_->Rename(directory_fd_,
+                          next_spare_.has_value() ? kDamagedName : kSpareName,
+                          directory_fd_, kJournalName, RENAME_EXCHANGE);
   });
   if (exchanged < 0) {
     return absl::ErrnoToStatus(-exchanged,
                                "can't exchange the journal and its spare");
   }
   exchanged_ = !exchanged_;
+  if (next_spare_.has_value()) {
+    damaged_bytes_ = spare().size_bytes();
+    spare() = *std::exchange(next_spare_, std::nullopt);
+    set_spare_used(spare().size_bytes());
+  }
   return absl::OkStatus();
 }
 

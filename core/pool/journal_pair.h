@@ -1,10 +1,12 @@
 // JournalPair: the two files of a journal, "journal" and "journal.spare", which
-// exchange their names.
+// exchange their names. A third, "journal.damaged", is the last one that could
+// not be read whole: it is kept for whoever wants to know what happened.
 #ifndef WARMPOOL_CORE_POOL_JOURNAL_PAIR_H_
 #define WARMPOOL_CORE_POOL_JOURNAL_PAIR_H_
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -18,17 +20,25 @@ namespace warmpool {
 // Move-only. Externally synchronised, except for Allocate.
 class JournalPair {
  public:
-  // Opens both, made empty where they are missing. `calls` and the directory
-  // must outlive it.
+  static constexpr char kDamagedName[] = "journal.damaged";
+
+  // Opens those that are there. `calls` and the directory must outlive it.
   static absl::StatusOr<JournalPair> Open(SystemCalls* calls, int directory_fd);
+  // Makes the two where they are missing. To be called before anything below.
+  absl::Status MakeMissing();
+  // The next exchange, which must be the first, gives the journal the name
+  // kDamagedName; what had it goes. It takes room for a third file. After an
+  // error the next exchange is as any.
+  absl::Status KeepAside();
 
   // A file stays where it is, whichever of the two it becomes.
   JournalFile& journal() { return exchanged_ ? second_ : first_; }
   JournalFile& spare() { return exchanged_ ? first_ : second_; }
 
-  // Of both, and of the shorter one, which is what may be used of either.
+  // Of all, and of the shorter one of the two, which is what may be used of
+  // either.
   uint64_t bytes() const {
-    return first_.backed_bytes() + second_.backed_bytes();
+    return first_.backed_bytes() + second_.backed_bytes() + damaged_bytes_;
   }
   uint64_t capacity() const {
     return std::min(first_.backed_bytes(), second_.backed_bytes());
@@ -61,7 +71,7 @@ class JournalPair {
   // Makes the spare the journal and the journal the spare, in one step.
   absl::Status Exchange();
 
-  // Both, under the names that they have, to be ended by UnmapBatch.
+  // The two, under the names that they have, to be ended by UnmapBatch.
   std::vector<Segment> Take();
 
  private:
@@ -75,6 +85,11 @@ class JournalPair {
   uint64_t first_used_;
   uint64_t second_used_;
   bool exchanged_ = false;
+  // What the file kDamagedName has.
+  uint64_t damaged_bytes_ = 0;
+  // After KeepAside: the spare of after the exchange. The spare until then has
+  // the name kDamagedName.
+  std::optional<JournalFile> next_spare_;
 };
 
 }  // namespace warmpool

@@ -21,12 +21,12 @@ void AddDamage(const std::string& what, ParsedJournal* parsed) {
 }
 
 // Does what a record says. False, and why, if it says nothing that can be.
-bool Apply(const DecodedFrame& frame, ParsedJournal* parsed,
+bool Apply(uint32_t version, const DecodedFrame& frame, ParsedJournal* parsed,
            std::string* damage) {
   switch (frame.type) {
     case RecordType::kGrant: {
       LeaseRecord record;
-      if (!DecodeGrant(frame.payload, &record)) break;
+      if (!DecodeGrant(version, frame.payload, &record)) break;
       parsed->last_generation =
           std::max(parsed->last_generation, record.generation);
       const LeaseId id = record.id;
@@ -44,7 +44,9 @@ bool Apply(const DecodedFrame& frame, ParsedJournal* parsed,
     case RecordType::kReplacement: {
       LeaseId replaced;
       LeaseRecord record;
-      if (!DecodeReplacement(frame.payload, &replaced, &record)) break;
+      if (!DecodeReplacement(version, frame.payload, &replaced, &record)) {
+        break;
+      }
       parsed->last_generation =
           std::max(parsed->last_generation, record.generation);
       const LeaseId id = record.id;
@@ -69,15 +71,15 @@ bool Apply(const DecodedFrame& frame, ParsedJournal* parsed,
 }
 
 // Reads records from `offset` up to the first that is not whole.
-void ReadRecords(absl::string_view bytes, size_t offset, JournalSeed seed,
-                 ParsedJournal* parsed) {
+void ReadRecords(absl::string_view bytes, size_t offset,
+                 const DecodedHeader& header, ParsedJournal* parsed) {
   const size_t end = EndOfContents(bytes);
   // A record may end in zeros.
   while (offset < end) {
     std::string damage;
     const std::optional<DecodedFrame> frame =
-        DecodeFrame(seed, bytes.substr(offset), &damage);
-    if (!frame.has_value() || !Apply(*frame, parsed, &damage)) {
+        DecodeFrame(header.seed, bytes.substr(offset), &damage);
+    if (!frame.has_value() || !Apply(header.version, *frame, parsed, &damage)) {
       AddDamage(absl::StrCat("at byte ", offset, " ", damage, ": ",
                              end - offset, " bytes cut"),
                 parsed);
@@ -98,6 +100,8 @@ ParsedJournal ParseJournal(absl::string_view bytes,
   const std::optional<DecodedHeader> decoded =
       DecodeJournalHeader(bytes, &damage);
   if (!decoded.has_value()) {
+    parsed.later_version = LaterVersionOf(bytes);
+    if (parsed.later_version > 0) return parsed;
     parsed.damage = absl::StrCat(damage, ": ", end, " bytes cut");
     return parsed;
   }
@@ -115,7 +119,7 @@ ParsedJournal ParseJournal(absl::string_view bytes,
                            header.file_bytes - bytes.size(), " bytes cut"),
               &parsed);
   }
-  ReadRecords(bytes, kJournalHeaderBytes, decoded->seed, &parsed);
+  ReadRecords(bytes, kJournalHeaderBytes, *decoded, &parsed);
   return parsed;
 }
 

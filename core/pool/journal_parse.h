@@ -18,12 +18,16 @@ struct ParsedJournal {
   uint64_t epoch = 0;
   uint64_t last_generation = 0;
   uint64_t snapshot = 0;
+  // Not 0: the file is of this format version, which only later daemons read.
+  // Nothing else is known of it then.
+  uint32_t later_version = 0;
   // Empty if the file is as it was written, or is another boot's. Else one line:
   // what is wrong, at which offset, and how many bytes were cut for it.
   std::string damage;
 };
 
-// Reads up to the first record that is not whole. Bytes that are all zero, or
+// Reads any version from kOldestJournalVersion to kJournalVersion, up to the
+// first record that is not whole. Bytes that are all zero, or
 // none, are a first start. Renewals and ends may stand between the grants of a
 // snapshot, which may have been made while leases changed; but each lease is
 // granted before it is renewed or ended, and once only while it is live: a

@@ -18,7 +18,6 @@ Pool::Pool(SegmentDirectory* directory, SystemCalls* calls, const Clock* clock,
       journal_(journal, clock),
       segments_(directory, calls, clock, options.segments),
       quota_(options.quota) {
-  segments_.AddOverhead(journal_.TakeGrowth());
   MutexLock lock(&mutex_);
   table_.AddHolder(PoolHolder());
 }

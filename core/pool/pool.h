@@ -76,6 +76,8 @@ class Pool {
     size_t ended_leases = 0;
     // Segments that no lease needs.
     size_t leftovers = 0;
+    // Names of strays that could not be set aside.
+    std::vector<std::string> left_alone;
   };
 
   struct Stats {
@@ -122,7 +124,9 @@ class Pool {
   };
 
   // What is pointed to must outlive this.
-  // `journal`, which may be null, keeps every lease before it is granted.
+  // `journal`, which may be null, keeps every lease before it is granted. It
+  // must have begun by the first of the calls below, but for AddHolder and
+  // RemoveHolder.
   Pool(SegmentDirectory* directory, SystemCalls* calls, const Clock* clock,
        RandomSource* random, const Options& options,
        Journal* journal = nullptr);
@@ -236,7 +240,10 @@ class Pool {
   // Takes over what an earlier daemon left, before the first request. A lease
   // whose holder lives and whose segment is there goes on with a full time to
   // live; every other has ended. Segments under no lease are ended once nobody
-  // has them.
+  // has them, and so are strays, which are set aside first.
+  // Nothing of it can fail; a daemon that dies within it leaves the rest to the
+  // next. Until then the pool has nothing that its destructor could end.
+  // REQUIRES: the journal has begun.
   Recovery Recover(const std::vector<RecoveredLease>& leases,
                    uint64_t last_generation, std::vector<Segment> leftovers);
 
@@ -332,6 +339,9 @@ class Pool {
   absl::StatusOr<HandOver> BeginClaimLocked(const Holder& caller,
                                             const LeaseId& ticket)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Gives the file of a buffer that is on its way to its claimer another name, if
+  // somebody may still open it by the one that it has.
+  absl::Status RenameForClaim(LeaseTable::Buffer* buffer);
   absl::Status ProveForClaim(const LeaseTable::Buffer& buffer);
   // The journal has the one replaced by the other, which was not granted: neither
   // is to live on.

@@ -228,7 +228,12 @@ LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause,
     case EndCause::kHandedOver: ++counts_.handed_over; break;
   }
   absl::Duration linger = table_.LeaseOf(id).linger;
-  const LeaseTable::Buffer& buffer = *table_.LeaseOf(id).buffer;
+  LeaseTable::Buffer& buffer = *table_.LeaseOf(id).buffer;
+  // Its holder may not know that it has ended, and may have yet to open it.
+  if (table_.LeaseOf(id).kind == LeaseKind::kHeld &&
+      cause != EndCause::kReleased && cause != EndCause::kHandedOver) {
+    buffer.segment.set_name_is_stale();
+  }
   // Its last member may have given it to one who has yet to open it.
   if (!for_all && cause == EndCause::kReleased &&
       !ChannelOf(buffer.name).empty() && IsOnlyHeldLocked(buffer)) {

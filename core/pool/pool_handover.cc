@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/channel_name.h"
+#include "core/memory/segment_name.h"
 #include "core/pool/pool.h"
 
 namespace warmpool {
@@ -262,7 +263,8 @@ absl::StatusOr<LeaseGrant> Pool::ClaimUncounted(HolderId holder,
   }
   if (!begun.ok()) return begun.status();
   LeaseTable::Buffer* const buffer = begun->buffer;
-  absl::Status status = ProveForClaim(*buffer);
+  absl::Status status = RenameForClaim(buffer);
+  if (status.ok()) status = ProveForClaim(*buffer);
   if (status.ok()) {
     LeaseRecord record = RecordOf(lease, *buffer, caller);
     record.generation = generation;
@@ -314,6 +316,24 @@ absl::StatusOr<Pool::HandOver> Pool::BeginClaimLocked(const Holder& caller,
                      (*found)->buffer->uid, ", not of uid ", caller.uid));
   }
   return BeginHandOverLocked(kPoolHolder, {ticket, 0}, /*bytes=*/0, "claimed");
+}
+
+absl::Status Pool::RenameForClaim(LeaseTable::Buffer* buffer) {
+  std::string name;
+  {
+    MutexLock lock(&mutex_);
+    if (!buffer->segment.name_is_stale()) return absl::OkStatus();
+    name = NextSegmentName(buffer->segment.file_name());
+  }
+  const absl::Status renamed = directory_.RenameFile(buffer->segment, name);
+  if (!renamed.ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("buffer \"", buffer->name, "\" can't be claimed: ",
+                     renamed.message()));
+  }
+  MutexLock lock(&mutex_);
+  buffer->segment.set_file_name(std::move(name));
+  return absl::OkStatus();
 }
 
 absl::Status Pool::ProveForClaim(const LeaseTable::Buffer& buffer) {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/channel_name.h"
+#include "core/memory/segment_name.h"
 #include "core/memory/size_class.h"
 #include "core/pool/pool.h"
 
@@ -25,6 +26,9 @@ Segment AsLeased(Segment found, const LeaseRecord& record) {
   segment.set_page_bytes(record.page_bytes);
   segment.set_sealed(found.sealed());
   std::swap(segment.parts(), found.parts());
+  // What other leases there were on it, the journal no longer tells. Under the
+  // next name it was known to nobody.
+  if (segment.file_name() == record.file_name) segment.set_name_is_stale();
   return segment;
 }
 
@@ -33,8 +37,10 @@ Segment AsLeased(Segment found, const LeaseRecord& record) {
 Pool::Recovery Pool::Recover(const std::vector<RecoveredLease>& leases,
                              uint64_t last_generation,
                              std::vector<Segment> leftovers) {
+  segments_.AddOverhead(journal_.TakeGrowth());
   absl::flat_hash_map<std::string, Segment> segments;
   Recovery recovery;
+  directory_.SetAsideStrays(&leftovers, &recovery.left_alone);
   for (Segment& segment : leftovers) {
     // Its lease had ended before it was set aside.
     if (segment.set_aside()) {
@@ -85,9 +91,13 @@ Pool::Recovery Pool::Recover(const std::vector<RecoveredLease>& leases,
   // Before the journal forgets why.
   EndEach(set_aside, EndCause::kRevoked);
   for (const LeaseId& id : ended) journal_.End(id);
-  // Where it can't be kept, the next daemon tries the same.
   for (const auto& [id, successor] : lingering) {
-    journal_.Replace(id, successor).IgnoreError();
+    // After a write that failed, the second attempt makes a snapshot first.
+    const bool kept = journal_.Replace(id, successor).ok() ||
+                      journal_.Replace(id, successor).ok();
+    // The journal must not have a lease on its segment for longer than the
+    // pool. Without it a later daemon does not let the buffer linger.
+    if (!kept) journal_.End(id);
   }
   {
     MutexLock lock(&mutex_);
@@ -121,7 +131,11 @@ bool Pool::RecoverLeaseLocked(
   const LeaseRecord& record = recovered.record;
   LeaseTable::Buffer* buffer =
       table_.FindBuffer(record.owner, record.buffer_name);
-  const auto found = segments->find(record.file_name);
+  auto found = segments->find(record.file_name);
+  // Killed while the ticket was being claimed.
+  if (found == segments->end() && record.kind == LeaseKind::kTicket) {
+    found = segments->find(NextSegmentName(record.file_name));
+  }
   const bool known =
       buffer != nullptr && buffer->segment.file_name() == record.file_name;
   // A name on two files was not written by a daemon.

@@ -25,6 +25,8 @@ absl::Time Quarantine::AddLeftover(Segment segment, absl::Time now,
 }
 
 void Quarantine::Insert(Entry entry, absl::Time due) {
+  // Whoever has it may know its name; whose lease it was, nobody asks here.
+  entry.segment.set_name_is_stale();
   const auto it = by_due_time_.emplace(due, std::move(entry));
   const Entry& inserted = it->second;
   if (inserted.leftover && !inserted.segment.set_aside()) {

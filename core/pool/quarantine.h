@@ -11,6 +11,8 @@
 // by the client that says it has that lease, for a grace. It is set aside after
 // that only.
 //
+// Whatever was here has a stale name (Segment).
+//
 // Externally synchronised; it makes no system call itself.
 #ifndef WARMPOOL_CORE_POOL_QUARANTINE_H_
 #define WARMPOOL_CORE_POOL_QUARANTINE_H_

@@ -27,8 +27,9 @@ void SegmentPool::ReturnReleased(Segment segment) {
     MutexLock lock(&mutex_);
     const absl::Time now = clock_.Now();
     crowded = IsCrowdedLocked(segment, now);
+    // One that is to have another name has it before anybody can get it.
     if (!crowded && !draining_ && unproven_.Accepts() &&
-        FitsItsClass(segment)) {
+        !segment.name_is_stale() && FitsItsClass(segment)) {
       MoveLocked(ByteState::kLeased, ByteState::kRetained, segment);
       segment.set_zeroed(false);
       unproven_.Add(std::move(segment), now);
@@ -68,7 +69,10 @@ void SegmentPool::ProveUnproven(absl::Time until) {
 
 void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict) {
   const uint64_t bytes = segment.bytes();
-  if (verdict == Verdict::kFree && !FitsItsClass(segment)) {
+  // Before it can be leased again, whose proof finds who opened it by the name
+  // that it had.
+  if (verdict == Verdict::kFree &&
+      !(FitsItsClass(segment) && source_.Rename(&segment).ok())) {
     verdict = Verdict::kUnfit;
   }
   std::vector<Segment> cold;

@@ -53,6 +53,7 @@ class BenchedPool {
                         Journal::Options(), &calls_, &replay_);
       Check(journal.status());
       journal_ = *std::move(journal);
+      Check(journal_->Begin());
     }
     Pool::Options options;
     options.segments.capacity_bytes = kGiB;

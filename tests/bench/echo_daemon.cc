@@ -132,9 +132,10 @@ absl::Status Serve(const sigset_t& until) {
   SessionHub sessions;
   RpcStats rpc_stats(&clock, [] {});
   Transport transport(&clock, holders->get(), &handlers, &sessions, &rpc_stats);
-  const absl::Status started =
-      transport.Start(absl::GetFlag(FLAGS_listen), GrpcOptions());
-  if (!started.ok()) return started;
+  const absl::Status listens =
+      transport.Listen(absl::GetFlag(FLAGS_listen), GrpcOptions());
+  if (!listens.ok()) return listens;
+  transport.Start();
   int signal_number = 0;
   sigwait(&until, &signal_number);
   return absl::OkStatus();

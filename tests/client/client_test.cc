@@ -265,7 +265,10 @@ TEST_F(ClientTest, AShutdownDrainsTheDaemon) {
       client_.Shutdown(/*revoke=*/false);
   ASSERT_THAT(response, IsOk());
   EXPECT_EQ(response->live_leases(), 1u);
-  EXPECT_THAT(client_.Lease(1),
+  absl::StatusOr<Client> hasty =
+      Client::Connect(daemon_.target(), {.deadline = absl::Milliseconds(200)});
+  ASSERT_THAT(hasty, IsOk());
+  EXPECT_THAT(hasty->Lease(1),
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("draining")));
   EXPECT_THAT(buffer->Release(), IsOk());
 }

@@ -122,12 +122,33 @@ TEST_F(ConnectionTest, ErrorsOfTheDaemonComeAsTheyAreAndOnce) {
   EXPECT_EQ(calls_, 1);
 }
 
-TEST_F(ConnectionTest, ADrainIsAnAnswerAndNotRepeated) {
+TEST_F(ConnectionTest, WhatADrainingDaemonRefusesItsSuccessorIsAskedFor) {
+  // More often than a lost connection is made up for.
+  constexpr int kRefusals = 2 * DaemonChannel::kMaxTries;
+  std::vector<std::string> request_ids;
+  daemon_.on_lease = [&](const v1::LeaseRequest& request,
+                         v1::LeaseResponse* response) {
+    request_ids.push_back(request.request_id());
+    if (request_ids.size() <= kRefusals) {
+      return grpc::Status(grpc::StatusCode::UNAVAILABLE,
+                          "the daemon is draining");
+    }
+    *response->mutable_lease() = daemon_.MakeLease(4096);
+    return grpc::Status::OK;
+  };
+  EXPECT_THAT(Open({.deadline = absl::Minutes(5)})->Lease({}), IsOk());
+  ASSERT_EQ(request_ids.size(), size_t{kRefusals} + 1);
+  EXPECT_EQ(request_ids.front(), request_ids.back());
+}
+
+TEST_F(ConnectionTest, ADrainThatOutlastsTheDeadlineIsTold) {
   const std::string message =
       "the daemon is draining: no further lease is granted";
-  EXPECT_THAT(LeaseStatus(grpc::Status(grpc::StatusCode::UNAVAILABLE, message)),
+  daemon_.on_lease = [&](const auto&, auto*) {
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, message);
+  };
+  EXPECT_THAT(Open({.deadline = absl::Milliseconds(200)})->Lease({}).status(),
               StatusIs(absl::StatusCode::kUnavailable, message));
-  EXPECT_EQ(calls_, 1);
 }
 
 TEST_F(ConnectionTest, ALostLeaseIsAskedForAgainWithTheSameRequestId) {
@@ -319,6 +340,25 @@ TEST_F(ConnectionTest, AForkedChildCanNeitherCallNorHarmIt) {
   }));
   EXPECT_EQ(calls_, 0);
   EXPECT_THAT(connection->Release({}), IsOk());
+}
+
+TEST_F(ConnectionTest, AnExpiryThatOvertakesItsGrantIsKept) {
+  daemon_.on_lease = [this](const auto&, v1::LeaseResponse* response) {
+    *response->mutable_lease() = daemon_.MakeLease(4096);
+    v1::SessionResponse notice;
+    v1::RevokedNotice* const revoked = notice.mutable_revoked();
+    revoked->set_lease_id(response->lease().lease_id());
+    revoked->set_cause(v1::RevokedNotice::CAUSE_EXPIRED);
+    daemon_.SendNotice(notice);
+    return grpc::Status::OK;
+  };
+  const std::shared_ptr<Connection> connection = Open();
+  const absl::StatusOr<HeldLease> held = connection->Lease({});
+  ASSERT_THAT(held, IsOk());
+  EXPECT_TRUE(held->fate->ended);
+  EXPECT_THAT(connection->Renew(held->granted),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("expired")));
 }
 
 }  // namespace

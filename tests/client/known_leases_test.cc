@@ -116,10 +116,49 @@ TEST_F(KnownLeasesTest, ALostLeaseHasAVerdictAndIsLiveNoMore) {
   EXPECT_THAT(known_.VerdictOn("a"), IsOk());
 }
 
-TEST_F(KnownLeasesTest, AVerdictOnALeaseThatIsNotKnownIsIgnored) {
+TEST_F(KnownLeasesTest, AVerdictOnALeaseThatNobodyAskedForIsIgnored) {
   known_.Lose("a", absl::NotFoundError("gone"));
   EXPECT_EQ(known_.size(), 0u);
   EXPECT_THAT(known_.VerdictOn("a"), IsOk());
+  Grant("a");
+  EXPECT_TRUE(known_.IsLive("a"));
+}
+
+TEST_F(KnownLeasesTest, AVerdictThatComesBeforeItsGrantIsKept) {
+  known_.Begin("request of b");
+  known_.Begin("request of a");
+  known_.Lose("a", absl::FailedPreconditionError("expired"));
+  Grant("b");
+  EXPECT_FALSE(fates_["b"]->ended);
+  Grant("a");
+  EXPECT_TRUE(fates_["a"]->ended);
+  EXPECT_FALSE(known_.IsLive("a"));
+  EXPECT_THAT(known_.VerdictOn("a"),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "expired"));
+}
+
+TEST_F(KnownLeasesTest, EarlyVerdictsAreKeptForRequestsInFlightAlone) {
+  known_.Begin("refused");
+  known_.Begin("given up");
+  known_.Lose("a", absl::FailedPreconditionError("expired"));
+  known_.Refused("refused");
+  known_.GivenUp("given up", kNow);
+  Grant("a");
+  EXPECT_TRUE(known_.IsLive("a"));
+}
+
+TEST_F(KnownLeasesTest, OfEarlyVerdictsTheLastAreKept) {
+  known_.Begin("request of kept");
+  known_.Begin("request of dropped");
+  known_.Lose("dropped", absl::FailedPreconditionError("expired"));
+  known_.Lose("kept", absl::FailedPreconditionError("expired"));
+  for (size_t i = 1; i < KnownLeases::kEarlyVerdicts; ++i) {
+    known_.Lose(std::to_string(i), absl::FailedPreconditionError("expired"));
+  }
+  Grant("kept");
+  Grant("dropped");
+  EXPECT_FALSE(known_.IsLive("kept"));
+  EXPECT_TRUE(known_.IsLive("dropped"));
 }
 
 TEST_F(KnownLeasesTest, FindsALeaseAsItWasGranted) {

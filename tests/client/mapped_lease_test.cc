@@ -46,6 +46,15 @@ TEST_F(MappedLeaseTest, WhatMayHaveExpiredBeforeItWasMappedIsAskedAfter) {
   EXPECT_THAT((*lease)->End(), IsOk());
 }
 
+TEST_F(MappedLeaseTest, WhatIsKnownToHaveEndedIsNotKept) {
+  HeldLease held = Held(absl::ZeroDuration());
+  source_->SayEnded(held.granted.lease_id());
+  EXPECT_THAT(Map(std::move(held)),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_EQ(calls_.live().mappings, 0u);
+  EXPECT_EQ(source_->outstanding(), 0u);
+}
+
 TEST_F(MappedLeaseTest, WhatHasExpiredIsAnothersAndNotMapped) {
   HeldLease held = Held(absl::Hours(1));
   source_->SayEnded(held.granted.lease_id());

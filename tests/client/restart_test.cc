@@ -1,12 +1,17 @@
 // The client library over restarts of a real daemon.
+#include <signal.h>
+
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "client/warmpool.h"
 #include "gmock/gmock.h"
@@ -97,6 +102,95 @@ TEST_F(RestartTest, LeasesSurviveADaemonThatIsStopped) {
   EXPECT_THAT(buffer.Renew(), IsOk());
   ExpectStamped(buffer, 'b');
   EXPECT_THAT(buffer.Release(), IsOk());
+}
+
+TEST_F(RestartTest, WhoeverWaitsForABufferWaitsOnAtTheNextDaemon) {
+  Client other = Connect();
+  std::thread waiter([&] {
+    const absl::StatusOr<Buffer> attached =
+        other.Attach("awaited", {.wait = absl::Minutes(5)});
+    ASSERT_THAT(attached, IsOk());
+    ExpectStamped(*attached, 'w');
+  });
+  absl::Notification called_back;
+  client_.AttachThen("awaited", {.wait = absl::Minutes(5)},
+                     [&](absl::StatusOr<Buffer> attached) {
+                       EXPECT_THAT(attached, IsOk());
+                       called_back.Notify();
+                     });
+  const auto both_wait = [&] { return Stats().leases().waiting_attaches() == 2; };
+  EXPECT_TRUE(Eventually(both_wait));
+  EXPECT_EQ(daemon_.Terminate(), 0);
+  daemon_.Restart();
+  EXPECT_TRUE(Eventually(both_wait));
+  Buffer buffer = Lease("awaited", absl::ZeroDuration(), 'w');
+  EXPECT_THAT(buffer.Seal(), IsOk());
+  waiter.join();
+  called_back.WaitForNotification();
+}
+
+TEST_F(RestartTest, WhoeverWaitsKeepsNoConnectionThatWasLost) {
+  const auto descriptors = [] {
+    const std::filesystem::directory_iterator open("/proc/self/fd");
+    return std::distance(begin(open), end(open));
+  };
+  const auto before = descriptors();
+  for (int i = 0; i < 5; ++i) {
+    const std::string name = absl::StrCat("awaited/", i);
+    absl::Notification called_back;
+    client_.AttachThen(name, {.wait = absl::Minutes(5)},
+                       [&](absl::StatusOr<Buffer> attached) {
+                         EXPECT_THAT(attached, IsOk());
+                         called_back.Notify();
+                       });
+    const auto waits = [&] { return Stats().leases().waiting_attaches() == 1; };
+    EXPECT_TRUE(Eventually(waits));
+    daemon_.Restart();
+    EXPECT_TRUE(Eventually(waits));
+    Buffer buffer = Lease(name, absl::ZeroDuration(), 'w');
+    EXPECT_THAT(buffer.Seal(), IsOk());
+    called_back.WaitForNotification();
+  }
+  // gRPC's own, such as those of a new thread, are fewer.
+  EXPECT_TRUE(Eventually([&] { return descriptors() <= before + 2; }))
+      << descriptors() - before;
+}
+
+TEST_F(RestartTest, TicketsAndSealedBuffersGoOnAtTheNextDaemon) {
+  Buffer sealed = Lease("sealed", absl::ZeroDuration(), 's');
+  EXPECT_THAT(sealed.Seal({.linger = absl::Minutes(5)}), IsOk());
+  EXPECT_THAT(sealed.Release(), IsOk());
+  Buffer given = Lease("given", absl::ZeroDuration(), 'g');
+  const absl::StatusOr<std::string> ticket = given.MakeTicket();
+  ASSERT_THAT(ticket, IsOk());
+  EXPECT_EQ(daemon_.Terminate(), 0);
+  daemon_.Restart();
+  const absl::StatusOr<Buffer> attached = client_.Attach("sealed");
+  ASSERT_THAT(attached, IsOk());
+  ExpectStamped(*attached, 's');
+  const absl::StatusOr<Buffer> claimed = client_.Claim(*ticket);
+  ASSERT_THAT(claimed, IsOk());
+  ExpectStamped(*claimed, 'g');
+}
+
+TEST(DrainTest, ALeaseThatADrainingDaemonRefusesIsGrantedByTheNext) {
+  DaemonProcess daemon({"--drain_timeout=5m"});
+  absl::StatusOr<Client> client =
+      Client::Connect(daemon.target(), {.deadline = absl::Minutes(5)});
+  ASSERT_THAT(client, IsOk());
+  absl::StatusOr<Buffer> held = client->Lease(kBytes);
+  ASSERT_THAT(held, IsOk());
+  kill(daemon.pid(), SIGTERM);
+  EXPECT_TRUE(Eventually([&] { return client->GetStats()->draining(); }));
+  std::thread late([&] { EXPECT_THAT(client->Lease(kBytes), IsOk()); });
+  EXPECT_TRUE(Eventually([&] {
+    return client->GetStats()->leases().refused_draining() > 0;
+  }));
+  // The second one ends the wait.
+  EXPECT_EQ(daemon.Terminate(), 0);
+  daemon.Restart();
+  late.join();
+  EXPECT_THAT(held->Renew(), IsOk());
 }
 
 TEST_F(RestartTest, WithoutItsJournalTheDaemonLearnsTheLeasesFromTheClient) {

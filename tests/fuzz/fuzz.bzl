@@ -8,11 +8,11 @@ def fuzz_test(name, srcs, corpus, deps, runs = 20000):
     NAME runs the corpus and seeded mutations of it (tests/fuzz:seeded_driver).
     To search for a minute, under a sanitizer or not:
 
-      bazel test --config=asan --test_arg=--seconds=60 --test_arg=--seed=7 LABEL
+      bazel test --config=sanitize --test_arg=--seconds=60 --test_arg=--seed=7 LABEL
 
     NAME_libfuzzer, which needs clang and is built only when it is named:
 
-      bazel build --config=clang --copt=-fsanitize=fuzzer-no-link LABEL_libfuzzer
+      bazel build --config=sanitize --copt=-fsanitize=fuzzer-no-link LABEL_libfuzzer
       bazel-bin/.../NAME_libfuzzer -max_total_time=60 tests/fuzz/corpus/CORPUS
 
     Args:

@@ -1,5 +1,6 @@
 #include "server/connection_table.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -108,6 +109,25 @@ TEST(ConnectionTableTest, StaysAsSmallAsWhatIsOpen) {
 }
 
 // Opens, ends and closes at random, against a map of what is so.
+TEST(ConnectionTableTest, WhatIsShutDownEndsOnceWhatWasSentIsRead) {
+  ConnectionTable table(10);
+  int open[2], over[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, open), 0);
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, over), 0);
+  const UniqueFd ends[] = {UniqueFd(open[0]), UniqueFd(open[1]),
+                           UniqueFd(over[0]), UniqueFd(over[1])};
+  table.Add(open[0], 1, kAlice, DuplicateOf(ends[0]));
+  table.End(table.Add(over[0], 2, kAlice, DuplicateOf(ends[2])));
+  ASSERT_EQ(send(open[0], "x", 1, 0), 1);
+  table.ShutDownAll();
+  char byte;
+  EXPECT_EQ(recv(open[1], &byte, 1, 0), 1);
+  EXPECT_EQ(recv(open[1], &byte, 1, 0), 0);
+  EXPECT_EQ(send(open[1], "y", 1, MSG_NOSIGNAL), -1);
+  EXPECT_EQ(recv(over[1], &byte, 1, MSG_DONTWAIT), -1);
+  table.CheckInvariants();
+}
+
 TEST(ConnectionTableTest, AddsUpAtEveryStep) {
   struct Known {
     UniqueFd fd;

@@ -6,9 +6,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -20,6 +24,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 constexpr uint64_t kTwoMiB = 2 << 20;
@@ -124,6 +129,55 @@ TEST(DaemonTest, AKilledDaemonsSuccessorKeepsLeasesAndAnswersTheirRequestsAgain)
   EXPECT_GT(later.MustLease(RawClient::LeaseOf(1)).generation(),
             lease.generation());
   EXPECT_EQ(later.Release(RawClient::ReleaseOf(lease)).code(), 0);
+}
+
+TEST(DaemonTest, AStopRefusesNothingButCutsOffWhoeverAsks) {
+  for (int i = 0; i < 5; ++i) {
+    DaemonProcess daemon({"--log_level=error"});
+    std::atomic<int> granted = 0;
+    std::vector<std::thread> threads;
+    for (int j = 0; j < 4; ++j) {
+      threads.emplace_back([&] {
+        RawClient client(daemon.target());
+        for (;;) {
+          v1::LeaseResponse response;
+          grpc::ClientContext context;
+          context.set_deadline(std::chrono::system_clock::now() +
+                               std::chrono::seconds(30));
+          const grpc::Status status = client.stub().Lease(
+              &context, RawClient::LeaseOf(4096), &response);
+          if (status.ok()) {
+            ++granted;
+            continue;
+          }
+          // What any client takes for a reason to ask again, soon.
+          EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE)
+              << status.error_message();
+          EXPECT_THAT(status.error_message(), Not(HasSubstr("draining")));
+          return;
+        }
+      });
+    }
+    EXPECT_TRUE(Eventually([&] { return granted > 100; }));
+    EXPECT_EQ(daemon.Terminate(), 0);
+    for (std::thread& thread : threads) thread.join();
+  }
+}
+
+TEST(DaemonTest, AShutdownIsAnsweredBeforeTheDaemonGoes) {
+  for (int i = 0; i < 10; ++i) {
+    DaemonProcess daemon;
+    RawClient client(daemon.target());
+    client.MustLease(RawClient::LeaseOf(1));
+    v1::ShutdownResponse response;
+    const grpc::Status status = client.Call(&RawClient::Stub::Shutdown,
+                                            v1::ShutdownRequest(), &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    EXPECT_EQ(response.live_leases(), 1u);
+    EXPECT_TRUE(Eventually([&] {
+      return !std::filesystem::exists(daemon.target().substr(5));
+    }));
+  }
 }
 
 TEST(DaemonTest, WaitsForLeasesToBeReleasedBeforeItGoes) {

@@ -6,8 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <utility>
@@ -47,8 +49,15 @@ class AlteredPeers final : public PeerSource {
     return Altered(KernelPeerSource::Get().PeerOf(connection_fd));
   }
   absl::StatusOr<Peer> ProcessOf(pid_t pid) override {
-    return Altered(KernelPeerSource::Get().ProcessOf(pid));
+    if (lacking) return absl::ResourceExhaustedError("no descriptor");
+    absl::StatusOr<Peer> peer = Altered(KernelPeerSource::Get().ProcessOf(pid));
+    ++found;
+    return peer;
   }
+  // How often a process was looked for.
+  std::atomic<int> found = 0;
+  // There is no descriptor for a process that is looked for.
+  std::atomic<bool> lacking = false;
   Alteration alteration = [](Peer*) {};
   // How often a process was looked at that connected.
   int opened = 0;
@@ -66,10 +75,12 @@ class HolderRegistryTest : public ::testing::Test {
 
   void Start(absl::Duration grace, size_t max_connections = 1000) {
     HolderRegistry::Options options{
-        .admission = *Admission::Create(
-            0, {.allowed_uids = {kAlice, kBob, geteuid()}}),
+        .admission =
+            *Admission::Create(0, {.allowed_uids = {kAlice, kBob, geteuid()}}),
         .max_connections_per_uid = max_connections,
         .grace = grace,
+        .retry_pause = absl::Milliseconds(5),
+        .recovered_end = recovered_end_,
         .on_added =
             [this](const Holder& holder) {
               MutexLock lock(&mutex_);
@@ -143,6 +154,7 @@ class HolderRegistryTest : public ::testing::Test {
   std::map<HolderId, Holder> holders_ ABSL_GUARDED_BY(mutex_);
   std::vector<HolderId> unconnected_ ABSL_GUARDED_BY(mutex_);
   bool has_leases_ ABSL_GUARDED_BY(mutex_) = true;
+  int recovered_end_ = std::numeric_limits<int>::max();
   std::unique_ptr<HolderRegistry> registry_;
 };
 
@@ -359,6 +371,54 @@ TEST_F(HolderRegistryTest, WithoutPidfdARecoveredProcessHasAGraceToConnect) {
   peers_.alteration = [](Peer* peer) { peer->pidfd.Reset(); };
   const uint64_t instance = peers_.ProcessOf(getpid())->instance;
   ASSERT_THAT(registry_->Recover(getpid(), geteuid(), instance, ""), IsOk());
+  EXPECT_TRUE(Eventually([&] { return holders().empty(); }));
+}
+
+TEST_F(HolderRegistryTest, AProcessThatLacksADescriptorIsRecoveredAllTheSame) {
+  const uint64_t instance = peers_.ProcessOf(getpid())->instance;
+  peers_.lacking = true;
+  const absl::StatusOr<HolderId> holder =
+      registry_->Recover(getpid(), geteuid(), instance, "worker");
+  ASSERT_THAT(holder, IsOk());
+  EXPECT_EQ(holders()[*holder].command, "worker");
+  const Pair pair = Connect();
+  EXPECT_EQ(*Admitted(pair), *holder);
+}
+
+TEST_F(HolderRegistryTest, ItsEndIsSeenOnceThereIsADescriptor) {
+  const pid_t child = BecomeAChild();
+  const uint64_t instance = peers_.ProcessOf(child)->instance;
+  peers_.lacking = true;
+  ASSERT_THAT(registry_->Recover(child, kAlice, instance, ""), IsOk());
+  const int found = peers_.found;
+  peers_.lacking = false;
+  EXPECT_TRUE(Eventually([&] { return peers_.found > found; }));
+  EXPECT_THAT(holders(), SizeIs(1));
+  End(child);
+  EXPECT_TRUE(Eventually([&] { return holders().empty(); }));
+}
+
+TEST_F(HolderRegistryTest, WhoIsGoneByThenIsSeenToBe) {
+  const pid_t child = BecomeAChild();
+  const uint64_t instance = peers_.ProcessOf(child)->instance;
+  peers_.lacking = true;
+  ASSERT_THAT(registry_->Recover(child, kAlice, instance, ""), IsOk());
+  End(child);
+  peers_.alteration = [](Peer*) {};
+  peers_.lacking = false;
+  EXPECT_TRUE(Eventually([&] { return holders().empty(); }));
+}
+
+TEST_F(HolderRegistryTest, WhoIsRecoveredLeavesDescriptorsToConnections) {
+  const pid_t child = BecomeAChild();
+  const uint64_t instance = peers_.ProcessOf(child)->instance;
+  peers_.alteration = [](Peer*) {};
+  recovered_end_ = 0;
+  Start(absl::Hours(1));
+  ASSERT_THAT(registry_->Recover(child, kAlice, instance, ""), IsOk());
+  EXPECT_THAT(holders(), SizeIs(1));
+  // It is looked for, and that is all.
+  End(child);
   EXPECT_TRUE(Eventually([&] { return holders().empty(); }));
 }
 

@@ -1,4 +1,5 @@
 // Lease, Attach, Release and Renew against a real daemon.
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -8,6 +9,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/server/raw_client.h"
@@ -61,6 +64,40 @@ TEST_F(LeaseRpcTest, ALeaseNamesAFileThatIsWhollyAllocated) {
   const v1::ByteAccount bytes = client_.Stats().bytes();
   EXPECT_EQ(bytes.leased_bytes(), kTwoMiB);
   ExpectAddsUp(bytes);
+}
+
+TEST_F(LeaseRpcTest, APathOutlivesNoLeaseThatExpired) {
+  v1::LeaseRequest request = RawClient::LeaseOf(kTwoMiB);
+  request.mutable_ttl()->set_nanos(20'000'000);
+  // Whoever has it is stopped, and opens it later.
+  const v1::GrantedLease expired = client_.MustLease(request);
+  const absl::Time deadline = absl::Now() + absl::Seconds(60);
+  while (client_.Stats().bytes().retained_bytes() < kTwoMiB) {
+    ASSERT_LT(absl::Now(), deadline);
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+  const v1::GrantedLease next = client_.MustLease(RawClient::LeaseOf(kTwoMiB));
+  EXPECT_EQ(next.warmth(), v1::WARMTH_WARM);
+  EXPECT_NE(next.path(), expired.path());
+  EXPECT_EQ(open(expired.path().c_str(), O_RDWR), -1);
+  EXPECT_EQ(errno, ENOENT);
+  const int fd = open(next.path().c_str(), O_RDWR);
+  EXPECT_GE(fd, 0);
+  close(fd);
+}
+
+TEST_F(LeaseRpcTest, AHoleMakesABufferUnfitWhateverIsBeyondItsEnd) {
+  const v1::GrantedLease holed = client_.MustLease(RawClient::LeaseOf(kTwoMiB));
+  const int fd = open(holed.path().c_str(), O_RDWR);
+  ASSERT_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                      kTwoMiB / 4),
+            0);
+  ASSERT_EQ(fallocate(fd, FALLOC_FL_KEEP_SIZE, kTwoMiB, kTwoMiB / 4), 0);
+  close(fd);
+  EXPECT_EQ(client_.Release(RawClient::ReleaseOf(holed)).code(), 0);
+  const v1::GrantedLease next = client_.MustLease(RawClient::LeaseOf(kTwoMiB));
+  EXPECT_NE(next.path(), holed.path());
+  EXPECT_NE(next.warmth(), v1::WARMTH_WARM);
 }
 
 TEST_F(LeaseRpcTest, AReleasedBufferComesBackWarmUnlessZeroesAreAskedFor) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -55,6 +56,23 @@ TEST(PeerTest, AProcessThatHasEndedIsSeenToHaveAndIsFoundNoMore) {
   EXPECT_TRUE(HasEnded(peer->pidfd));
   EXPECT_THAT(KernelPeerSource::Get().ProcessOf(child),
               StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST(PeerTest, WithoutADescriptorOnlyTheDeadAreFoundNoMore) {
+  const pid_t child = fork();
+  if (child == 0) _exit(0);
+  waitpid(child, nullptr, 0);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const absl::Status dead = KernelPeerSource::Get().ProcessOf(child).status();
+  const absl::Status living =
+      KernelPeerSource::Get().ProcessOf(getpid()).status();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_THAT(dead, StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(living, StatusIs(absl::StatusCode::kResourceExhausted));
 }
 
 // Its number may be another process's by the time that it is looked at.

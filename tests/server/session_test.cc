@@ -1,6 +1,9 @@
 // The Session stream against a real daemon.
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -15,9 +18,16 @@ using Stream =
 
 class SessionTest : public ::testing::Test {
  protected:
-  SessionTest() {
+  explicit SessionTest(std::vector<std::string> flags = {})
+      : daemon_(WithDefaultTtl(std::move(flags))) {
     RawClient::SetDeadline(&context_);
     stream_ = client_.stub().Session(&context_);
+  }
+
+  static std::vector<std::string> WithDefaultTtl(
+      std::vector<std::string> flags) {
+    flags.push_back("--default_ttl=0");
+    return flags;
   }
 
   static v1::SessionRequest LeaseRequestOf(uint64_t tag, uint64_t bytes) {
@@ -34,7 +44,7 @@ class SessionTest : public ::testing::Test {
     return response.reply();
   }
 
-  DaemonProcess daemon_{{"--default_ttl=0"}};
+  DaemonProcess daemon_;
   RawClient client_{daemon_.target()};
   grpc::ClientContext context_;
   std::unique_ptr<Stream> stream_;
@@ -161,7 +171,12 @@ TEST_F(SessionTest, AnExpiryIsToldToItsHolderAfterTheGrant) {
   }
 }
 
-TEST_F(SessionTest, ADrainingDaemonSaysSoAndGrantsNothingMore) {
+class DrainingSessionTest : public SessionTest {
+ protected:
+  DrainingSessionTest() : SessionTest({"--drain_timeout=5m"}) {}
+};
+
+TEST_F(DrainingSessionTest, TheDaemonSaysSoAndGrantsNothingMore) {
   ASSERT_TRUE(stream_->Write(LeaseRequestOf(1, 4096)));
   const v1::GrantedLease lease = ReadReply().lease().lease();
   v1::ShutdownResponse stopping;

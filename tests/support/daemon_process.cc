@@ -21,17 +21,28 @@ namespace {
   std::abort();
 }
 
-bool Accepts(const std::string& socket_path) {
+// Whether a daemon has recovered what there was, and answers. Connections are
+// accepted before that, and wait.
+bool Serves(const std::string& socket_path) {
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path, socket_path.c_str(),
                sizeof(address.sun_path) - 1);
-  const bool accepts =
-      connect(fd, reinterpret_cast<const sockaddr*>(&address),
-              sizeof(address)) == 0;
+  bool serves = connect(fd, reinterpret_cast<const sockaddr*>(&address),
+                        sizeof(address)) == 0;
+  if (serves) {
+    // HTTP/2's preface and an empty SETTINGS frame; a server sends its own.
+    constexpr char kHello[] =
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+        "\0\0\0\4\0\0\0\0";
+    char answer = 0;
+    serves = send(fd, kHello, sizeof(kHello), MSG_NOSIGNAL) ==
+                 static_cast<ssize_t>(sizeof(kHello)) &&
+             recv(fd, &answer, 1, 0) == 1;
+  }
   close(fd);
-  return accepts;
+  return serves;
 }
 
 }  // namespace
@@ -70,8 +81,8 @@ void DaemonProcess::Start() {
   }
   arguments.insert(arguments.end(), flags_.begin(), flags_.end());
   process_ = std::make_unique<ChildProcess>(arguments);
-  if (!Eventually([this] { return Accepts(directory_ + "/socket"); })) {
-    Die("the daemon does not accept connections");
+  if (!Eventually([this] { return Serves(directory_ + "/socket"); })) {
+    Die("the daemon does not answer");
   }
 }
 

@@ -20,7 +20,7 @@ namespace warmpool::testing {
 class DaemonProcess {
  public:
   // Starts a daemon with these flags besides socket and directory, and waits
-  // until it accepts connections. `program` is its path in the runfiles;
+  // until it answers. `program` is its path in the runfiles;
   // `max_descriptors`, as many as it may have open (RLIMIT_NOFILE), and may not
   // raise. Absent: this process's limits.
   explicit DaemonProcess(const std::vector<std::string>& flags = {},

@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "core/base/check.h"
+#include "core/base/clock.h"
 
 namespace warmpool::torture {
 namespace {
@@ -26,8 +28,11 @@ struct Pipe {
 
 }  // namespace
 
-Crew::Crew(std::vector<std::string> arguments, OnReport on_report)
-    : arguments_(std::move(arguments)), on_report_(std::move(on_report)) {}
+Crew::Crew(std::vector<std::string> arguments, absl::Duration lag,
+           OnReport on_report)
+    : arguments_(std::move(arguments)),
+      lag_(lag),
+      on_report_(std::move(on_report)) {}
 
 Crew::~Crew() {
   for (auto& [number, member] : members_) {
@@ -63,8 +68,7 @@ int Crew::Start() {
 void Crew::Kill(int client) {
   Member& member = members_.at(client);
   member.process->Kill();
-  member.running = false;
-  ReadFrom(client, member);
+  ReadToTheEnd(client, member);
 }
 
 void Crew::Signal(int client, int number) {
@@ -75,10 +79,17 @@ std::optional<int> Crew::Ended(int client) {
   Member& member = members_.at(client);
   const std::optional<int> ended = member.process->Ended();
   if (ended.has_value() && member.running) {
-    member.running = false;
-    ReadFrom(client, member);
+    ReadToTheEnd(client, member);
   }
   return ended;
+}
+
+void Crew::ReadToTheEnd(int client, Member& member) {
+  member.running = false;
+  ReadFrom(client, member);
+  // It may have been killed in the middle of a line. A forked child's begin
+  // anew.
+  member.unread.clear();
 }
 
 std::vector<int> Crew::running() const {
@@ -101,14 +112,16 @@ void Crew::Send(int client, const std::string& command) {
   (void)!write(members_.at(client).commands, line.data(), line.size());
 }
 
-void Crew::Read(absl::Duration timeout) {
+absl::Time Crew::Read(absl::Duration timeout) {
   std::vector<pollfd> polled;
   for (const auto& [number, member] : members_) {
     polled.push_back({.fd = member.reports, .events = POLLIN, .revents = 0});
   }
   poll(polled.data(), polled.size(),
        static_cast<int>(absl::ToInt64Milliseconds(timeout)));
+  const absl::Time begin = MonotonicClock::Get().Now();
   for (auto at = members_.begin(); at != members_.end();) {
+    Lag();
     if (ReadFrom(at->first, at->second) || at->second.running) {
       ++at;
     } else {
@@ -116,6 +129,12 @@ void Crew::Read(absl::Duration timeout) {
       at = members_.erase(at);
     }
   }
+  return begin;
+}
+
+void Crew::Lag() {
+  if (lag_ == absl::ZeroDuration() || lag_random_() % 16 != 0) return;
+  absl::SleepFor(lag_ * (static_cast<double>(lag_random_() % 1000) / 1000));
 }
 
 bool Crew::ReadFrom(int client, Member& member) {

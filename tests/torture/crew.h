@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,10 @@ class Crew {
  public:
   using OnReport = std::function<void(int client, const Report& report)>;
 
-  // `arguments` are those of every client, besides its number.
-  Crew(std::vector<std::string> arguments, OnReport on_report);
+  // `arguments` are those of every client, besides its number. Between two
+  // pipes it may wait for up to `lag`, as if it got no processor.
+  Crew(std::vector<std::string> arguments, absl::Duration lag,
+       OnReport on_report);
   // Kills them all.
   ~Crew();
 
@@ -49,9 +52,10 @@ class Crew {
   // A client that is stopped and has many unread may miss a command.
   void Send(int client, const std::string& command);
 
-  // Waits for reports up to `timeout`, then reads whatever there is: on return
-  // every pipe was empty once.
-  void Read(absl::Duration timeout);
+  // Waits for reports up to `timeout`, then reads all pipes, one after the
+  // other. Returns when it began to: every report that was made before has been
+  // read.
+  absl::Time Read(absl::Duration timeout);
 
  private:
   struct Member {
@@ -66,9 +70,14 @@ class Crew {
 
   // Returns false at the end of the pipe.
   bool ReadFrom(int client, Member& member);
+  // What a process that is gone has left.
+  void ReadToTheEnd(int client, Member& member);
   void Close(Member& member);
+  void Lag();
 
   const std::vector<std::string> arguments_;
+  const absl::Duration lag_;
+  std::minstd_rand lag_random_;
   const OnReport on_report_;
   int next_number_ = 0;
   // Also those that have ended, while children of theirs may report.

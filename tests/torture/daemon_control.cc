@@ -2,10 +2,14 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,8 +21,9 @@ namespace {
 
 constexpr absl::Duration kLongestStart = absl::Seconds(10);
 constexpr absl::Duration kLongestStop = absl::Seconds(15);
-constexpr absl::Duration kCallDeadline = absl::Seconds(3);
-constexpr int kLogTailBytes = 4000;
+constexpr absl::Duration kCallDeadline = absl::Seconds(1);
+constexpr size_t kLogTailBytes = 4000;
+constexpr off_t kLongestLog = 1 << 20;
 
 absl::Time Now() { return MonotonicClock::Get().Now(); }
 
@@ -47,9 +52,13 @@ absl::Status DaemonControl::Start(uint64_t failpoint) {
   if (failpoint != 0) {
     environment.push_back(absl::StrCat("WARMPOOL_FAILPOINT=", failpoint));
   }
-  const std::string log_path = options_.directory + "/log";
+  if (IsByDaemon(options_.sabotage)) {
+    environment.push_back(
+        absl::StrCat("WARMPOOL_SABOTAGE=", NameOf(options_.sabotage)));
+  }
+  KeepLogSmall();
   const int log =
-      open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+      open(log_path().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   WARMPOOL_CHECK(log >= 0, "no log file for the daemon");
   const absl::Time begin = Now();
   process_ = std::make_unique<TiedProcess>(
@@ -72,6 +81,13 @@ absl::Status DaemonControl::Start(uint64_t failpoint) {
   }
   longest_start_ = std::max(longest_start_, Now() - begin);
   return absl::OkStatus();
+}
+
+void DaemonControl::KeepLogSmall() const {
+  struct stat log;
+  if (stat(log_path().c_str(), &log) == 0 && log.st_size > kLongestLog) {
+    (void)rename(log_path().c_str(), log_before_path().c_str());
+  }
 }
 
 bool DaemonControl::Serves() {
@@ -115,10 +131,12 @@ std::string DaemonControl::HowItEnded() {
 }
 
 std::string DaemonControl::LogTail() const {
-  std::ifstream log(options_.directory + "/log", std::ios::ate);
-  const std::streamoff size = log.tellg();
-  log.seekg(std::max<std::streamoff>(0, size - kLogTailBytes));
-  return std::string(std::istreambuf_iterator<char>(log), {});
+  std::string text;
+  for (const std::string& path : {log_before_path(), log_path()}) {
+    std::ifstream log(path);
+    text.append(std::istreambuf_iterator<char>(log), {});
+  }
+  return text.substr(text.size() - std::min(text.size(), kLogTailBytes));
 }
 
 }  // namespace warmpool::torture

@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "client/warmpool.h"
+#include "tests/torture/sabotage.h"
 #include "tests/torture/tied_process.h"
 
 namespace warmpool::torture {
@@ -28,6 +29,8 @@ class DaemonControl {
     std::string directory = {};
     std::string shm_dir = {};
     uint64_t capacity_bytes = 0;
+    // What a failpoint_daemon is to do wrong.
+    Sabotage sabotage = Sabotage::kNone;
   };
 
   // What to do again and again while waiting for the daemon.
@@ -49,6 +52,8 @@ class DaemonControl {
   // Of the last one. REQUIRES: not running.
   std::string HowItEnded();
 
+  // Whether client() is connected to one that served.
+  bool serves() { return client_.has_value() && running(); }
   pid_t pid() const { return process_->pid(); }
   std::string target() const;
   // Calls fail within seconds if the daemon does.
@@ -61,6 +66,10 @@ class DaemonControl {
  private:
   std::vector<std::string> Arguments() const;
   bool Serves();
+  std::string log_path() const { return options_.directory + "/log"; }
+  std::string log_before_path() const { return log_path() + ".before"; }
+  // The log of hours would be as large as the pool.
+  void KeepLogSmall() const;
 
   const Options options_;
   const Meanwhile meanwhile_;

@@ -16,7 +16,7 @@
 namespace warmpool::torture {
 namespace {
 
-constexpr size_t kEventsKept = 400;
+constexpr size_t kEventsKept = 1000;
 constexpr int kEventsPerCheck = 12;
 constexpr absl::Duration kTurn = absl::Milliseconds(5);
 // Between looks at the leases of the dead.
@@ -41,8 +41,9 @@ Driver::Driver(Options options, const std::atomic<bool>* interrupted)
       plan_(options_.seed, options_.plan),
       relay_random_(options_.seed),
       filler_(options_.filler_path),
-      daemon_(options_.daemon, [this] { crew_.Read(kTurn); }),
-      crew_(ClientArguments(options_, daemon_.target()),
+      saboteur_(options_.sabotage, options_.daemon.shm_dir),
+      daemon_(options_.daemon, [this] { ReadReports(kTurn); }),
+      crew_(ClientArguments(options_, daemon_.target()), options_.lag,
             [this](int client, const Report& report) {
               OnReport(client, report);
             }) {
@@ -123,10 +124,12 @@ void Driver::StartClient() {
 void Driver::KillClient(int client) {
   Note(absl::StrCat("client ", client, " is killed"));
   ++counts_.client_kills;
+  saboteur_.BeforeKill(client);
   const absl::Time now = Now();
   crew_.Kill(client);
   stopped_.erase(client);
-  model_.OnClientDied(client, now);
+  paused_.erase(client);
+  timeline_.AddEnd(client, now);
   deaths_.push_back({client, crew_.pid(client), now});
 }
 
@@ -180,15 +183,16 @@ absl::Status Driver::RestartDaemon(const Plan::Event& event) {
     const absl::Status status = daemon_.Terminate();
     if (!status.ok()) return status;
   }
+  saboteur_.OnNoDaemon();
   const absl::Time start = Now() + event.span;
-  while (Now() < start) crew_.Read(kTurn);
+  while (Now() < start) ReadReports(kTurn);
   return StartDaemon(event.failpoint);
 }
 
 absl::Status Driver::Pass(absl::Duration span) {
   const absl::Time end = Now() + span;
   do {
-    crew_.Read(std::min(kTurn, span));
+    ReadReports(std::min(kTurn, span));
     const absl::Status status = DoWhatIsDue();
     if (!status.ok()) return status;
     if (options_.on_turn) options_.on_turn(*this);
@@ -198,8 +202,8 @@ absl::Status Driver::Pass(absl::Duration span) {
 
 absl::Status Driver::DoWhatIsDue() {
   if (interrupted_) return absl::CancelledError("interrupted");
-  absl::Status status = JudgeReports();
-  if (status.ok()) status = CheckProcesses();
+  if (breach_.has_value()) return Breach(*breach_);
+  const absl::Status status = CheckProcesses();
   if (!status.ok()) return status;
   const absl::Time now = Now();
   if (filler_.full() && now >= fill_ends_) {
@@ -236,7 +240,7 @@ absl::Status Driver::CheckProcesses() {
     if (!finishing_ || *ended != 0) {
       return Breach(absl::StrCat("client ", client, " ", HowItEnded(*ended)));
     }
-    model_.OnClientDied(client, Now());
+    timeline_.AddEnd(client, Now());
     deaths_.push_back({client, crew_.pid(client), Now()});
   }
   return absl::OkStatus();
@@ -265,20 +269,6 @@ absl::Status Driver::CheckDeaths() {
       ++death;
     }
   }
-  return absl::OkStatus();
-}
-
-void Driver::OnReport(int client, const Report& report) {
-  Note(absl::StrCat("client ", client, ": ", report.ToLine()));
-  std::optional<std::string> wrong = model_.Apply(client, report);
-  if (wrong.has_value() && !breach_.has_value()) breach_ = std::move(wrong);
-  if (report.kind == Report::Kind::kPaused) paused_[client] = report.request;
-  Relay(client, report);
-}
-
-absl::Status Driver::JudgeReports() {
-  if (!breach_.has_value()) breach_ = model_.Judge();
-  if (breach_.has_value()) return Breach(*breach_);
   return absl::OkStatus();
 }
 

@@ -26,6 +26,9 @@
 #include "tests/torture/filler.h"
 #include "tests/torture/model.h"
 #include "tests/torture/plan.h"
+#include "tests/torture/sabotage.h"
+#include "tests/torture/saboteur.h"
+#include "tests/torture/timeline.h"
 
 namespace warmpool::torture {
 
@@ -38,6 +41,11 @@ class Driver {
     bool hand_over = false;
     uint64_t seed = 0;
     Plan::Options plan = {};
+    // How long the driver may leave the pipes of its clients alone, as on a
+    // machine with much to do.
+    absl::Duration lag = {};
+    // What is to be noticed.
+    Sabotage sabotage = Sabotage::kNone;
     DaemonControl::Options daemon = {};
     // Of the filesystem that is to be filled.
     std::string filler_path = {};
@@ -55,6 +63,13 @@ class Driver {
     uint64_t client_stops = 0;
     uint64_t fills = 0;
     uint64_t checks = 0;
+    // Compared with the model.
+    uint64_t snapshots = 0;
+    // Reports judged, and entries that the model remembers, at most.
+    uint64_t reports = 0;
+    uint64_t most_remembered = 0;
+    // Without a look at the clients' pipes, at most.
+    absl::Duration longest_blindness = {};
     // From a client's death to the moment that it had no lease, at most.
     absl::Duration longest_death = {};
   };
@@ -101,12 +116,12 @@ class Driver {
   absl::Status DoWhatIsDue();
   absl::Status CheckProcesses();
   absl::Status CheckDeaths();
+  // Reads what there is to read by then, and tells the model what is certain.
+  void ReadReports(absl::Duration span);
   void OnReport(int client, const Report& report);
   // Tells others of a buffer that they may attach to, or of a ticket.
   void Relay(int client, const Report& report);
   void Offer(int client, const Command& command);
-  // The first breach of the reports, if any.
-  absl::Status JudgeReports();
 
   // Makes all clients pause, and checks until everything fits together or has
   // not for too long.
@@ -117,6 +132,8 @@ class Driver {
   absl::Status AwaitForksEnd();
   // Until the daemon has no lease, ticket or lingering buffer any more.
   absl::Status AwaitNoLease();
+  // Until whatever is to be ended has ended.
+  absl::Status AwaitNoBatch();
   absl::Status CheckNothingLeft();
   void ReapOrphans();
 
@@ -127,9 +144,12 @@ class Driver {
   Plan plan_;
   // Apart from the plan's, as it is drawn from whenever a report comes.
   std::mt19937_64 relay_random_;
+  Timeline timeline_;
   Model model_;
   Filler filler_;
+  Saboteur saboteur_;
   std::deque<std::string> last_events_;
+  // The first of the reports.
   std::optional<std::string> breach_;
   Counts counts_;
 
@@ -143,6 +163,7 @@ class Driver {
   std::vector<Death> deaths_;
   // When to free a full filesystem.
   absl::Time fill_ends_;
+  absl::Time last_read_ = absl::InfiniteFuture();
   absl::Time next_look_ = absl::InfinitePast();
   absl::Time daemon_up_ = absl::InfinitePast();
 

@@ -1,9 +1,11 @@
 // warmpoold that is killed at a chosen step: WARMPOOL_FAILPOINT=N kills it, by
 // SIGKILL, just before its Nth call that changes a file of the segments or of
-// the journal. Unset or 0: it is warmpoold.
+// the journal. Unset or 0: it is warmpoold. WARMPOOL_SABOTAGE=NAME makes it break
+// a promise (sabotage.h).
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -15,7 +17,9 @@
 #include "absl/strings/numbers.h"
 #include "core/memory/ending_calls.h"
 #include "core/memory/system_calls.h"
+#include "server/peer.h"
 #include "server/run_daemon.h"
+#include "tests/torture/sabotage.h"
 
 namespace warmpool {
 namespace {
@@ -36,9 +40,12 @@ class Failpoint {
   std::atomic<uint64_t> left_;
 };
 
+using torture::Sabotage;
+
 class KilledSystemCalls final : public SystemCalls, public EndingCalls {
  public:
-  explicit KilledSystemCalls(Failpoint* failpoint) : failpoint_(*failpoint) {}
+  KilledSystemCalls(Failpoint* failpoint, Sabotage sabotage)
+      : failpoint_(*failpoint), sabotage_(sabotage) {}
 
   int Open(int directory_fd, const std::string& name, int flags,
            mode_t mode) override {
@@ -47,6 +54,7 @@ class KilledSystemCalls final : public SystemCalls, public EndingCalls {
   }
   int Allocate(int fd, uint64_t bytes) override {
     failpoint_.Step();
+    if (sabotage_ == Sabotage::kNoPages) return linux_.Resize(fd, bytes);
     return linux_.Allocate(fd, bytes);
   }
   int Resize(int fd, uint64_t bytes) override {
@@ -57,7 +65,12 @@ class KilledSystemCalls final : public SystemCalls, public EndingCalls {
     return linux_.State(fd, state);
   }
   int SetLease(int fd, int type, uid_t owner) override {
-    return linux_.SetLease(fd, type, owner);
+    const int result = linux_.SetLease(fd, type, owner);
+    // The first refusal is wanted: by it a daemon that starts knows that the
+    // filesystem tells.
+    const bool lies = sabotage_ == Sabotage::kDoubleGrant &&
+                      result == -EAGAIN && refusals_++ > 0;
+    return lies ? 0 : result;
   }
   int FilesystemSpace(int fd, FilesystemBytes* bytes) override {
     return linux_.FilesystemSpace(fd, bytes);
@@ -77,6 +90,7 @@ class KilledSystemCalls final : public SystemCalls, public EndingCalls {
   int64_t Write(int fd, const void* data, size_t bytes,
                 uint64_t offset) override {
     failpoint_.Step();
+    if (sabotage_ == Sabotage::kNoJournal) return static_cast<int64_t>(bytes);
     const size_t half = bytes / 2;
     if (half == 0) return linux_.Write(fd, data, bytes, offset);
     const int64_t first = linux_.Write(fd, data, half, offset);
@@ -124,16 +138,45 @@ class KilledSystemCalls final : public SystemCalls, public EndingCalls {
   }
   int Unlink(int directory_fd, const std::string& name) override {
     failpoint_.Step();
+    if (sabotage_ == Sabotage::kLeakedFile) return 0;
     return linux_.Ending().Unlink(directory_fd, name);
   }
   int Truncate(int fd) override {
     failpoint_.Step();
+    if (sabotage_ == Sabotage::kLeakedFile) return 0;
     return linux_.Ending().Truncate(fd);
   }
 
  private:
   Failpoint& failpoint_;
+  const Sabotage sabotage_;
+  std::atomic<uint64_t> refusals_ = 0;
   LinuxSystemCalls linux_;
+};
+
+// Its processes never end: it watches this one instead.
+class DeafPeerSource final : public PeerSource {
+ public:
+  absl::StatusOr<Credentials> CredentialsOf(int connection_fd) override {
+    return kernel_.CredentialsOf(connection_fd);
+  }
+  absl::StatusOr<Peer> PeerOf(int connection_fd) override {
+    return Deafened(kernel_.PeerOf(connection_fd));
+  }
+  absl::StatusOr<Peer> ProcessOf(pid_t pid) override {
+    return Deafened(kernel_.ProcessOf(pid));
+  }
+
+ private:
+  static absl::StatusOr<Peer> Deafened(absl::StatusOr<Peer> peer) {
+    if (peer.ok()) {
+      peer->pidfd =
+          UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));
+    }
+    return peer;
+  }
+
+  PeerSource& kernel_ = KernelPeerSource::Get();
 };
 
 }  // namespace
@@ -146,11 +189,21 @@ int main(int argc, char** argv) {
   }
   // Never destroyed: the daemon's threads use them to the end.
   auto* const failpoint = new warmpool::Failpoint(steps);
-  auto* const calls = new warmpool::KilledSystemCalls(failpoint);
-  auto* const journal_calls = new warmpool::KilledSystemCalls(failpoint);
-  return warmpool::RunDaemon(
-      argc, argv, [calls, journal_calls](warmpool::DaemonOptions* options) {
-        options->calls = calls;
-        options->journal_calls = journal_calls;
-      });
+  using warmpool::torture::Sabotage;
+  Sabotage sabotage = Sabotage::kNone;
+  if (const char* const text = std::getenv("WARMPOOL_SABOTAGE")) {
+    const auto known = warmpool::torture::SabotageNamed(text);
+    if (!known.has_value()) return 2;
+    sabotage = *known;
+  }
+  auto* const calls = new warmpool::KilledSystemCalls(
+      failpoint, sabotage == Sabotage::kNoJournal ? Sabotage::kNone : sabotage);
+  auto* const journal_calls = new warmpool::KilledSystemCalls(
+      failpoint, sabotage == Sabotage::kNoJournal ? sabotage : Sabotage::kNone);
+  auto* const peers = new warmpool::DeafPeerSource;
+  return warmpool::RunDaemon(argc, argv, [=](warmpool::DaemonOptions* options) {
+    options->calls = calls;
+    options->journal_calls = journal_calls;
+    if (sabotage == Sabotage::kDeafDaemon) options->peers = peers;
+  });
 }

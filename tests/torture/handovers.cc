@@ -9,11 +9,14 @@ namespace warmpool::torture {
 Model::Verdict Model::HandOvers::OnAsking(int client, const Report& report) {
   switch (DeedOf(report)) {
     case Deed::kAttach:
-      shared_.insert(report.lease);
+      shared_[report.lease] = report.time;
       return std::nullopt;
-    case Deed::kClaim:
-      ++tickets_[report.lease].claims;
+    case Deed::kClaim: {
+      Ticket& ticket = tickets_[report.lease];
+      ticket.open_claims.emplace(client, report.request);
+      ticket.last_sign = report.time;
       return std::nullopt;
+    }
     case Deed::kLease:
     case Deed::kRead:
       return std::nullopt;
@@ -32,6 +35,7 @@ Model::Verdict Model::HandOvers::OnAsking(int client, const Report& report) {
     Seal& seal = seals_[report.lease];
     seal.generation = lease.generation;
     seal.linger = report.ttl;
+    seal.last_sign = report.time;
     return std::nullopt;
   }
   lease.phase = Phase::kGiving;
@@ -43,7 +47,8 @@ Model::Verdict Model::HandOvers::OnAsking(int client, const Report& report) {
       .inode = lease.inode,
       .ttl = report.ttl,
       .asked = report.time,
-      .forked = model_.clients_[client].last_fork >= lease.asked};
+      .forked = model_.clients_[client].last_fork >= lease.asked,
+      .last_sign = report.time};
   return std::nullopt;
 }
 
@@ -53,15 +58,18 @@ Model::Verdict Model::HandOvers::OnDone(int client, const Report& report) {
   }
   if (report.kind == Report::Kind::kSealed) {
     ++model_.counts_.sealed;
-    seals_[report.lease].sealed = report.time;
+    Seal& seal = seals_[report.lease];
+    seal.sealed = report.time;
+    seal.last_sign = report.time;
     return std::nullopt;
   }
   ++model_.counts_.tickets;
   Ticket& ticket = tickets_[report.lease];
   ticket.made = true;
   ticket.answered = report.time;
+  ticket.last_sign = report.time;
   model_.leases_.erase(report.lease);
-  model_.released_.insert(report.lease);
+  model_.released_[report.lease] = report.time;
   return std::nullopt;
 }
 
@@ -72,8 +80,7 @@ Model::Verdict Model::HandOvers::OnGranted(int client, const Request& request,
       return OnClaimed(client, request, report);
     case Deed::kRead:
       ++model_.counts_.read;
-      read_.emplace_back(request, report);
-      return std::nullopt;
+      return JudgeRead(request, report);
     case Deed::kAttach: {
       const auto seal = seals_.find(request.stamper);
       if (seal == seals_.end() || !seal->second.sealed.has_value() ||
@@ -92,6 +99,7 @@ Model::Verdict Model::HandOvers::OnGranted(int client, const Request& request,
 Model::Verdict Model::HandOvers::OnClaimed(int client, const Request& request,
                                            const Report& report) {
   Ticket& ticket = tickets_[request.stamper];
+  ticket.open_claims.erase({client, report.request});
   const std::string name =
       absl::StrCat("client ", client, " claimed the ticket of lease ",
                    request.stamper.ToHex());
@@ -116,37 +124,36 @@ Model::Verdict Model::HandOvers::OnClaimed(int client, const Request& request,
   return std::nullopt;
 }
 
-bool Model::HandOvers::OnRefused(int client, const Request& request,
+void Model::HandOvers::OnRefused(int client, const Request& request,
                                  const Report& report) {
-  Refused refused{client, request, report};
   if (request.deed == Deed::kSeal || request.deed == Deed::kTicket) {
     const auto lease = model_.leases_.find(request.stamper);
     if (lease != model_.leases_.end()) {
       lease->second.phase = Phase::kHeld;
       // A ticket that is refused renews the lease.
       lease->second.last_sign = report.time;
-      refused.lease = lease->second;
     }
     if (request.deed == Deed::kTicket) tickets_.erase(request.stamper);
   }
+  if (request.deed == Deed::kClaim) {
+    tickets_[request.stamper].open_claims.erase({client, report.request});
+  }
+}
+
+bool Model::HandOvers::Judges(const Request& request, const Report& report) {
+  using Code = absl::StatusCode;
+  if (report.code == Code::kResourceExhausted) return false;
   switch (request.deed) {
     case Deed::kLease:
       return false;
     case Deed::kAttach:
-      if (report.code != absl::StatusCode::kFailedPrecondition) return false;
-      break;
+      return report.code == Code::kFailedPrecondition;
     case Deed::kRead:
-      if (report.code != absl::StatusCode::kNotFound &&
-          report.code != absl::StatusCode::kDeadlineExceeded) {
-        return false;
-      }
-      break;
+      return report.code == Code::kNotFound ||
+             report.code == Code::kDeadlineExceeded;
     default:
-      break;
+      return true;
   }
-  if (report.code == absl::StatusCode::kResourceExhausted) return false;
-  refused_.push_back(std::move(refused));
-  return true;
 }
 
 void Model::HandOvers::OnUnsure(const Request& request, const Report& report) {
@@ -168,7 +175,9 @@ void Model::HandOvers::OnEnding(const RandomId& id, const Lease& lease,
 
 void Model::HandOvers::OnGone(const RandomId& id, absl::Time now) {
   const auto found = seals_.find(id);
-  if (found != seals_.end()) found->second.gone = now;
+  if (found == seals_.end()) return;
+  found->second.gone = now;
+  found->second.last_sign = now;
 }
 
 void Model::HandOvers::OnClientDied(int client, absl::Time now) {
@@ -192,7 +201,8 @@ absl::Time Model::HandOvers::KeptUntil(const Seal& seal) {
 }
 
 bool Model::HandOvers::MustBeThere(const Ticket& ticket, absl::Time now) {
-  return ticket.made && ticket.claims == 0 && now < ticket.asked + ticket.ttl;
+  return ticket.made && ticket.claimed_by == RandomId() &&
+         ticket.open_claims.empty() && now < ticket.asked + ticket.ttl;
 }
 
 Model::Verdict Model::HandOvers::WhoKeeps(const RandomId& stamper,

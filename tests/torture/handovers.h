@@ -9,6 +9,7 @@
 #define WARMPOOL_TESTS_TORTURE_HANDOVERS_H_
 
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,8 +32,11 @@ class Model::HandOvers {
   Verdict OnDone(int client, const Report& report);
   // A lease of any kind is granted.
   Verdict OnGranted(int client, const Request& request, const Report& report);
-  // Returns whether it is this object's to judge.
-  bool OnRefused(int client, const Request& request, const Report& report);
+  void OnRefused(int client, const Request& request, const Report& report);
+  // Whether a refusal is this object's to judge; if so, what is wrong with it.
+  static bool Judges(const Request& request, const Report& report);
+  Verdict JudgeRefused(int client, const Request& request,
+                       const Report& report);
   // A seal or ticket without an answer.
   void OnUnsure(const Request& request, const Report& report);
   // Its client is about to let go of `lease`, and has.
@@ -41,14 +45,16 @@ class Model::HandOvers {
   // To be called before the model forgets its leases.
   void OnClientDied(int client, absl::Time now);
 
-  // As Model::Judge.
-  Verdict Judge();
-
   // What keeps pages with the stamps of `stamper` at `now`, whoever had them.
   Verdict WhoKeeps(const RandomId& stamper, absl::Time now) const;
 
   std::vector<Problem> Problems(const std::vector<Snapshot::Lease>& listed,
                                 absl::Time now) const;
+
+  // As the model's, but for buffers of the generations in `listed`;
+  // model_prune.cc.
+  void Prune(const absl::flat_hash_set<uint64_t>& listed, absl::Time now);
+  size_t remembered() const;
 
  private:
   struct Seal {
@@ -61,6 +67,7 @@ class Model::HandOvers {
     std::optional<absl::Time> gone = {};
     // Its sealer's lease may have expired before.
     bool may_have_expired = false;
+    absl::Time last_sign = {};
   };
 
   struct Ticket {
@@ -75,20 +82,16 @@ class Model::HandOvers {
     std::optional<absl::Time> answered = {};
     // A forked child of the giver may have it mapped.
     bool forked = false;
-    uint64_t claims = 0;
+    // Requests, by client and number, that may have claimed it: they are under
+    // way, or got no answer.
+    std::set<std::pair<int, uint64_t>> open_claims = {};
+    // When the last answer came that did not give it.
+    absl::Time last_refusal = absl::InfinitePast();
     RandomId claimed_by = {};
+    absl::Time last_sign = {};
   };
 
-  struct Refused {
-    int client = 0;
-    Request request = {};
-    Report report = {};
-    // Of a seal or ticket.
-    std::optional<Lease> lease = {};
-  };
-
-  Verdict JudgeRefused(const Refused& refused) const;
-  Verdict JudgeClaim(const Refused& refused) const;
+  Verdict JudgeClaim(int client, const Request& request, const Report& report);
   Verdict JudgeRead(const Request& request, const Report& report) const;
   Verdict OnClaimed(int client, const Request& request, const Report& report);
   // Until when a sealed buffer must be there, once its sealer is to go.
@@ -104,11 +107,8 @@ class Model::HandOvers {
   absl::flat_hash_map<RandomId, Ticket> tickets_;
   // Those of both, by generation.
   absl::flat_hash_map<uint64_t, RandomId> by_generation_;
-  // Stampers whose buffers others asked to attach to for writing.
-  absl::flat_hash_set<RandomId> shared_;
-  // What waits for Judge.
-  std::vector<Refused> refused_;
-  std::vector<std::pair<Request, Report>> read_;
+  // Stampers whose buffers others asked to attach to for writing, and when.
+  absl::flat_hash_map<RandomId, absl::Time> shared_;
 };
 
 }  // namespace warmpool::torture

@@ -1,22 +1,9 @@
 // What HandOvers finds wrong.
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "tests/torture/handovers.h"
 
 namespace warmpool::torture {
-
-Model::Verdict Model::HandOvers::Judge() {
-  const auto refused = std::exchange(refused_, {});
-  const auto read = std::exchange(read_, {});
-  for (const auto& [request, report] : read) {
-    if (Verdict verdict = JudgeRead(request, report)) return verdict;
-    const std::optional<absl::Time> gone = seals_.at(request.stamper).gone;
-    if (gone.has_value() && *gone < request.asked) ++model_.counts_.read_late;
-  }
-  for (const Refused& each : refused) {
-    if (Verdict verdict = JudgeRefused(each)) return verdict;
-  }
-  return std::nullopt;
-}
 
 Model::Verdict Model::HandOvers::JudgeRead(const Request& request,
                                            const Report& report) const {
@@ -25,15 +12,20 @@ Model::Verdict Model::HandOvers::JudgeRead(const Request& request,
     return absl::StrCat("the buffer of lease ", request.stamper.ToHex(),
                         " can be read, and nobody sealed it");
   }
+  const std::optional<absl::Time> gone = seal->second.gone;
+  if (gone.has_value() && *gone < request.asked) ++model_.counts_.read_late;
   if (seal->second.generation == report.generation) return std::nullopt;
   return absl::StrCat("the buffer of lease ", request.stamper.ToHex(),
                       " is read with generation ", report.generation,
                       " instead of ", seal->second.generation);
 }
 
-Model::Verdict Model::HandOvers::JudgeRefused(const Refused& refused) const {
-  const auto& [client, request, report, lease] = refused;
+Model::Verdict Model::HandOvers::JudgeRefused(int client,
+                                              const Request& request,
+                                              const Report& report) {
+  if (request.deed == Deed::kClaim) return JudgeClaim(client, request, report);
   const auto seal = seals_.find(request.stamper);
+  const auto lease = model_.leases_.find(request.stamper);
   bool right = false;
   switch (request.deed) {
     case Deed::kAttach:
@@ -42,24 +34,23 @@ Model::Verdict Model::HandOvers::JudgeRefused(const Refused& refused) const {
     case Deed::kRead:
       if (report.code == absl::StatusCode::kNotFound) {
         right = seal == seals_.end() || report.time >= KeptUntil(seal->second);
-        if (right) return model_.JudgeNotFound(client, request);
+        if (right) return model_.JudgeNotFound(client, request, report.time);
         break;
       }
       right = seal == seals_.end() || !seal->second.sealed.has_value() ||
               *seal->second.sealed >= request.asked;
       break;
-    case Deed::kClaim:
-      return JudgeClaim(refused);
     default:
       // To be repeated, or of a lease that has ended.
-      if (report.code == absl::StatusCode::kAborted || !lease.has_value() ||
-          model_.MayHaveExpired(*lease, report.time)) {
+      if (report.code == absl::StatusCode::kAborted ||
+          lease == model_.leases_.end() ||
+          model_.MayHaveExpired(lease->second, report.time)) {
         return std::nullopt;
       }
       right = request.deed == Deed::kSeal &&
               report.code == absl::StatusCode::kFailedPrecondition &&
               (shared_.contains(request.stamper) ||
-               model_.clients_.at(client).last_fork >= lease->asked);
+               model_.clients_.at(client).last_fork >= lease->second.asked);
   }
   if (right) return std::nullopt;
   const bool attach =
@@ -71,19 +62,23 @@ Model::Verdict Model::HandOvers::JudgeRefused(const Refused& refused) const {
       absl::StatusCodeToString(report.code), ": ", report.text);
 }
 
-Model::Verdict Model::HandOvers::JudgeClaim(const Refused& refused) const {
-  const auto& [client, request, report, lease] = refused;
-  const auto found = tickets_.find(request.stamper);
-  const bool code_is_right =
-      report.code == absl::StatusCode::kFailedPrecondition ||
-      report.code == absl::StatusCode::kNotFound;
-  if (found != tickets_.end() && code_is_right) {
-    const Ticket& ticket = found->second;
-    if (ticket.claims > 1 || ticket.forked ||
-        report.time >= ticket.asked + ticket.ttl) {
-      ++model_.counts_.claims_refused;
-      return std::nullopt;
-    }
+Model::Verdict Model::HandOvers::JudgeClaim(int client, const Request& request,
+                                            const Report& report) {
+  Ticket& ticket = tickets_[request.stamper];
+  const absl::Time refused_before =
+      std::exchange(ticket.last_refusal, report.time);
+  const bool not_as_yet =
+      report.code == absl::StatusCode::kFailedPrecondition && ticket.forked;
+  const bool gone = report.code == absl::StatusCode::kFailedPrecondition ||
+                    report.code == absl::StatusCode::kNotFound;
+  // Others have it, may have it, or were in between when this one came.
+  const bool taken = ticket.claimed_by != RandomId() ||
+                     !ticket.open_claims.empty() ||
+                     refused_before >= request.asked;
+  const bool expired = report.time >= ticket.asked + ticket.ttl;
+  if (not_as_yet || (gone && (taken || expired))) {
+    ++model_.counts_.claims_refused;
+    return std::nullopt;
   }
   return absl::StrCat("client ", client, " was refused the ticket of lease ",
                       request.stamper.ToHex(), ", which nobody else claims: ",

@@ -68,11 +68,8 @@ class HandOversTest : public ::testing::Test {
     return Tell(0, {.kind = kind, .request = 1, .lease = lease});
   }
 
-  // Also what becomes of it once everything is read.
   std::optional<std::string> Refuse(int client, Code code) {
-    const auto wrong =
-        Tell(client, {.kind = Kind::kRefused, .request = 1, .code = code});
-    return wrong.has_value() ? wrong : model_.Judge();
+    return Tell(client, {.kind = Kind::kRefused, .request = 1, .code = code});
   }
 
   void Seal(absl::Duration linger = absl::ZeroDuration()) {
@@ -128,7 +125,6 @@ TEST_F(HandOversTest, ASealedBufferCanBeReadAndNotWritten) {
   Seal();
   Ask(1, Kind::kReading, kLease, kForLife);
   EXPECT_EQ(Grant(1, kOther, 1), std::nullopt);
-  EXPECT_EQ(model_.Judge(), std::nullopt);
   EXPECT_EQ(Problem({Held(0, kLease, 1), Held(1, kOther, 1)}), std::nullopt);
   EXPECT_EQ(model_.counts().read, 1u);
 
@@ -153,8 +149,7 @@ TEST_F(HandOversTest, AReaderIsRefusedOnlyBeforeTheSeal) {
 
 TEST_F(HandOversTest, WhatNobodySealedCantBeRead) {
   Ask(1, Kind::kReading, kLease, kForLife);
-  EXPECT_EQ(Grant(1, kOther, 1), std::nullopt);
-  EXPECT_THAT(model_.Judge(), Optional(HasSubstr("nobody sealed it")));
+  EXPECT_THAT(Grant(1, kOther, 1), Optional(HasSubstr("nobody sealed it")));
 }
 
 TEST_F(HandOversTest, AnUnansweredSealMayHaveHappened) {
@@ -164,7 +159,6 @@ TEST_F(HandOversTest, AnUnansweredSealMayHaveHappened) {
   EXPECT_EQ(Refuse(1, Code::kDeadlineExceeded), std::nullopt);
   Ask(1, Kind::kReading, kLease, kForLife);
   EXPECT_EQ(Grant(1, kOther, 1), std::nullopt);
-  EXPECT_EQ(model_.Judge(), std::nullopt);
 }
 
 TEST_F(HandOversTest, ASealIsRefusedOnlyWhereOthersHaveTheBuffer) {
@@ -188,8 +182,8 @@ TEST_F(HandOversTest, ASealedBufferLingersForItsTime) {
   Ask(1, Kind::kReading, kLease, kForLife);
   EXPECT_THAT(Refuse(1, Code::kNotFound),
               Optional(HasSubstr("refused to attach")));
-  Tell(1, {.kind = Kind::kFound, .lease = kLease});
-  EXPECT_THAT(model_.Judge(), Optional(HasSubstr("a lingering lease")));
+  EXPECT_THAT(Tell(1, {.kind = Kind::kFound, .lease = kLease}),
+              Optional(HasSubstr("a lingering lease")));
 
   now_ += kLinger;
   EXPECT_EQ(Problem({}), std::nullopt);
@@ -239,19 +233,19 @@ TEST_F(HandOversTest, WhoClaimedABufferHasItsPages) {
   MakeTicket();
   EXPECT_EQ(Claim(1, kOther, 2), std::nullopt);
   for (const RandomId& stamp : {kLease, kOther}) {
-    Tell(2, {.kind = Kind::kFound, .lease = stamp});
-    EXPECT_THAT(model_.Judge(), Optional(HasSubstr("client 1")));
+    EXPECT_THAT(Tell(2, {.kind = Kind::kFound, .lease = stamp}),
+                Optional(HasSubstr("client 1")));
   }
   Tell(1, {.kind = Kind::kStamped, .lease = kOther});
-  Tell(2, {.kind = Kind::kFound, .lease = kLease});
-  EXPECT_EQ(model_.Judge(), std::nullopt) << "the giver's are overwritten";
+  EXPECT_EQ(Tell(2, {.kind = Kind::kFound, .lease = kLease}), std::nullopt)
+      << "the giver's are overwritten";
 }
 
 TEST_F(HandOversTest, ATicketThatNobodyClaimsIsThereForItsTime) {
   MakeTicket();
   EXPECT_THAT(Problem({}), Optional(HasSubstr("is not there")));
-  Tell(1, {.kind = Kind::kFound, .lease = kLease});
-  EXPECT_THAT(model_.Judge(), Optional(HasSubstr("which a ticket has")));
+  EXPECT_THAT(Tell(1, {.kind = Kind::kFound, .lease = kLease}),
+              Optional(HasSubstr("which a ticket has")));
   Ask(1, Kind::kClaiming, kLease, kForLife);
   EXPECT_THAT(Refuse(1, Code::kFailedPrecondition),
               Optional(HasSubstr("nobody else claims")));
@@ -262,6 +256,17 @@ TEST_F(HandOversTest, ATicketThatNobodyClaimsIsThereForItsTime) {
   now_ += Model::kSlack + kMoment;
   EXPECT_THAT(Problem({Ticket()}), Optional(HasSubstr("outlives")));
   EXPECT_THAT(Claim(1, kOther, 2), Optional(HasSubstr("ago for 3s")));
+}
+
+TEST_F(HandOversTest, ATicketThatIsListedIsRemembered) {
+  MakeTicket();
+  now_ += absl::Hours(1);
+  // The daemon was started again and again.
+  model_.OnDaemonUp(now_);
+  model_.Prune({.leases = {Ticket()}}, now_);
+  EXPECT_EQ(Problem({Ticket()}), std::nullopt);
+  model_.Prune({}, now_);
+  EXPECT_THAT(Problem({Ticket()}), Optional(HasSubstr("nobody made")));
 }
 
 TEST_F(HandOversTest, ATicketOutlivesItsMaker) {
@@ -302,6 +307,41 @@ TEST_F(HandOversTest, AnUnansweredClaimMayHaveHappened) {
   Ask(2, Kind::kClaiming, kLease, kForLife);
   EXPECT_EQ(Refuse(2, Code::kFailedPrecondition), std::nullopt);
   EXPECT_EQ(Claim(2, kThird, 3), std::nullopt);
+}
+
+TEST_F(HandOversTest, ATicketThatAllWereRefusedIsLost) {
+  MakeTicket();
+  Ask(1, Kind::kClaiming, kLease, kForLife);
+  Ask(2, Kind::kClaiming, kLease, kForLife);
+  now_ += kMoment;
+  EXPECT_EQ(Refuse(1, Code::kNotFound), std::nullopt) << "2 may have it";
+  EXPECT_EQ(Refuse(2, Code::kNotFound), std::nullopt) << "1 was in between";
+  EXPECT_THAT(Problem({}), Optional(HasSubstr("is not there")));
+  now_ += kMoment;
+  Ask(1, Kind::kClaiming, kLease, kForLife);
+  EXPECT_THAT(Refuse(1, Code::kNotFound),
+              Optional(HasSubstr("nobody else claims")));
+}
+
+TEST_F(HandOversTest, AClaimerThatDiedMayHaveClaimed) {
+  MakeTicket();
+  Ask(1, Kind::kClaiming, kLease, kForLife);
+  model_.OnClientDied(1, now_);
+  now_ += kMoment;
+  Ask(2, Kind::kClaiming, kLease, kForLife);
+  EXPECT_EQ(Refuse(2, Code::kNotFound), std::nullopt);
+  EXPECT_EQ(Problem({}), std::nullopt);
+}
+
+TEST_F(HandOversTest, AForkExcusesADelayOnly) {
+  Tell(0, {.kind = Kind::kForking});
+  MakeTicket();
+  Ask(1, Kind::kClaiming, kLease, kForLife);
+  EXPECT_EQ(Refuse(1, Code::kFailedPrecondition), std::nullopt);
+  now_ += kMoment;
+  Ask(1, Kind::kClaiming, kLease, kForLife);
+  EXPECT_THAT(Refuse(1, Code::kNotFound),
+              Optional(HasSubstr("nobody else claims")));
 }
 
 TEST_F(HandOversTest, ATicketThatNobodyMadeIsAProblem) {

@@ -2,7 +2,9 @@
 // daemon are killed, stopped and starved.
 //
 //   torture --seconds=60 --clients=8 --kill_clients --kill_server
-//           --stop_clients --enospc --hand_over --seed=1
+//           --stop_clients --enospc --hand_over --failpoints --seed=1
+//
+// With --sabotage it breaks a promise on purpose, and has to notice.
 //
 // Exit codes: 0 all promises kept, 1 a breach, 2 it can't run, 130 interrupted.
 #include <signal.h>
@@ -23,6 +25,7 @@
 #include "tests/core/memory/small_tmpfs.h"
 #include "tests/support/runfile.h"
 #include "tests/torture/driver.h"
+#include "tests/torture/sabotage.h"
 #include "tests/torture/summary.h"
 #include "tests/torture/torture_client.h"
 
@@ -42,6 +45,13 @@ ABSL_FLAG(bool, hand_over, false,
 ABSL_FLAG(bool, failpoints, false,
           "With --kill_server: let daemons kill themselves at numbered calls "
           "(WARMPOOL_FAILPOINT)");
+ABSL_FLAG(absl::Duration, lag, absl::ZeroDuration(),
+          "Leave the clients' reports unread for up to so long, now and then: "
+          "on a machine with much to do it happens by itself");
+ABSL_FLAG(std::string, sabotage, "",
+          "Break a promise on purpose, which is to be noticed: double_grant, "
+          "leaked_file, no_pages, deaf_daemon, no_journal, lost_lease, "
+          "changed_seal, kept_memory, old_journal");
 ABSL_FLAG(uint64_t, seed, 0,
           "The same seed makes the same decisions; 0: one is drawn");
 ABSL_FLAG(
@@ -68,13 +78,13 @@ void WatchSignals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
-// One that heeds failpoints, if they are wanted.
-std::string FindDaemon() {
+// One that heeds failpoints, or breaks a promise, if that is wanted.
+std::string FindDaemon(Sabotage sabotage) {
   const std::string given = absl::GetFlag(FLAGS_daemon);
   if (!given.empty()) return given;
-  return testing::Runfile(absl::GetFlag(FLAGS_failpoints)
-                              ? "tests/torture/failpoint_daemon"
-                              : "server/warmpoold");
+  const bool plain = !absl::GetFlag(FLAGS_failpoints) && !IsByDaemon(sabotage);
+  return testing::Runfile(plain ? "server/warmpoold"
+                                : "tests/torture/failpoint_daemon");
 }
 
 // What the clients can hold, but not all of it and what is kept warm. Tickets and
@@ -106,7 +116,7 @@ class Progress {
   absl::Time next_ = begin_ + kEvery;
 };
 
-Driver::Options MakeOptions(const SmallTmpfs& tmpfs) {
+Driver::Options MakeOptions(const SmallTmpfs& tmpfs, Sabotage sabotage) {
   Driver::Options options;
   options.run_for = absl::Seconds(absl::GetFlag(FLAGS_seconds));
   options.clients = absl::GetFlag(FLAGS_clients);
@@ -119,11 +129,14 @@ Driver::Options MakeOptions(const SmallTmpfs& tmpfs) {
                   .fill = absl::GetFlag(FLAGS_enospc),
                   .failpoints = absl::GetFlag(FLAGS_failpoints)};
   const std::filesystem::path root(tmpfs.Join("root"));
-  options.daemon = {.path = FindDaemon(),
+  options.lag = absl::GetFlag(FLAGS_lag);
+  options.sabotage = sabotage;
+  options.daemon = {.path = FindDaemon(sabotage),
                     // Not on the filesystem that is filled.
                     .directory = root.parent_path().parent_path().string(),
                     .shm_dir = tmpfs.Join("pool"),
-                    .capacity_bytes = CapacityFor(options.clients)};
+                    .capacity_bytes = CapacityFor(options.clients),
+                    .sabotage = sabotage};
   options.filler_path = tmpfs.Join("filler");
   options.program = testing::ThisProgram();
   options.on_turn = Progress();
@@ -144,6 +157,14 @@ std::string CommandToRepeat(uint64_t seed) {
       {" --failpoints", absl::GetFlag(FLAGS_failpoints)}};
   for (const auto& [name, given] : switches) {
     if (given) absl::StrAppend(&command, name);
+  }
+  if (const absl::Duration lag = absl::GetFlag(FLAGS_lag);
+      lag != absl::ZeroDuration()) {
+    absl::StrAppend(&command, " --lag=", absl::FormatDuration(lag));
+  }
+  if (const std::string sabotage = absl::GetFlag(FLAGS_sabotage);
+      !sabotage.empty()) {
+    absl::StrAppend(&command, " --sabotage=", sabotage);
   }
   return absl::StrCat(command, " --seed=", seed);
 }
@@ -181,7 +202,14 @@ int Drive() {
     std::cerr << "torture: --enospc: " << tmpfs.problem() << std::endl;
     return 2;
   }
-  const Driver::Options options = MakeOptions(tmpfs);
+  const std::string sabotage = absl::GetFlag(FLAGS_sabotage);
+  if (!sabotage.empty() && !SabotageNamed(sabotage).has_value()) {
+    std::cerr << "torture: no sabotage \"" << sabotage
+              << "\": " << SabotageNames() << std::endl;
+    return 2;
+  }
+  const Driver::Options options =
+      MakeOptions(tmpfs, SabotageNamed(sabotage).value_or(Sabotage::kNone));
   if (access(options.daemon.path.c_str(), X_OK) < 0) {
     std::cerr << "torture: no daemon at " << options.daemon.path
               << ": build //server:warmpoold or give --daemon" << std::endl;

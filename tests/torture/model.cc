@@ -37,6 +37,7 @@ bool Model::Client::Stopped() const {
 void Model::OnClientDied(int client, absl::Time now) {
   hand_overs_->OnClientDied(client, now);
   clients_[client].alive = false;
+  clients_[client].died = now;
   clients_[client].requests.clear();
   absl::erase_if(leases_, [client](const auto& lease) {
     return lease.second.client == client;
@@ -68,8 +69,7 @@ std::optional<std::string> Model::Apply(int client, const Report& report) {
       return OnUnsure(client, report);
     case Report::Kind::kFound:
       ++counts_.reused;
-      found_.emplace_back(client, report);
-      return std::nullopt;
+      return JudgeFound(client, report);
     case Report::Kind::kStamped:
       // Of what was claimed, from here on.
       if (const auto lease = leases_.find(report.lease);
@@ -136,7 +136,8 @@ Model::Verdict Model::OnGranted(int client, const Report& report) {
   if (Verdict verdict = hand_overs_->OnGranted(client, request, report)) {
     return verdict;
   }
-  inodes_[report.generation] = report.inode;
+  if (Verdict verdict = JudgeFile(client, report)) return verdict;
+  files_[report.generation] = {report.inode, report.bytes, report.time};
   const bool own = request.deed == Deed::kLease;
   leases_[report.lease] = {.client = client,
                            .stamper = own ? report.lease : request.stamper,
@@ -155,13 +156,15 @@ Model::Verdict Model::OnRefused(int client, const Report& report) {
   const Request request = asker.requests[report.request];
   asker.requests.erase(report.request);
   ++counts_.refused;
-  if (hand_overs_->OnRefused(client, request, report)) return std::nullopt;
+  hand_overs_->OnRefused(client, request, report);
+  if (HandOvers::Judges(request, report)) {
+    return hand_overs_->JudgeRefused(client, request, report);
+  }
   const bool attach =
       request.deed == Deed::kAttach || request.deed == Deed::kRead;
   if (report.code == absl::StatusCode::kResourceExhausted) return std::nullopt;
   if (report.code == absl::StatusCode::kNotFound && attach) {
-    not_found_.emplace_back(client, request);
-    return std::nullopt;
+    return JudgeNotFound(client, request, report.time);
   }
   return absl::StrCat(
       "client ", client, " (pid ", asker.pid,
@@ -181,10 +184,11 @@ Model::Verdict Model::OnUnsure(int client, const Report& report) {
     asker.requests.erase(found);
     return std::nullopt;
   }
-  // It was granted, and its segment was gone before it could be mapped.
-  if (report.code == absl::StatusCode::kFailedPrecondition &&
-      !MayHaveExpired(client, request.asked, request.ttl, request.renewed,
-                      report.time)) {
+  // It was granted, and had ended before it was mapped.
+  const bool ended = report.code == absl::StatusCode::kFailedPrecondition ||
+                     report.code == absl::StatusCode::kNotFound;
+  if (ended && !MayHaveExpired(client, request.asked, request.ttl,
+                               request.renewed, report.time)) {
     return absl::StrCat("client ", client, " (pid ", asker.pid,
                         ") can't map what it was just granted: ", report.text);
   }
@@ -213,7 +217,7 @@ Model::Verdict Model::OnEnded(int client, const Report& report) {
     default:
       ++counts_.released;
       hand_overs_->OnGone(report.lease, report.time);
-      released_.insert(report.lease);
+      released_[report.lease] = report.time;
       leases_.erase(found);
   }
   return std::nullopt;
@@ -237,7 +241,7 @@ Model::Verdict Model::OnLost(int client, const Report& report) {
   if (lease.phase == Phase::kReleasing) {
     ++counts_.expired;
     hand_overs_->OnGone(report.lease, report.time);
-    released_.insert(report.lease);
+    released_[report.lease] = report.time;
     leases_.erase(found);
   }
   return std::nullopt;
@@ -277,21 +281,6 @@ absl::Time Model::MustBeGone(absl::Time last_sign, absl::Duration ttl) const {
   if (ttl == absl::ZeroDuration()) return absl::InfiniteFuture();
   // A daemon that starts gives every lease a full time to live.
   return std::max(last_sign, daemon_up_) + ttl + kSlack;
-}
-
-void Model::Prune(absl::Time now) {
-  for (auto& [number, client] : clients_) {
-    std::erase_if(client.requests, [&](const auto& item) {
-      const Request& request = item.second;
-      return request.unanswered.has_value() &&
-             now > MustBeGone(*request.unanswered, request.ttl);
-    });
-  }
-  absl::erase_if(leases_, [&](const auto& item) {
-    const Lease& lease = item.second;
-    return lease.phase == Phase::kUnreleased &&
-           now > MustBeGone(lease.last_sign, lease.ttl);
-  });
 }
 
 size_t Model::held() const {

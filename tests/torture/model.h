@@ -11,6 +11,12 @@
 // A sealed buffer can be attached to for reading until its linger ends, and a
 // ticket be claimed once until its time to live ends: see handovers.h.
 //
+// It hears of everything in the order of Timeline, so whatever led to an event
+// is known when it is judged. A thing is done at some moment between the report
+// before and the report after; between the two, and for ever if the second
+// never comes, it may have been done or not. A breach is what no such moment
+// excuses.
+//
 // Pure bookkeeping: no clock, no system call. Not thread-safe.
 #ifndef WARMPOOL_TESTS_TORTURE_MODEL_H_
 #define WARMPOOL_TESTS_TORTURE_MODEL_H_
@@ -25,7 +31,6 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
 #include "core/base/random_id.h"
 #include "tests/torture/report.h"
@@ -78,7 +83,8 @@ class Model {
   void OnClientStarted(int client, pid_t pid);
   void OnClientStopped(int client, absl::Time now);
   void OnClientContinued(int client, absl::Time now);
-  // Its process is gone; children that it forked may not be.
+  // Its process is gone, and was there until `now`; children that it forked may
+  // be there yet. What it had not reported may have been done or not.
   void OnClientDied(int client, absl::Time now);
   // A daemon serves, after a time without one.
   void OnDaemonUp(absl::Time now) { daemon_up_ = now; }
@@ -86,16 +92,16 @@ class Model {
   // Takes in what a client said. Returns what is wrong with it, if anything.
   std::optional<std::string> Apply(int client, const Report& report);
 
-  // Judges what could not be judged before the pipes of all clients had been
-  // read; to be called when they have.
-  std::optional<std::string> Judge();
-
   // What does not fit together at a moment at which no client does anything,
   // but those that are stopped.
   std::vector<Problem> Problems(const Snapshot& snapshot, absl::Time now) const;
 
-  // Forgets what no snapshot can show any more.
-  void Prune(absl::Time now);
+  // Forgets what no snapshot can show any more, and no report come back to: what
+  // `snapshot`, with which nothing is wrong, does not list, after kMemory.
+  static constexpr absl::Duration kMemory = absl::Minutes(2);
+  void Prune(const Snapshot& snapshot, absl::Time now);
+  // What it remembers, in entries of all kinds.
+  size_t remembered() const;
 
   const Counts& counts() const { return counts_; }
   // Leases that clients hold.
@@ -110,7 +116,8 @@ class Model {
     int client = 0;
     Phase phase = Phase::kHeld;
     // Whose stamps its pages have: its own id, or that of the lease whose
-    // buffer it is attached to, or that it was claimed from and not stamped since.
+    // buffer it is attached to, or that it was claimed from and not stamped
+    // since.
     RandomId stamper = {};
     uint64_t generation = 0;
     uint64_t bytes = 0;
@@ -144,6 +151,7 @@ class Model {
   struct Client {
     pid_t pid = 0;
     bool alive = true;
+    absl::Time died = absl::InfiniteFuture();
     std::vector<Span> stops = {};
     absl::Time last_fork = absl::InfinitePast();
     // By number.
@@ -161,7 +169,11 @@ class Model {
   Verdict OnEnded(int client, const Report& report);
   Verdict OnLost(int client, const Report& report);
   Verdict JudgeFound(int client, const Report& report) const;
-  Verdict JudgeNotFound(int client, const Request& request) const;
+  Verdict JudgeNotFound(int client, const Request& request,
+                        absl::Time answered) const;
+  // Whether somebody else has the file that a client was granted, or whoever
+  // shares the buffer has another file or size.
+  Verdict JudgeFile(int client, const Report& report) const;
 
   // The longest time from `from` on that a client could not renew anything.
   absl::Duration LongestStop(const Client& client, absl::Time from,
@@ -180,15 +192,18 @@ class Model {
   std::map<int, Client> clients_;
   absl::flat_hash_map<pid_t, int> client_of_pid_;
   absl::flat_hash_map<RandomId, Lease> leases_;
-  // Whose release was acknowledged.
-  absl::flat_hash_set<RandomId> released_;
-  // Inodes of segments, by generation.
-  absl::flat_hash_map<uint64_t, uint64_t> inodes_;
+  // Those that ended by an acknowledged release or ticket, and when.
+  absl::flat_hash_map<RandomId, absl::Time> released_;
+  struct File {
+    uint64_t inode = 0;
+    // Of the buffer.
+    uint64_t bytes = 0;
+    absl::Time seen = {};
+  };
+  // By generation.
+  absl::flat_hash_map<uint64_t, File> files_;
   // By stamper: forked children that have its pages mapped.
   absl::flat_hash_map<RandomId, int> forks_;
-  // Reports that wait for Judge.
-  std::vector<std::pair<int, Report>> found_;
-  std::vector<std::pair<int, Request>> not_found_;
   absl::Time daemon_up_ = absl::InfinitePast();
   Counts counts_;
   std::unique_ptr<HandOvers> hand_overs_;

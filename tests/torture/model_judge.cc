@@ -1,23 +1,9 @@
-// What the model finds wrong once the pipes of all clients have been read.
-#include <utility>
-
+// What the model finds wrong with a report.
 #include "absl/strings/str_cat.h"
 #include "tests/torture/handovers.h"
 #include "tests/torture/model.h"
 
 namespace warmpool::torture {
-
-std::optional<std::string> Model::Judge() {
-  const auto found = std::exchange(found_, {});
-  const auto not_found = std::exchange(not_found_, {});
-  for (const auto& [client, report] : found) {
-    if (Verdict verdict = JudgeFound(client, report)) return verdict;
-  }
-  for (const auto& [client, request] : not_found) {
-    if (Verdict verdict = JudgeNotFound(client, request)) return verdict;
-  }
-  return hand_overs_->Judge();
-}
 
 Model::Verdict Model::JudgeFound(int client, const Report& report) const {
   Verdict holder = WhoHas(report.lease);
@@ -28,10 +14,33 @@ Model::Verdict Model::JudgeFound(int client, const Report& report) const {
                       " has");
 }
 
-Model::Verdict Model::JudgeNotFound(int client, const Request& request) const {
+Model::Verdict Model::JudgeFile(int client, const Report& report) const {
+  for (const auto& [id, lease] : leases_) {
+    // Whoever attached to a buffer shares its generation.
+    if (report.inode == 0 || lease.inode != report.inode ||
+        lease.generation == report.generation || lease.phase != Phase::kHeld) {
+      continue;
+    }
+    return absl::StrCat("client ", client, " was granted, as lease ",
+                        report.lease.ToHex(), ", the file of lease ",
+                        id.ToHex(), ", which client ", lease.client, " has");
+  }
+  const auto known = files_.find(report.generation);
+  if (known == files_.end() || (known->second.inode == report.inode &&
+                                known->second.bytes == report.bytes)) {
+    return std::nullopt;
+  }
+  return absl::StrCat("client ", client, " was granted generation ",
+                      report.generation, ", which is inode ",
+                      known->second.inode, " with ", known->second.bytes,
+                      " bytes, and has ", report.ToLine());
+}
+
+Model::Verdict Model::JudgeNotFound(int client, const Request& request,
+                                    absl::Time answered) const {
   const auto owner = leases_.find(request.stamper);
   if (owner == leases_.end() || owner->second.phase != Phase::kHeld ||
-      MayHaveExpired(owner->second, absl::InfiniteFuture())) {
+      MayHaveExpired(owner->second, answered)) {
     return std::nullopt;
   }
   return absl::StrCat("client ", client,

@@ -206,16 +206,67 @@ TEST_F(ModelTest, ARequestWithoutAnAnswerMayHaveBeenGranted) {
   EXPECT_THAT(Problem(), Optional(HasSubstr("given up")));
 }
 
+TEST_F(ModelTest, ALeaseMayExpireBeforeItIsMapped) {
+  for (const auto code :
+       {absl::StatusCode::kFailedPrecondition, absl::StatusCode::kNotFound}) {
+    Ask(0, 7, kTtl, /*renewed=*/false);
+    now_ += kTtl;
+    EXPECT_EQ(Tell(0, {.kind = Kind::kUnsure, .request = 7, .code = code}),
+              std::nullopt);
+    Ask(0, 8, kTtl, /*renewed=*/false);
+    now_ += kTtl - absl::Milliseconds(1);
+    EXPECT_THAT(Tell(0, {.kind = Kind::kUnsure, .request = 8, .code = code}),
+                Optional(HasSubstr("can't map what it was just granted")));
+  }
+}
+
 TEST_F(ModelTest, PagesOfALiveLeaseMustNotBeGranted) {
   Grant(0, kLease, kTtl);
   const Report found{.kind = Kind::kFound, .lease = kLease};
-  Tell(1, found);
-  EXPECT_THAT(model_.Judge(), Optional(HasSubstr("was granted pages")));
-  EXPECT_EQ(model_.Judge(), std::nullopt);
-  // Whoever has told of its release first had unmapped them.
-  Tell(1, found);
-  Release(0, kLease);
-  EXPECT_EQ(model_.Judge(), std::nullopt);
+  EXPECT_THAT(Tell(1, found), Optional(HasSubstr("was granted pages")));
+  // Whoever is about to release them may have unmapped them.
+  Tell(0, {.kind = Kind::kReleasing, .lease = kLease});
+  EXPECT_EQ(Tell(1, found), std::nullopt);
+}
+
+TEST_F(ModelTest, NorItsFileWhateverIsInIt) {
+  Grant(0, kLease, kTtl);
+  const Report granted{.kind = Kind::kGranted,
+                       .request = 9,
+                       .lease = kOther,
+                       .generation = kOther.low,
+                       .bytes = kBytes,
+                       .inode = kLease.low};
+  Ask(1, 9, kTtl);
+  EXPECT_THAT(Tell(1, granted), Optional(HasSubstr("was granted, as lease")));
+  Tell(0, {.kind = Kind::kReleasing, .lease = kLease});
+  Ask(1, 9, kTtl);
+  EXPECT_EQ(Tell(1, granted), std::nullopt);
+}
+
+TEST_F(ModelTest, WhoeverAttachesHasTheSameFileAndSize) {
+  Grant(0, kLease, kTtl);
+  for (const bool other_file : {false, true}) {
+    Ask(1, 9, kTtl, /*renewed=*/true, kLease);
+    EXPECT_THAT(Tell(1, {.kind = Kind::kGranted,
+                         .request = 9,
+                         .lease = kOther,
+                         .generation = kLease.low,
+                         .bytes = other_file ? kBytes : kBytes - 1,
+                         .inode = other_file ? 5 : kLease.low}),
+                Optional(HasSubstr("was granted generation 1")));
+  }
+}
+
+TEST_F(ModelTest, WhatADeadClientHadNotReportedIsNotKnown) {
+  Grant(0, kLease, kTtl);
+  model_.OnClientDied(0, now_);
+  EXPECT_EQ(Tell(1, {.kind = Kind::kFound, .lease = kLease}), std::nullopt);
+  Ask(1, 9, kTtl, /*renewed=*/true, kLease);
+  EXPECT_EQ(Tell(1, {.kind = Kind::kRefused,
+                     .request = 9,
+                     .code = absl::StatusCode::kNotFound}),
+            std::nullopt);
 }
 
 TEST_F(ModelTest, NorPagesThatAnAttachedClientOrAForkHas) {
@@ -224,15 +275,12 @@ TEST_F(ModelTest, NorPagesThatAnAttachedClientOrAForkHas) {
   Grant(1, kOther, kTtl, /*renewed=*/true, /*stamper=*/kLease);
   EXPECT_EQ(Problem(), std::nullopt);
   Release(0, kLease);
-  Tell(0, found);
-  EXPECT_THAT(model_.Judge(), Optional(HasSubstr("client 1")));
+  EXPECT_THAT(Tell(0, found), Optional(HasSubstr("client 1")));
   Tell(1, {.kind = Kind::kForkHolds, .lease = kLease});
   model_.OnClientDied(1, now_);
-  Tell(0, found);
-  EXPECT_THAT(model_.Judge(), Optional(HasSubstr("forked child")));
+  EXPECT_THAT(Tell(0, found), Optional(HasSubstr("forked child")));
   Tell(1, {.kind = Kind::kForkDone, .lease = kLease});
-  Tell(0, found);
-  EXPECT_EQ(model_.Judge(), std::nullopt);
+  EXPECT_EQ(Tell(0, found), std::nullopt);
 }
 
 TEST_F(ModelTest, AHeldBufferCanBeAttachedTo) {
@@ -241,12 +289,10 @@ TEST_F(ModelTest, AHeldBufferCanBeAttachedTo) {
                        .code = absl::StatusCode::kNotFound};
   Grant(0, kLease, kTtl);
   Ask(1, 9, kTtl, /*renewed=*/true, kLease);
-  EXPECT_EQ(Tell(1, refused), std::nullopt);
-  EXPECT_THAT(model_.Judge(), Optional(HasSubstr("can't attach")));
-  Release(0, kLease);
+  EXPECT_THAT(Tell(1, refused), Optional(HasSubstr("can't attach")));
   Ask(1, 9, kTtl, /*renewed=*/true, kLease);
+  Tell(0, {.kind = Kind::kReleasing, .lease = kLease});
   EXPECT_EQ(Tell(1, refused), std::nullopt);
-  EXPECT_EQ(model_.Judge(), std::nullopt);
 }
 
 TEST_F(ModelTest, OnlyFullnessIsAReasonToRefuse) {
@@ -264,6 +310,19 @@ TEST_F(ModelTest, OnlyFullnessIsAReasonToRefuse) {
 
 TEST_F(ModelTest, AFileThatNobodyAccountsForIsALeak) {
   snapshot_.files[5] = kBytes;
+  EXPECT_THAT(Problem(), Optional(HasSubstr("the directory has")));
+}
+
+TEST_F(ModelTest, WhatIsBatchedMayHaveLostItsName) {
+  Account(&Snapshot::Account::batched, kBytes);
+  EXPECT_EQ(Problem(), std::nullopt);
+  snapshot_.files[5] = kBytes;
+  EXPECT_EQ(Problem(), std::nullopt);
+  snapshot_.files[6] = kBytes;
+  EXPECT_THAT(Problem(), Optional(HasSubstr("the directory has")));
+  snapshot_.files.erase(5);
+  snapshot_.files.erase(6);
+  Account(&Snapshot::Account::retained, kBytes);
   EXPECT_THAT(Problem(), Optional(HasSubstr("the directory has")));
 }
 
@@ -298,6 +357,41 @@ TEST_F(ModelTest, AMappedFileKeepsItsName) {
   Grant(0, kLease, kTtl);
   snapshot_.mappings.front().deleted = true;
   EXPECT_THAT(Problem(), Optional(HasSubstr("unlinked")));
+}
+
+TEST_F(ModelTest, RemembersNoMoreAfterAnHourThanAfterMinutes) {
+  size_t before = 0;
+  for (int minute = 0; minute < 60; ++minute) {
+    const int client = 2 + minute;
+    model_.OnClientStarted(client, 102 + client);
+    for (int i = 0; i < 10; ++i) {
+      const auto number = static_cast<uint64_t>(10 * client + i);
+      const RandomId lease{.high = 5, .low = number};
+      EXPECT_EQ(Ask(client, number, kTtl), std::nullopt);
+      EXPECT_EQ(Tell(client, {.kind = Kind::kGranted,
+                              .request = number,
+                              .lease = lease,
+                              .generation = number,
+                              .bytes = kBytes,
+                              .inode = number}),
+                std::nullopt);
+      Tell(client, {.kind = Kind::kSealing, .request = 1, .lease = lease});
+      Tell(client, {.kind = Kind::kSealed, .request = 1, .lease = lease});
+      Ask(1, 1, kTtl, /*renewed=*/true, lease);
+      Tell(1, {.kind = Kind::kUnsure, .request = 1});
+      if (i % 2 == 0) {
+        EXPECT_EQ(Release(client, lease), std::nullopt);
+      }
+      model_.OnClientStopped(client, now_);
+      model_.OnClientContinued(client, now_);
+    }
+    model_.OnClientDied(client, now_);
+    now_ += absl::Minutes(1);
+    model_.Prune(snapshot_, now_);
+    if (minute == 4) before = model_.remembered();
+  }
+  EXPECT_GT(before, 0u);
+  EXPECT_LE(model_.remembered(), before);
 }
 
 TEST_F(ModelTest, ABreachThatAClientSawIsOne) {

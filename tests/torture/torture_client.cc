@@ -19,16 +19,26 @@ namespace warmpool::torture {
 namespace {
 
 constexpr size_t kMostHeld = 8;
+constexpr size_t kMostOffers = 64;
 constexpr uint64_t kSmallest = 64 << 10;
 constexpr uint64_t kLargest = 4 << 20;
 constexpr absl::Duration kPatience = absl::Seconds(10);
 
 absl::Time Now() { return MonotonicClock::Get().Now(); }
 
-// The lease was granted, but its segment was gone before it could be mapped.
-bool CouldNotMap(const absl::Status& status) {
-  return absl::IsFailedPrecondition(status) &&
-         absl::StartsWith(status.message(), "segment ");
+// What the daemon says of a ticket that expires while it is claimed.
+constexpr absl::string_view kEndedMeanwhile = "ended while this request";
+
+// The lease was granted, but had ended, or its segment was gone, before it was
+// mapped. What is said of `ticket`, which was to be claimed, is a refusal.
+bool CouldNotMap(const absl::Status& status, const std::string& ticket) {
+  if (absl::StrContains(status.message(), kEndedMeanwhile) ||
+      (!ticket.empty() && absl::StrContains(status.message(), ticket))) {
+    return false;
+  }
+  return (absl::IsFailedPrecondition(status) || absl::IsNotFound(status)) &&
+         (absl::StartsWith(status.message(), "segment ") ||
+          absl::StartsWith(status.message(), "lease "));
 }
 
 }  // namespace
@@ -67,6 +77,8 @@ bool TortureClient::Obey(const Command& command) {
     case Command::Kind::kAttach:
     case Command::Kind::kRead:
     case Command::Kind::kClaim:
+      // One that was stopped for long has the latest, which are good yet.
+      if (offers_.size() == kMostOffers) offers_.pop_front();
       offers_.push_back(command);
       return true;
     case Command::Kind::kQuit:
@@ -193,10 +205,12 @@ void TortureClient::AttachTo(const Command& command) {
 TortureClient::Holding* TortureClient::Settle(const Report& asking,
                                               absl::StatusOr<Buffer> buffer,
                                               Manner manner,
-                                              const RandomId& stamper) {
+                                              const RandomId& stamper,
+                                              const std::string& ticket) {
   if (!buffer.ok()) {
     TellOfFailure(asking.request, buffer.status(),
-                  NoAnswer(buffer.status()) || CouldNotMap(buffer.status()));
+                  NoAnswer(buffer.status()) ||
+                      CouldNotMap(buffer.status(), ticket));
     return nullptr;
   }
   Holding& holding = held_.emplace_back();

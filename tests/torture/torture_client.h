@@ -69,9 +69,11 @@ class TortureClient {
   void Lease();
   Report DrawLease(Manner manner, LeaseOptions* options);
   void AttachTo(const Command& command);
-  // What becomes of a request: a holding, or a report why not.
+  // What becomes of a request: a holding, or a report why not. `ticket`, in hex,
+  // is what it was to claim, if anything.
   Holding* Settle(const Report& asking, absl::StatusOr<Buffer> buffer,
-                  Manner manner, const RandomId& stamper);
+                  Manner manner, const RandomId& stamper,
+                  const std::string& ticket = "");
   void Stamp(Holding& holding);
   void StampAnew(Holding& holding);
 

@@ -162,7 +162,7 @@ void TortureClient::Claim(const Command& command) {
     offers_.push_back(command);
   }
   Holding* const holding =
-      Settle(asking, std::move(buffer), manner, command.stamper);
+      Settle(asking, std::move(buffer), manner, command.stamper, command.name);
   if (holding == nullptr) return;
   const auto wrong =
       FindWrongPage(holding->buffer.span(), command.stamper, command.number);

@@ -24,5 +24,15 @@ TEST(TortureTest, NoPromiseIsBrokenForAMinute) {
   std::cout << output;
 }
 
+// The reports of its clients wait in their pipes, and are read in any order.
+TEST(TortureTest, ADriverThatLagsAccusesNobody) {
+  testing::ChildProcess torture(
+      {"tests/torture/torture", "--seconds=15", "--kill_clients",
+       "--kill_server", "--stop_clients", "--hand_over", "--lag=150ms"});
+  const std::string output = torture.ReadAll();
+  EXPECT_EQ(torture.Wait(), 0);
+  std::cout << output;
+}
+
 }  // namespace
 }  // namespace warmpool::torture

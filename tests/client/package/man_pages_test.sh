@@ -28,7 +28,7 @@ for command in $(client/warmpool --help | awk '/^Commands:$/ { on = 1; next } /^
 done
 tells warmpool.1.roff "--sort=name" "--order=bytes"
 tells loadgen.1.roff "--scenario=cache_heavy" "loadgen --scenario=vm"
-tells warmpoold.8.roff "--metrics_listen=none" "--capacity_bytes=auto" "SIGTERM drains" \
+tells warmpoold.8.roff "--metrics_listen=none" "--capacity_bytes=auto" "SIGTERM stops" \
   "Users that a root daemon serves"
 # Flags of all commands are told once.
 count="$(grep -c -F '.B \-\-deadline' warmpool.1.roff)"

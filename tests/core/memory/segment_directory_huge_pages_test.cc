@@ -1,5 +1,6 @@
 // Segments of 2 MiB and more, with huge pages where they can be had.
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -149,6 +150,27 @@ TEST_F(SegmentDirectoryHugePagesTest, NoFileTakesMoreThanItsBytesOnAnyMount) {
                        std::string(option) == "huge=always";
     EXPECT_EQ(directory_->huge_page_method(),
               given ? HugePages::Method::kMount : HugePages::Method::kCollapse);
+    directory_.reset();
+  }
+}
+
+TEST_F(SegmentDirectoryHugePagesTest, AHoleIsFoundOnAnyMountWhateverIsBeyond) {
+  for (const char* const option : {"huge=within_size", "huge=always",
+                                   "huge=advise", "huge=never"}) {
+    SCOPED_TRACE(option);
+    MOUNT_OR_SKIP(std::string("size=64m,") + option);
+    OPEN_WITH_HUGE_PAGES_OR_SKIP(filesystem_->Join("pool"), Use::kRequire);
+    Segment segment = MakeOrDie(*directory_, 2 * kHugePageSize + kTail);
+    const int fd = open(directory_->PathOf(segment).c_str(), O_RDWR);
+    ASSERT_EQ(
+        fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, kTail), 0);
+    ASSERT_EQ(fallocate(fd, FALLOC_FL_KEEP_SIZE,
+                        static_cast<off_t>(segment.bytes()), kTail),
+              0);
+    close(fd);
+    ASSERT_GE(AllocatedBytes(segment), segment.bytes());
+    EXPECT_EQ(directory_->Prove(segment), Verdict::kUnfit);
+    End(std::move(segment));
     directory_.reset();
   }
 }

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <string>
 
 #include "core/memory/segment_directory.h"
@@ -143,6 +144,46 @@ TEST_F(SegmentDirectoryProveTest, APunchedHoleIsUnfit) {
   EXPECT_EQ(Prove(), Verdict::kUnfit);
 }
 
+TEST_F(SegmentDirectoryProveTest, PagesBeyondTheEndDoNotMakeUpForAHole) {
+  const int fd = open(file_.c_str(), O_RDWR);
+  ASSERT_EQ(
+      fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 32 * kKiB),
+      0);
+  ASSERT_EQ(fallocate(fd, FALLOC_FL_KEEP_SIZE, 64 * kKiB, 32 * kKiB), 0);
+  close(fd);
+  ASSERT_EQ(AllocatedBytes(path_), 64 * kKiB);
+  EXPECT_EQ(Prove(), Verdict::kUnfit);
+}
+
+TEST_F(SegmentDirectoryProveTest, PagesBeyondTheEndAreTakenAway) {
+  const int fd = open(file_.c_str(), O_RDWR);
+  ASSERT_EQ(fallocate(fd, FALLOC_FL_KEEP_SIZE, 64 * kKiB, 1 * kMiB), 0);
+  close(fd);
+  ASSERT_GT(AllocatedBytes(path_), 64 * kKiB);
+  EXPECT_EQ(Prove(), Verdict::kFree);
+  EXPECT_EQ(AllocatedBytes(path_), 64 * kKiB);
+}
+
+TEST_F(SegmentDirectoryProveTest, WhatAProofCutsOffIsNoPageOfTheSegment) {
+  const int fd = open(file_.c_str(), O_RDWR);
+  const std::string written(64 * kKiB, 'x');
+  ASSERT_EQ(pwrite(fd, written.data(), written.size(), 0), 64 * kKiB);
+  close(fd);
+  EXPECT_EQ(Prove(), Verdict::kFree);
+  std::string read(64 * kKiB, '\0');
+  const int reader = open(file_.c_str(), O_RDONLY);
+  EXPECT_EQ(pread(reader, read.data(), read.size(), 0), 64 * kKiB);
+  close(reader);
+  EXPECT_EQ(read, written);
+}
+
+TEST_F(SegmentDirectoryProveTest, WhatHasAnotherSizeIsNotResized) {
+  // It may be what a client has a claim to.
+  ASSERT_EQ(truncate(file_.c_str(), 128 * kKiB), 0);
+  ASSERT_EQ(Prove(), Verdict::kUnfit);
+  EXPECT_EQ(std::filesystem::file_size(file_), 128 * kKiB);
+}
+
 TEST_F(SegmentDirectoryProveTest, AHardLinkIsUnfit) {
   // A second name would let its maker in again later.
   ASSERT_EQ(link(file_.c_str(), scratch_.Join("second-name").c_str()), 0);
@@ -160,6 +201,10 @@ TEST_F(SegmentDirectoryProveTest, WhatCannotBeProvenIsInUse) {
   EXPECT_EQ(Prove(), Verdict::kInUse);
   calls_.FailNext(Call::kFstat, EIO);
   EXPECT_EQ(Prove(), Verdict::kInUse);
+  calls_.FailNth(Call::kFstat, 2, EIO);
+  EXPECT_EQ(Prove(), Verdict::kInUse);
+  calls_.FailNext(Call::kTruncate, EIO);
+  EXPECT_EQ(Prove(), Verdict::kInUse);
   EXPECT_EQ(Prove(), Verdict::kFree) << "the failed proof left a lease behind";
 }
 
@@ -169,9 +214,11 @@ TEST_F(SegmentDirectoryProveTest, InterruptedCallsAreMadeAgain) {
     calls_.FailNth(Call::kFcntl, nth, EINTR, 2);
     EXPECT_EQ(Prove(), Verdict::kFree);
   }
-  calls_.FailNext(Call::kFstat, EINTR, 2);
-  EXPECT_EQ(Prove(), Verdict::kFree);
-  EXPECT_EQ(calls_.faults(), 6u);
+  for (const Call call : {Call::kFstat, Call::kTruncate}) {
+    calls_.FailNext(call, EINTR, 2);
+    EXPECT_EQ(Prove(), Verdict::kFree);
+  }
+  EXPECT_EQ(calls_.faults(), 8u);
 }
 
 TEST_F(SegmentDirectoryProveTest, SomebodyOpeningInTheMidstOfAProofMustWait) {

@@ -119,6 +119,31 @@ TEST_F(SegmentDirectorySealTest, AnOpenDescriptorForWritingForbidsIt) {
   EXPECT_THAT(Seal(), IsOk());
 }
 
+TEST_F(SegmentDirectorySealTest, AFileWithoutAllItsPagesCantBeSealed) {
+  const int fd = open(file_.c_str(), O_RDWR);
+  ASSERT_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096),
+            0);
+  close(fd);
+  EXPECT_THAT(Seal(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                               testing::HasSubstr("punched holes")));
+  EXPECT_FALSE(segment_.sealed());
+  EXPECT_EQ(Mode(), 0600u);
+}
+
+TEST_F(SegmentDirectorySealTest, PagesBeyondTheEndHideNoHoleFromOtherUids) {
+  if (!SegmentDirectory::MayServeOtherUids()) GTEST_SKIP() << "takes root";
+  Segment theirs = MakeOrDie(*directory_, 64 * kKiB, 1234);
+  const int fd = open(directory_->PathOf(theirs).c_str(), O_RDWR);
+  ASSERT_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096),
+            0);
+  ASSERT_EQ(fallocate(fd, FALLOC_FL_KEEP_SIZE, 64 * kKiB, 4096), 0);
+  close(fd);
+  EXPECT_THAT(directory_->Seal(&theirs, {{1235}, {}}),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       testing::HasSubstr("punched holes")));
+  End(std::move(theirs));
+}
+
 TEST_F(SegmentDirectorySealTest, ReadersDoNotForbidIt) {
   const int reader = open(file_.c_str(), O_RDONLY);
   EXPECT_THAT(Seal(), IsOk());

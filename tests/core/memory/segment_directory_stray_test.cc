@@ -46,7 +46,10 @@ class StrayTest : public DirectoryFixture {
   }
   std::vector<Segment> Find() {
     unknown_.clear();
-    return directory_->FindLeftovers(SizeClasses(), &unknown_).value();
+    std::vector<Segment> found =
+        directory_->FindLeftovers(SizeClasses(), &unknown_).value();
+    directory_->SetAsideStrays(&found, &unknown_);
+    return found;
   }
 
   std::unique_ptr<SegmentDirectory> directory_ = OpenOrDie();

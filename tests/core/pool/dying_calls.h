@@ -8,8 +8,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "core/memory/ending_calls.h"
 #include "core/memory/system_calls.h"
 
 namespace warmpool {
@@ -19,11 +23,17 @@ class DyingCalls final : public SystemCalls {
  public:
   // Of one read or write no more than `io_bytes` are done, as the kernel may:
   // so that death comes in the midst of what was one write.
-  DyingCalls(uint64_t calls_to_live, size_t io_bytes)
-      : calls_to_live_(calls_to_live), io_bytes_(io_bytes) {}
+  // `on_death` is called once, and may end the process.
+  DyingCalls(uint64_t calls_to_live, size_t io_bytes,
+             std::function<void()> on_death = {})
+      : calls_to_live_(calls_to_live),
+        io_bytes_(io_bytes),
+        on_death_(std::move(on_death)) {}
 
   // Whether a call came too late.
   bool dead() const { return dead_; }
+  // The process is killed.
+  void Die() { calls_to_live_ = 0; }
 
   int Open(int directory_fd, const std::string& name, int flags,
            mode_t mode) override {
@@ -80,22 +90,49 @@ class DyingCalls final : public SystemCalls {
   int ChangeMode(int fd, mode_t mode) override {
     return Dies() ? -EIO : linux_.ChangeMode(fd, mode);
   }
-  EndingCalls& Ending() override { return linux_.Ending(); }
+  EndingCalls& Ending() override { return ending_; }
   uint64_t Count(Call call) const override { return linux_.Count(call); }
   const LatencyHistogram* Latency(Call call) const override {
     return linux_.Latency(call);
   }
 
  private:
+  class DyingEndingCalls final : public EndingCalls {
+   public:
+    explicit DyingEndingCalls(DyingCalls* calls) : calls_(*calls) {}
+
+    // The kernel ends mappings, as it closes descriptors.
+    int Unmap(void* address, size_t bytes) override {
+      return calls_.linux_.Ending().Unmap(address, bytes);
+    }
+    int FreePages(const std::vector<iovec>& ranges) override {
+      return calls_.Dies() ? -EIO : calls_.linux_.Ending().FreePages(ranges);
+    }
+    int Unlink(int directory_fd, const std::string& name) override {
+      return calls_.Dies() ? -EIO
+                           : calls_.linux_.Ending().Unlink(directory_fd, name);
+    }
+    int Truncate(int fd) override {
+      return calls_.Dies() ? -EIO : calls_.linux_.Ending().Truncate(fd);
+    }
+
+   private:
+    DyingCalls& calls_;
+  };
+
   bool Dies() {
-    if (calls_to_live_ == 0) dead_ = true;
+    if (calls_to_live_ == 0 && !std::exchange(dead_, true) && on_death_) {
+      on_death_();
+    }
     if (!dead_) --calls_to_live_;
     return dead_;
   }
 
   LinuxSystemCalls linux_;
+  DyingEndingCalls ending_{this};
   uint64_t calls_to_live_;
   const size_t io_bytes_;
+  const std::function<void()> on_death_;
   bool dead_ = false;
 };
 

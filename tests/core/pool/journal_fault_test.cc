@@ -74,7 +74,7 @@ class Daemon {
       journal_.reset();
       Journal::Replay replay;
       auto opened =
-          Journal::Open(directory_.fd(), kBoot, {4096}, &calls_, &replay);
+          BeginJournal(directory_.fd(), kBoot, {4096}, &calls_, &replay);
       if (!opened.ok()) return opened.status();
       journal_ = *std::move(opened);
       EXPECT_EQ(replay.leases, acknowledged_);
@@ -171,7 +171,7 @@ class JournalFaultTest : public JournalFixture {
       LinuxSystemCalls next_calls;
       Journal::Replay replay;
       const auto next =
-          Journal::Open(directory.fd(), kBoot, {4096}, &next_calls, &replay);
+          BeginJournal(directory.fd(), kBoot, {4096}, &next_calls, &replay);
       EXPECT_THAT(next, IsOk());
       if (next.ok()) (*next)->CheckInvariants();
       EXPECT_THAT(replay.leases,

@@ -94,6 +94,19 @@ class JournalDirectory {
   const int fd_;
 };
 
+// A journal that has begun.
+inline absl::StatusOr<std::unique_ptr<Journal>> BeginJournal(
+    int directory_fd, const std::string& boot_id,
+    const Journal::Options& options, SystemCalls* calls,
+    Journal::Replay* replay) {
+  absl::StatusOr<std::unique_ptr<Journal>> journal =
+      Journal::Open(directory_fd, boot_id, options, calls, replay);
+  if (!journal.ok()) return journal;
+  const absl::Status begun = (*journal)->Begin();
+  if (!begun.ok()) return begun;
+  return journal;
+}
+
 class JournalFixture : public testing::Test {
  protected:
   static constexpr uint64_t kSmall = 4096;
@@ -103,7 +116,7 @@ class JournalFixture : public testing::Test {
     journal_.reset();
     replay_ = Journal::Replay();
     absl::StatusOr<std::unique_ptr<Journal>> opened =
-        Journal::Open(directory_.fd(), boot_id, {bytes}, &calls_, &replay_);
+        BeginJournal(directory_.fd(), boot_id, {bytes}, &calls_, &replay_);
     if (!opened.ok()) return opened.status();
     journal_ = *std::move(opened);
     journal_->CheckInvariants();

@@ -49,7 +49,8 @@ TEST(JournalFormatTest, AGrantComesBack) {
     EXPECT_EQ(bytes.size(), GrantRecordBytes(record));
     EXPECT_NE(bytes.back(), '\0') << "a part of it would pass for whole";
     LeaseRecord read;
-    ASSERT_TRUE(DecodeGrant(PayloadOf(bytes, RecordType::kGrant), &read));
+    ASSERT_TRUE(DecodeGrant(kJournalVersion,
+                            PayloadOf(bytes, RecordType::kGrant), &read));
     EXPECT_EQ(read, record);
   }
 }
@@ -64,7 +65,8 @@ TEST(JournalFormatTest, TheLongestGrantComesBack) {
   record.granted_at = absl::UnixEpoch() - absl::Nanoseconds(1);
   LeaseRecord read;
   const std::string bytes = EncodeGrant(kSeed, record);
-  ASSERT_TRUE(DecodeGrant(PayloadOf(bytes, RecordType::kGrant), &read));
+  ASSERT_TRUE(DecodeGrant(kJournalVersion, PayloadOf(bytes, RecordType::kGrant),
+                          &read));
   EXPECT_EQ(read, record);
 }
 
@@ -93,7 +95,8 @@ TEST(JournalFormatTest, AReplacementComesBack) {
   EXPECT_EQ(bytes.size(), ReplacementRecordBytes(record));
   LeaseId read_id;
   LeaseRecord read;
-  ASSERT_TRUE(DecodeReplacement(PayloadOf(bytes, RecordType::kReplacement),
+  ASSERT_TRUE(DecodeReplacement(kJournalVersion,
+                                PayloadOf(bytes, RecordType::kReplacement),
                                 &read_id, &read));
   EXPECT_EQ(read_id, replaced);
   EXPECT_EQ(read, record);
@@ -106,9 +109,11 @@ TEST(JournalFormatTest, WhatIsTooShortOrTooLongIsNoPayload) {
   const std::string grant = EncodeGrant(kSeed, MakeLeaseRecord(3));
   const std::string payload(PayloadOf(grant, RecordType::kGrant));
   for (size_t bytes = 0; bytes < payload.size(); ++bytes) {
-    EXPECT_FALSE(DecodeGrant(payload.substr(0, bytes), &record)) << bytes;
+    EXPECT_FALSE(
+        DecodeGrant(kJournalVersion, payload.substr(0, bytes), &record))
+        << bytes;
   }
-  EXPECT_FALSE(DecodeGrant(payload + "x", &record));
+  EXPECT_FALSE(DecodeGrant(kJournalVersion, payload + "x", &record));
   EXPECT_FALSE(DecodeRenewal(std::string(23, 'x'), &id, &ttl));
   EXPECT_FALSE(DecodeRenewal(std::string(25, '\0'), &id, &ttl));
   EXPECT_FALSE(DecodeEnd(std::string(15, 'x'), &id));

@@ -30,8 +30,8 @@ class JournalFullFilesystemTest : public testing::Test {
 
   absl::Status Open() {
     journal_.reset();
-    auto opened = Journal::Open(directory_->fd(), kBoot, {16 * kKiB},
-                                &LinuxSystemCalls::Get(), &replay_);
+    auto opened = BeginJournal(directory_->fd(), kBoot, {16 * kKiB},
+                               &LinuxSystemCalls::Get(), &replay_);
     if (opened.ok()) journal_ = *std::move(opened);
     return opened.status();
   }

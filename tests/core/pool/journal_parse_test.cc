@@ -129,10 +129,16 @@ TEST(ParseJournalTest, AnotherBootsCountsForNothing) {
 TEST(ParseJournalTest, AnotherFormatVersionIsToldAndCountsForNothing) {
   std::string bytes = Write().Padded();
   for (const size_t copy : {0, 128}) bytes[copy + 8] = kJournalVersion + 1;
-  const ParsedJournal parsed = ParseJournal(bytes, kBoot);
-  EXPECT_THAT(LeasesOf(parsed), IsEmpty());
-  EXPECT_THAT(parsed.damage, HasSubstr("is of format version 3, this daemon "
-                                       "reads 2: "));
+  const ParsedJournal later = ParseJournal(bytes, kBoot);
+  EXPECT_THAT(LeasesOf(later), IsEmpty());
+  EXPECT_EQ(later.later_version, kJournalVersion + 1);
+  EXPECT_EQ(later.damage, "") << "it may be whole";
+  for (const size_t copy : {0, 128}) bytes[copy + 8] = 0;
+  const ParsedJournal none = ParseJournal(bytes, kBoot);
+  EXPECT_THAT(LeasesOf(none), IsEmpty());
+  EXPECT_EQ(none.later_version, 0u);
+  EXPECT_THAT(none.damage, HasSubstr("is of format version 0, this daemon "
+                                     "reads 1 to 2: "));
 }
 
 // What must be told of an image of `journal` that has `bytes` for its own: the

@@ -69,5 +69,28 @@ TEST_F(PoolFullFilesystemTest, WhatIsRetainedMakesRoomForAnotherSize) {
   EXPECT_EQ(In(ByteState::kRetained), 0u);
 }
 
+TEST_F(PoolFullFilesystemTest, NobodyIsLeasedAHoleThatAnEarlierHolderMade) {
+  constexpr uint64_t kHole = 512 * kKiB;
+  const LeaseGrant holed = LeaseOrDie(kAlice, 2 * kMiB);
+  const int alices = open(holed.path.c_str(), O_RDWR);
+  ASSERT_EQ(
+      fallocate(alices, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, kHole),
+      0);
+  ASSERT_EQ(fallocate(alices, FALLOC_FL_KEEP_SIZE, 2 * kMiB, kHole), 0);
+  close(alices);
+  TakeBytes(directory_->FreeBytes().value());
+  ASSERT_THAT(Release(kAlice, holed), IsOk());
+
+  const LeaseGrant grant = LeaseOrDie(kBob, 2 * kMiB);
+  EXPECT_EQ(grant.warmth, Warmth::kFresh);
+  EXPECT_EQ(directory_->FreeBytes().value(), 0u);
+  // What would be a SIGBUS for who has it mapped.
+  const int bobs = open(grant.path.c_str(), O_RDWR);
+  const std::string bytes(2 * kMiB, 'x');
+  EXPECT_EQ(pwrite(bobs, bytes.data(), bytes.size(), 0),
+            static_cast<ssize_t>(bytes.size()));
+  close(bobs);
+}
+
 }  // namespace
 }  // namespace warmpool

@@ -161,7 +161,9 @@ TEST_F(PoolHandoverRecoveryTest, ATicketOutlivesItsMakerAndTheDaemon) {
   EXPECT_EQ(Restart({kBob}).leases, 1u);
   const absl::StatusOr<LeaseGrant> claimed = Claim();
   ASSERT_THAT(claimed, IsOk());
-  EXPECT_EQ(claimed->path, lease.path);
+  EXPECT_NE(claimed->path, lease.path)
+      << "what other leases there were on it is not known any more";
+  EXPECT_TRUE(IsWritable(*claimed));
   Restart({kBob});
   EXPECT_EQ(Claim()->id, claimed->id) << "a repetition";
   EXPECT_EQ(pool_->stats().live_leases, 1u);
@@ -198,6 +200,25 @@ TEST_F(PoolHandoverRecoveryTest, ABufferLingersAfterADeathThatNoDaemonSaw) {
   EXPECT_EQ(Restart({}).leases, 1u) << "the next daemon keeps it too";
   TickAfter(absl::Seconds(30));
   EXPECT_EQ(In(ByteState::kLeased), 0u);
+}
+
+TEST_F(PoolHandoverRecoveryTest, WhatLingersUnrecordedIsNotBesideTheNextLease) {
+  const LeaseGrant lease = LeaseOrDie(kAlice, 4096, "frames");
+  ASSERT_THAT(Seal(lease, absl::Seconds(30)), IsOk());
+  Stop();
+  // Once the journal has begun: the record, and the next attempt at it.
+  journal_calls_.BeforeNext(
+      Call::kRename, [&] { journal_calls_.FailNext(Call::kWrite, EIO, 2); });
+  Start({kBob});
+  EXPECT_EQ(journal_calls_.faults(Call::kWrite), 2u);
+  TickAfter(absl::Seconds(31));
+  // Its segment is another lease's by now.
+  ASSERT_EQ(LeaseOrDie(kBob, 4096, "next").warmth, Warmth::kWarm);
+  const Pool::Recovery recovery = Restart({kBob});
+  EXPECT_EQ(recovery.leases, 1u);
+  EXPECT_EQ(recovery.ended_leases, 0u);
+  ASSERT_EQ(pool_->ListAll().size(), 1u);
+  EXPECT_EQ(pool_->ListAll().front().name, "next");
 }
 
 TEST_F(PoolHandoverRecoveryTest, ALingeringBufferOutlivesTheDaemon) {

@@ -24,9 +24,10 @@ class PoolJournalTest : public PoolFixture {
 
   PoolJournalTest() {
     Journal::Replay replay;
-    journal_ = Journal::Open(directory_->private_directory_fd(), kBoot,
-                             {kSmall}, &journal_calls_, &replay)
+    journal_ = Journal::Open(directory_->private_directory_fd(), kBoot, {kSmall},
+                            &journal_calls_, &replay)
                    .value();
+    EXPECT_THAT(journal_->Begin(), IsOk());
     Pool::Options options = InlineOptions();
     options.default_ttl = absl::ZeroDuration();
     options.segments.on_due_earlier = [this] { due_ = true; };
@@ -44,7 +45,7 @@ class PoolJournalTest : public PoolFixture {
     journal_.reset();
     Journal::Replay replay;
     EXPECT_THAT(Journal::Open(directory_->private_directory_fd(), kBoot,
-                              {kSmall}, &journal_calls_, &replay),
+                             {kSmall}, &journal_calls_, &replay),
                 IsOk());
     EXPECT_EQ(replay.leases.size(), live);
     EXPECT_EQ(replay.damage, "");

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -68,7 +69,7 @@ PoolModel::PoolModel(uint64_t seed)
 }
 
 PoolModel::~PoolModel() {
-  for (const auto& [path, fd] : kept_) close(fd);
+  for (const int fd : kept_) close(fd);
 }
 
 Pool::Options PoolModel::RandomOptions() {
@@ -204,8 +205,16 @@ void PoolModel::ExpectGranted(HolderId holder, const LeaseRequest& request,
   if (request.require_zeroed) {
     EXPECT_TRUE(grant.zeroed);
   }
-  EXPECT_EQ(kept_.count(grant.path), 0u)
-      << "granted while somebody had it open";
+  struct stat granted;
+  ASSERT_EQ(stat(grant.path.c_str(), &granted), 0) << grant.path;
+  for (const int fd : kept_) {
+    struct stat kept;
+    ASSERT_EQ(fstat(fd, &kept), 0);
+    EXPECT_NE(kept.st_ino, granted.st_ino)
+        << "granted while somebody had it open";
+  }
+  EXPECT_FALSE(stale_paths_.contains(grant.path))
+      << "granted by a path that somebody has who was not heard of";
   for (const auto& [key, buffer] : buffers_) {
     EXPECT_NE(buffer.path, grant.path) << "granted twice";
     EXPECT_LT(buffer.generation, grant.generation);
@@ -327,6 +336,7 @@ void PoolModel::EndLease(const LeaseId& id, EndCause cause) {
     to_be_told_.insert(id);
   }
   Buffer& buffer = buffers_.at(lease.buffer);
+  if (cause != EndCause::kReleased) stale_paths_.insert(buffer.path);
   buffer.leases.erase(id);
   if (buffer.leases.empty()) buffers_.erase(lease.buffer);
 }
@@ -394,17 +404,24 @@ void PoolModel::KillHolder() {
 }
 
 void PoolModel::KeepOne() {
+  if (!stale_paths_.empty() && Chance(30)) {
+    // Somebody who was stopped since he was granted it.
+    const int fd = open(RandomIn(stale_paths_)->c_str(),
+                        O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (fd >= 0) kept_.push_back(fd);
+    return;
+  }
   if (buffers_.empty()) return;
   const std::string& path = RandomIn(buffers_)->second.path;
   const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);
   ASSERT_GE(fd, 0) << "a proof left its lease behind on " << path;
-  kept_.emplace(path, fd);
+  kept_.push_back(fd);
 }
 
 void PoolModel::StopKeeping() {
   if (kept_.empty()) return;
   const auto it = RandomIn(kept_);
-  close(it->second);
+  close(*it);
   kept_.erase(it);
 }
 

@@ -66,9 +66,9 @@ class PoolModel {
 
   uint64_t Random(uint64_t bound) { return random_() % bound; }
   bool Chance(int percent) { return Random(100) < uint64_t(percent); }
-  template <typename Map>
-  typename Map::iterator RandomIn(Map& map) {
-    return std::next(map.begin(), Random(map.size()));
+  template <typename Container>
+  typename Container::iterator RandomIn(Container& container) {
+    return std::next(container.begin(), Random(container.size()));
   }
   Pool::Options RandomOptions();
   RequestedTtl RandomTtl();
@@ -119,8 +119,10 @@ class PoolModel {
   std::map<LeaseId, Lease> leases_;
   std::map<LeaseId, Ended> ended_;
   std::vector<Answered> answered_;
-  // Descriptors of clients by the path of the segment.
-  std::multimap<std::string, int> kept_;
+  // Descriptors of clients.
+  std::vector<int> kept_;
+  // Of leases that ended without their holders' release.
+  std::set<std::string> stale_paths_;
   // Leases whose holders must have been told of their end, and were.
   std::set<LeaseId> to_be_told_;
   std::set<LeaseId> told_;

@@ -43,6 +43,7 @@ class PoolRecoveryFixture : public PoolFixture {
       }
       leases.push_back({record, holder});
     }
+    EXPECT_THAT(journal_->Begin(), IsOk());
     const Pool::Recovery recovery = pool_->Recover(
         leases, replay.last_generation, std::move(leftovers));
     pool_->CheckInvariants();

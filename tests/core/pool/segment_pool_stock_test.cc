@@ -23,6 +23,8 @@ constexpr uint64_t kSize = 2 * kMiB;
 class SegmentPoolStockTest : public SegmentPoolFixture {
  protected:
   SegmentPoolStockTest() { MakeWithCapacity(64 * kMiB); }
+  // The pool calls back to the last.
+  ~SegmentPoolStockTest() override { pool_.reset(); }
 
   void MakeWithCapacity(uint64_t bytes) {
     SegmentPool::Options options = InlineOptions();

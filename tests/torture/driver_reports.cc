@@ -1,7 +1,37 @@
-// Driver's messages from one client to others.
+// What the driver does with its clients' reports: it tells the model, in their
+// order, and other clients at once.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
 #include "tests/torture/driver.h"
 
 namespace warmpool::torture {
+
+void Driver::ReadReports(absl::Duration span) {
+  const absl::Time read = crew_.Read(span);
+  counts_.longest_blindness =
+      std::max(counts_.longest_blindness, read - last_read_);
+  last_read_ = read;
+  timeline_.OnAllRead(read);
+  while (const std::optional<Timeline::Event> event = timeline_.Next()) {
+    if (!event->report.has_value()) {
+      model_.OnClientDied(event->client, event->at);
+      continue;
+    }
+    ++counts_.reports;
+    const std::optional<std::string> wrong =
+        model_.Apply(event->client, *event->report);
+    if (wrong.has_value() && !breach_.has_value()) breach_ = wrong;
+  }
+}
+
+void Driver::OnReport(int client, const Report& report) {
+  Note(absl::StrCat("client ", client, ": ", report.ToLine()));
+  timeline_.Add(client, report);
+  saboteur_.OnReport(client, report, daemon_);
+  if (report.kind == Report::Kind::kPaused) paused_[client] = report.request;
+  Relay(client, report);
+}
 
 void Driver::Relay(int client, const Report& report) {
   switch (report.kind) {

@@ -28,7 +28,9 @@ struct AttachCalls::Call {
   absl::Duration deadline;
   Done done;
   bool lost = false;
-  // Of the try that is under way. Replaced under the lock, and not once this is
+  // Of the try that is under way.
+  std::shared_ptr<DaemonLink> link;
+  // The same. Replaced under the lock, and not once this is
   // stopping, when others cancel it.
   std::unique_ptr<grpc::ClientContext> context;
   std::unique_ptr<grpc::Alarm> pause;
@@ -55,7 +57,6 @@ void AttachCalls::Try(std::shared_ptr<Call> call) {
   *call->request.mutable_wait() =
       DurationToWire(std::max(call->waits_until - now, absl::ZeroDuration()));
   auto context = std::make_unique<grpc::ClientContext>();
-  context->set_wait_for_ready(true);
   context->set_deadline(GrpcDeadline(call->ends_at - now));
   grpc::ClientContext* const raw = context.get();
   bool stopping = false;
@@ -65,14 +66,32 @@ void AttachCalls::Try(std::shared_ptr<Call> call) {
     if (!stopping) call->context = std::move(context);
   }
   if (stopping) return Finish(call, grpc::Status::CANCELLED);
-  channel_.stub().async()->Attach(
+  // A thread of gRPC's can't wait for a connection: others make it.
+  call->link = channel_.Current();
+  if (!call->link->alive()) {
+    return OnAnswered(
+        call, grpc::Status(grpc::StatusCode::UNAVAILABLE, "no connection"));
+  }
+  call->link->stub().async()->Attach(
       raw, &call->request, &call->response,
       [this, call](const grpc::Status& status) { OnAnswered(call, status); });
 }
 
 void AttachCalls::OnAnswered(const std::shared_ptr<Call>& call,
                              const grpc::Status& status) {
-  call->lost |= DaemonChannel::ConnectionWasLost(status);
+  if (DaemonChannel::ConnectionWasLost(status)) {
+    call->lost = true;
+    bool stopping = false;
+    {
+      MutexLock lock(&mutex_);
+      stopping = stopping_;
+    }
+    // Otherwise it was cancelled here.
+    if (!stopping) {
+      channel_.NoteLost(call->link);
+      on_lost_();
+    }
+  }
   if (!DaemonChannel::IsWorthRepeating(status) ||
       MonotonicClock::Get().Now() + kPause >= call->ends_at) {
     return Finish(call, status);

@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
@@ -33,8 +34,10 @@ class AttachCalls {
   // Called once for each, maybe before Start returns.
   using Done = std::function<void(Outcome outcome)>;
 
-  // `channel` must outlive this.
-  explicit AttachCalls(DaemonChannel* channel) : channel_(*channel) {}
+  // `channel` must outlive this. `on_lost` sees to it that the channel gets a
+  // connection again; it must not wait.
+  AttachCalls(DaemonChannel* channel, std::function<void()> on_lost)
+      : channel_(*channel), on_lost_(std::move(on_lost)) {}
   ~AttachCalls() { Stop(); }
 
   // Waits as long as the request says, and for up to `deadline` more for the
@@ -55,6 +58,7 @@ class AttachCalls {
   void Finish(const std::shared_ptr<Call>& call, const grpc::Status& status);
 
   DaemonChannel& channel_;
+  const std::function<void()> on_lost_;
 
   Mutex mutex_;
   // Signalled when the last call has ended.

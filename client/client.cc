@@ -51,11 +51,11 @@ Client& Client::operator=(Client&& other) noexcept {
 
 absl::StatusOr<Client> Client::Connect(const std::string& target,
                                        ClientOptions options) {
-  absl::StatusOr<std::shared_ptr<Connection>> connection = Connection::Open(
-      target,
-      {.deadline = options.deadline,
-       .renew_leases = options.renew_leases,
-       .busy_poll = options.busy_poll});
+  absl::StatusOr<std::shared_ptr<Connection>> connection =
+      Connection::Open(target, {.deadline = options.deadline,
+                                .renew_leases = options.renew_leases,
+                                .busy_poll = options.busy_poll,
+                                .trusted = {.named = options.daemon_uid}});
   if (!connection.ok()) return connection.status();
   std::shared_ptr<LeaseCache> cache;
   if (options.lease_cache_bytes > 0) {

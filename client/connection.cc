@@ -52,6 +52,9 @@ absl::StatusOr<std::shared_ptr<Connection>> Connection::Open(
     const std::string& target, const Options& options) {
   const absl::StatusOr<std::string> socket_path = SocketPathOf(target);
   if (!socket_path.ok()) return socket_path.status();
+  // One that is missing, its daemon may yet make.
+  const absl::Status directory = CheckSocketDirectory(*socket_path);
+  if (absl::IsPermissionDenied(directory)) return directory;
   const std::shared_ptr<Connection> connection(
       new Connection(target, *socket_path, options), [](Connection* unused) {
         // What it owns can't be taken apart in a forked child, where neither
@@ -74,7 +77,8 @@ Connection::Connection(const std::string& target,
                     [this](const v1::SessionResponse& notice) {
                       OnNotice(notice);
                     },
-                .on_lost = [this] { OnSessionLost(); }}),
+                .on_lost = [this] { OnSessionLost(); }},
+               options.trusted),
       reconciliation_(
           &channel_, &known_,
           {.client_id = client_id_,
@@ -87,7 +91,10 @@ Connection::Connection(const std::string& target,
           {.notice_loss = [this] { return channel_.NoticeLoss(); },
            .assert_known =
                [this] {
-                 const absl::Status asserted = reconciliation_.AssertKnown();
+                 // Also where nothing is known: others wait for a connection.
+                 absl::Status asserted =
+                     channel_.Link(kReconciliationDeadline).status();
+                 if (asserted.ok()) asserted = reconciliation_.AssertKnown();
                  if (!asserted.ok()) return asserted;
                  // So that notices reach a client that makes no calls.
                  channel_.session().Open();
@@ -102,7 +109,7 @@ Connection::Connection(const std::string& target,
               [this](const std::vector<LeaseKeeper::Renewal>& renewals) {
                 return RenewForKeeper(renewals);
               }),
-      attach_calls_(&channel_) {}
+      attach_calls_(&channel_, [this] { reconciler_.NoteLoss(); }) {}
 
 Connection::~Connection() {
   // Each of them uses the others: none may be destroyed while a thread of

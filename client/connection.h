@@ -32,6 +32,7 @@
 #include "client/known_leases.h"
 #include "client/lease_keeper.h"
 #include "client/lease_source.h"
+#include "client/local_socket.h"
 #include "client/reconciler.h"
 #include "client/reconciliation.h"
 #include "core/base/mutex.h"
@@ -50,6 +51,7 @@ class Connection final : public LeaseSource {
     bool renew_leases = true;
     // See SessionStream::Options.
     absl::Duration busy_poll = absl::ZeroDuration();
+    TrustedPeers trusted = {};
   };
 
   // What the daemon asks for with TrimNotice. Called on a thread of the library
@@ -58,7 +60,8 @@ class Connection final : public LeaseSource {
 
   // Returns once connected. INVALID_ARGUMENT: `target` is not "unix:PATH" or
   // "unix:///PATH". UNAVAILABLE: nobody answered within the deadline; the
-  // message tells what is at PATH.
+  // message tells what is at PATH. PERMISSION_DENIED: who listens there is not
+  // trusted.
   static absl::StatusOr<std::shared_ptr<Connection>> Open(
       const std::string& target, const Options& options);
 
@@ -106,6 +109,7 @@ class Connection final : public LeaseSource {
                         uint64_t size_bytes) override;
 
   void ReportIdle(const v1::IdleReport& idle) override;
+  uid_t daemon_uid() const override { return channel_.daemon_uid(); }
   // `trim` is called from here on; null: it is not called any more, nor is a
   // call of it under way.
   void OnTrim(TrimFunction trim);

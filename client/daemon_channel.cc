@@ -23,9 +23,6 @@ namespace {
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(20);
 constexpr absl::Duration kLongestBackoff = absl::Milliseconds(250);
 
-// A look for a socket costs a microsecond.
-constexpr absl::Duration kLookEvery = absl::Milliseconds(10);
-
 absl::Duration AtRandom(absl::Duration backoff) {
   absl::BitGen random;
   return backoff * absl::Uniform(random, 0.5, 1.0);
@@ -65,16 +62,20 @@ bool DaemonChannel::CameFromTheDaemon(const grpc::Status& status) {
 
 DaemonChannel::DaemonChannel(const std::string& target,
                              const std::string& socket_path,
-                             SessionStream::Options session)
+                             SessionStream::Options session,
+                             const TrustedPeers& trusted)
     : target_(target),
       socket_path_(socket_path),
       made_by_(getpid()),
       mark_(ForkGuard::Get().Mark()),
-      channel_(MakeLocalChannel(socket_path)),
-      stub_(v1::MemoryPool::NewStub(channel_)),
-      session_(stub_.get(), &MonotonicClock::Get(), std::move(session)),
-      socket_seen_(IdentityOfSocket(socket_path)),
-      socket_told_(socket_seen_) {}
+      connector_(socket_path, trusted),
+      session_(
+          [this] {
+            const std::shared_ptr<DaemonLink> link = connector_.Current();
+            return std::shared_ptr<Stub>(link, &link->stub());
+          },
+          &MonotonicClock::Get(), std::move(session)),
+      socket_seen_(IdentityOfSocket(socket_path)) {}
 
 absl::Status DaemonChannel::CheckProcess() const {
   if (!mark_.Forked()) return absl::OkStatus();
@@ -84,10 +85,17 @@ absl::Status DaemonChannel::CheckProcess() const {
 }
 
 absl::Status DaemonChannel::WaitForDaemon(absl::Duration deadline) {
-  if (AwaitConnection(MonotonicClock::Get().Now() + deadline)) {
-    return absl::OkStatus();
-  }
+  const absl::Status connected =
+      connector_.Get(MonotonicClock::Get().Now() + deadline, /*wait=*/true)
+          .status();
+  if (connected.ok() || absl::IsPermissionDenied(connected)) return connected;
   return Unreachable(Within(deadline));
+}
+
+absl::StatusOr<std::shared_ptr<DaemonLink>> DaemonChannel::Link(
+    absl::Duration patience) {
+  return connector_.Get(MonotonicClock::Get().Now() + patience,
+                        /*wait=*/false);
 }
 
 absl::Status DaemonChannel::Call(
@@ -101,12 +109,16 @@ absl::Status DaemonChannel::Call(
   // What a draining daemon said, if it did.
   grpc::Status refused;
   for (;;) {
-    // A Session that is opened without a connection fails at once.
-    const grpc::Status status =
-        effort->wait_for_daemon && !AwaitConnection(end)
-            ? grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "no connection")
-            : call({.deadline = end,
-                    .wait_for_daemon = effort->wait_for_daemon});
+    const absl::StatusOr<std::shared_ptr<DaemonLink>> link =
+        connector_.Get(end, effort->wait_for_daemon);
+    grpc::Status status(effort->wait_for_daemon
+                            ? grpc::StatusCode::DEADLINE_EXCEEDED
+                            : grpc::StatusCode::UNAVAILABLE,
+                        "no connection");
+    if (link.ok()) {
+      status = call({.deadline = end, .stub = &(*link)->stub()});
+      if (ConnectionWasLost(status)) connector_.NoteLost(*link);
+    }
     effort->lost |= ConnectionWasLost(status);
     if (IsDraining(status)) {
       refused = status;
@@ -134,7 +146,6 @@ absl::Status DaemonChannel::Call(
 }
 
 void DaemonChannel::Prepare(const Try& one, grpc::ClientContext* context) {
-  context->set_wait_for_ready(one.wait_for_daemon);
   context->set_deadline(
       GrpcDeadline(one.deadline - MonotonicClock::Get().Now()));
 }
@@ -169,30 +180,8 @@ absl::StatusOr<v1::SessionReply> DaemonChannel::AskInSession(
   return reply;
 }
 
-bool DaemonChannel::AwaitConnection(absl::Time deadline) {
-  const Clock& clock = MonotonicClock::Get();
-  while (channel_->GetState(/*try_to_connect=*/true) != GRPC_CHANNEL_READY) {
-    const absl::Duration left = deadline - clock.Now();
-    if (left <= absl::ZeroDuration()) return false;
-    LookAtNewSocket();
-    channel_->WaitForConnected(GrpcDeadline(std::min(left, kLookEvery)));
-  }
-  return true;
-}
-
-void DaemonChannel::LookAtNewSocket() {
-  const SocketIdentity identity = IdentityOfSocket(socket_path_);
-  if (identity == SocketIdentity()) return;
-  {
-    MutexLock lock(&mutex_);
-    if (std::exchange(socket_told_, identity) == identity) return;
-  }
-  grpc::experimental::ChannelResetConnectionBackoff(channel_.get());
-}
-
 bool DaemonChannel::NoticeLoss() {
-  const bool connected =
-      channel_->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_READY;
+  const bool connected = connector_.connected();
   const SocketIdentity identity = IdentityOfSocket(socket_path_);
   MutexLock lock(&mutex_);
   // None while a daemon is away.
@@ -210,7 +199,7 @@ absl::Status DaemonChannel::Explain(const grpc::Status& status,
     return Unreachable(absl::StrCat(" (", status.error_message(), ")"));
   }
   if (!late) return StatusFromGrpc(status);
-  if (channel_->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY) {
+  if (!connector_.connected()) {
     return Unreachable(Within(deadline));
   }
   return absl::DeadlineExceededError(absl::StrCat(
@@ -218,9 +207,9 @@ absl::Status DaemonChannel::Explain(const grpc::Status& status,
 }
 
 absl::Status DaemonChannel::Unreachable(absl::string_view cause) const {
-  return absl::UnavailableError(
-      absl::StrCat("no daemon answers at ", target_, cause, ": ",
-                   DescribeSocket(socket_path_), "; warmpoold must run there"));
+  return absl::UnavailableError(absl::StrCat("no daemon answers at ", target_,
+                                             cause, ": ", connector_.WhyNot(),
+                                             "; warmpoold must run there"));
 }
 
 }  // namespace warmpool

@@ -1,6 +1,6 @@
-// DaemonChannel: a gRPC channel to the daemon that makes calls with a
-// deadline, as RPCs of their own or over one Session, repeats those that lost
-// the connection, and says in absl::Status what became of them.
+// DaemonChannel: makes calls to the daemon with a deadline, as RPCs of their
+// own or over one Session, repeats those that lost the connection, over the
+// next one, and says in absl::Status what became of them.
 //
 // Thread-safe. In a process forked from the one that opened it, CheckProcess
 // fails, and Call returns its error without touching gRPC, whose threads were
@@ -8,7 +8,6 @@
 #ifndef WARMPOOL_CLIENT_DAEMON_CHANNEL_H_
 #define WARMPOOL_CLIENT_DAEMON_CHANNEL_H_
 
-#include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/status.h>
 #include <sys/types.h>
@@ -23,8 +22,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "client/daemon_connector.h"
+#include "client/daemon_link.h"
 #include "client/fork_guard.h"
-#include "client/local_channel.h"
+#include "client/local_socket.h"
 #include "client/session_stream.h"
 #include "core/base/mutex.h"
 #include "proto/warmpool/v1/warmpool.grpc.pb.h"
@@ -33,7 +34,7 @@ namespace warmpool {
 
 class DaemonChannel {
  public:
-  using Stub = v1::MemoryPool::StubInterface;
+  using Stub = DaemonLink::Stub;
   template <typename Request, typename Response>
   using Rpc = grpc::Status (Stub::*)(grpc::ClientContext*, const Request&,
                                      Response*);
@@ -62,16 +63,18 @@ class DaemonChannel {
 
   // `socket_path` is that of `target`, which messages name.
   DaemonChannel(const std::string& target, const std::string& socket_path,
-                SessionStream::Options session = {});
+                SessionStream::Options session = {},
+                const TrustedPeers& trusted = {});
 
   // UNAVAILABLE: nobody answered in time; the message tells what is there.
+  // PERMISSION_DENIED: who is there is not trusted.
   absl::Status WaitForDaemon(absl::Duration deadline);
 
   // One try of a call.
   struct Try {
     // By the monotonic clock.
     absl::Time deadline;
-    bool wait_for_daemon;
+    Stub* stub;
   };
 
   // Tries `call` until it has an answer. UNAVAILABLE: there is none (the
@@ -88,7 +91,7 @@ class DaemonChannel {
     const absl::Status status = Call(effort, [&](const Try& one) {
       grpc::ClientContext context;
       Prepare(one, &context);
-      return (stub().*rpc)(&context, request, &response);
+      return (one.stub->*rpc)(&context, request, &response);
     });
     if (!status.ok()) return status;
     return response;
@@ -125,16 +128,22 @@ class DaemonChannel {
   // FAILED_PRECONDITION in a process forked from the one that made this.
   absl::Status CheckProcess() const;
 
-  Stub& stub() { return *stub_; }
+  // For calls that are made without Call: a connection, which they keep while
+  // they last, and tell of when they lost it. It waits for no daemon, but for
+  // `patience` for one that is there to say something.
+  absl::StatusOr<std::shared_ptr<DaemonLink>> Link(absl::Duration patience);
+  // The last one, be it lost.
+  std::shared_ptr<DaemonLink> Current() const { return connector_.Current(); }
+  void NoteLost(const std::shared_ptr<DaemonLink>& link) {
+    connector_.NoteLost(link);
+  }
+
+  // The uid of the daemon. REQUIRES: there was one.
+  uid_t daemon_uid() const { return connector_.peer().value(); }
   const std::string& target() const { return target_; }
 
  private:
   static void Prepare(const Try& one, grpc::ClientContext* context);
-  // Whether there is a connection, by then.
-  bool AwaitConnection(absl::Time deadline);
-  // gRPC looks no sooner than 100 ms after it looked in vain: it looks at once if
-  // another socket has come to the path since then.
-  void LookAtNewSocket();
   // `cause` follows the target, blank included.
   absl::Status Unreachable(absl::string_view cause) const;
 
@@ -142,16 +151,13 @@ class DaemonChannel {
   const std::string socket_path_;
   const pid_t made_by_;
   const ForkMark mark_;
-  const std::shared_ptr<grpc::Channel> channel_;
-  const std::unique_ptr<Stub> stub_;
+  DaemonConnector connector_;
   SessionStream session_;
 
   std::atomic<bool> silent_ = false;
 
   Mutex mutex_;
   SocketIdentity socket_seen_ ABSL_GUARDED_BY(mutex_);
-  // That gRPC was told of.
-  SocketIdentity socket_told_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace warmpool

@@ -3,6 +3,8 @@
 #ifndef WARMPOOL_CLIENT_LEASE_SOURCE_H_
 #define WARMPOOL_CLIENT_LEASE_SOURCE_H_
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -75,6 +77,9 @@ class LeaseSource {
 
   // Tells what lies idle in the lease cache. Does not wait.
   virtual void ReportIdle(const v1::IdleReport& idle) = 0;
+
+  // Whose the segments are that it grants leases on, if not this process's.
+  virtual uid_t daemon_uid() const = 0;
 };
 
 }  // namespace warmpool

@@ -1,12 +1,10 @@
-// A gRPC channel to a Unix socket of this machine, and what is wrong with that
-// socket when nobody answers.
+// A gRPC channel over a Unix socket of this machine.
 #ifndef WARMPOOL_CLIENT_LOCAL_CHANNEL_H_
 #define WARMPOOL_CLIENT_LOCAL_CHANNEL_H_
 
 #include <grpcpp/channel.h>
 #include <grpcpp/support/time.h>
 
-#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -14,25 +12,10 @@
 
 namespace warmpool {
 
-// A channel with a connection of its own. Does not connect yet.
-std::shared_ptr<grpc::Channel> MakeLocalChannel(const std::string& socket_path);
-
-// Connects for a moment to see. For example: "/run/w.sock does not exist".
-std::string DescribeSocket(const std::string& socket_path);
-
-// Tells a socket from another that comes to its path later; by the time of the
-// last change, too, because filesystems reuse inode numbers.
-struct SocketIdentity {
-  uint64_t device = 0;
-  uint64_t inode = 0;
-  int64_t changed_ns = 0;
-
-  friend bool operator==(const SocketIdentity&,
-                         const SocketIdentity&) = default;
-};
-
-// All zero if nothing is there.
-SocketIdentity IdentityOfSocket(const std::string& socket_path);
+// A channel that is the connection `fd`, which it owns; once that is lost, its
+// calls fail. `target` is what its messages call it.
+std::shared_ptr<grpc::Channel> MakeLocalChannel(const std::string& target,
+                                                int fd);
 
 // The moment that is `left` from now, for gRPC. Independent of the wall clock.
 gpr_timespec GrpcDeadline(absl::Duration left);

@@ -72,7 +72,8 @@ absl::Status MappedLease::MapSegment(PageState pages) {
   const size_t bytes = granted.mapped_bytes();
   segment = Segment(*Classes().For(bytes), bytes, kOwner);
   segment.set_page_bytes(granted.page_size_bytes());
-  return AttachSegment(*calls, granted.path(), writable(), &segment, pages);
+  return AttachSegment(*calls, granted.path(), source->daemon_uid(), writable(),
+                       &segment, pages);
 }
 
 void MappedLease::Share(uint64_t size_bytes) {
@@ -87,7 +88,8 @@ absl::Status MappedLease::Seal(v1::SealRequest request) {
   shared.store(true, std::memory_order_relaxed);
   const uint64_t size_bytes = request.size_bytes();
   absl::Status sealed =
-      RemapSegment(*calls, granted.path(), /*writable=*/false, segment);
+      RemapSegment(*calls, granted.path(), source->daemon_uid(),
+                   /*writable=*/false, segment);
   if (!sealed.ok()) return sealed;
   sealed = source->Seal(granted, std::move(request));
   if (sealed.ok()) {
@@ -97,7 +99,8 @@ absl::Status MappedLease::Seal(v1::SealRequest request) {
   } else if (!absl::IsUnavailable(sealed) &&
              !absl::IsDeadlineExceeded(sealed)) {
     const absl::Status writable =
-        RemapSegment(*calls, granted.path(), /*writable=*/true, segment);
+        RemapSegment(*calls, granted.path(), source->daemon_uid(),
+                     /*writable=*/true, segment);
     if (!writable.ok()) granted.set_access(v1::ACCESS_READ_ONLY);
   }
   return sealed;

@@ -28,6 +28,7 @@ struct SessionStream::Step {
 
 // One stream of gRPC's. Its steps under way keep it alive.
 struct SessionStream::Link {
+  std::shared_ptr<Stub> stub;
   grpc::ClientContext context;
   std::unique_ptr<grpc::ClientAsyncReaderWriterInterface<v1::SessionRequest,
                                                          v1::SessionResponse>>
@@ -54,8 +55,9 @@ struct SessionStream::Link {
   bool finished = false;
 };
 
-SessionStream::SessionStream(Stub* stub, const Clock* clock, Options options)
-    : stub_(*stub), clock_(*clock), options_(std::move(options)) {}
+SessionStream::SessionStream(StubFunction stub, const Clock* clock,
+                             Options options)
+    : stub_(std::move(stub)), clock_(*clock), options_(std::move(options)) {}
 
 void SessionStream::Open() {
   {
@@ -186,7 +188,8 @@ void SessionStream::Pump(bool flush) {
     ++link->steps;
   }
   if (start) {
-    link->stream = stub_.PrepareAsyncSession(&link->context, &queue_);
+    link->stub = stub_();
+    link->stream = link->stub->PrepareAsyncSession(&link->context, &queue_);
     link->stream->StartCall(&link->start);
   } else {
     link->stream->Write(link->written, &link->write);

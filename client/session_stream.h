@@ -61,8 +61,11 @@ class SessionStream {
   // How long Close waits for the daemon to take what was sent.
   static constexpr absl::Duration kCloseWithin = absl::Seconds(1);
 
-  // `stub` and `clock`, the monotonic one, must outlive this.
-  SessionStream(Stub* stub, const Clock* clock, Options options);
+  // What the stream is opened over; be it lost, and then the stream is, too.
+  using StubFunction = std::function<std::shared_ptr<Stub>()>;
+
+  // `clock`, the monotonic one, must outlive this.
+  SessionStream(StubFunction stub, const Clock* clock, Options options);
   // Closes.
   ~SessionStream();
 
@@ -124,7 +127,7 @@ class SessionStream {
   // Says goodbye to the daemon, and waits until the stream is gone.
   void EndLinks();
 
-  Stub& stub_;
+  const StubFunction stub_;
   const Clock& clock_;
   const Options options_;
   grpc::CompletionQueue queue_;

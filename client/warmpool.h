@@ -81,6 +81,10 @@ struct ClientOptions {
   // takes half the time, for a core that is busy meanwhile. 50 us is plenty;
   // zero: off.
   absl::Duration busy_poll = absl::ZeroDuration();
+  // Besides root and this process's own, the uid whose daemon is trusted. A
+  // daemon says which files are to be written to, and anybody may bind a
+  // socket.
+  std::optional<uid_t> daemon_uid = std::nullopt;
 };
 
 struct LeaseOptions {
@@ -113,7 +117,8 @@ class Client {
  public:
   // `target` is "unix:PATH" or "unix:///PATH"; anything else is
   // INVALID_ARGUMENT. UNAVAILABLE: no daemon answers there within the deadline;
-  // the message tells what is there instead.
+  // the message tells what is there instead. PERMISSION_DENIED: a process of
+  // another user listens there (see ClientOptions::daemon_uid).
   static absl::StatusOr<Client> Connect(const std::string& target,
                                         ClientOptions options = {});
   ~Client();

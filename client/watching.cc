@@ -13,6 +13,9 @@ namespace {
 
 using Stub = DaemonChannel::Stub;
 
+// For a connection: a daemon answers at once.
+constexpr absl::Duration kPatience = absl::Seconds(10);
+
 // An RPC that answers one request with a stream.
 template <typename Request, typename Answer>
 using StreamRpc = std::unique_ptr<grpc::ClientReaderInterface<Answer>> (
@@ -25,8 +28,15 @@ absl::Status ReadEach(DaemonChannel* channel, StreamRpc<Request, Answer> rpc,
                       const std::function<bool(const Answer&)>& on_answer) {
   const absl::Status process = channel->CheckProcess();
   if (!process.ok()) return process;
+  const absl::StatusOr<std::shared_ptr<DaemonLink>> link =
+      channel->Link(kPatience);
+  if (!link.ok()) {
+    return channel->Explain(
+        grpc::Status(grpc::StatusCode::UNAVAILABLE, "no connection"),
+        kPatience);
+  }
   grpc::ClientContext context;
-  const auto reader = (channel->stub().*rpc)(&context, request);
+  const auto reader = ((*link)->stub().*rpc)(&context, request);
   Answer answer;
   while (reader->Read(&answer)) {
     if (on_answer(answer)) continue;
@@ -35,6 +45,7 @@ absl::Status ReadEach(DaemonChannel* channel, StreamRpc<Request, Answer> rpc,
     return absl::OkStatus();
   }
   const grpc::Status status = reader->Finish();
+  if (DaemonChannel::ConnectionWasLost(status)) channel->NoteLost(*link);
   if (!status.ok()) return channel->Explain(status, absl::InfiniteDuration());
   return absl::UnavailableError(absl::StrCat(
       "the daemon at ", channel->target(), " stopped sending ", what));

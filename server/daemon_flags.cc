@@ -130,8 +130,8 @@ std::string AbslUnparseFlag(const HugePagesFlag& flag) {
 ABSL_FLAG(std::string, listen, "",
           "Socket to serve on, unix:PATH. Default: "
           "unix:/run/warmpool/warmpool.sock for root, "
-          "unix:$XDG_RUNTIME_DIR/warmpool.sock or unix:/tmp/warmpool-UID.sock "
-          "for others");
+          "unix:$XDG_RUNTIME_DIR/warmpool.sock or, without that, "
+          "unix:/tmp/warmpool-UID/warmpool.sock for others");
 ABSL_FLAG(std::string, shm_dir, "",
           "Directory of the segments, on a tmpfs; its last component is made "
           "where it is missing. It is the daemon's own: unknown files in it are "

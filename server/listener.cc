@@ -16,6 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/clock.h"
+#include "core/base/unix_target.h"
 #include "server/log_value.h"
 #include "spdlog/spdlog.h"
 
@@ -66,18 +67,21 @@ absl::Status RemoveStaleSocket(const std::string& path,
   return absl::OkStatus();
 }
 
-// Makes the directories that lead to `path`, whatever the umask, and warns of
-// those that keep out who `mode` lets in.
+// Makes the directories that lead to `path`, whatever the umask: the daemon's
+// alone, unless `mode` lets others in. Warns of those that keep these out.
 void MakeParents(const std::string& path, mode_t mode) {
   namespace fs = std::filesystem;
   constexpr fs::perms kPassable = fs::perms::others_exec;
+  constexpr fs::perms kReadable =
+      fs::perms::group_read | fs::perms::group_exec | fs::perms::others_read;
   const bool for_all = (mode & S_IWOTH) != 0;
   fs::path parent;
   for (const fs::path& part : fs::absolute(path).parent_path()) {
     parent /= part;
     std::error_code error;
-    if (fs::create_directory(parent, error) && for_all) {
-      fs::permissions(parent, kPassable, fs::perm_options::add, error);
+    if (mkdir(parent.c_str(), 0700) == 0 && for_all) {
+      fs::permissions(parent, kReadable | kPassable, fs::perm_options::add,
+                      error);
     }
     const fs::file_status status = fs::status(parent, error);
     if (for_all && !error &&
@@ -96,6 +100,8 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(
   const absl::StatusOr<sockaddr_un> address = AddressOf(path);
   if (!address.ok()) return address.status();
   MakeParents(path, mode);
+  const absl::Status alone = CheckSocketDirectory(path);
+  if (!alone.ok()) return alone;
   const absl::Status free = RemoveStaleSocket(path, *address);
   if (!free.ok()) return free;
 

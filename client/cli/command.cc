@@ -1,7 +1,9 @@
 #include "client/cli/command.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
+#include <optional>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/cord.h"
@@ -12,6 +14,8 @@
 ABSL_FLAG(std::string, target, "",
           "Daemon to talk to, unix:PATH. Default: where a daemon of this user "
           "listens by default");
+ABSL_FLAG(std::optional<uint32_t>, daemon_uid, std::nullopt,
+          "Uid whose daemon is trusted, besides root's and this user's own");
 ABSL_FLAG(absl::Duration, deadline, absl::Seconds(10),
           "Longest wait for the daemon's answer");
 ABSL_FLAG(bool, json, false, "Print JSON, for programs to read");
@@ -42,7 +46,9 @@ absl::StatusOr<Client> Connect(absl::Duration longest_wait) {
   }
   std::string target = absl::GetFlag(FLAGS_target);
   if (target.empty()) target = DefaultTarget();
-  return Client::Connect(target, {.deadline = std::min(deadline, longest_wait)});
+  return Client::Connect(target,
+                         {.deadline = std::min(deadline, longest_wait),
+                          .daemon_uid = absl::GetFlag(FLAGS_daemon_uid)});
 }
 
 bool JsonWanted() { return absl::GetFlag(FLAGS_json); }

@@ -30,8 +30,8 @@ struct Command {
   absl::Status (*run)(absl::Span<const std::string> arguments);
 };
 
-inline constexpr absl::string_view kCommonFlags[] = {"target", "deadline",
-                                                     "json"};
+inline constexpr absl::string_view kCommonFlags[] = {"target", "daemon_uid",
+                                                     "deadline", "json"};
 
 // The command line is at fault: the tool exits with 2 and says how to get help.
 absl::Status UsageError(absl::string_view message);

@@ -1,5 +1,7 @@
 #include "core/base/unix_target.h"
 
+#include <errno.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -8,9 +10,18 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 
 namespace warmpool {
+namespace {
+
+// For who has no runtime directory.
+std::string SocketDirectoryInTmp() {
+  return absl::StrCat("/tmp/warmpool-", geteuid());
+}
+
+}  // namespace
 
 std::string DefaultTarget() {
   if (geteuid() == 0) return "unix:/run/warmpool/warmpool.sock";
@@ -18,7 +29,27 @@ std::string DefaultTarget() {
   if (runtime_directory != nullptr && *runtime_directory == '/') {
     return absl::StrCat("unix:", runtime_directory, "/warmpool.sock");
   }
-  return absl::StrCat("unix:/tmp/warmpool-", geteuid(), ".sock");
+  return absl::StrCat("unix:", SocketDirectoryInTmp(), "/warmpool.sock");
+}
+
+absl::Status CheckSocketDirectory(const std::string& socket_path) {
+  const std::string directory = SocketDirectoryInTmp();
+  if (socket_path.substr(0, socket_path.rfind('/')) != directory) {
+    return absl::OkStatus();
+  }
+  struct stat found;
+  if (lstat(directory.c_str(), &found) < 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("can't stat ", directory));
+  }
+  if (S_ISDIR(found.st_mode) && found.st_uid == geteuid() &&
+      (found.st_mode & (S_IWGRP | S_IWOTH)) == 0) {
+    return absl::OkStatus();
+  }
+  return absl::PermissionDeniedError(absl::StrFormat(
+      "%s is no directory of uid %d's alone (uid %d, mode %04o): remove it, "
+      "set "
+      "XDG_RUNTIME_DIR, or name another socket",
+      directory, geteuid(), found.st_uid, found.st_mode & 07777));
 }
 
 std::string DefaultShmDirectory() {

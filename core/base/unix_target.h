@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
@@ -11,8 +12,14 @@ namespace warmpool {
 
 // "unix:/run/warmpool/warmpool.sock" for root;
 // "unix:$XDG_RUNTIME_DIR/warmpool.sock" for others who have such a directory,
-// else "unix:/tmp/warmpool-<uid>.sock".
+// else "unix:/tmp/warmpool-<uid>/warmpool.sock". In that directory nobody else
+// can put a socket: see CheckSocketDirectory.
 std::string DefaultTarget();
+
+// Anybody can make a directory in /tmp. OK unless the socket is the default one
+// there, and its directory is another's, or others can write to it
+// (PERMISSION_DENIED), or is not there (NOT_FOUND).
+absl::Status CheckSocketDirectory(const std::string& socket_path);
 
 // "/dev/shm/warmpool-<uid>".
 std::string DefaultShmDirectory();

@@ -7,9 +7,11 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/memory/aligned_map.h"
 #include "core/memory/retry.h"
+#include "core/memory/segment_trust.h"
 
 namespace warmpool {
 namespace {
@@ -18,20 +20,58 @@ int ProtectionFor(bool writable) {
   return writable ? PROT_READ | PROT_WRITE : PROT_READ;
 }
 
-// A descriptor of a segment's file, of `bytes` bytes at least, which the caller
-// closes.
-absl::StatusOr<int> OpenSegment(SystemCalls& calls, const std::string& path,
-                                bool writable, size_t bytes) {
-  const int fd = RetryOnInterrupt([&] {
-    return calls.Open(AT_FDCWD, path, writable ? O_RDWR : O_RDONLY, 0);
-  });
-  if (fd == -ENOENT) {
+absl::Status CantOpen(const std::string& path, int error) {
+  if (error == -ENOENT) {
     return absl::FailedPreconditionError(
         absl::StrCat("segment ", path, " is gone: its lease has ended, or ",
                      "this process sees another /dev/shm than the daemon"));
   }
-  if (fd < 0) {
-    return absl::ErrnoToStatus(-fd, absl::StrCat("can't open segment ", path));
+  return absl::ErrnoToStatus(-error, absl::StrCat("can't open segment ", path));
+}
+
+// A descriptor of the segment's file, of whatever kind that is. It is opened
+// where nobody but the daemon can have put it.
+absl::StatusOr<int> OpenInTrustedDirectory(SystemCalls& calls,
+                                           const std::string& path,
+                                           uid_t daemon, int flags) {
+  const size_t slash = path.rfind('/');
+  const std::string directory =
+      slash == std::string::npos ? "" : path.substr(0, slash);
+  if (!absl::StartsWith(directory, "/")) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("the daemon names \"", path,
+                     "\", which is in no directory of its own"));
+  }
+  const int directory_fd = RetryOnInterrupt(
+      [&] { return calls.Open(AT_FDCWD, directory, O_PATH | O_DIRECTORY, 0); });
+  if (directory_fd < 0) return CantOpen(path, directory_fd);
+  const absl::Status trusted =
+      CheckSegmentDirectory(directory_fd, directory, daemon);
+  int fd = -EACCES;
+  if (trusted.ok()) {
+    fd = RetryOnInterrupt([&] {
+      return calls.Open(directory_fd, path.substr(slash + 1),
+                        flags | O_NONBLOCK, 0);
+    });
+  }
+  calls.Close(directory_fd);
+  if (!trusted.ok()) return trusted;
+  if (fd < 0) return CantOpen(path, fd);
+  return fd;
+}
+
+// A descriptor of a segment's file, of `bytes` bytes at least, which the caller
+// closes.
+absl::StatusOr<int> OpenSegment(SystemCalls& calls, const std::string& path,
+                                uid_t daemon, bool writable, size_t bytes) {
+  const absl::StatusOr<int> opened =
+      OpenInTrustedDirectory(calls, path, daemon, writable ? O_RDWR : O_RDONLY);
+  if (!opened.ok()) return opened.status();
+  const int fd = *opened;
+  const absl::Status trusted = CheckSegmentFile(fd, path, daemon);
+  if (!trusted.ok()) {
+    calls.Close(fd);
+    return trusted;
   }
   FileState state;
   const int known =
@@ -50,9 +90,10 @@ absl::StatusOr<int> OpenSegment(SystemCalls& calls, const std::string& path,
 }  // namespace
 
 absl::Status AttachSegment(SystemCalls& calls, const std::string& path,
-                           bool writable, Segment* segment, PageState pages) {
+                           uid_t daemon, bool writable, Segment* segment,
+                           PageState pages) {
   const absl::StatusOr<int> fd =
-      OpenSegment(calls, path, writable, segment->bytes());
+      OpenSegment(calls, path, daemon, writable, segment->bytes());
   if (!fd.ok()) return fd.status();
   const absl::Status mapped =
       AlignedMap(calls, ProtectionFor(writable), MAP_SHARED, *fd, segment);
@@ -62,9 +103,9 @@ absl::Status AttachSegment(SystemCalls& calls, const std::string& path,
 }
 
 absl::Status RemapSegment(SystemCalls& calls, const std::string& path,
-                          bool writable, const Segment& segment) {
+                          uid_t daemon, bool writable, const Segment& segment) {
   const absl::StatusOr<int> fd =
-      OpenSegment(calls, path, writable, segment.bytes());
+      OpenSegment(calls, path, daemon, writable, segment.bytes());
   if (!fd.ok()) return fd.status();
   const int64_t mapped =
       calls.Map(segment.data(), segment.bytes(), ProtectionFor(writable),

@@ -2,6 +2,8 @@
 #ifndef WARMPOOL_CORE_MEMORY_ATTACH_SEGMENT_H_
 #define WARMPOOL_CORE_MEMORY_ATTACH_SEGMENT_H_
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <string>
 
@@ -13,14 +15,20 @@
 namespace warmpool {
 
 // Opens `path`, checks that it is a segment of `bytes` bytes, maps it and
-// closes the descriptor: the mapping alone keeps the pages. They are entered into
-// the page table at once (Populate).
+// closes the descriptor: the mapping alone keeps the pages. They are entered
+// into the page table at once (Populate).
 //
-// `*segment` must be a handle of the class, bytes and page bytes granted. On error it may
-// hold parts to be ended through UnmapBatch. FAILED_PRECONDITION: the file is
-// gone or is not what was granted.
+// The path is what a daemon says, whose uid is `daemon`. So nothing is opened
+// but what is in a directory of that uid's that no other can write to, and
+// nothing mapped but a regular file on a tmpfs that is the daemon's or this
+// process's own (PERMISSION_DENIED); no link is followed, and no pipe waited
+// for.
+//
+// `*segment` must be a handle of the class, bytes and page bytes granted. On
+// error it may hold parts to be ended through UnmapBatch. FAILED_PRECONDITION:
+// the file is gone or is not what was granted.
 absl::Status AttachSegment(SystemCalls& calls, const std::string& path,
-                           bool writable, Segment* segment,
+                           uid_t daemon, bool writable, Segment* segment,
                            PageState pages = PageState::kWritten);
 
 // Maps the file at `path` anew in place of the segment's mapping, at the same
@@ -28,7 +36,7 @@ absl::Status AttachSegment(SystemCalls& calls, const std::string& path,
 // same instant. So a mapping becomes one that can't be made writable by
 // mprotect(2), or writable again. After an error it is what it was.
 absl::Status RemapSegment(SystemCalls& calls, const std::string& path,
-                          bool writable, const Segment& segment);
+                          uid_t daemon, bool writable, const Segment& segment);
 
 }  // namespace warmpool
 

@@ -9,7 +9,6 @@
 // release handed to the stream; opening, mapping, touching and unmapping the
 // segment are AttachSteps. At the end come the ratios between medians.
 #include <benchmark/benchmark.h>
-
 #include <grpcpp/client_context.h>
 #include <unistd.h>
 
@@ -25,7 +24,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "client/connection.h"
-#include "client/local_channel.h"
+#include "client/daemon_link.h"
 #include "client/warmpool.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
@@ -185,7 +184,10 @@ void BM_UnaryLease(benchmark::State& state, Server server) {
   const absl::StatusOr<std::string> path =
       SocketPathOf(TargetOf(server, kSleeps));
   Check(path.status());
-  const auto stub = v1::MemoryPool::NewStub(MakeLocalChannel(*path));
+  const absl::StatusOr<std::shared_ptr<DaemonLink>> link = DaemonLink::Connect(
+      *path, {}, MonotonicClock::Get().Now() + absl::Seconds(10));
+  Check(link.status());
+  DaemonLink::Stub* const stub = &(*link)->stub();
   v1::LeaseRequest request;
   request.set_size_bytes(kBytes);
   Latencies latencies(state);

@@ -95,7 +95,8 @@ class Directory {
   Segment Attach(const Segment& made, PageState pages) {
     Segment attached(made.size_class(), made.bytes(), made.owner());
     attached.set_page_bytes(made.page_bytes());
-    Check(AttachSegment(calls_, PathOf(made), true, &attached, pages));
+    Check(
+        AttachSegment(calls_, PathOf(made), geteuid(), true, &attached, pages));
     return attached;
   }
   void End(Segment segment) {

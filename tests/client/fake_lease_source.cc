@@ -13,8 +13,8 @@ namespace warmpool {
 
 namespace {
 
-std::string MakeFile(uint64_t bytes) {
-  std::string path = ::testing::TempDir() + "/lease-XXXXXX";
+std::string MakeFile(const ScratchDirectory& directory, uint64_t bytes) {
+  std::string path = directory.Join("lease-XXXXXX");
   const int fd = mkstemp(path.data());
   EXPECT_GE(fd, 0);
   EXPECT_EQ(ftruncate(fd, static_cast<off_t>(bytes)), 0);
@@ -152,7 +152,7 @@ std::vector<HeldLease> FakeLeaseSource::LeaseAhead(uint64_t bytes,
   for (; count > 0 && ready_ > 0; --count, --ready_) {
     absl::StatusOr<HeldLease> held = LeaseLocked(request);
     if (!held.ok()) break;
-    held->granted.set_path(MakeFile(held->granted.mapped_bytes()));
+    held->granted.set_path(MakeFile(files_, held->granted.mapped_bytes()));
     outstanding_.at(held->granted.lease_id()).path = held->granted.path();
     leases.push_back(*std::move(held));
   }
@@ -194,6 +194,8 @@ void FakeLeaseSource::ReportIdle(const v1::IdleReport& idle) {
   MutexLock lock(&mutex_);
   reports_.push_back(idle);
 }
+
+uid_t FakeLeaseSource::daemon_uid() const { return geteuid(); }
 
 void FakeLeaseSource::ReleaseLocked(const std::string& lease_id,
                                     uint64_t generation) {

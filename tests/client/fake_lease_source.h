@@ -15,6 +15,7 @@
 #include "client/lease_source.h"
 #include "core/base/mutex.h"
 #include "tests/core/memory/faulty_system_calls.h"
+#include "tests/core/memory/scratch_directory.h"
 
 namespace warmpool {
 
@@ -66,6 +67,7 @@ class FakeLeaseSource final : public LeaseSource {
   absl::Status TellSize(const v1::GrantedLease& lease,
                         uint64_t size_bytes) override;
   void ReportIdle(const v1::IdleReport& idle) override;
+  uid_t daemon_uid() const override;
 
  private:
   struct Entry {
@@ -83,6 +85,7 @@ class FakeLeaseSource final : public LeaseSource {
   uint64_t BytesLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const FaultySystemCalls& calls_;
+  const ScratchDirectory files_;
   v1::GrantedLease terms_;
 
   mutable Mutex mutex_;

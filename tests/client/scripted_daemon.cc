@@ -188,6 +188,12 @@ class ScriptedDaemon::Service final : public v1::MemoryPool::CallbackService {
   }
   Reactor* Renew(Context* context, const v1::RenewRequest* request,
                  v1::RenewResponse* response) override {
+    // Of a client that connects.
+    if (request->renewals().empty()) {
+      return Answer<v1::RenewRequest, v1::RenewResponse>(
+          context, [](const auto&, auto*) { return grpc::Status::OK; },
+          *request, response);
+    }
     return Answer(context, daemon_.on_renew, *request, response);
   }
   Reactor* Assert(Context* context, const v1::AssertRequest* request,
@@ -291,7 +297,7 @@ v1::GrantedLease ScriptedDaemon::MakeLease(uint64_t bytes) {
   lease.set_lease_id(id.ToBytes());
   lease.set_generation(1);
   lease.set_buffer_name("auto/" + id.ToHex());
-  lease.set_path(absl::StrCat(directory_, "/", id.ToHex(), ".seg"));
+  lease.set_path(segments_.Join(id.ToHex() + ".seg"));
   lease.set_size_bytes(bytes);
   lease.set_mapped_bytes(bytes);
   lease.set_page_size_bytes(4096);

@@ -15,6 +15,7 @@
 #include "absl/base/thread_annotations.h"
 #include "core/base/mutex.h"
 #include "proto/warmpool/v1/warmpool.grpc.pb.h"
+#include "tests/core/memory/scratch_directory.h"
 
 namespace warmpool {
 
@@ -47,7 +48,7 @@ class ScriptedDaemon {
   const std::string& directory() const { return directory_; }
   int connections() const { return connections_; }
 
-  // A segment file of `bytes` bytes in the directory, as a lease names it.
+  // A segment file of `bytes` bytes, as a lease names it.
   v1::GrantedLease MakeLease(uint64_t bytes);
 
   Handler<v1::LeaseRequest, v1::LeaseResponse> on_lease;
@@ -72,6 +73,7 @@ class ScriptedDaemon {
 
   const std::string socket_name_;
   std::string directory_;
+  const ScratchDirectory segments_;
   int listener_ = -1;
   std::atomic<int> last_accepted_ = -1;
   std::atomic<int> connections_ = 0;

@@ -11,7 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "client/local_channel.h"
+#include "client/daemon_link.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "gmock/gmock.h"
@@ -89,6 +89,11 @@ class SessionStreamTest : public ::testing::Test {
     return released_;
   }
 
+  static std::shared_ptr<DaemonLink::Stub> StubOf(
+      const std::shared_ptr<DaemonLink>& link) {
+    return {link, &link->stub()};
+  }
+
   static v1::SessionResponse Trim(uint64_t bytes) {
     v1::SessionResponse notice;
     notice.mutable_trim()->set_wanted_bytes(bytes);
@@ -105,16 +110,18 @@ class SessionStreamTest : public ::testing::Test {
   LeapingClock clock_;
   Mutex mutex_;
   std::vector<std::string> released_ ABSL_GUARDED_BY(mutex_);
-  std::unique_ptr<v1::MemoryPool::Stub> stub_ =
-      v1::MemoryPool::NewStub(MakeLocalChannel(daemon_.socket_path()));
   std::unique_ptr<SessionStream> stream_ = std::make_unique<SessionStream>(
-      stub_.get(), &clock_,
-      SessionStream::Options{
-          .on_notice =
-              [this](const v1::SessionResponse& notice) {
-                trimmed_ += notice.trim().wanted_bytes();
-              },
-          .on_lost = [this] { ++losses_; }});
+      [this] {
+        return StubOf(DaemonLink::Connect(daemon_.socket_path(), {},
+                                          MonotonicClock::Get().Now() + kLong)
+                          .value());
+      },
+      &clock_,
+      SessionStream::Options{.on_notice =
+                                 [this](const v1::SessionResponse& notice) {
+                                   trimmed_ += notice.trim().wanted_bytes();
+                                 },
+                             .on_lost = [this] { ++losses_; }});
 };
 
 TEST_F(SessionStreamTest, AnswersComeOverOneStream) {
@@ -183,9 +190,8 @@ TEST_F(SessionStreamTest, TheNextStreamBeginsWithTheLastReport) {
 }
 
 TEST_F(SessionStreamTest, WithoutADaemonItFailsAtOnce) {
-  const std::unique_ptr<v1::MemoryPool::Stub> stub =
-      v1::MemoryPool::NewStub(MakeLocalChannel(daemon_.directory() + "/none"));
-  SessionStream stream(stub.get(), &MonotonicClock::Get(), {});
+  SessionStream stream([] { return StubOf(DaemonLink::MakeLost()); },
+                       &MonotonicClock::Get(), {});
   v1::SessionReply reply;
   EXPECT_EQ(stream
                 .Ask(v1::SessionRequest(), MonotonicClock::Get().Now() + kLong,

@@ -1,10 +1,13 @@
 #include "core/base/unix_target.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <string>
 
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/status_matchers.h"
@@ -39,6 +42,37 @@ TEST(SocketPathOfTest, TakesAsManyBytesAsASocketAddressHolds) {
 
 TEST(DefaultsTest, TheDefaultTargetIsAValidOne) {
   EXPECT_THAT(SocketPathOf(DefaultTarget()), IsOk());
+}
+
+// As a uid of its own, whose directory in /tmp no other test has.
+TEST(DefaultsTest, ASocketInTmpIsInADirectoryThatNobodyElseCanWriteTo) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can be another user";
+  const uid_t uid = 2'000'000'000 + static_cast<uid_t>(getpid());
+  const std::string directory = absl::StrCat("/tmp/warmpool-", uid);
+  ASSERT_EQ(seteuid(uid), 0);
+  const absl::Cleanup restore = [&] {
+    EXPECT_EQ(seteuid(0), 0);
+    rmdir(directory.c_str());
+  };
+  unsetenv("XDG_RUNTIME_DIR");
+  const std::string socket_path = SocketPathOf(DefaultTarget()).value();
+  EXPECT_EQ(socket_path, directory + "/warmpool.sock");
+  EXPECT_THAT(CheckSocketDirectory(socket_path),
+              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(CheckSocketDirectory("/tmp/another.sock"), IsOk());
+  ASSERT_EQ(mkdir(directory.c_str(), 0700), 0);
+  EXPECT_THAT(CheckSocketDirectory(socket_path), IsOk());
+  ASSERT_EQ(chmod(directory.c_str(), 0722), 0);
+  EXPECT_THAT(
+      CheckSocketDirectory(socket_path),
+      StatusIs(absl::StatusCode::kPermissionDenied, HasSubstr("mode 0722")));
+  ASSERT_EQ(chmod(directory.c_str(), 0700), 0);
+  ASSERT_EQ(seteuid(0), 0);
+  ASSERT_EQ(chown(directory.c_str(), uid + 1, 0), 0);
+  ASSERT_EQ(seteuid(uid), 0);
+  EXPECT_THAT(CheckSocketDirectory(socket_path),
+              StatusIs(absl::StatusCode::kPermissionDenied,
+                       HasSubstr(absl::StrCat("(uid ", uid + 1))));
 }
 
 TEST(DefaultsTest, UidsHaveDirectoriesOfTheirOwn) {

@@ -68,9 +68,9 @@ TEST_F(FullFilesystemTest, RefusesWithTheBytesFreeAndNeverKillsAClient) {
   Fill(filesystem_->Join("filler"));
   for (Segment& segment : segments) {
     Segment attached(segment.size_class(), segment.bytes(), geteuid());
-    ASSERT_THAT(
-        AttachSegment(calls_, directory->PathOf(segment), true, &attached),
-        IsOk());
+    ASSERT_THAT(AttachSegment(calls_, directory->PathOf(segment), geteuid(),
+                              true, &attached),
+                IsOk());
     std::memset(attached.data(), 0x5a, attached.bytes());
     End(std::move(attached));
   }

@@ -34,8 +34,8 @@ class PopulateTest : public DirectoryFixture {
     if (state == PageState::kWritten) Write();
     attached_ = Segment(segment_.size_class(), segment_.bytes(), geteuid());
     attached_.set_page_bytes(page_bytes);
-    ASSERT_THAT(AttachSegment(calls_, directory_->PathOf(segment_), writable,
-                              &attached_, state),
+    ASSERT_THAT(AttachSegment(calls_, directory_->PathOf(segment_), geteuid(),
+                              writable, &attached_, state),
                 IsOk());
   }
 

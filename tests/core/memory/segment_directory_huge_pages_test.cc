@@ -60,9 +60,9 @@ class SegmentDirectoryHugePagesTest : public DirectoryFixture {
   // writes it.
   uint64_t HugeBytesOfClient(const Segment& segment) {
     Segment attached(segment.size_class(), segment.bytes(), geteuid());
-    EXPECT_THAT(
-        AttachSegment(calls_, directory_->PathOf(segment), true, &attached),
-        IsOk());
+    EXPECT_THAT(AttachSegment(calls_, directory_->PathOf(segment), geteuid(),
+                              true, &attached),
+                IsOk());
     EXPECT_EQ(std::count(attached.data(), attached.data() + attached.bytes(),
                          std::byte{0}),
               static_cast<ptrdiff_t>(attached.bytes()));

@@ -1,0 +1,97 @@
+#include "client/daemon_connector.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "core/base/clock.h"
+
+namespace warmpool {
+
+DaemonConnector::DaemonConnector(std::string socket_path,
+                                 const TrustedPeers& trusted)
+    : socket_path_(std::move(socket_path)),
+      trusted_(trusted),
+      last_try_(absl::UnavailableError(
+          absl::StrCat("nobody has connected to ", socket_path_))) {}
+
+absl::StatusOr<std::shared_ptr<DaemonLink>> DaemonConnector::Get(
+    absl::Time until, bool wait) {
+  for (;;) {
+    std::shared_ptr<DaemonLink> link = Current();
+    if (link->alive()) return link;
+    absl::StatusOr<std::shared_ptr<DaemonLink>> made = Try(until);
+    if (made.ok() || !wait) return made;
+    if (absl::IsPermissionDenied(made.status()) && !peer().has_value()) {
+      return made;
+    }
+    const absl::Duration left = until - MonotonicClock::Get().Now();
+    if (left <= absl::ZeroDuration()) return made;
+    absl::SleepFor(std::min(left, kRetry));
+  }
+}
+
+absl::StatusOr<std::shared_ptr<DaemonLink>> DaemonConnector::Try(
+    absl::Time until) {
+  {
+    MutexLock lock(&mutex_);
+    if (trying_) {
+      while (trying_) {
+        const absl::Duration left = until - MonotonicClock::Get().Now();
+        if (left <= absl::ZeroDuration()) break;
+        tried_.WaitFor(&mutex_, left);
+      }
+      if (last_try_.ok()) return current_;
+      return last_try_;
+    }
+    trying_ = true;
+  }
+  absl::StatusOr<std::shared_ptr<DaemonLink>> made = Connect(until);
+  {
+    MutexLock lock(&mutex_);
+    trying_ = false;
+    last_try_ = made.status();
+    if (made.ok()) {
+      current_ = *made;
+      peer_ = current_->peer();
+    }
+  }
+  tried_.NotifyAll();
+  return made;
+}
+
+absl::StatusOr<std::shared_ptr<DaemonLink>> DaemonConnector::Connect(
+    absl::Time until) const {
+  absl::StatusOr<std::shared_ptr<DaemonLink>> made =
+      DaemonLink::Connect(socket_path_, trusted_, until);
+  const std::optional<uid_t> before = peer();
+  if (!made.ok() || !before.has_value() || (*made)->peer() == *before) {
+    return made;
+  }
+  return absl::PermissionDeniedError(
+      absl::StrCat("uid ", (*made)->peer(), " listens on ", socket_path_,
+                   ", where it was uid ", *before, " before: connect anew"));
+}
+
+std::shared_ptr<DaemonLink> DaemonConnector::Current() const {
+  MutexLock lock(&mutex_);
+  return current_;
+}
+
+void DaemonConnector::NoteLost(const std::shared_ptr<DaemonLink>& link) {
+  MutexLock lock(&mutex_);
+  if (current_ == link) current_ = lost_;
+}
+
+std::optional<uid_t> DaemonConnector::peer() const {
+  MutexLock lock(&mutex_);
+  return peer_;
+}
+
+std::string DaemonConnector::WhyNot() const {
+  MutexLock lock(&mutex_);
+  return std::string(last_try_.message());
+}
+
+}  // namespace warmpool

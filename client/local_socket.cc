@@ -1,0 +1,83 @@
+#include "client/local_socket.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+
+namespace warmpool {
+namespace {
+
+std::string Describe(const std::string& socket_path, int error) {
+  switch (error) {
+    case ENOENT:
+      return absl::StrCat(socket_path, " does not exist");
+    case ECONNREFUSED:
+      return absl::StrCat("nobody listens on ", socket_path);
+    case EACCES:
+      return absl::StrCat("uid ", geteuid(), " may not connect to ",
+                          socket_path);
+    case EAGAIN:
+      return absl::StrCat(socket_path,
+                          " has more connections waiting than it "
+                          "accepts");
+    default:
+      return absl::StrCat(socket_path, ": ", std::strerror(error));
+  }
+}
+
+absl::Status NotTrusted(const std::string& socket_path, uid_t peer) {
+  return absl::PermissionDeniedError(absl::StrCat(
+      "uid ", peer, " listens on ", socket_path, ", and this process (uid ",
+      geteuid(),
+      ") trusts root and its own uid only: if that is the daemon's "
+      "uid, name it (ClientOptions::daemon_uid, --daemon_uid)"));
+}
+
+}  // namespace
+
+bool TrustedPeers::Trusts(uid_t uid) const {
+  return uid == 0 || uid == geteuid() || uid == named;
+}
+
+absl::StatusOr<LocalSocket> ConnectTo(const std::string& socket_path,
+                                      const TrustedPeers& trusted) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  socket_path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  LocalSocket made;
+  // Not blocking: the daemon's queue of connections may be full.
+  made.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (made.fd < 0) return absl::ErrnoToStatus(errno, "can't make a socket");
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  absl::Status status;
+  if (connect(made.fd, reinterpret_cast<const sockaddr*>(&address),
+              sizeof(address)) < 0 ||
+      getsockopt(made.fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
+    status = absl::UnavailableError(Describe(socket_path, errno));
+  } else if (!trusted.Trusts(peer.uid)) {
+    status = NotTrusted(socket_path, peer.uid);
+  }
+  if (!status.ok()) {
+    close(made.fd);
+    return status;
+  }
+  made.peer = peer.uid;
+  return made;
+}
+
+SocketIdentity IdentityOfSocket(const std::string& socket_path) {
+  struct stat found;
+  if (stat(socket_path.c_str(), &found) != 0) return {};
+  return {found.st_dev, found.st_ino,
+          absl::ToUnixNanos(absl::TimeFromTimespec(found.st_ctim))};
+}
+
+}  // namespace warmpool

@@ -16,7 +16,7 @@
 namespace warmpool {
 namespace {
 
-// For who has no runtime directory.
+// For a user without a runtime directory.
 std::string SocketDirectoryInTmp() {
   return absl::StrCat("/tmp/warmpool-", geteuid());
 }
@@ -46,9 +46,9 @@ absl::Status CheckSocketDirectory(const std::string& socket_path) {
     return absl::OkStatus();
   }
   return absl::PermissionDeniedError(absl::StrFormat(
-      "%s is no directory of uid %d's alone (uid %d, mode %04o): remove it, "
-      "set "
-      "XDG_RUNTIME_DIR, or name another socket",
+      "%s must be a directory of uid %d that nobody else can write to, and is "
+      "not (uid %d, mode %04o): remove it, set XDG_RUNTIME_DIR, or name another "
+      "socket",
       directory, geteuid(), found.st_uid, found.st_mode & 07777));
 }
 

@@ -15,9 +15,13 @@ Pool::Pool(SegmentDirectory* directory, SystemCalls* calls, const Clock* clock,
       calls_(*calls),
       clock_(*clock),
       random_(*random),
+      quota_(options.quota),
       journal_(journal, clock),
-      segments_(directory, calls, clock, options.segments),
-      quota_(options.quota) {
+      segments_(directory, calls, clock, [&] {
+        SegmentPool::Options segments = options.segments;
+        segments.quota = &quota_;
+        return segments;
+      }()) {
   MutexLock lock(&mutex_);
   table_.AddHolder(PoolHolder());
 }
@@ -251,8 +255,8 @@ void Pool::CheckInvariants() const {
     MutexLock lock(&mutex_);
     table_.CheckInvariants();
     waits_.CheckInvariants();
-    quota_.CheckInvariants();
   }
+  quota_.CheckInvariants();
   journal_.CheckInvariants();
   segments_.CheckInvariants();
   events_.CheckInvariants();

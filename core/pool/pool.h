@@ -286,6 +286,12 @@ class Pool {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<LeaseGrant> LeaseUncounted(HolderId holder,
                                             const LeaseRequest& request);
+  // Reserves the buffer's name, and a lease and its bytes in its uid's quota.
+  // `size_status`: of the size asked for.
+  absl::Status ReserveLocked(const LeaseTable::Buffer& buffer,
+                             const absl::Status& size_status,
+                             uint64_t segment_bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Keeps the lease on a buffer whose name is reserved, and grants it.
   absl::StatusOr<LeaseGrant> CommitLease(const Holder& holder,
                                          LeaseTable::Lease lease,
@@ -364,9 +370,9 @@ class Pool {
   // leftover: much can have happened since it was begun.
   absl::Status MayCommitLocked(HolderId holder, const LeaseId& id) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Gives up a lease on a buffer of its own, with the bytes counted for it.
+  // Gives up a lease on a buffer of its own, but not the bytes counted for it.
   void AbandonLocked(HolderId holder, const RequestId& request_id,
-                     const LeaseTable::Buffer& buffer, uint64_t bytes)
+                     const LeaseTable::Buffer& buffer)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // What the journal keeps. Of the buffer it reads what does not change while
   // it is pinned.
@@ -442,7 +448,8 @@ class Pool {
                                            LeaseTable::Lease lease,
                                            AttachWaits::Wakes* wakes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The buffer's segment, if it goes; its bytes are no longer its uid's then.
+  // The buffer's segment, if it goes. Its bytes are its uid's until SegmentPool
+  // has it back.
   std::optional<Segment> UnpinLocked(LeaseTable::Buffer* buffer)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends those of the leases that live still, a few at a time. Returns how many
@@ -461,6 +468,8 @@ class Pool {
   const Clock& clock_;
   RandomSource& random_;
 
+  // Synchronised by itself, under whatever lock. SegmentPool counts there too.
+  UidQuota quota_;
   // Synchronised by themselves. Calls into them are made under no lock of ours.
   JournalKeeper journal_;
   SegmentPool segments_;
@@ -471,7 +480,6 @@ class Pool {
   mutable Mutex mutex_;
   LeaseTable table_ ABSL_GUARDED_BY(mutex_);
   AttachWaits waits_ ABSL_GUARDED_BY(mutex_);
-  UidQuota quota_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_generation_ ABSL_GUARDED_BY(mutex_) = 0;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   // RevokeAll was called.

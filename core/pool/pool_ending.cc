@@ -249,13 +249,10 @@ LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause,
 }
 
 std::optional<Segment> Pool::UnpinLocked(LeaseTable::Buffer* buffer) {
-  const uid_t uid = buffer->uid;
   if (LeaseTable::GoesWhenUnpinned(*buffer)) {
     PublishLocked(BufferEvents::Kind::kEnded, *buffer);
   }
-  std::optional<Segment> segment = table_.Unpin(buffer);
-  if (segment.has_value()) quota_.ReleaseBytes(uid, segment->bytes());
-  return segment;
+  return table_.Unpin(buffer);
 }
 
 void Pool::RecordEnd(const LeaseTable::Ended& ended) {

@@ -94,33 +94,36 @@ absl::StatusOr<LeaseGrant> Pool::LeaseUncounted(HolderId holder,
   buffer.name = *name;
   buffer.bytes = request.bytes;
   Holder caller;
-  {
-    MutexLock lock(&mutex_);
-    const absl::StatusOr<const LeaseTable::Lease*> begun =
-        BeginLocked(holder, request.request_id);
-    if (!begun.ok()) return begun.status();
-    if (*begun != nullptr) return GrantOf(**begun);
-    caller = *table_.FindHolder(holder);
-    buffer.uid = caller.uid;
-    absl::Status reserved =
-        table_.ReserveName(buffer.uid, buffer.name, clock_.Now());
-    if (reserved.ok()) {
-      reserved = size_class.status();
-      if (reserved.ok()) reserved = quota_.Reserve(buffer.uid, segment_bytes);
-      if (!reserved.ok()) table_.AbandonName(buffer.uid, buffer.name);
-    }
-    if (!reserved.ok()) {
+  // What it has released may count until that is proven: then once more.
+  for (bool proven = false;; proven = true) {
+    absl::Status reserved;
+    {
+      MutexLock lock(&mutex_);
+      const absl::StatusOr<const LeaseTable::Lease*> begun =
+          BeginLocked(holder, request.request_id);
+      if (!begun.ok()) return begun.status();
+      if (*begun != nullptr) return GrantOf(**begun);
+      caller = *table_.FindHolder(holder);
+      buffer.uid = caller.uid;
+      reserved = ReserveLocked(buffer, size_class.status(), segment_bytes);
+      if (reserved.ok()) {
+        buffer.generation = ++last_generation_;
+        break;
+      }
       table_.Abandon(holder, request.request_id);
+    }
+    if (proven || !absl::IsResourceExhausted(reserved) ||
+        !segments_.ProvePutOff()) {
       return reserved;
     }
-    buffer.generation = ++last_generation_;
   }
   absl::StatusOr<SegmentPool::Acquired> acquired =
       segments_.Acquire({buffer.uid, request.bytes, request.require_zeroed,
                          request.if_ready});
   if (!acquired.ok()) {
+    quota_.ReleaseBytes(buffer.uid, segment_bytes);
     MutexLock lock(&mutex_);
-    AbandonLocked(holder, request.request_id, buffer, segment_bytes);
+    AbandonLocked(holder, request.request_id, buffer);
     return acquired.status();
   }
   buffer.segment = std::move(acquired->segment);
@@ -133,10 +136,22 @@ absl::StatusOr<LeaseGrant> Pool::LeaseUncounted(HolderId holder,
   return CommitLease(caller, std::move(lease), std::move(buffer));
 }
 
+absl::Status Pool::ReserveLocked(const LeaseTable::Buffer& buffer,
+                                 const absl::Status& size_status,
+                                 uint64_t segment_bytes) {
+  const absl::Status named =
+      table_.ReserveName(buffer.uid, buffer.name, clock_.Now());
+  if (!named.ok()) return named;
+  const absl::Status reserved =
+      size_status.ok() ? quota_.Reserve(buffer.uid, segment_bytes)
+                       : size_status;
+  if (!reserved.ok()) table_.AbandonName(buffer.uid, buffer.name);
+  return reserved;
+}
+
 void Pool::AbandonLocked(HolderId holder, const RequestId& request_id,
-                         const LeaseTable::Buffer& buffer, uint64_t bytes) {
+                         const LeaseTable::Buffer& buffer) {
   quota_.ReleaseLease(buffer.uid);
-  quota_.ReleaseBytes(buffer.uid, bytes);
   table_.AbandonName(buffer.uid, buffer.name);
   table_.Abandon(holder, request_id);
 }
@@ -172,7 +187,7 @@ absl::StatusOr<LeaseGrant> Pool::CommitLease(const Holder& holder,
   if (kept) journal_.End(id);
   {
     MutexLock lock(&mutex_);
-    AbandonLocked(holder.id, request_id, buffer, buffer.segment.bytes());
+    AbandonLocked(holder.id, request_id, buffer);
   }
   segments_.Return(std::move(buffer.segment));
   return status;

@@ -1,6 +1,7 @@
 #include "core/pool/quarantine.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace warmpool {
 
@@ -27,7 +28,9 @@ absl::Time Quarantine::AddLeftover(Segment segment, absl::Time now,
 void Quarantine::Insert(Entry entry, absl::Time due) {
   // Whoever has it may know its name; whose lease it was, nobody asks here.
   entry.segment.set_name_is_stale();
-  const auto it = by_due_time_.emplace(due, std::move(entry));
+  ByDueTime& of_uid = by_uid_[entry.segment.owner()];
+  const auto it = of_uid.emplace(due, std::move(entry));
+  ++size_;
   const Entry& inserted = it->second;
   if (inserted.leftover && !inserted.segment.set_aside()) {
     leftovers_[inserted.segment.file_name()] = it;
@@ -37,28 +40,40 @@ void Quarantine::Insert(Entry entry, absl::Time due) {
 std::vector<Quarantine::Entry> Quarantine::TakeDue(absl::Time now,
                                                    size_t most) {
   std::vector<Entry> due;
-  auto it = by_due_time_.begin();
-  for (; it != by_due_time_.end() && it->first <= now && due.size() < most;
-       ++it) {
-    leftovers_.erase(it->second.segment.file_name());
-    due.push_back(std::move(it->second));
+  for (auto uid = by_uid_.begin(); uid != by_uid_.end();) {
+    ByDueTime& of_uid = uid->second;
+    size_t taken = 0;
+    auto it = of_uid.begin();
+    for (; it != of_uid.end() && it->first <= now && taken < most; ++it) {
+      leftovers_.erase(it->second.segment.file_name());
+      due.push_back(std::move(it->second));
+      ++taken;
+    }
+    of_uid.erase(of_uid.begin(), it);
+    size_ -= taken;
+    uid = of_uid.empty() ? by_uid_.erase(uid) : std::next(uid);
   }
-  by_due_time_.erase(by_due_time_.begin(), it);
   return due;
 }
 
 void Quarantine::MakeAllDue(absl::Time now) {
-  ByDueTime later;
-  later.swap(by_due_time_);
+  std::map<uid_t, ByDueTime> later;
+  later.swap(by_uid_);
   leftovers_.clear();
-  for (auto& [due, entry] : later) {
-    Insert(std::move(entry), std::min(due, now));
+  size_ = 0;
+  for (auto& [uid, of_uid] : later) {
+    for (auto& [due, entry] : of_uid) {
+      Insert(std::move(entry), std::min(due, now));
+    }
   }
 }
 
 void Quarantine::PutBack(Entry entry, absl::Time now) {
   entry.pause = std::min(entry.pause * 2, kLongestPause);
-  const absl::Time due = now + entry.pause;
+  const auto others = by_uid_.find(entry.segment.owner());
+  const size_t count = others == by_uid_.end() ? 0 : others->second.size();
+  const absl::Time due =
+      now + std::max(entry.pause, static_cast<int64_t>(count) * kPausePerSegment);
   Insert(std::move(entry), due);
 }
 
@@ -70,7 +85,10 @@ std::optional<Quarantine::Entry> Quarantine::TakeLeftover(
   if (it->second.segment.owner() != owner) return std::nullopt;
   leftovers_.erase(found);
   std::optional<Entry> entry = std::move(it->second);
-  by_due_time_.erase(it);
+  const auto of_uid = by_uid_.find(owner);
+  of_uid->second.erase(it);
+  --size_;
+  if (of_uid->second.empty()) by_uid_.erase(of_uid);
   return entry;
 }
 
@@ -79,13 +97,18 @@ std::vector<Quarantine::Entry> Quarantine::TakeAll() {
 }
 
 absl::Time Quarantine::NextProbe() const {
-  return by_due_time_.empty() ? absl::InfiniteFuture()
-                              : by_due_time_.begin()->first;
+  absl::Time next = absl::InfiniteFuture();
+  for (const auto& [uid, of_uid] : by_uid_) {
+    next = std::min(next, of_uid.begin()->first);
+  }
+  return next;
 }
 
 uint64_t Quarantine::bytes() const {
   uint64_t bytes = 0;
-  for (const auto& [due, entry] : by_due_time_) bytes += entry.segment.bytes();
+  for (const auto& [uid, of_uid] : by_uid_) {
+    for (const auto& [due, entry] : of_uid) bytes += entry.segment.bytes();
+  }
   return bytes;
 }
 

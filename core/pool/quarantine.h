@@ -13,6 +13,9 @@
 //
 // Whatever was here has a stale name (Segment).
 //
+// Uids are served in turn, and probes of one uid's segments are bounded in time:
+// the more it has here, the longer are their pauses.
+//
 // Externally synchronised; it makes no system call itself.
 #ifndef WARMPOOL_CORE_POOL_QUARANTINE_H_
 #define WARMPOOL_CORE_POOL_QUARANTINE_H_
@@ -38,6 +41,9 @@ class Quarantine {
   static constexpr absl::Duration kFirstPause = absl::Milliseconds(1);
   static constexpr absl::Duration kLongestPause = absl::Seconds(1);
   static constexpr absl::Duration kSettleTime = absl::Milliseconds(100);
+  // For each segment of the same uid a pause is at least so much longer: so a uid
+  // has 10,000 probes a second, of about 10 us each, at most.
+  static constexpr absl::Duration kPausePerSegment = absl::Microseconds(100);
 
   struct Entry {
     Segment segment;
@@ -60,7 +66,7 @@ class Quarantine {
   // then, and can't be taken out. Returns the same.
   absl::Time AddLeftover(Segment segment, absl::Time now, absl::Duration grace);
 
-  // Takes out those that are due for a probe, the first `most` of them.
+  // Takes out those that are due for a probe, the first `most` of each uid.
   std::vector<Entry> TakeDue(absl::Time now, size_t most = SIZE_MAX);
 
   // Makes all of them due.
@@ -79,7 +85,7 @@ class Quarantine {
   // When the next probe is due; InfiniteFuture if nothing is here.
   absl::Time NextProbe() const;
 
-  size_t size() const { return by_due_time_.size(); }
+  size_t size() const { return size_; }
   uint64_t bytes() const;
 
  private:
@@ -87,7 +93,9 @@ class Quarantine {
 
   void Insert(Entry entry, absl::Time due);
 
-  ByDueTime by_due_time_;
+  // By the segments' owners; none is empty.
+  std::map<uid_t, ByDueTime> by_uid_;
+  size_t size_ = 0;
   // Those that a client may take out, by the names of their files.
   absl::flat_hash_map<std::string, ByDueTime::iterator> leftovers_;
 };

@@ -22,6 +22,7 @@ SegmentPool::SegmentPool(SegmentSource* source, SystemCalls* calls,
       batch_max_age_(options.batch.max_age),
       leftover_grace_(options.leftover_grace),
       max_retained_bytes_(options.bigcache.max_bytes),
+      quota_(options.quota),
       ledger_(options.capacity_bytes),
       bigcache_(options.bigcache),
       unproven_(options.prove_within),
@@ -105,12 +106,18 @@ std::optional<Segment> SegmentPool::TakeWarm(const AcquireRequest& request,
       if (verdict == Verdict::kFree) {
         ++AcquireCountsLocked(size_class).warm;
         // It was not given up as yet, so demand is what it was.
-        if (!from_bigcache) bigcache_.NotePassedOn(size_class);
+        if (!from_bigcache) {
+          bigcache_.NotePassedOn(size_class);
+          ForgetUnproven(segment->owner(), segment->bytes());
+        }
         return segment;
       }
       AcquireCountsLocked(size_class).failed_proofs += from_bigcache;
     }
+    const uid_t owner = segment->owner();
+    const uint64_t bytes = segment->bytes();
     Settle(*std::move(segment), ByteState::kLeased, verdict);
+    if (!from_bigcache) ForgetUnproven(owner, bytes);
   }
 }
 
@@ -217,6 +224,7 @@ void SegmentPool::End(Segment segment) {
     bigcache_.NoteDropped(segment.owner(), segment.size_class(), now);
     NoteReturnLocked();
   }
+  ForgetLeased(segment.owner(), segment.bytes());
   batch_.Add(std::move(segment), now);
   NoteDue(now + batch_max_age_);
 }
@@ -238,7 +246,7 @@ absl::Time SegmentPool::Tick() {
   }
   HandOff(std::move(cold));
   HandOff(std::move(surplus));
-  ProbeQuarantined(now, /*all=*/false);
+  ProbeQuarantined(now);
   ProveUnproven(now);
   const absl::Time next_batch = batch_.HandOverAged(now);
   MutexLock lock(&mutex_);
@@ -291,6 +299,18 @@ void SegmentPool::NoteDue(absl::Time due) {
     next_tick_ = due;
   }
   if (on_due_earlier_) on_due_earlier_();
+}
+
+void SegmentPool::CountUnproven(const Segment& segment) {
+  if (quota_ != nullptr) quota_->AddUnproven(segment.owner(), segment.bytes());
+}
+
+void SegmentPool::ForgetUnproven(uid_t owner, uint64_t bytes) {
+  if (quota_ != nullptr) quota_->RemoveUnproven(owner, bytes);
+}
+
+void SegmentPool::ForgetLeased(uid_t owner, uint64_t bytes) {
+  if (quota_ != nullptr) quota_->ReleaseBytes(owner, bytes);
 }
 
 void SegmentPool::CheckInvariants() const {

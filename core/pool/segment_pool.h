@@ -40,6 +40,7 @@
 #include "core/pool/byte_ledger.h"
 #include "core/pool/quarantine.h"
 #include "core/pool/stock.h"
+#include "core/pool/uid_quota.h"
 #include "core/pool/unproven.h"
 
 namespace warmpool {
@@ -75,6 +76,10 @@ class SegmentPool {
     UnmapBatch::Options batch;
     // None by default: somebody has to call MakeStock.
     Stock::Options stock;
+    // Where segments count that processes may have though they are no lease's;
+    // whoever leases has their bytes counted before, and no more once they are
+    // returned or ended. Must outlive the pool. Null: nothing is counted.
+    UidQuota* quota = nullptr;
     // Called, under no lock, when MakeStock may find something to make.
     std::function<void()> on_stock_wanted;
     // Called, under no lock, when Tick has something to do earlier than the
@@ -157,6 +162,10 @@ class SegmentPool {
   void Return(Segment segment);
   // The same where its holder says so: then the proof may be put off.
   void ReturnReleased(Segment segment);
+
+  // Proves those whose proof was put off, so that they count no longer for
+  // their uids' quotas unless somebody has them. False: there was none.
+  bool ProvePutOff();
 
   // How often memory under a lease or in quarantine has become memory that a
   // lease can get.
@@ -271,11 +280,20 @@ class SegmentPool {
   // Whether something would have to be evicted for this one.
   bool IsCrowdedLocked(const Segment& segment, absl::Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Proves those whose proof was put off until then.
+  // Proves those whose proof was put off until then; those that others prove
+  // meanwhile may not be done when it returns.
   void ProveUnproven(absl::Time until);
-  // Asks again for quarantined segments, some at a time: those that are due, or
-  // all.
-  void ProbeQuarantined(absl::Time now, bool all);
+  // For the quota.
+  void CountUnproven(const Segment& segment);
+  void ForgetUnproven(uid_t owner, uint64_t bytes);
+  void ForgetLeased(uid_t owner, uint64_t bytes);
+  // Asks again for quarantined segments that are due, some of each uid's; those
+  // that are left are due still.
+  void ProbeQuarantined(absl::Time now);
+  // Asks for all of them.
+  void ProbeAllQuarantined(absl::Time now);
+  // Probes some of each uid's, if any are due. False: none.
+  bool ProbeSome(absl::Time now);
   void ProbeEntry(Quarantine::Entry entry, absl::Time now);
   void SetAside(Quarantine::Entry* entry);
   // Whether the segment may serve its class: one that an earlier daemon left may
@@ -303,6 +321,7 @@ class SegmentPool {
   const absl::Duration batch_max_age_;
   const absl::Duration leftover_grace_;
   const uint64_t max_retained_bytes_;
+  UidQuota* const quota_;
 
   mutable Mutex mutex_;
   ByteLedger ledger_ ABSL_GUARDED_BY(mutex_);
@@ -326,6 +345,7 @@ class SegmentPool {
   size_t probing_segments_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t probing_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_set<std::string> probing_leftovers_ ABSL_GUARDED_BY(mutex_);
+  // Signalled when a probe or a proof that was put off has been made.
   CondVar probed_condition_;
   uint64_t returns_ ABSL_GUARDED_BY(mutex_) = 0;
   // Signalled when returns_ grows.

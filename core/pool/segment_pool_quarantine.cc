@@ -6,9 +6,12 @@
 namespace warmpool {
 namespace {
 
-// A client that claims a leftover waits while it is out for a probe, behind
-// those that went out with it.
+// Of one uid. A client that claims a leftover waits while it is out for a probe,
+// behind those that went out with it.
 constexpr size_t kProbesAtOnce = 64;
+// Times that many in one Tick: what else is due then waits for a few
+// milliseconds at most.
+constexpr int kRoundsPerTick = 4;
 
 }  // namespace
 
@@ -21,6 +24,7 @@ void SegmentPool::Adopt(Segment segment) {
                   segment.bytes());
     // Its end will be noted as that of a segment in use.
     bigcache_.NoteAcquired(segment.owner(), segment.size_class(), now);
+    CountUnproven(segment);
     due = quarantine_.AddLeftover(std::move(segment), now, leftover_grace_);
   }
   NoteDue(due);
@@ -36,6 +40,7 @@ std::optional<Segment> SegmentPool::TakeQuarantined(
       quarantine_.TakeLeftover(file_name, owner);
   if (!entry.has_value()) return std::nullopt;
   MoveLocked(ByteState::kQuarantined, ByteState::kLeased, entry->segment);
+  ForgetUnproven(entry->segment.owner(), entry->segment.bytes());
   return std::move(entry->segment);
 }
 
@@ -45,6 +50,7 @@ void SegmentPool::PutBackLeftover(Segment segment) {
     MutexLock lock(&mutex_);
     if (!quarantine_ended_) {
       MoveLocked(ByteState::kLeased, ByteState::kQuarantined, segment);
+      CountUnproven(segment);
       due = quarantine_.AddLeftover(std::move(segment), clock_.Now(),
                                     leftover_grace_);
     }
@@ -64,6 +70,7 @@ bool SegmentPool::QuarantineEvicted(Segment* segment) {
     const absl::Time now = clock_.Now();
     MoveLocked(ByteState::kBatched, ByteState::kQuarantined, *segment);
     ++AcquireCountsLocked(segment->size_class()).failed_proofs;
+    CountUnproven(*segment);
     // As in Adopt.
     bigcache_.NoteAcquired(segment->owner(), segment->size_class(), now);
     due = quarantine_.Add(std::move(*segment), now);
@@ -72,28 +79,34 @@ bool SegmentPool::QuarantineEvicted(Segment* segment) {
   return true;
 }
 
-void SegmentPool::ProbeQuarantined(absl::Time now, bool all) {
-  if (all) {
+void SegmentPool::ProbeQuarantined(absl::Time now) {
+  for (int round = 0; round < kRoundsPerTick && ProbeSome(now); ++round) {
+  }
+}
+
+void SegmentPool::ProbeAllQuarantined(absl::Time now) {
+  {
     MutexLock lock(&mutex_);
     quarantine_.MakeAllDue(now);
   }
-  for (;;) {
-    std::vector<Quarantine::Entry> entries;
-    {
-      MutexLock lock(&mutex_);
-      // Those that are put back are due later than `now`.
-      entries = quarantine_.TakeDue(now, kProbesAtOnce);
-      probing_segments_ += entries.size();
-      for (const Quarantine::Entry& entry : entries) {
-        probing_bytes_ += entry.segment.bytes();
-        if (entry.leftover) {
-          probing_leftovers_.insert(entry.segment.file_name());
-        }
-      }
-    }
-    if (entries.empty()) return;
-    for (Quarantine::Entry& entry : entries) ProbeEntry(std::move(entry), now);
+  // Those that are put back are due later than `now`.
+  while (ProbeSome(now)) {
   }
+}
+
+bool SegmentPool::ProbeSome(absl::Time now) {
+  std::vector<Quarantine::Entry> entries;
+  {
+    MutexLock lock(&mutex_);
+    entries = quarantine_.TakeDue(now, kProbesAtOnce);
+    probing_segments_ += entries.size();
+    for (const Quarantine::Entry& entry : entries) {
+      probing_bytes_ += entry.segment.bytes();
+      if (entry.leftover) probing_leftovers_.insert(entry.segment.file_name());
+    }
+  }
+  for (Quarantine::Entry& entry : entries) ProbeEntry(std::move(entry), now);
+  return !entries.empty();
 }
 
 void SegmentPool::ProbeEntry(Quarantine::Entry entry, absl::Time now) {
@@ -145,6 +158,7 @@ void SegmentPool::EndQuarantined() {
     entries = quarantine_.TakeAll();
     for (const Quarantine::Entry& entry : entries) {
       MoveLocked(ByteState::kQuarantined, ByteState::kBatched, entry.segment);
+      ForgetUnproven(entry.segment.owner(), entry.segment.bytes());
     }
   }
   for (Quarantine::Entry& entry : entries) {

@@ -8,8 +8,11 @@ namespace warmpool {
 
 void SegmentPool::Return(Segment segment) {
   segment.set_zeroed(false);
+  const uid_t owner = segment.owner();
+  const uint64_t bytes = segment.bytes();
   const Verdict verdict = ProveReturned(&segment);
   Settle(std::move(segment), ByteState::kLeased, verdict);
+  ForgetLeased(owner, bytes);
 }
 
 Verdict SegmentPool::ProveReturned(Segment* segment) {
@@ -21,6 +24,8 @@ Verdict SegmentPool::ProveReturned(Segment* segment) {
 }
 
 void SegmentPool::ReturnReleased(Segment segment) {
+  const uid_t owner = segment.owner();
+  const uint64_t bytes = segment.bytes();
   absl::Time due;
   bool crowded = false;
   {
@@ -32,12 +37,14 @@ void SegmentPool::ReturnReleased(Segment segment) {
         !segment.name_is_stale() && FitsItsClass(segment)) {
       MoveLocked(ByteState::kLeased, ByteState::kRetained, segment);
       segment.set_zeroed(false);
+      CountUnproven(segment);
       unproven_.Add(std::move(segment), now);
       NoteReturnLocked();
       due = unproven_.NextDue();
     }
   }
   if (segment.empty()) {
+    ForgetLeased(owner, bytes);
     NoteDue(due);
     return;
   }
@@ -67,8 +74,20 @@ void SegmentPool::ProveUnproven(absl::Time until) {
   }
 }
 
+bool SegmentPool::ProvePutOff() {
+  {
+    MutexLock lock(&mutex_);
+    if (unproven_.size() == 0 && proving_segments_ == 0) return false;
+  }
+  ProveUnproven(absl::InfiniteFuture());
+  MutexLock lock(&mutex_);
+  while (proving_segments_ > 0) probed_condition_.Wait(&mutex_);
+  return true;
+}
+
 void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict) {
   const uint64_t bytes = segment.bytes();
+  const uid_t owner = segment.owner();
   // Before it can be leased again, whose proof finds who opened it by the name
   // that it had.
   if (verdict == Verdict::kFree &&
@@ -91,6 +110,7 @@ void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict) {
     }
     if (verdict == Verdict::kInUse && !quarantine_ended_) {
       MoveLocked(from, ByteState::kQuarantined, segment);
+      CountUnproven(segment);
       due = quarantine_.Add(std::move(segment), now);
     } else if (verdict == Verdict::kFree && !draining_) {
       MoveLocked(from, ByteState::kRetained, segment);
@@ -105,6 +125,9 @@ void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict) {
       NoteReturnLocked();
     }
   }
+  // It counts as what it has become from here on, if at all.
+  if (from != ByteState::kLeased) ForgetUnproven(owner, bytes);
+  probed_condition_.NotifyAll();
   if (!segment.empty()) {
     batch_.Add(std::move(segment), now,
                /*proven_unused=*/verdict != Verdict::kInUse);

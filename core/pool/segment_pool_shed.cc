@@ -18,7 +18,7 @@ void SegmentPool::Drain() {
     draining_ = true;
   }
   Shed(EvictionReason::kDrained, absl::InfiniteDuration());
-  ProbeQuarantined(clock_.Now(), /*all=*/true);
+  ProbeAllQuarantined(clock_.Now());
   batch_.Flush();
 }
 

@@ -2,7 +2,11 @@
 // however many processes it has them in; and the limits on both. One uid can't
 // use up what all share.
 //
-// Externally synchronised; makes no system call.
+// A segment whose lease has ended still counts until the proof shows that no
+// process has it: its bytes as before, and itself like a lease. Otherwise a
+// client could release what it has mapped, and lease again, without end.
+//
+// Thread-safe; its lock may be taken under any other, and makes no system call.
 // Invariant: a uid that has nothing takes up no memory.
 #ifndef WARMPOOL_CORE_POOL_UID_QUOTA_H_
 #define WARMPOOL_CORE_POOL_UID_QUOTA_H_
@@ -13,8 +17,10 @@
 #include <cstdint>
 #include <limits>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "core/base/mutex.h"
 
 namespace warmpool {
 
@@ -27,6 +33,10 @@ class UidQuota {
   };
   struct Usage {
     size_t leases = 0;
+    // Segments without a lease that some process may still have, and their bytes.
+    size_t unproven_segments = 0;
+    uint64_t unproven_bytes = 0;
+    // Of segments under a lease, and of those.
     uint64_t bytes = 0;
   };
 
@@ -46,9 +56,15 @@ class UidQuota {
   void ForceBytes(uid_t uid, uint64_t bytes);
 
   // A lease that was counted has ended. REQUIRES: the uid has one.
-  void ReleaseLease(uid_t uid) { Release(uid, 1, 0); }
-  // So has the buffer that these bytes are of. REQUIRES: the uid has them.
-  void ReleaseBytes(uid_t uid, uint64_t bytes) { Release(uid, 0, bytes); }
+  void ReleaseLease(uid_t uid);
+  // So has the segment that these bytes are of, or it counts as unproven from
+  // here on. REQUIRES: the uid has them.
+  void ReleaseBytes(uid_t uid, uint64_t bytes);
+
+  // Counts a segment without a lease, whatever the limits; and no more.
+  // REQUIRES of the second: it was counted.
+  void AddUnproven(uid_t uid, uint64_t bytes);
+  void RemoveUnproven(uid_t uid, uint64_t bytes);
 
   Usage UsageOf(uid_t uid) const;
   const Options& options() const { return options_; }
@@ -56,10 +72,13 @@ class UidQuota {
   void CheckInvariants() const;
 
  private:
-  void Release(uid_t uid, size_t leases, uint64_t bytes);
+  void AddLocked(uid_t uid, const Usage& more)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Subtract(uid_t uid, const Usage& less);
 
   const Options options_;
-  absl::flat_hash_map<uid_t, Usage> usage_;
+  mutable Mutex mutex_;
+  absl::flat_hash_map<uid_t, Usage> usage_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace warmpool

@@ -173,6 +173,34 @@ TEST_F(QuarantineTest, SomeOfThoseThatAreDueCanBeTakenAtATime) {
   }
 }
 
+TEST_F(QuarantineTest, UidsAreProbedInTurn) {
+  for (int i = 0; i < 100; ++i) Add(4096);
+  quarantine_.Add(Segment(SizeClass{0}, 8192, /*owner=*/2000), clock_.Now());
+  clock_.Advance(Quarantine::kFirstPause);
+  std::vector<Quarantine::Entry> due = quarantine_.TakeDue(clock_.Now(), 2);
+  ASSERT_EQ(due.size(), 3u);
+  EXPECT_EQ(due.back().segment.owner(), 2000u);
+  EXPECT_EQ(quarantine_.size(), 98u);
+}
+
+TEST_F(QuarantineTest, TheMoreAUidHasTheLongerAreItsPausesAndNobodyElses) {
+  constexpr size_t kMany = 30'000;
+  for (size_t i = 0; i < kMany; ++i) Add(4096);
+  quarantine_.Add(Segment(SizeClass{0}, 8192, /*owner=*/2000), clock_.Now());
+  size_t probes = 0;
+  size_t probes_of_other = 0;
+  const absl::Time end = clock_.Now() + absl::Seconds(20);
+  while (clock_.Now() < end) {
+    for (Quarantine::Entry& entry : DueAfter(absl::Milliseconds(10))) {
+      ++(entry.segment.owner() == 2000 ? probes_of_other : probes);
+      quarantine_.PutBack(std::move(entry), clock_.Now());
+    }
+  }
+  // The first of each comes at once.
+  EXPECT_LE(probes, kMany + 20 * (absl::Seconds(1) / Quarantine::kPausePerSegment));
+  EXPECT_GE(probes_of_other, 20u);
+}
+
 TEST_F(QuarantineTest, AllCanBeMadeDueAndStayWhatTheyAre) {
   AddLeftover("a.seg");
   auto due = DueAfter(Quarantine::kFirstPause);

@@ -107,6 +107,24 @@ TEST(UidQuotaTest, BytesCountUntilTheirBufferIsGoneWhichIsAfterItsLeases) {
   quota.CheckInvariants();
 }
 
+TEST(UidQuotaTest, WhatIsNotProvenCountsAsASegmentAndByItsBytes) {
+  UidQuota quota(Limits(2, kMiB));
+  quota.AddUnproven(kAlice, kMiB / 2);
+  EXPECT_THAT(quota.Reserve(kAlice, kMiB / 2 + 1),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       HasSubstr("512 KiB in 1 of them released")));
+  EXPECT_THAT(quota.Reserve(kAlice, kMiB / 2), IsOk());
+  EXPECT_THAT(quota.Reserve(kAlice, 0),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       HasSubstr("2 leases of the 2")));
+  quota.CheckInvariants();
+  quota.RemoveUnproven(kAlice, kMiB / 2);
+  EXPECT_THAT(quota.Reserve(kAlice, kMiB / 2), IsOk());
+  EXPECT_EQ(quota.UsageOf(kAlice).unproven_segments, 0u);
+  EXPECT_EQ(quota.UsageOf(kAlice).bytes, kMiB);
+  quota.CheckInvariants();
+}
+
 // Random reservations and releases against a list of what is reserved.
 TEST(UidQuotaTest, AddsUpAtEveryStep) {
   UidQuota quota(Limits(20, 1000));

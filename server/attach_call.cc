@@ -32,9 +32,9 @@ class AttachCall final {
 
   class Attach final : public WaitingAttach {
    public:
-    Attach(AttachCall* call, HolderId holder)
+    Attach(AttachCall* call, HolderId holder, v1::AttachRequest request)
         : WaitingAttach(call->serving_.handlers, call->serving_.rpc_stats,
-                        holder, call->request_),
+                        holder, std::move(request)),
           call_(*call) {}
 
    protected:
@@ -58,11 +58,17 @@ class AttachCall final {
       return;
     }
     AwaitAttach(serving_);
-    const absl::StatusOr<HolderId> holder =
+    const absl::StatusOr<Caller> caller =
         serving_.holders->Resolve(context_.peer());
-    if (!holder.ok()) return Finish(holder.status(), v1::AttachResponse());
+    if (!caller.ok()) return Finish(caller.status(), v1::AttachResponse());
+    const absl::Status charged = charge_.Take(
+        serving_.accounts, caller->uid, UidAccounts::Resource::kCalls);
+    if (!charged.ok()) return Finish(charged, v1::AttachResponse());
+    // What nobody knows is not kept while it waits.
+    request_.DiscardUnknownFields();
     // On this thread, as is OnOver: neither comes between.
-    attach_ = std::make_shared<Attach>(this, *holder);
+    attach_ =
+        std::make_shared<Attach>(this, caller->holder, std::move(request_));
     attach_->Try();
   }
 
@@ -94,6 +100,7 @@ class AttachCall final {
   const ServingQueue::Hold hold_;
   const Serving& serving_;
   grpc::ServerContext context_;
+  UidCharge charge_;
   v1::AttachRequest request_;
   grpc::ServerAsyncResponseWriter<v1::AttachResponse> writer_{&context_};
   std::shared_ptr<Attach> attach_;

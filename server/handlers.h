@@ -18,14 +18,17 @@
 
 namespace warmpool {
 
-// Releases that one request may bring for the serving thread to carry out, about
-// 10 us each; more are for the releaser.
-inline constexpr int kFewReleases = 16;
+// Leases that one request may be about for the serving thread to carry it out,
+// about 10 us each; more are for workers.
+inline constexpr int kFewLeases = 16;
+// That one request may be about at all.
+inline constexpr int kMaxLeasesInRequest = 1000;
 
 // Who waits until a request can be answered.
 struct Waiter {
   WaitId id;
-  // Called once, on any thread: the request is to be made again.
+  // Called once, on any thread, which it must not hold up: the request is to be
+  // made again.
   std::function<void()> wake;
   // InfinitePast when the request is first made, which fills it in.
   absl::Time* until;
@@ -56,7 +59,7 @@ class Handlers {
                                   v1::MakeTicketResponse* response) = 0;
   virtual absl::Status Claim(HolderId holder, const v1::ClaimRequest& request,
                              v1::ClaimResponse* response) = 0;
-  // Both kinds are quick for up to kFewReleases.
+  // These are quick for up to kFewLeases.
   virtual absl::Status Release(HolderId holder,
                                const v1::ReleaseRequest& request,
                                v1::ReleaseResponse* response) = 0;
@@ -66,9 +69,9 @@ class Handlers {
       const google::protobuf::RepeatedPtrField<v1::LeaseRef>& leases) = 0;
   virtual absl::Status Renew(HolderId holder, const v1::RenewRequest& request,
                              v1::RenewResponse* response) = 0;
-  virtual absl::Status GetStats(HolderId holder,
-                                const v1::GetStatsRequest& request,
-                                v1::GetStatsResponse* response) = 0;
+  // What GetStats answers, or answered a moment ago: the same to all who watch.
+  virtual std::shared_ptr<const v1::GetStatsResponse> RecentStats(
+      HolderId holder) = 0;
   virtual absl::Status SetLogLevel(HolderId holder,
                                    const v1::SetLogLevelRequest& request,
                                    v1::SetLogLevelResponse* response) = 0;
@@ -79,8 +82,16 @@ class Handlers {
 
   // --- Slow: make memory, open files, or go through all leases ---
 
-  virtual absl::Status Lease(HolderId holder, const v1::LeaseRequest& request,
-                             v1::LeaseResponse* response) = 0;
+  // nullopt: it waits for memory that others may give back, and `waiter` is woken
+  // then. Several requests that are made one after the other may share their
+  // `waiter.until`: they wait no longer together than one.
+  virtual std::optional<absl::Status> Lease(HolderId holder,
+                                            const v1::LeaseRequest& request,
+                                            Waiter waiter,
+                                            v1::LeaseResponse* response) = 0;
+  virtual absl::Status GetStats(HolderId holder,
+                                const v1::GetStatsRequest& request,
+                                v1::GetStatsResponse* response) = 0;
   virtual absl::Status Assert(HolderId holder, const v1::AssertRequest& request,
                               v1::AssertResponse* response) = 0;
   virtual absl::Status ListBuffers(HolderId holder,
@@ -94,6 +105,8 @@ class Handlers {
   virtual absl::Status Shutdown(HolderId holder,
                                 const v1::ShutdownRequest& request,
                                 v1::ShutdownResponse* response) = 0;
+  // Whoever waits for memory is woken, and nobody waits for it any more.
+  virtual void StopWaiting() {}
   // The answer to a Shutdown that was OK is on its way.
   virtual void OnShutdownAnswered() {}
 };

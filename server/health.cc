@@ -3,16 +3,23 @@
 #include <grpcpp/grpcpp.h>
 
 #include <optional>
+#include <string>
 #include <utility>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "proto/warmpool/v1/warmpool.grpc.pb.h"
+#include "server/grpc_status.h"
 
 namespace warmpool {
 namespace {
 
 using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
+
+// More than any name has that is known.
+constexpr size_t kMaxNameBytes = 128;
 
 // One Check. Deletes itself.
 class HealthCheck final : public ServingQueue::Event {
@@ -57,11 +64,12 @@ class HealthCheck final : public ServingQueue::Event {
 // One Watch. Deletes itself.
 class HealthWatch final {
  public:
-  HealthWatch(HealthService* health, ServingQueue* queue)
-      : hold_(queue), health_(*health), queue_(*queue) {
+  HealthWatch(HealthService* health, const HealthService::Deps& deps)
+      : hold_(deps.queue), health_(*health), deps_(deps) {
     context_.AsyncNotifyWhenDone(&over_);
-    health_.service()->RequestWatch(&context_, &request_, &writer_,
-                                    queue_.queue(), queue_.queue(), &begun_);
+    grpc::ServerCompletionQueue* const queue = deps_.queue->queue();
+    health_.service()->RequestWatch(&context_, &request_, &writer_, queue,
+                                    queue, &begun_);
   }
 
   // The status may have changed.
@@ -78,19 +86,39 @@ class HealthWatch final {
       delete this;
       return;
     }
-    new HealthWatch(&health_, &queue_);
+    new HealthWatch(&health_, deps_);
     {
       MutexLock lock(&mutex_);
       // Ended by OnOver.
       ++steps_;
     }
+    service_ = std::move(*request_.mutable_service());
+    request_ = HealthCheckRequest();
+    if (service_.size() > kMaxNameBytes) service_.resize(kMaxNameBytes);
+    const absl::Status charged = Charge();
+    if (!charged.ok()) return Finish(ToGrpcStatus(charged));
     health_.Add(this);
     Update();
   }
 
+  absl::Status Charge() {
+    const absl::StatusOr<Caller> caller =
+        deps_.holders->Resolve(context_.peer());
+    if (!caller.ok()) return caller.status();
+    return charge_.Take(deps_.accounts, caller->uid,
+                        UidAccounts::Resource::kCalls);
+  }
+
+  void Finish(const grpc::Status& status) {
+    MutexLock lock(&mutex_);
+    if (std::exchange(finished_, true)) return;
+    ++steps_;
+    writer_.Finish(status, &finished_step_);
+  }
+
   void UpdateLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (writing_ || finished_) return;
-    const HealthService::Status status = health_.StatusOf(request_.service());
+    const HealthService::Status status = health_.StatusOf(service_);
     if (told_ == status) return;
     told_ = status;
     writing_ = true;
@@ -111,12 +139,7 @@ class HealthWatch final {
 
   void OnOver(bool) {
     health_.Remove(this);
-    {
-      MutexLock lock(&mutex_);
-      finished_ = true;
-      ++steps_;
-      writer_.Finish(grpc::Status::CANCELLED, &finished_step_);
-    }
+    Finish(grpc::Status::CANCELLED);
     EndStep();
   }
 
@@ -132,9 +155,11 @@ class HealthWatch final {
 
   const ServingQueue::Hold hold_;
   HealthService& health_;
-  ServingQueue& queue_;
+  const HealthService::Deps deps_;
+  UidCharge charge_;
   grpc::ServerContext context_;
   HealthCheckRequest request_;
+  std::string service_;
   grpc::ServerAsyncWriter<HealthCheckResponse> writer_{&context_};
 
   Mutex mutex_;
@@ -149,9 +174,9 @@ class HealthWatch final {
   Step over_{this, &HealthWatch::OnOver};
 };
 
-void HealthService::Serve(ServingQueue* queue) {
-  new HealthCheck(this, queue);
-  new HealthWatch(this, queue);
+void HealthService::Serve(const Deps& deps) {
+  new HealthCheck(this, deps.queue);
+  new HealthWatch(this, deps);
 }
 
 HealthService::Status HealthService::StatusOf(const std::string& name) const {

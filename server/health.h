@@ -13,7 +13,9 @@
 #include "absl/container/flat_hash_set.h"
 #include "core/base/mutex.h"
 #include "proto/grpc/health/v1/health.grpc.pb.h"
+#include "server/holder_registry.h"
 #include "server/serving_queue.h"
+#include "server/uid_accounts.h"
 
 namespace warmpool {
 
@@ -27,8 +29,13 @@ class HealthService {
   // For the server's builder.
   grpc::health::v1::Health::AsyncService* service() { return &service_; }
 
-  // Begins to wait for calls on `queue`, which must outlive them, as this must.
-  void Serve(ServingQueue* queue);
+  // Begins to wait for calls. What is pointed to must outlive them, as this must.
+  struct Deps {
+    ServingQueue* queue;
+    HolderRegistry* holders;
+    UidAccounts* accounts;
+  };
+  void Serve(const Deps& deps);
 
   // Tells whoever watches.
   void SetServing(bool serving);

@@ -136,11 +136,15 @@ void HolderRegistry::CutConnections() {
   connections_.ShutDownAll();
 }
 
-absl::StatusOr<HolderId> HolderRegistry::Resolve(absl::string_view peer) const {
+absl::StatusOr<Caller> HolderRegistry::Resolve(absl::string_view peer) const {
   if (const std::optional<int> fd = DescriptorIn(peer)) {
     MutexLock lock(&mutex_);
     const std::optional<HolderId> holder = connections_.Find(*fd);
-    if (holder.has_value() && processes_.contains(*holder)) return *holder;
+    const auto process =
+        holder.has_value() ? processes_.find(*holder) : processes_.end();
+    if (process != processes_.end()) {
+      return Caller{*holder, process->second.holder.uid};
+    }
   }
   return absl::UnauthenticatedError(
       absl::StrCat("no process is known behind connection \"", peer, "\""));

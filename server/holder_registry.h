@@ -41,6 +41,12 @@
 
 namespace warmpool {
 
+// Who makes a call.
+struct Caller {
+  HolderId holder = 0;
+  uid_t uid = 0;
+};
+
 // Thread-safe.
 class HolderRegistry {
  public:
@@ -86,9 +92,9 @@ class HolderRegistry {
 
   const Admission& admission() const { return options_.admission; }
 
-  // The holder behind a call, by grpc::ServerContext::peer(): "fd:N".
+  // Who is behind a call, by grpc::ServerContext::peer(): "fd:N".
   // UNAUTHENTICATED: none that was admitted, or its process is gone.
-  absl::StatusOr<HolderId> Resolve(absl::string_view peer) const;
+  absl::StatusOr<Caller> Resolve(absl::string_view peer) const;
 
   // Makes a process that was a holder of an earlier daemon one again, the same
   // that its connections will lead to. NOT_FOUND: it is gone, or can't be told

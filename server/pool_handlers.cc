@@ -14,6 +14,13 @@ namespace {
 // For how long no stock is made after a trim: what was given back is to stay so.
 constexpr absl::Duration kTrimPause = absl::Seconds(10);
 
+absl::Status CheckCount(const char* items, int count) {
+  if (count <= kMaxLeasesInRequest) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the request has ", count, " ", items, ", at most ",
+                   kMaxLeasesInRequest, " go in one: split it"));
+}
+
 }  // namespace
 
 PoolHandlers::PoolHandlers(Pool* pool, StatsSource* stats, const Clock* clock,
@@ -21,7 +28,8 @@ PoolHandlers::PoolHandlers(Pool* pool, StatsSource* stats, const Clock* clock,
     : pool_(*pool),
       stats_(*stats),
       clock_(*clock),
-      hooks_(std::move(hooks)) {}
+      hooks_(std::move(hooks)),
+      waits_(pool, clock) {}
 
 std::optional<absl::Status> PoolHandlers::LeaseIfReady(
     HolderId holder, const v1::LeaseRequest& request,
@@ -34,8 +42,8 @@ std::optional<absl::Status> PoolHandlers::LeaseIfReady(
   converted->is_last_try = request.if_ready();
   const absl::StatusOr<LeaseGrant> grant = pool_.Lease(holder, *converted);
   if (!grant.ok()) {
-    const bool may_be_had = absl::IsNotFound(grant.status()) ||
-                            absl::IsResourceExhausted(grant.status());
+    const bool may_be_had =
+        absl::IsNotFound(grant.status()) || LacksRoom(grant.status());
     if (may_be_had && !request.if_ready()) return std::nullopt;
     return grant.status();
   }
@@ -43,37 +51,48 @@ std::optional<absl::Status> PoolHandlers::LeaseIfReady(
   return absl::OkStatus();
 }
 
-absl::Status PoolHandlers::Lease(HolderId holder,
-                                 const v1::LeaseRequest& request,
-                                 v1::LeaseResponse* response) {
+std::optional<absl::Status> PoolHandlers::Lease(HolderId holder,
+                                                const v1::LeaseRequest& request,
+                                                Waiter waiter,
+                                                v1::LeaseResponse* response) {
   absl::StatusOr<LeaseRequest> converted = FromProto(request);
   if (!converted.ok()) {
     return Refused(holder, request.size_bytes(), converted.status());
   }
-  const absl::StatusOr<LeaseGrant> grant =
-      LeaseWithTrim(holder, *std::move(converted));
+  absl::Time& until = *waiter.until;
+  const bool is_first = until == absl::InfinitePast();
+  const uint64_t seen = pool_.returns();
+  converted->is_last_try =
+      is_first ? hooks_.idle_in_clients() == 0 : clock_.Now() >= until;
+  absl::StatusOr<LeaseGrant> grant = pool_.Lease(holder, *converted);
+  if (!converted->is_last_try && LacksRoom(grant.status())) {
+    if (is_first) {
+      until = clock_.Now() + kTrimWithin;
+      TrimClients(converted->bytes);
+    }
+    const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
+    if (caller.ok() &&
+        waits_.Add(caller->uid, seen, until, std::move(waiter.wake))) {
+      return std::nullopt;
+    }
+    converted->is_last_try = true;
+    grant = pool_.Lease(holder, *converted);
+  }
   if (!grant.ok()) return grant.status();
   *response->mutable_lease() = ToProto(*grant);
   return absl::OkStatus();
 }
 
-absl::StatusOr<LeaseGrant> PoolHandlers::LeaseWithTrim(HolderId holder,
-                                                       LeaseRequest request) {
-  uint64_t seen = pool_.returns();
-  request.is_last_try = hooks_.idle_in_clients() == 0;
-  absl::StatusOr<LeaseGrant> grant = pool_.Lease(holder, request);
-  if (request.is_last_try || !absl::IsResourceExhausted(grant.status())) {
-    return grant;
+void PoolHandlers::TrimClients(uint64_t wanted_bytes) {
+  {
+    MutexLock lock(&mutex_);
+    const absl::Time now = clock_.Now();
+    const bool was_asked = now < trimmed_at_ + kTrimWithin;
+    if (was_asked && wanted_bytes <= trimmed_bytes_) return;
+    trimmed_at_ = now;
+    trimmed_bytes_ = wanted_bytes;
   }
-  hooks_.trim_clients(request.bytes);
-  const absl::Time until = clock_.Now() + kTrimWithin;
-  while (!request.is_last_try) {
-    seen = pool_.AwaitReturn(seen, until);
-    request.is_last_try = clock_.Now() >= until;
-    grant = pool_.Lease(holder, request);
-    if (!absl::IsResourceExhausted(grant.status())) break;
-  }
-  return grant;
+  hooks_.trim_clients(wanted_bytes);
 }
 
 absl::Status PoolHandlers::Refused(HolderId holder, uint64_t bytes,
@@ -85,6 +104,8 @@ absl::Status PoolHandlers::Refused(HolderId holder, uint64_t bytes,
 absl::Status PoolHandlers::Release(HolderId holder,
                                    const v1::ReleaseRequest& request,
                                    v1::ReleaseResponse* response) {
+  const absl::Status count = CheckCount("leases", request.leases_size());
+  if (!count.ok()) return count;
   // One malformed id must not keep the others from being released.
   std::vector<absl::Status> statuses(request.leases_size());
   std::vector<LeaseRef> refs;
@@ -124,6 +145,8 @@ void PoolHandlers::ReleaseQuietly(
 absl::Status PoolHandlers::Renew(HolderId holder,
                                  const v1::RenewRequest& request,
                                  v1::RenewResponse* response) {
+  const absl::Status count = CheckCount("renewals", request.renewals_size());
+  if (!count.ok()) return count;
   for (const v1::RenewRequest::Renewal& renewal : request.renewals()) {
     const absl::StatusOr<absl::Duration> ttl =
         [&]() -> absl::StatusOr<absl::Duration> {
@@ -143,6 +166,8 @@ absl::Status PoolHandlers::Renew(HolderId holder,
 absl::Status PoolHandlers::Assert(HolderId holder,
                                   const v1::AssertRequest& request,
                                   v1::AssertResponse* response) {
+  const absl::Status count = CheckCount("leases", request.leases_size());
+  if (!count.ok()) return count;
   const absl::StatusOr<ClientId> client =
       ClientIdFromProto(request.client_id());
   if (!client.ok()) return client.status();
@@ -214,14 +239,48 @@ absl::Status PoolHandlers::ListHolders(HolderId holder,
 absl::Status PoolHandlers::GetStats(HolderId holder, const v1::GetStatsRequest&,
                                     v1::GetStatsResponse* response) {
   stats_.Fill(response);
-  if (!response->has_last_refusal()) return absl::OkStatus();
-  v1::Refusal& refusal = *response->mutable_last_refusal();
-  const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
-  const bool may_see =
-      caller.ok() &&
-      (caller->admin || (refusal.pid() != 0 && caller->uid == refusal.uid()));
-  if (!may_see) HideProcess(&refusal);
+  if (!MaySeeRefusal(holder, *response)) {
+    HideProcess(response->mutable_last_refusal());
+  }
   return absl::OkStatus();
+}
+
+bool PoolHandlers::MaySeeRefusal(HolderId holder,
+                                 const v1::GetStatsResponse& stats) {
+  if (!stats.has_last_refusal()) return true;
+  const v1::Refusal& refusal = stats.last_refusal();
+  const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
+  return caller.ok() &&
+         (caller->admin || (refusal.pid() != 0 && caller->uid == refusal.uid()));
+}
+
+std::shared_ptr<const v1::GetStatsResponse> PoolHandlers::RecentStats(
+    HolderId holder) {
+  std::shared_ptr<const v1::GetStatsResponse> stats;
+  std::shared_ptr<const v1::GetStatsResponse> hidden;
+  const absl::Time now = clock_.Now();
+  {
+    MutexLock lock(&mutex_);
+    if (now < recent_at_ + kStatsAge) {
+      stats = recent_;
+      hidden = recent_hidden_;
+    }
+  }
+  if (stats == nullptr) {
+    auto filled = std::make_shared<v1::GetStatsResponse>();
+    stats_.Fill(filled.get());
+    stats = hidden = filled;
+    if (filled->has_last_refusal()) {
+      auto without = std::make_shared<v1::GetStatsResponse>(*filled);
+      HideProcess(without->mutable_last_refusal());
+      hidden = without;
+    }
+    MutexLock lock(&mutex_);
+    recent_at_ = now;
+    recent_ = stats;
+    recent_hidden_ = hidden;
+  }
+  return MaySeeRefusal(holder, *stats) ? stats : hidden;
 }
 
 absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> PoolHandlers::WatchBuffers(

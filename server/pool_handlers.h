@@ -8,14 +8,17 @@
 #include <memory>
 #include <optional>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "core/base/clock.h"
+#include "core/base/mutex.h"
 #include "core/pool/buffer_events.h"
 #include "core/pool/pool.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 #include "server/handlers.h"
+#include "server/memory_waits.h"
 #include "server/stats.h"
 
 namespace warmpool {
@@ -29,6 +32,8 @@ class PoolHandlers final : public Handlers {
   // How long a lease that finds no room waits for what clients, asked to, give
   // back of their lease caches. They have 100 ms.
   static constexpr absl::Duration kTrimWithin = absl::Milliseconds(250);
+  // How old the figures may be that watchers get: half of their shortest interval.
+  static constexpr absl::Duration kStatsAge = absl::Milliseconds(50);
 
   struct Hooks {
     // Makes the daemon ready to stop; returns once, with `revoke`, every lease
@@ -48,8 +53,10 @@ class PoolHandlers final : public Handlers {
   std::optional<absl::Status> LeaseIfReady(
       HolderId holder, const v1::LeaseRequest& request,
       v1::LeaseResponse* response) override;
-  absl::Status Lease(HolderId holder, const v1::LeaseRequest& request,
-                     v1::LeaseResponse* response) override;
+  std::optional<absl::Status> Lease(HolderId holder,
+                                    const v1::LeaseRequest& request,
+                                    Waiter waiter,
+                                    v1::LeaseResponse* response) override;
   std::optional<absl::Status> Attach(HolderId holder,
                                      const v1::AttachRequest& request,
                                      Waiter waiter,
@@ -78,6 +85,8 @@ class PoolHandlers final : public Handlers {
                            v1::ListHoldersResponse* response) override;
   absl::Status GetStats(HolderId holder, const v1::GetStatsRequest& request,
                         v1::GetStatsResponse* response) override;
+  std::shared_ptr<const v1::GetStatsResponse> RecentStats(
+      HolderId holder) override;
   absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> WatchBuffers(
       HolderId holder, const v1::WatchBuffersRequest& request,
       std::function<void()> wake) override;
@@ -85,6 +94,7 @@ class PoolHandlers final : public Handlers {
                     v1::TrimResponse* response) override;
   absl::Status Shutdown(HolderId holder, const v1::ShutdownRequest& request,
                         v1::ShutdownResponse* response) override;
+  void StopWaiting() override { waits_.Stop(); }
   void OnShutdownAnswered() override { hooks_.stop(); }
   absl::Status SetLogLevel(HolderId holder,
                            const v1::SetLogLevelRequest& request,
@@ -94,14 +104,27 @@ class PoolHandlers final : public Handlers {
   // Counts a malformed request for a lease; returns its status.
   absl::Status Refused(HolderId holder, uint64_t bytes,
                        const absl::Status& status);
-  // A lease, after clients were asked for memory if there was no room.
-  absl::StatusOr<LeaseGrant> LeaseWithTrim(HolderId holder,
-                                           LeaseRequest request);
+  // Asks clients for what they keep idle, unless they were asked for as much a
+  // moment ago: a client that asks and asks must not keep others from their caches.
+  void TrimClients(uint64_t wanted_bytes);
 
   Pool& pool_;
   StatsSource& stats_;
   const Clock& clock_;
   const Hooks hooks_;
+  MemoryWaits waits_;
+
+  // Whether `holder` may know whose request was refused last.
+  bool MaySeeRefusal(HolderId holder, const v1::GetStatsResponse& stats);
+
+  Mutex mutex_;
+  absl::Time trimmed_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  uint64_t trimmed_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // For watchers: as they are, and without the process that was refused last.
+  absl::Time recent_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  std::shared_ptr<const v1::GetStatsResponse> recent_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const v1::GetStatsResponse> recent_hidden_
+      ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace warmpool

@@ -21,10 +21,15 @@ void Await(const Serving& serving,
 }
 
 template <typename Request, typename Response>
-using Handle = absl::Status (Handlers::*)(HolderId, const Request&, Response*);
-
-template <typename Request, typename Response>
 using RequestCall = decltype(UnaryMethod<Request, Response>::await);
+
+// As UnaryMethod::handle.
+template <auto kHandle, typename Request, typename Response>
+std::optional<absl::Status> HandleBy(Handlers& handlers, HolderId holder,
+                                     const Request& request, const Waiter&,
+                                     Response* response) {
+  return (handlers.*kHandle)(holder, request, response);
+}
 
 // An RPC that the serving thread answers.
 template <auto kHandle, typename Request, typename Response>
@@ -36,21 +41,20 @@ UnaryMethod<Request, Response> Quick(Rpc rpc,
                                const Request& request, Response* response) {
             return std::optional((handlers.*kHandle)(holder, request, response));
           },
-          .handle = kHandle,
+          .handle = &HandleBy<kHandle, Request, Response>,
           .workers = &Serving::workers};
 }
 
 // One that a worker answers.
-template <typename Request, typename Response>
+template <auto kHandle, typename Request, typename Response>
 UnaryMethod<Request, Response> Slow(Rpc rpc,
-                                    RequestCall<Request, Response> await,
-                                    Handle<Request, Response> handle) {
+                                    RequestCall<Request, Response> await) {
   return {.rpc = rpc,
           .await = await,
           .handle_at_once = [](Handlers&, HolderId, const Request&, Response*) {
             return std::optional<absl::Status>();
           },
-          .handle = handle,
+          .handle = &HandleBy<kHandle, Request, Response>,
           .workers = &Serving::workers};
 }
 
@@ -63,21 +67,36 @@ std::optional<absl::Status> LeaseAtOnce(Handlers& handlers, HolderId holder,
 std::optional<absl::Status> ReleaseFew(Handlers& handlers, HolderId holder,
                                        const v1::ReleaseRequest& request,
                                        v1::ReleaseResponse* response) {
-  if (request.leases_size() > kFewReleases) return std::nullopt;
+  if (request.leases_size() > kFewLeases) return std::nullopt;
   return handlers.Release(holder, request, response);
+}
+
+std::optional<absl::Status> RenewFew(Handlers& handlers, HolderId holder,
+                                     const v1::RenewRequest& request,
+                                     v1::RenewResponse* response) {
+  if (request.renewals_size() > kFewLeases) return std::nullopt;
+  return handlers.Renew(holder, request, response);
+}
+
+std::optional<absl::Status> LeaseInFull(Handlers& handlers, HolderId holder,
+                                        const v1::LeaseRequest& request,
+                                        const Waiter& waiter,
+                                        v1::LeaseResponse* response) {
+  return handlers.Lease(holder, request, waiter, response);
 }
 
 const UnaryMethod<v1::LeaseRequest, v1::LeaseResponse> kLease = {
     .rpc = Rpc::kLease,
     .await = &Service::RequestLease,
     .handle_at_once = &LeaseAtOnce,
-    .handle = &Handlers::Lease,
+    .handle = &LeaseInFull,
     .workers = &Serving::workers};
 const UnaryMethod<v1::ReleaseRequest, v1::ReleaseResponse> kRelease = {
     .rpc = Rpc::kRelease,
     .await = &Service::RequestRelease,
     .handle_at_once = &ReleaseFew,
-    .handle = &Handlers::Release,
+    .handle = &HandleBy<&Handlers::Release, v1::ReleaseRequest,
+                        v1::ReleaseResponse>,
     .workers = &Serving::releaser};
 const auto kSeal = Quick<&Handlers::Seal, v1::SealRequest, v1::SealResponse>(
     Rpc::kSeal, &Service::RequestSeal);
@@ -87,30 +106,37 @@ const auto kMakeTicket =
 const auto kClaim =
     Quick<&Handlers::Claim, v1::ClaimRequest, v1::ClaimResponse>(
         Rpc::kClaim, &Service::RequestClaim);
-const auto kRenew =
-    Quick<&Handlers::Renew, v1::RenewRequest, v1::RenewResponse>(
-        Rpc::kRenew, &Service::RequestRenew);
+const UnaryMethod<v1::RenewRequest, v1::RenewResponse> kRenew = {
+    .rpc = Rpc::kRenew,
+    .await = &Service::RequestRenew,
+    .handle_at_once = &RenewFew,
+    .handle =
+        &HandleBy<&Handlers::Renew, v1::RenewRequest, v1::RenewResponse>,
+    .workers = &Serving::workers};
 const auto kGetStats =
-    Quick<&Handlers::GetStats, v1::GetStatsRequest, v1::GetStatsResponse>(
+    Slow<&Handlers::GetStats, v1::GetStatsRequest, v1::GetStatsResponse>(
         Rpc::kGetStats, &Service::RequestGetStats);
 const auto kSetLogLevel =
     Quick<&Handlers::SetLogLevel, v1::SetLogLevelRequest,
           v1::SetLogLevelResponse>(Rpc::kSetLogLevel,
                                    &Service::RequestSetLogLevel);
-const auto kAssert = Slow<v1::AssertRequest, v1::AssertResponse>(
-    Rpc::kAssert, &Service::RequestAssert, &Handlers::Assert);
+const auto kAssert =
+    Slow<&Handlers::Assert, v1::AssertRequest, v1::AssertResponse>(
+        Rpc::kAssert, &Service::RequestAssert);
 const auto kListBuffers =
-    Slow<v1::ListBuffersRequest, v1::ListBuffersResponse>(
-        Rpc::kListBuffers, &Service::RequestListBuffers, &Handlers::ListBuffers);
+    Slow<&Handlers::ListBuffers, v1::ListBuffersRequest,
+         v1::ListBuffersResponse>(Rpc::kListBuffers,
+                                  &Service::RequestListBuffers);
 const auto kListHolders =
-    Slow<v1::ListHoldersRequest, v1::ListHoldersResponse>(
-        Rpc::kListHolders, &Service::RequestListHolders,
-        &Handlers::ListHolders);
-const auto kTrim = Slow<v1::TrimRequest, v1::TrimResponse>(
-    Rpc::kTrim, &Service::RequestTrim, &Handlers::Trim);
+    Slow<&Handlers::ListHolders, v1::ListHoldersRequest,
+         v1::ListHoldersResponse>(Rpc::kListHolders,
+                                  &Service::RequestListHolders);
+const auto kTrim = Slow<&Handlers::Trim, v1::TrimRequest, v1::TrimResponse>(
+    Rpc::kTrim, &Service::RequestTrim);
 const UnaryMethod<v1::ShutdownRequest, v1::ShutdownResponse> kShutdown = [] {
-  auto method = Slow<v1::ShutdownRequest, v1::ShutdownResponse>(
-      Rpc::kShutdown, &Service::RequestShutdown, &Handlers::Shutdown);
+  auto method =
+      Slow<&Handlers::Shutdown, v1::ShutdownRequest, v1::ShutdownResponse>(
+          Rpc::kShutdown, &Service::RequestShutdown);
   method.on_answered = &Handlers::OnShutdownAnswered;
   return method;
 }();

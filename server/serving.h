@@ -8,6 +8,7 @@
 #include "server/rpc_stats.h"
 #include "server/serving_queue.h"
 #include "server/session_hub.h"
+#include "server/uid_accounts.h"
 #include "server/workers.h"
 
 namespace warmpool {
@@ -24,6 +25,7 @@ struct Serving {
   Handlers* handlers;
   SessionHub* sessions;
   RpcStats* rpc_stats;
+  UidAccounts* accounts;
 };
 
 }  // namespace warmpool

@@ -3,8 +3,8 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <set>
@@ -18,23 +18,20 @@
 #include "core/base/mutex.h"
 #include "server/grpc_status.h"
 #include "server/session_answers.h"
+#include "server/session_outbox.h"
 #include "server/waiting_attach.h"
 
 namespace warmpool {
 namespace {
 
-// Answers that wait for their client to read: with more no request is read.
-constexpr size_t kMaxWaitingAnswers = 64;
-// With more answers or notices in the way the stream is ended.
-constexpr size_t kMaxOutgoing = 16384;
 // Attaches that wait: all of them may be answered at one stroke.
-constexpr size_t kMaxAttaches = kMaxOutgoing / 2;
+constexpr size_t kMaxAttaches = SessionOutbox::kMaxWaiting / 2;
 // More than any machine has: the sum over all Sessions does not overflow.
 constexpr uint64_t kMaxIdleBytes = uint64_t{1} << 46;
 // More than there are; a report with more does not tell by size class.
 constexpr int kMaxIdleClasses = 256;
-// Requests of one Session that workers have or wait for.
-constexpr size_t kMaxSlow = 16;
+// A request whose memory is kept for the next.
+constexpr size_t kMaxKeptRequestBytes = 4 << 10;
 
 // Whether the size classes are such as there can be, and what is idle in all.
 bool AddsUp(const v1::IdleReport& idle) {
@@ -51,28 +48,24 @@ bool AddsUp(const v1::IdleReport& idle) {
 }
 
 // Deletes itself once gRPC and the workers are done with it.
-class SessionCall final : public SessionHub::Session {
+class SessionCall final : public SessionHub::Session,
+                          private SessionOutbox::Wire {
  public:
   explicit SessionCall(const Serving& serving)
-      : hold_(serving.queue), serving_(serving) {
+      : hold_(serving.queue),
+        serving_(serving),
+        outbox_(this, serving.accounts) {
     context_.AsyncNotifyWhenDone(&over_);
     grpc::ServerCompletionQueue* const queue = serving.queue->queue();
     serving.service->RequestSession(&context_, &stream_, queue, queue,
                                     &begun_);
   }
 
+  void Keep() override { ++steps_; }
   void SendNotice(const v1::SessionResponse& notice) override {
-    MutexLock lock(&mutex_);
-    // A lease may end before its grant is on the way, and its holder must not
-    // hear of the end first.
-    if (!notice.has_revoked() || under_way_.empty()) {
-      SendLocked(notice);
-    } else if (held_notices_.size() < kMaxOutgoing) {
-      held_notices_.push_back({last_request_, notice});
-    } else {
-      context_.TryCancel();
-    }
+    outbox_.SendNotice(notice);
   }
+  void LetGo() override { EndStep(); }
 
  private:
   using Step = MemberEvent<SessionCall>;
@@ -84,48 +77,75 @@ class SessionCall final : public SessionHub::Session {
       return;
     }
     AwaitSession(serving_);
-    const absl::StatusOr<HolderId> holder =
+    // Ended by OnOver.
+    ++steps_;
+    const absl::StatusOr<Caller> caller =
         serving_.holders->Resolve(context_.peer());
-    {
-      MutexLock lock(&mutex_);
-      // Ended by OnOver.
-      ++steps_;
-      if (!holder.ok()) {
-        FinishLocked(ToGrpcStatus(holder.status()));
-        return;
-      }
-    }
-    holder_ = *holder;
-    serving_.sessions->Add(holder_, this);
+    if (!caller.ok()) return outbox_.Finish(ToGrpcStatus(caller.status()));
+    caller_ = *caller;
+    outbox_.SetUid(caller_.uid);
+    const absl::Status charged = charge_.Take(
+        serving_.accounts, caller_.uid, UidAccounts::Resource::kCalls);
+    if (!charged.ok()) return outbox_.Finish(ToGrpcStatus(charged));
+    serving_.sessions->Add(caller_.holder, this);
     Read();
   }
 
+  // --- SessionOutbox::Wire ---
+  void Write(const v1::SessionResponse& response) override {
+    ++steps_;
+    stream_.Write(response, &written_);
+  }
+  void Finish(const grpc::Status& status) override {
+    ++steps_;
+    stream_.Finish(status, &finished_step_);
+  }
+  void Cancel() override { context_.TryCancel(); }
+
   void Read() {
-    {
-      MutexLock lock(&mutex_);
-      ++steps_;
+    ++steps_;
+    // One that was large is not kept for a small one.
+    if (request_.SpaceUsedLong() > kMaxKeptRequestBytes) {
+      request_ = v1::SessionRequest();
     }
     stream_.Read(&request_, &read_);
+  }
+
+  // Where nobody else reads on: if not now, then once there is room.
+  void ReadOrDefer() {
+    read_deferred_ = true;
+    ReadIfDeferred();
+  }
+
+  void ReadIfDeferred() {
+    if (read_deferred_ && outbox_.MayRead() && read_deferred_.exchange(false)) {
+      Read();
+    }
   }
 
   void OnRead(bool ok) {
     if (ok) {
       HandleRequest();
     } else {
-      MutexLock lock(&mutex_);
-      reads_done_ = true;
-      FinishIfIdleLocked();
+      outbox_.EndReads();
     }
     EndStep();
   }
 
   void HandleRequest() {
     came_at_ = serving_.rpc_stats->Begin();
-    {
-      MutexLock lock(&mutex_);
-      // The client reconciles what of this it still needs.
-      if (finished_) return;
+    // The client reconciles what of this it still needs.
+    if (outbox_.finished()) return;
+    if (request_.released_size() > kMaxLeasesInRequest) {
+      // There is no reply to say so in.
+      return outbox_.Finish(grpc::Status(
+          grpc::StatusCode::INVALID_ARGUMENT,
+          absl::StrCat("a message of the Session releases ",
+                       request_.released_size(), " leases, at most ",
+                       kMaxLeasesInRequest, " go in one: split it")));
     }
+    // What nobody knows is not kept while the request waits.
+    request_.DiscardUnknownFields();
     // Whoever waits for a lease that is ready does not wait for the releases
     // that came along too. A name, though, may be one that these give back.
     const bool leases_first =
@@ -133,18 +153,16 @@ class SessionCall final : public SessionHub::Session {
     google::protobuf::RepeatedPtrField<v1::LeaseRef> released =
         std::move(*request_.mutable_released());
     const bool answered = leases_first && AnswerIfReady();
-    if (released.size() <= kFewReleases) {
+    if (released.size() <= kFewLeases) {
       CarryOut(released, answered);
       return;
     }
-    {
-      MutexLock lock(&mutex_);
-      ++steps_;
-    }
-    serving_.releaser->Run([this, released = std::move(released), answered] {
-      CarryOut(released, answered);
-      EndStep();
-    });
+    ++steps_;
+    serving_.releaser->Run(
+        caller_.uid, [this, released = std::move(released), answered] {
+          CarryOut(released, answered);
+          EndStep();
+        });
   }
 
   // All that the request asks for, but a lease that was `answered`. Only then
@@ -152,23 +170,14 @@ class SessionCall final : public SessionHub::Session {
   void CarryOut(const google::protobuf::RepeatedPtrField<v1::LeaseRef>& released,
                 bool answered) {
     if (!released.empty()) {
-      serving_.handlers->ReleaseQuietly(holder_, released);
+      serving_.handlers->ReleaseQuietly(caller_.holder, released);
     }
     if (request_.has_idle()) NoteIdle(request_.idle());
     const bool asks =
         request_.request_case() != v1::SessionRequest::REQUEST_NOT_SET ||
         request_.tag() != 0;
     if (asks && !answered) Answer();
-    {
-      MutexLock lock(&mutex_);
-      if (finished_) return;
-      if (outgoing_.size() >= kMaxWaitingAnswers ||
-          under_way_.size() >= kMaxSlow) {
-        read_deferred_ = true;
-        return;
-      }
-    }
-    Read();
+    ReadOrDefer();
   }
 
   void NoteIdle(v1::IdleReport idle) {
@@ -178,10 +187,10 @@ class SessionCall final : public SessionHub::Session {
     {
       MutexLock lock(&mutex_);
       // Its bytes do not count any more.
-      if (finished_) return;
+      if (is_over_) return;
       before = std::exchange(idle_, idle);
     }
-    serving_.sessions->ChangeIdle(holder_, before, idle);
+    serving_.sessions->ChangeIdle(caller_.holder, before, idle);
   }
 
   void CountAnswer(const v1::SessionRequest& request, absl::Time begun,
@@ -193,20 +202,14 @@ class SessionCall final : public SessionHub::Session {
         static_cast<absl::StatusCode>(response.reply().status().code()));
   }
 
-  uint64_t BeginRequest() {
-    MutexLock lock(&mutex_);
-    under_way_.insert(++last_request_);
-    return last_request_;
-  }
-
   bool AnswerIfReady() {
-    const uint64_t number = BeginRequest();
+    const uint64_t number = outbox_.BeginRequest();
     v1::SessionResponse response;
-    const bool answered = AnswerAtOnce(*serving_.handlers, holder_, request_,
-                                       response.mutable_reply());
+    const bool answered = AnswerAtOnce(*serving_.handlers, caller_.holder,
+                                       request_, response.mutable_reply());
     if (answered) CountAnswer(request_, came_at_, response);
-    MutexLock lock(&mutex_);
-    EndRequestLocked(number, answered ? &response : nullptr);
+    outbox_.EndRequest(
+        number, answered ? std::optional(std::move(response)) : std::nullopt);
     return answered;
   }
 
@@ -215,27 +218,53 @@ class SessionCall final : public SessionHub::Session {
       Attach();
       return;
     }
-    const uint64_t number = BeginRequest();
-    v1::SessionResponse response;
-    const bool answered = AnswerAtOnce(*serving_.handlers, holder_, request_,
-                                       response.mutable_reply());
-    if (answered) CountAnswer(request_, came_at_, response);
-    {
-      MutexLock lock(&mutex_);
-      if (answered) {
-        EndRequestLocked(number, &response);
-        return;
-      }
-      ++steps_;
+    const auto slow = std::make_shared<SlowRequest>();
+    slow->number = outbox_.BeginRequest();
+    slow->begun = came_at_;
+    v1::SessionReply* const reply = slow->response.mutable_reply();
+    if (AnswerAtOnce(*serving_.handlers, caller_.holder, request_, reply)) {
+      CountAnswer(request_, came_at_, slow->response);
+      outbox_.EndRequest(slow->number, std::move(slow->response));
+      return;
     }
-    Workers* const worker =
+    slow->worker =
         request_.has_release() ? serving_.releaser : serving_.workers;
-    worker->Run(
-        [this, number, begun = came_at_,
-         request =
-             std::make_shared<v1::SessionRequest>(std::move(request_))] {
-          AnswerSlowly(number, begun, *request);
-        });
+    slow->request = std::move(request_);
+    ++steps_;
+    const absl::Status waits =
+        slow->worker->TryRun(caller_.uid, [this, slow] { AnswerSlowly(slow); });
+    if (waits.ok()) return;
+    Refuse(slow->request, waits, reply);
+    EndSlowly(*slow);
+  }
+
+  // A request that workers have, or that waits for memory; a step of the Session.
+  struct SlowRequest {
+    uint64_t number = 0;
+    absl::Time begun;
+    Workers* worker = nullptr;
+    v1::SessionRequest request;
+    v1::SessionResponse response;
+    absl::Time wait_until = absl::InfinitePast();
+  };
+
+  // Runs on a worker.
+  void AnswerSlowly(const std::shared_ptr<SlowRequest>& slow) {
+    const auto wake = [this, slow] {
+      slow->worker->Run(caller_.uid, [this, slow] { AnswerSlowly(slow); });
+    };
+    if (AnswerInFull(*serving_.handlers, caller_.holder, slow->request,
+                     {slow.get(), wake, &slow->wait_until},
+                     slow->response.mutable_reply())) {
+      EndSlowly(*slow);
+    }
+  }
+
+  void EndSlowly(SlowRequest& slow) {
+    CountAnswer(slow.request, slow.begun, slow.response);
+    outbox_.EndRequest(slow.number, std::move(slow.response));
+    ReadIfDeferred();
+    EndStep();
   }
 
   // An Attach of this Session; a step of it.
@@ -243,7 +272,7 @@ class SessionCall final : public SessionHub::Session {
    public:
     SessionAttach(SessionCall* call, const v1::SessionRequest& request)
         : WaitingAttach(call->serving_.handlers, call->serving_.rpc_stats,
-                        call->holder_, request.attach()),
+                        call->caller_.holder, request.attach()),
           call_(*call),
           tag_(request.tag()) {}
 
@@ -264,58 +293,50 @@ class SessionCall final : public SessionHub::Session {
 
   void Attach() {
     const auto attach = std::make_shared<SessionAttach>(this, request_);
+    bool added = false;
     {
       MutexLock lock(&mutex_);
-      if (attaches_.size() >= kMaxAttaches) {
-        RefuseAttachLocked();
-        return;
-      }
-      ++steps_;
-      attaches_.insert(attach);
+      added = attaches_.size() < kMaxAttaches;
+      if (added) attaches_.insert(attach);
     }
+    if (!added) return RefuseAttach();
+    ++steps_;
+    outbox_.BeginWait();
     attach->Try();
     // Had the call come to its end before, nobody would cancel it.
     bool over = false;
     {
       MutexLock lock(&mutex_);
-      over = finished_;
+      over = is_over_;
     }
     if (over) attach->Cancel();
   }
 
-  void RefuseAttachLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  void RefuseAttach() {
     v1::SessionResponse answer;
-    v1::AttachResponse none;
-    AnswerAttach(request_.tag(),
-                 absl::ResourceExhaustedError(absl::StrCat(
-                     "this Session waits for ", kMaxAttaches,
-                     " buffers already: let another client wait for more")),
-                 &none, answer.mutable_reply());
-    SendLocked(std::move(answer));
+    Refuse(request_,
+           absl::ResourceExhaustedError(absl::StrCat(
+               "this Session waits for ", kMaxAttaches,
+               " buffers already: let another client wait for more")),
+           answer.mutable_reply());
+    outbox_.SendAnswer(std::move(answer));
   }
 
   uint64_t BeginTry() {
-    MutexLock lock(&mutex_);
     ++steps_;
-    under_way_.insert(++last_request_);
-    return last_request_;
+    return outbox_.BeginRequest();
   }
 
   void OnAttachTried(SessionAttach* attach, uint64_t number,
                      const std::optional<absl::Status>& status,
                      v1::AttachResponse* response) {
-    v1::SessionResponse answer;
+    std::optional<v1::SessionResponse> answer;
     if (status.has_value()) {
-      AnswerAttach(attach->tag_, *status, response, answer.mutable_reply());
+      AnswerAttach(attach->tag_, *status, response,
+                   answer.emplace().mutable_reply());
     }
-    bool read = false;
-    {
-      MutexLock lock(&mutex_);
-      EndRequestLocked(number, status.has_value() ? &answer : nullptr);
-      FinishIfIdleLocked();
-      read = TakeDeferredReadLocked();
-    }
-    if (read) Read();
+    outbox_.EndRequest(number, std::move(answer));
+    ReadIfDeferred();
     if (status.has_value()) EndAttach(attach);
     EndStep();
   }
@@ -324,156 +345,65 @@ class SessionCall final : public SessionHub::Session {
     {
       MutexLock lock(&mutex_);
       attaches_.erase(attach->shared_from_this());
-      FinishIfIdleLocked();
     }
+    outbox_.EndWait();
     EndStep();
-  }
-
-  // Runs on a worker.
-  void AnswerSlowly(uint64_t number, absl::Time begun,
-                    const v1::SessionRequest& request) {
-    v1::SessionResponse response;
-    AnswerInFull(*serving_.handlers, holder_, request,
-                 response.mutable_reply());
-    CountAnswer(request, begun, response);
-    bool read = false;
-    {
-      MutexLock lock(&mutex_);
-      EndRequestLocked(number, &response);
-      FinishIfIdleLocked();
-      read = TakeDeferredReadLocked();
-    }
-    if (read) Read();
-    EndStep();
-  }
-
-  // Sends the answer, if it has one by now, and the notices that waited for it.
-  void EndRequestLocked(uint64_t number, v1::SessionResponse* response)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (response != nullptr) SendLocked(std::move(*response));
-    under_way_.erase(number);
-    while (!held_notices_.empty() &&
-           (under_way_.empty() ||
-            *under_way_.begin() > held_notices_.front().after)) {
-      SendLocked(std::move(held_notices_.front().notice));
-      held_notices_.pop_front();
-    }
   }
 
   void OnWritten(bool ok) {
-    bool read = false;
-    {
-      MutexLock lock(&mutex_);
-      outgoing_.pop_front();
-      if (!ok) outgoing_.clear();
-      if (!outgoing_.empty() && !finished_) WriteLocked();
-      FinishIfIdleLocked();
-      read = TakeDeferredReadLocked();
-    }
-    if (read) Read();
+    outbox_.OnWritten(ok);
+    ReadIfDeferred();
     EndStep();
   }
 
   // The call has come to its end, or was cancelled.
   void OnOver(bool) {
-    serving_.sessions->Remove(holder_, this);
+    serving_.sessions->Remove(caller_.holder, this);
+    outbox_.Finish(grpc::Status::CANCELLED);
     v1::IdleReport idle;
     Attaches attaches;
     {
       MutexLock lock(&mutex_);
-      FinishLocked(grpc::Status::CANCELLED);
+      is_over_ = true;
       idle = std::exchange(idle_, v1::IdleReport());
       attaches = attaches_;
     }
     for (const auto& attach : attaches) attach->Cancel();
-    serving_.sessions->ChangeIdle(holder_, idle, v1::IdleReport());
+    serving_.sessions->ChangeIdle(caller_.holder, idle, v1::IdleReport());
     EndStep();
   }
 
   void OnFinished(bool) { EndStep(); }
 
-  bool TakeDeferredReadLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (finished_ || outgoing_.size() >= kMaxWaitingAnswers ||
-        under_way_.size() >= kMaxSlow) {
-      return false;
-    }
-    return std::exchange(read_deferred_, false);
-  }
-
-  void SendLocked(v1::SessionResponse response)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (finished_) return;
-    if (outgoing_.size() >= kMaxOutgoing) {
-      context_.TryCancel();
-      return;
-    }
-    outgoing_.push_back(std::move(response));
-    if (outgoing_.size() == 1) WriteLocked();
-  }
-
-  // gRPC allows one write at a time: that of the front.
-  void WriteLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    ++steps_;
-    stream_.Write(outgoing_.front(), &written_);
-  }
-
-  // The client has said its last and has all its answers.
-  void FinishIfIdleLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (reads_done_ && outgoing_.empty() && under_way_.empty() &&
-        attaches_.empty()) {
-      FinishLocked(grpc::Status::OK);
-    }
-  }
-
-  void FinishLocked(const grpc::Status& status)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (std::exchange(finished_, true)) return;
-    ++steps_;
-    stream_.Finish(status, &finished_step_);
-  }
-
   void EndStep() {
-    {
-      MutexLock lock(&mutex_);
-      if (--steps_ > 0) return;
-    }
-    delete this;
+    if (--steps_ == 0) delete this;
   }
 
   const ServingQueue::Hold hold_;
   const Serving& serving_;
   // Set when the call begins.
-  HolderId holder_ = 0;
+  Caller caller_;
+  UidCharge charge_;
   grpc::ServerContext context_;
   grpc::ServerAsyncReaderWriter<v1::SessionResponse, v1::SessionRequest>
       stream_{&context_};
+  SessionOutbox outbox_;
   // Belongs to the read under way, or to whoever carries it out.
   v1::SessionRequest request_;
   // When it came.
   absl::Time came_at_;
+  // What gRPC, the workers and the hub are still to come back with.
+  std::atomic<int> steps_ = 0;
+  // There is no read under way, and nobody carries out a request.
+  std::atomic<bool> read_deferred_ = false;
 
   Mutex mutex_;
-  // What gRPC and the workers are still to come back with.
-  int steps_ ABSL_GUARDED_BY(mutex_) = 0;
   // As the client reported last.
   v1::IdleReport idle_ ABSL_GUARDED_BY(mutex_);
-  // The front belongs to the write under way.
-  std::deque<v1::SessionResponse> outgoing_ ABSL_GUARDED_BY(mutex_);
-  // Requests are numbered as they come; those whose answers are being made.
-  uint64_t last_request_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::set<uint64_t> under_way_ ABSL_GUARDED_BY(mutex_);
-  struct HeldNotice {
-    // Goes out once all requests up to this have their answers.
-    uint64_t after;
-    v1::SessionResponse notice;
-  };
-  std::deque<HeldNotice> held_notices_ ABSL_GUARDED_BY(mutex_);
   // Those that are not answered yet.
   using Attaches = std::set<std::shared_ptr<WaitingAttach>>;
   Attaches attaches_ ABSL_GUARDED_BY(mutex_);
-  bool read_deferred_ ABSL_GUARDED_BY(mutex_) = false;
-  bool reads_done_ ABSL_GUARDED_BY(mutex_) = false;
-  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  bool is_over_ ABSL_GUARDED_BY(mutex_) = false;
 
   Step begun_{this, &SessionCall::OnBegun};
   Step read_{this, &SessionCall::OnRead};

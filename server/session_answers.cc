@@ -14,20 +14,22 @@ void Settle(const v1::SessionRequest& request, const absl::Status& status,
 }
 
 absl::Status CheckCount(const v1::LeaseManyRequest& request) {
-  if (request.leases_size() <= kMaxLeasesInRequest) return absl::OkStatus();
+  if (request.leases_size() <= kMaxLeasesTogether) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("lease_many asks for ", request.leases_size(),
-                   " leases, at most ", kMaxLeasesInRequest,
+                   " leases, at most ", kMaxLeasesTogether,
                    " go in one request"));
 }
 
-// One at a time by `lease`, which returns nullopt to give up; false: it did.
+// Goes on after the outcomes that are there, one at a time by `lease`, which returns
+// nullopt to stop there; false: it did.
 template <typename LeaseFunction>
 bool LeaseEach(const v1::LeaseManyRequest& request, LeaseFunction lease,
                v1::LeaseManyResponse* response) {
-  for (const v1::LeaseRequest& one : request.leases()) {
+  while (response->outcomes_size() < request.leases_size()) {
     v1::LeaseResponse granted;
-    const std::optional<absl::Status> status = lease(one, &granted);
+    const std::optional<absl::Status> status =
+        lease(request.leases(response->outcomes_size()), &granted);
     if (!status.has_value()) return false;
     v1::LeaseManyResponse::Outcome& outcome = *response->add_outcomes();
     *outcome.mutable_result() = ToProto(*status);
@@ -69,13 +71,14 @@ bool AnswerAtOnce(Handlers& handlers, HolderId holder,
     case v1::SessionRequest::kLeaseMany: {
       status = CheckCount(request.lease_many());
       if (!status.ok()) break;
+      if (request.lease_many().leases_size() > kFewLeases) return false;
       const auto lease = [&](const v1::LeaseRequest& one,
                              v1::LeaseResponse* granted) {
         return handlers.LeaseIfReady(holder, one, granted);
       };
       if (!LeaseEach(request.lease_many(), lease,
                      reply->mutable_lease_many())) {
-        // What was granted will be again, to the same request ids.
+        // A worker goes on with the one that is not ready.
         return false;
       }
       break;
@@ -91,11 +94,12 @@ bool AnswerAtOnce(Handlers& handlers, HolderId holder,
       status = handlers.Claim(holder, request.claim(), reply->mutable_claim());
       break;
     case v1::SessionRequest::kRelease:
-      if (request.release().leases_size() > kFewReleases) return false;
+      if (request.release().leases_size() > kFewLeases) return false;
       status =
           handlers.Release(holder, request.release(), reply->mutable_release());
       break;
     case v1::SessionRequest::kRenew:
+      if (request.renew().renewals_size() > kFewLeases) return false;
       status = handlers.Renew(holder, request.renew(), reply->mutable_renew());
       break;
     case v1::SessionRequest::kAssertion:
@@ -109,6 +113,17 @@ bool AnswerAtOnce(Handlers& handlers, HolderId holder,
   return true;
 }
 
+void Refuse(const v1::SessionRequest& request, const absl::Status& status,
+            v1::SessionReply* reply) {
+  if (!request.has_lease_many()) return Settle(request, status, reply);
+  // Some of it may have been granted.
+  const auto refuse = [&status](const v1::LeaseRequest&, v1::LeaseResponse*) {
+    return std::optional(status);
+  };
+  LeaseEach(request.lease_many(), refuse, reply->mutable_lease_many());
+  Settle(request, absl::OkStatus(), reply);
+}
+
 void AnswerAttach(uint64_t tag, const absl::Status& status,
                   v1::AttachResponse* response, v1::SessionReply* reply) {
   reply->set_tag(tag);
@@ -116,26 +131,35 @@ void AnswerAttach(uint64_t tag, const absl::Status& status,
   *reply->mutable_status() = ToProto(status);
 }
 
-void AnswerInFull(Handlers& handlers, HolderId holder,
-                  const v1::SessionRequest& request, v1::SessionReply* reply) {
+bool AnswerInFull(Handlers& handlers, HolderId holder,
+                  const v1::SessionRequest& request, const Waiter& waiter,
+                  v1::SessionReply* reply) {
   absl::Status status;
-  reply->clear_response();
   if (request.has_lease()) {
-    status = handlers.Lease(holder, request.lease(), reply->mutable_lease());
-  } else if (request.has_release()) {
-    status =
-        handlers.Release(holder, request.release(), reply->mutable_release());
-  } else if (request.has_assertion()) {
-    status =
-        handlers.Assert(holder, request.assertion(), reply->mutable_assertion());
+    const std::optional<absl::Status> leased = handlers.Lease(
+        holder, request.lease(), waiter, reply->mutable_lease());
+    if (!leased.has_value()) return false;
+    status = *leased;
   } else if (request.has_lease_many()) {
     const auto lease = [&](const v1::LeaseRequest& one,
                            v1::LeaseResponse* granted) {
-      return std::optional(handlers.Lease(holder, one, granted));
+      return handlers.Lease(holder, one, waiter, granted);
     };
-    LeaseEach(request.lease_many(), lease, reply->mutable_lease_many());
+    if (!LeaseEach(request.lease_many(), lease,
+                   reply->mutable_lease_many())) {
+      return false;
+    }
+  } else if (request.has_release()) {
+    status =
+        handlers.Release(holder, request.release(), reply->mutable_release());
+  } else if (request.has_renew()) {
+    status = handlers.Renew(holder, request.renew(), reply->mutable_renew());
+  } else if (request.has_assertion()) {
+    status =
+        handlers.Assert(holder, request.assertion(), reply->mutable_assertion());
   }
   Settle(request, status, reply);
+  return true;
 }
 
 }  // namespace warmpool

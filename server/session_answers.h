@@ -15,7 +15,7 @@
 namespace warmpool {
 
 // Of one LeaseMany.
-inline constexpr int kMaxLeasesInRequest = 64;
+inline constexpr int kMaxLeasesTogether = 64;
 
 // Which RPC the request is one of; nullopt for none that is known.
 std::optional<Rpc> RpcOf(const v1::SessionRequest& request);
@@ -25,12 +25,19 @@ std::optional<Rpc> RpcOf(const v1::SessionRequest& request);
 bool AnswerAtOnce(Handlers& handlers, HolderId holder,
                   const v1::SessionRequest& request, v1::SessionReply* reply);
 
+// The answer to a request that is not carried out.
+void Refuse(const v1::SessionRequest& request, const absl::Status& status,
+            v1::SessionReply* reply);
+
 // What became of a request to attach.
 void AnswerAttach(uint64_t tag, const absl::Status& status,
                   v1::AttachResponse* response, v1::SessionReply* reply);
 
-void AnswerInFull(Handlers& handlers, HolderId holder,
-                  const v1::SessionRequest& request, v1::SessionReply* reply);
+// Does the rest. False: it waits, and `waiter` is woken; then it is to be called
+// again, with the same reply.
+bool AnswerInFull(Handlers& handlers, HolderId holder,
+                  const v1::SessionRequest& request, const Waiter& waiter,
+                  v1::SessionReply* reply);
 
 }  // namespace warmpool
 

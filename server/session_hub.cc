@@ -28,16 +28,34 @@ void SessionHub::Remove(HolderId holder, Session* session) {
 }
 
 void SessionHub::Notify(HolderId holder, const v1::SessionResponse& notice) {
-  MutexLock lock(&mutex_);
-  const auto it = sessions_.find(holder);
-  if (it == sessions_.end()) return;
-  for (Session* const session : it->second) session->SendNotice(notice);
+  std::vector<Session*> kept;
+  {
+    MutexLock lock(&mutex_);
+    const auto it = sessions_.find(holder);
+    if (it == sessions_.end()) return;
+    kept.assign(it->second.begin(), it->second.end());
+    for (Session* const session : kept) session->Keep();
+  }
+  Send(kept, notice);
 }
 
 void SessionHub::NotifyAll(const v1::SessionResponse& notice) {
-  MutexLock lock(&mutex_);
-  for (const auto& [holder, sessions] : sessions_) {
-    for (Session* const session : sessions) session->SendNotice(notice);
+  std::vector<Session*> kept;
+  {
+    MutexLock lock(&mutex_);
+    for (const auto& [holder, sessions] : sessions_) {
+      kept.insert(kept.end(), sessions.begin(), sessions.end());
+    }
+    for (Session* const session : kept) session->Keep();
+  }
+  Send(kept, notice);
+}
+
+void SessionHub::Send(const std::vector<Session*>& kept,
+                      const v1::SessionResponse& notice) {
+  for (Session* const session : kept) {
+    session->SendNotice(notice);
+    session->LetGo();
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -20,15 +21,18 @@ class SessionHub {
  public:
   class Session {
    public:
-    // Does not wait. Called under the hub's lock.
+    // Under the hub's lock: it must be there until LetGo.
+    virtual void Keep() = 0;
+    // Does not wait, but may make system calls. Called under no lock.
     virtual void SendNotice(const v1::SessionResponse& notice) = 0;
+    virtual void LetGo() = 0;
 
    protected:
     ~Session() = default;
   };
 
   void Add(HolderId holder, Session* session);
-  // No notice is sent to it any more.
+  // From here on it is not kept any more.
   void Remove(HolderId holder, Session* session);
 
   // Sends to all Sessions of a holder. One that has none is not told.
@@ -47,6 +51,9 @@ class SessionHub {
   IdleByClass idle_by_class() const;
 
  private:
+  static void Send(const std::vector<Session*>& kept,
+                   const v1::SessionResponse& notice);
+
   std::atomic<uint64_t> idle_bytes_ = 0;
 
   mutable Mutex mutex_;

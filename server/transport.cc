@@ -24,8 +24,7 @@ namespace {
 // After which a shutdown that has not come to its end is cut short.
 constexpr absl::Duration kHardStopAfter = absl::Seconds(10);
 // Making memory is the kernel clearing pages: more threads than this would only
-// wait for each other. A lease that waits for clients to give memory back
-// occupies one.
+// wait for each other. One uid has half of them.
 constexpr int kWorkerThreads = 4;
 
 }  // namespace
@@ -35,8 +34,10 @@ Transport::Transport(const Clock* clock, HolderRegistry* holders,
                      RpcStats* rpc_stats)
     : clock_(*clock),
       holders_(*holders),
-      workers_(kWorkerThreads),
-      releaser_(/*threads=*/1),
+      handlers_(*handlers),
+      workers_({.threads = kWorkerThreads,
+                .threads_per_uid = kWorkerThreads / 2}),
+      releaser_(Workers::Options()),
       serving_{.service = &service_,
                .queue = nullptr,
                .workers = &workers_,
@@ -44,7 +45,8 @@ Transport::Transport(const Clock* clock, HolderRegistry* holders,
                .holders = holders,
                .handlers = handlers,
                .sessions = sessions,
-               .rpc_stats = rpc_stats},
+               .rpc_stats = rpc_stats,
+               .accounts = &accounts_},
       refusals_(clock) {}
 
 Transport::~Transport() { Stop(); }
@@ -70,7 +72,9 @@ absl::Status Transport::StartServer(const GrpcServerOptions& options) {
   if (server_ == nullptr) return absl::InternalError("gRPC server can't start");
   serving_.queue = queue_.get();
   ServeMemoryPool(serving_);
-  health_.Serve(queue_.get());
+  health_.Serve({.queue = queue_.get(),
+                 .holders = &holders_,
+                 .accounts = &accounts_});
   queue_->Start();
   SetServing(true);
   return absl::OkStatus();
@@ -122,6 +126,7 @@ void Transport::Stop() {
   // down by itself (CANCELLED) may be taken for an answer, and it would wait for
   // Sessions, which do not end.
   holders_.CutConnections();
+  handlers_.StopWaiting();
   server_->Shutdown(absl::ToChronoTime(absl::Now()));
   server_->Wait();
   workers_.Stop();

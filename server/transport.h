@@ -22,6 +22,7 @@
 #include "server/serving_queue.h"
 #include "server/rpc_stats.h"
 #include "server/session_hub.h"
+#include "server/uid_accounts.h"
 #include "server/unique_fd.h"
 #include "server/workers.h"
 
@@ -64,6 +65,8 @@ class Transport {
   HealthService health_;
   std::unique_ptr<ServingQueue> queue_;
   std::unique_ptr<grpc::Server> server_;
+  Handlers& handlers_;
+  UidAccounts accounts_{UidAccounts::Options()};
   Workers workers_;
   Workers releaser_;
   Serving serving_;

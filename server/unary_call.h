@@ -6,6 +6,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <optional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -28,8 +29,9 @@ struct UnaryMethod {
   // On the serving thread; nullopt: it takes longer.
   std::optional<absl::Status> (*handle_at_once)(Handlers&, HolderId,
                                                 const Request&, Response*);
-  // By one of these, where it does.
-  absl::Status (Handlers::*handle)(HolderId, const Request&, Response*);
+  // By one of these, where it does; nullopt: it waits, to be called again.
+  std::optional<absl::Status> (*handle)(Handlers&, HolderId, const Request&,
+                                        const Waiter&, Response*);
   Workers* Serving::*workers;
   // Once an answer that is OK is on its way. Null: nothing.
   void (Handlers::*on_answered)() = nullptr;
@@ -71,24 +73,43 @@ class UnaryCall final : public ServingQueue::Event {
 
   void Answer() {
     // While the call is new its connection is sure to be there.
-    const absl::StatusOr<HolderId> holder =
+    const absl::StatusOr<Caller> caller =
         serving_.holders->Resolve(context_.peer());
-    if (!holder.ok()) return Finish(holder.status());
+    if (!caller.ok()) return Finish(caller.status());
+    caller_ = *caller;
+    const absl::Status charged = charge_.Take(
+        serving_.accounts, caller_.uid, UidAccounts::Resource::kCalls);
+    if (!charged.ok()) return Finish(charged);
+    // What nobody knows is not kept while it waits.
+    request_.DiscardUnknownFields();
     const std::optional<absl::Status> status = method_.handle_at_once(
-        *serving_.handlers, *holder, request_, &response_);
+        *serving_.handlers, caller_.holder, request_, &response_);
     if (status.has_value()) return Finish(*status);
-    (serving_.*method_.workers)->Run([this, holder = *holder] {
-      Finish((serving_.handlers->*method_.handle)(holder, request_,
-                                                  &response_));
-    });
+    const absl::Status waits = (serving_.*method_.workers)
+                                   ->TryRun(caller_.uid, [this] { Handle(); });
+    if (!waits.ok()) Finish(waits);
+  }
+
+  // Runs on a worker.
+  void Handle() {
+    const auto wake = [this] {
+      (serving_.*method_.workers)->Run(caller_.uid, [this] { Handle(); });
+    };
+    const std::optional<absl::Status> status =
+        method_.handle(*serving_.handlers, caller_.holder, request_,
+                       {this, wake, &wait_until_}, &response_);
+    if (status.has_value()) Finish(*status);
   }
 
   // Afterwards the serving thread may delete this.
   void Finish(const absl::Status& status) {
     serving_.rpc_stats->Record(method_.rpc, begun_, status.code());
     succeeded_ = status.ok();
+    // A client that does not read its answer keeps the call, but no more.
+    request_ = Request();
+    const Response response = std::move(response_);
     if (status.ok()) {
-      writer_.Finish(response_, grpc::Status::OK, this);
+      writer_.Finish(response, grpc::Status::OK, this);
     } else {
       writer_.FinishWithError(ToGrpcStatus(status), this);
     }
@@ -98,8 +119,12 @@ class UnaryCall final : public ServingQueue::Event {
   const Serving& serving_;
   const Method& method_;
   grpc::ServerContext context_;
+  // Set when the call begins.
+  Caller caller_;
+  UidCharge charge_;
   Request request_;
   Response response_;
+  absl::Time wait_until_ = absl::InfinitePast();
   grpc::ServerAsyncResponseWriter<Response> writer_{&context_};
   absl::Time begun_ = absl::InfinitePast();
   bool succeeded_ = false;

@@ -40,11 +40,16 @@ class WatchBuffersCall final {
       return;
     }
     AwaitWatchBuffers(serving_);
-    const absl::StatusOr<HolderId> holder =
+    const absl::StatusOr<Caller> caller =
         serving_.holders->Resolve(context_.peer());
-    if (!holder.ok()) return Finish(ToGrpcStatus(holder.status()));
+    if (!caller.ok()) return Finish(ToGrpcStatus(caller.status()));
+    const absl::Status charged = charge_.Take(
+        serving_.accounts, caller->uid, UidAccounts::Resource::kCalls);
+    if (!charged.ok()) return Finish(ToGrpcStatus(charged));
+    request_.DiscardUnknownFields();
     absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> watch =
-        serving_.handlers->WatchBuffers(*holder, request_, [this] { Wake(); });
+        serving_.handlers->WatchBuffers(caller->holder, request_,
+                                        [this] { Wake(); });
     if (!watch.ok()) return Finish(ToGrpcStatus(watch.status()));
     watch_ = *std::move(watch);
     WriteNext();
@@ -105,6 +110,7 @@ class WatchBuffersCall final {
 
   const ServingQueue::Hold hold_;
   const Serving& serving_;
+  UidCharge charge_;
   grpc::ServerContext context_;
   v1::WatchBuffersRequest request_;
   grpc::ServerAsyncWriter<v1::BufferEvent> writer_{&context_};

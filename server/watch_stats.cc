@@ -39,22 +39,26 @@ class WatchStatsCall final {
       return;
     }
     AwaitWatchStats(serving_);
-    const absl::StatusOr<HolderId> holder =
+    const absl::StatusOr<Caller> caller =
         serving_.holders->Resolve(context_.peer());
-    if (!holder.ok()) return Finish(ToGrpcStatus(holder.status()));
+    if (!caller.ok()) return Finish(ToGrpcStatus(caller.status()));
+    absl::Status charged = charge_.Take(serving_.accounts, caller->uid,
+                                        UidAccounts::Resource::kCalls);
+    if (charged.ok()) {
+      charged = watch_charge_.Take(serving_.accounts, caller->uid,
+                                   UidAccounts::Resource::kStatsWatches);
+    }
+    if (!charged.ok()) return Finish(ToGrpcStatus(charged));
     const absl::StatusOr<absl::Duration> interval = WatchIntervalOf(request_);
     if (!interval.ok()) return Finish(ToGrpcStatus(interval.status()));
-    holder_ = *holder;
+    request_ = v1::WatchStatsRequest();
+    holder_ = caller->holder;
     interval_ = *interval;
     Write();
   }
 
   void Write() {
-    response_.Clear();
-    const absl::Status status = serving_.handlers->GetStats(
-        holder_, v1::GetStatsRequest(), &response_);
-    if (!status.ok()) return Finish(ToGrpcStatus(status));
-    writer_.Write(response_, &written_);
+    writer_.Write(*serving_.handlers->RecentStats(holder_), &written_);
   }
 
   void OnWritten(bool ok) {
@@ -89,12 +93,12 @@ class WatchStatsCall final {
 
   const ServingQueue::Hold hold_;
   const Serving& serving_;
+  UidCharge charge_;
+  UidCharge watch_charge_;
   HolderId holder_ = 0;
   absl::Duration interval_;
   grpc::ServerContext context_;
   v1::WatchStatsRequest request_;
-  // Belongs to the write under way.
-  v1::GetStatsResponse response_;
   grpc::ServerAsyncWriter<v1::GetStatsResponse> writer_{&context_};
   grpc::Alarm alarm_;
   bool sleeping_ = false;

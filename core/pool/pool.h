@@ -191,6 +191,7 @@ class Pool {
   uint64_t AwaitReturn(uint64_t seen, absl::Time until) {
     return segments_.AwaitReturn(seen, until);
   }
+  void WakeAwaitReturn() { segments_.WakeAwaitReturn(); }
 
   // One status for each lease, in order. `revoke`: other holders' leases too.
   // PERMISSION_DENIED in each: revoking without being an admin.

@@ -14,7 +14,7 @@ absl::StatusOr<LeaseGrant> Pool::Lease(HolderId holder,
   absl::StatusOr<LeaseGrant> grant = LeaseUncounted(holder, request);
   const bool tried_again =
       (request.if_ready && absl::IsNotFound(grant.status())) ||
-      (!request.is_last_try && absl::IsResourceExhausted(grant.status()));
+      (!request.is_last_try && LacksRoom(grant.status()));
   if (!grant.ok() && !tried_again) {
     NoteRefused(holder, request.bytes, grant.status());
   }

@@ -12,8 +12,10 @@
 namespace warmpool {
 namespace {
 
-// A daemon that grants a billion leases a second takes a century to get there.
-constexpr uint64_t kMaxAssertedGeneration = uint64_t{1} << 62;
+// Generations go on from the highest there was, for everybody. A client's word
+// moves that by so much at most, beyond what the journal knows: a daemon that lost
+// its journal grants a million leases a second for twelve days to get there.
+constexpr uint64_t kGenerationMargin = uint64_t{1} << 40;
 
 // The segment as it was leased, whatever its file has become since: the proof
 // sees to that when the lease ends. Its class does not depend on the largest
@@ -193,11 +195,6 @@ absl::StatusOr<absl::Duration> Pool::Assert(HolderId holder,
   if (!ttl.ok()) return ttl.status();
   const absl::Status valid = ValidateGivenName(asserted.buffer_name);
   if (!valid.ok()) return valid;
-  // Generations go on from the highest there was, for everybody.
-  if (asserted.generation > kMaxAssertedGeneration) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "generation ", asserted.generation, " is none that was ever given"));
-  }
   if (asserted.sealed && asserted.access != Access::kReadOnly) {
     return absl::InvalidArgumentError(
         absl::StrCat("buffer \"", asserted.buffer_name,
@@ -236,6 +233,12 @@ absl::StatusOr<Pool::AssertionPlan> Pool::PlanAssertionLocked(
   const Holder* const caller = table_.FindHolder(holder);
   if (caller == nullptr) {
     return absl::UnavailableError("the holder's process is gone");
+  }
+  if (asserted.generation > last_generation_ &&
+      asserted.generation - last_generation_ > kGenerationMargin) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "generation ", asserted.generation, " is none that was ever given: the "
+        "last one known is ", last_generation_));
   }
   const absl::Time now = clock_.Now();
   const absl::StatusOr<const LeaseTable::Lease*> known = table_.Find(

@@ -7,10 +7,26 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/check.h"
 
 namespace warmpool {
+namespace {
+
+// Marks a status (absl::Status::SetPayload); it does not leave the process.
+constexpr char kLacksRoom[] = "warmpool/lacks-room";
+
+absl::Status LackingRoom(absl::Status status) {
+  status.SetPayload(kLacksRoom, absl::Cord());
+  return status;
+}
+
+}  // namespace
+
+bool LacksRoom(const absl::Status& status) {
+  return status.GetPayload(kLacksRoom).has_value();
+}
 
 SegmentPool::SegmentPool(SegmentSource* source, SystemCalls* calls,
                          const Clock* clock, const Options& options)
@@ -152,7 +168,7 @@ absl::StatusOr<Segment> SegmentPool::MakeFresh(const AcquireRequest& request,
     MakeRoom(exhausted ? room : 0);
     if (!exhausted) return status;
   }
-  return status;
+  return LackingRoom(std::move(status));
 }
 
 absl::Status SegmentPool::Reserve(SizeClass size_class) {
@@ -174,13 +190,17 @@ absl::Status SegmentPool::Reserve(SizeClass size_class) {
       if (endable < missing) {
         stock_pause_end_ =
             std::max(stock_pause_end_, clock_.Now() + kStockPause);
-        return absl::ResourceExhaustedError(absl::StrCat(
+        const uint64_t most = ledger_.capacity() -
+                              std::min(ledger_.capacity(),
+                                       ledger_.in(ByteState::kOverhead));
+        absl::Status refusal = absl::ResourceExhaustedError(absl::StrCat(
             "no room for ", bytes, " bytes (", FormatByteSize(bytes), "): ",
             free + endable, " bytes free (", FormatByteSize(free + endable),
             ") of a capacity of ", FormatByteSize(ledger_.capacity()), ", ",
             FormatByteSize(ledger_.in(ByteState::kLeased)), " leased, ",
             FormatByteSize(ledger_.in(ByteState::kQuarantined)),
             " quarantined: release some, or have the capacity raised"));
+        return bytes > most ? refusal : LackingRoom(std::move(refusal));
       }
       // What is batched will be free once it has ended.
       missing -= std::min(missing, batched);

@@ -52,6 +52,11 @@ enum class Warmth {
   kFresh,
 };
 
+// Whether a RESOURCE_EXHAUSTED is for want of memory that others may give back,
+// so that it may help to wait. It does not against a limit of the caller's own, or
+// where the whole capacity would not do.
+bool LacksRoom(const absl::Status& status);
+
 class SegmentPool {
  public:
   // What one step of MakeStock clears: a quarter of a millisecond.
@@ -173,6 +178,8 @@ class SegmentPool {
   // Waits until returns() is above `seen`, or until `until` (a real clock's);
   // gives returns().
   uint64_t AwaitReturn(uint64_t seen, absl::Time until);
+  // Makes it return, as if memory had come back.
+  void WakeAwaitReturn();
 
   // Takes over a segment that an earlier daemon left: quarantined, so ended
   // once nobody has it.

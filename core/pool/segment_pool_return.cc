@@ -162,4 +162,9 @@ uint64_t SegmentPool::AwaitReturn(uint64_t seen, absl::Time until) {
   return returns_;
 }
 
+void SegmentPool::WakeAwaitReturn() {
+  MutexLock lock(&mutex_);
+  NoteReturnLocked();
+}
+
 }  // namespace warmpool

@@ -75,13 +75,16 @@ class EchoHandlers final : public Handlers {
                         v1::GetStatsResponse*) override {
     return absl::OkStatus();
   }
+  std::shared_ptr<const v1::GetStatsResponse> RecentStats(HolderId) override {
+    return std::make_shared<v1::GetStatsResponse>();
+  }
   absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> WatchBuffers(
       HolderId, const v1::WatchBuffersRequest&,
       std::function<void()>) override {
     return absl::UnimplementedError("no buffers here");
   }
-  absl::Status Lease(HolderId, const v1::LeaseRequest&,
-                     v1::LeaseResponse*) override {
+  std::optional<absl::Status> Lease(HolderId, const v1::LeaseRequest&, Waiter,
+                                    v1::LeaseResponse*) override {
     return absl::OkStatus();
   }
   absl::Status Assert(HolderId, const v1::AssertRequest&,

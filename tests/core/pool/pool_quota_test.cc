@@ -104,7 +104,7 @@ TEST_F(PoolQuotaTest, WhatIsReleasedInOrderCountsNoMore) {
       // In turn, so that none is what the one before was.
       const LeaseGrant grant =
           LeaseOrDie(kAlice, i % 2 == 0 ? kLimit : kLimit - 8 * kKiB);
-      if (i >= 2) EXPECT_EQ(grant.warmth, Warmth::kWarm) << i;
+      EXPECT_EQ(grant.warmth, i < 2 ? Warmth::kFresh : Warmth::kWarm) << i;
       EXPECT_THAT(Release(kAlice, grant), IsOk());
     }
   }

@@ -7,6 +7,7 @@
 #include "server/holder_registry.h"
 #include "server/rpc_stats.h"
 #include "server/serving_queue.h"
+#include "server/serving_share.h"
 #include "server/session_hub.h"
 #include "server/uid_accounts.h"
 #include "server/workers.h"
@@ -26,6 +27,7 @@ struct Serving {
   SessionHub* sessions;
   RpcStats* rpc_stats;
   UidAccounts* accounts;
+  ServingShare* share;
 };
 
 }  // namespace warmpool

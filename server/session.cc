@@ -150,25 +150,29 @@ class SessionCall final : public SessionHub::Session,
     // that came along too. A name, though, may be one that these give back.
     const bool leases_first =
         request_.has_lease() && !request_.lease().has_name();
-    google::protobuf::RepeatedPtrField<v1::LeaseRef> released =
-        std::move(*request_.mutable_released());
-    const bool answered = leases_first && AnswerIfReady();
-    if (released.size() <= kFewLeases) {
+    Released released = std::move(*request_.mutable_released());
+    const bool used_up = serving_.share->IsUsedUp(caller_.uid, came_at_);
+    const bool answered = !used_up && leases_first && AnswerIfReady();
+    const bool is_quick = !used_up && released.size() <= kFewLeases;
+    if (is_quick) {
       CarryOut(released, answered);
-      return;
+    } else {
+      ++steps_;
+      Workers* const worker =
+          used_up ? serving_.workers : serving_.releaser;
+      worker->Run(caller_.uid, [this, released = std::move(released), answered,
+                                leases_next = used_up && leases_first] {
+        CarryOut(released, answered || (leases_next && AnswerIfReady()));
+        EndStep();
+      });
     }
-    ++steps_;
-    serving_.releaser->Run(
-        caller_.uid, [this, released = std::move(released), answered] {
-          CarryOut(released, answered);
-          EndStep();
-        });
+    serving_.share->Charge(caller_.uid, came_at_);
   }
 
   // All that the request asks for, but a lease that was `answered`. Only then
   // the next is read: it may count on these releases.
-  void CarryOut(const google::protobuf::RepeatedPtrField<v1::LeaseRef>& released,
-                bool answered) {
+  using Released = google::protobuf::RepeatedPtrField<v1::LeaseRef>;
+  void CarryOut(const Released& released, bool answered) {
     if (!released.empty()) {
       serving_.handlers->ReleaseQuietly(caller_.holder, released);
     }

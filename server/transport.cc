@@ -35,6 +35,7 @@ Transport::Transport(const Clock* clock, HolderRegistry* holders,
     : clock_(*clock),
       holders_(*holders),
       handlers_(*handlers),
+      share_(clock),
       workers_({.threads = kWorkerThreads,
                 .threads_per_uid = kWorkerThreads / 2}),
       releaser_(Workers::Options()),
@@ -46,7 +47,8 @@ Transport::Transport(const Clock* clock, HolderRegistry* holders,
                .handlers = handlers,
                .sessions = sessions,
                .rpc_stats = rpc_stats,
-               .accounts = &accounts_},
+               .accounts = &accounts_,
+               .share = &share_},
       refusals_(clock) {}
 
 Transport::~Transport() { Stop(); }

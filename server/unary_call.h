@@ -82,9 +82,25 @@ class UnaryCall final : public ServingQueue::Event {
     if (!charged.ok()) return Finish(charged);
     // What nobody knows is not kept while it waits.
     request_.DiscardUnknownFields();
-    const std::optional<absl::Status> status = method_.handle_at_once(
-        *serving_.handlers, caller_.holder, request_, &response_);
-    if (status.has_value()) return Finish(*status);
+    // Finished, this may be gone.
+    ServingShare& share = *serving_.share;
+    const uid_t uid = caller_.uid;
+    const absl::Time begun = begun_;
+    if (!share.IsUsedUp(uid, begun)) {
+      const std::optional<absl::Status> status = method_.handle_at_once(
+          *serving_.handlers, caller_.holder, request_, &response_);
+      if (status.has_value()) {
+        Finish(*status);
+        share.Charge(uid, begun);
+        return;
+      }
+    }
+    HandOver();
+    share.Charge(uid, begun);
+  }
+
+  // To a worker.
+  void HandOver() {
     const absl::Status waits = (serving_.*method_.workers)
                                    ->TryRun(caller_.uid, [this] { Handle(); });
     if (!waits.ok()) Finish(waits);

@@ -123,7 +123,10 @@ class HolderRegistryTest : public ::testing::Test {
     return {UniqueFd(fds[0]), UniqueFd(fds[1])};
   }
   absl::StatusOr<HolderId> HolderOf(const Pair& pair) {
-    return registry_->Resolve(absl::StrCat("fd:", pair.served.get()));
+    const absl::StatusOr<Caller> caller =
+        registry_->Resolve(absl::StrCat("fd:", pair.served.get()));
+    if (!caller.ok()) return caller.status();
+    return caller->holder;
   }
   absl::StatusOr<HolderId> Admitted(const Pair& pair) {
     const absl::Status admitted = registry_->Admit(pair.served.get());

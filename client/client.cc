@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <cstdint>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "client/buffer_pages.h"
 #include "client/channel_member.h"
 #include "client/connection.h"
 #include "client/conversion.h"
@@ -20,8 +20,6 @@
 namespace warmpool {
 namespace {
 
-// The most that the daemon gives; it keeps answers under 1 MiB by itself.
-constexpr uint32_t kBuffersPerPage = 1000;
 constexpr absl::Duration kLongestWait = absl::Hours(24);
 
 // Whether any buffer of the size will do, as those of the lease cache.
@@ -213,18 +211,9 @@ absl::Status Client::WatchBuffers(
 
 absl::StatusOr<std::vector<v1::Buffer>> Client::ListBuffers(
     v1::ListBuffersRequest filter) {
-  filter.set_page_size(kBuffersPerPage);
-  filter.clear_page_token();
-  std::vector<v1::Buffer> buffers;
-  for (;;) {
-    absl::StatusOr<v1::ListBuffersResponse> page =
-        connection_->ListBuffers(filter);
-    if (!page.ok()) return page.status();
-    std::move(page->mutable_buffers()->begin(), page->mutable_buffers()->end(),
-              std::back_inserter(buffers));
-    if (page->next_page_token().empty()) return buffers;
-    filter.set_page_token(page->next_page_token());
-  }
+  return ListAll(std::move(filter), [this](const v1::ListBuffersRequest& page) {
+    return connection_->ListBuffers(page);
+  });
 }
 
 absl::StatusOr<v1::ListHoldersResponse> Client::ListHolders(uint32_t limit) {

@@ -386,8 +386,6 @@ absl::Status Connection::Renew(const v1::GrantedLease& lease) {
   const absl::StatusOr<Outcomes> outcomes =
       RenewAll({RenewalOf(lease)}, FullEffort());
   if (!outcomes.ok()) return outcomes.status();
-  const absl::Status one = CheckOneResult(static_cast<int>(outcomes->size()));
-  if (!one.ok()) return one;
   const absl::Status renewed = outcomes->front().status();
   if (absl::IsNotFound(renewed) && known_.IsLive(lease.lease_id())) {
     return reconciliation_.AssertOne(lease.lease_id());
@@ -421,13 +419,14 @@ absl::StatusOr<Connection::Outcomes> Connection::RenewAll(
       CallInSession(request, &effort);
   if (!reply.ok()) return reply.status();
   Outcomes outcomes;
-  for (const v1::RenewResponse::Renewed& renewed : reply->renew().renewed()) {
-    const absl::Status status = StatusFromResult(renewed.result());
-    if (status.ok()) {
-      outcomes.emplace_back(DurationFromWire(renewed.ttl()));
-    } else {
-      outcomes.emplace_back(status);
-    }
+  if (reply->renew().renewed_size() != static_cast<int>(renewals.size())) {
+    return absl::InternalError(absl::StrCat(
+        "the daemon gave ", reply->renew().renewed_size(), " results for ",
+        renewals.size(), " renewals"));
+  }
+  for (size_t i = 0; i < renewals.size(); ++i) {
+    outcomes.push_back(TtlFromAnswer(
+        reply->renew().renewed(static_cast<int>(i)), renewals[i].ttl));
   }
   NoteVerdicts(renewals, outcomes);
   return outcomes;
@@ -436,7 +435,6 @@ absl::StatusOr<Connection::Outcomes> Connection::RenewAll(
 void Connection::NoteVerdicts(
     const std::vector<LeaseKeeper::Renewal>& renewals,
     const Outcomes& outcomes) {
-  if (outcomes.size() != renewals.size()) return;
   for (size_t i = 0; i < outcomes.size(); ++i) {
     const absl::Status& outcome = outcomes[i].status();
     const std::string& lease_id = renewals[i].lease_id;

@@ -1,4 +1,10 @@
-// Which of the daemon's results for a lease say that it has ended.
+// What the daemon's answer to a renewal or an assertion says of one lease.
+//
+// Only a clear word about that very lease ends it. Any other error, such as
+// INVALID_ARGUMENT or INTERNAL, may come of a request or an answer that was not
+// understood: the lease lives, and the daemon is asked again.
+//
+// A pure function.
 #ifndef WARMPOOL_CLIENT_LEASE_VERDICT_H_
 #define WARMPOOL_CLIENT_LEASE_VERDICT_H_
 
@@ -13,7 +19,6 @@ inline bool HasEnded(const absl::Status& result) {
     case absl::StatusCode::kNotFound:
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kPermissionDenied:
-    case absl::StatusCode::kInvalidArgument:
       return true;
     default:
       return false;

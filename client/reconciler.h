@@ -24,7 +24,8 @@ class Reconciler {
   struct Steps {
     // Whether the connection was lost since this was asked last.
     std::function<bool()> notice_loss;
-    // Not OK: to be tried again.
+    // Not OK: to be tried again. UNAVAILABLE and DEADLINE_EXCEEDED: there is no
+    // daemon; others: it is there, and has no word on some leases.
     std::function<absl::Status()> assert_known;
     // Not OK, or false: to be tried again.
     std::function<absl::StatusOr<bool>()> release_forgotten;
@@ -37,9 +38,11 @@ class Reconciler {
   // The pause before the next try: at random between a half of it and all of
   // it, so that many clients do not come back at the same moment, and doubled
   // with every try. Not longer, because a daemon that is back must soon know
-  // which leases are held.
+  // which leases are held. One that was told, and has no word on some of them,
+  // may have none the next time either, and it costs a call for every hundred.
   static constexpr absl::Duration kFirstPause = absl::Milliseconds(50);
   static constexpr absl::Duration kLongestPause = absl::Milliseconds(500);
+  static constexpr absl::Duration kLongestPauseUndecided = absl::Seconds(10);
 
   // `clock` must outlive this.
   Reconciler(const Clock* clock, Steps steps);
@@ -71,8 +74,14 @@ class Reconciler {
     }
   };
 
-  // Does `work` as far as it can; returns what is left of it.
-  Work Do(Work work);
+  // What is left of some work, and for how long it may rest at most.
+  struct Rest {
+    Work work;
+    absl::Duration longest_pause = kLongestPause;
+  };
+
+  // Does `work` as far as it can.
+  Rest Do(Work work);
   absl::Time NextRunLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Note(Work work);
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/buffer_pages.h"
 #include "client/conversion.h"
 #include "client/lease_verdict.h"
 #include "core/base/clock.h"
@@ -14,15 +15,6 @@ namespace warmpool {
 namespace {
 
 using Stub = DaemonChannel::Stub;
-
-// The most that the daemon gives; it keeps answers under 1 MiB by itself.
-constexpr uint32_t kBuffersPerPage = 1000;
-
-// The answer will be the same next time.
-bool IsFinal(const absl::Status& status) {
-  return absl::IsUnimplemented(status) || absl::IsInvalidArgument(status) ||
-         absl::IsPermissionDenied(status);
-}
 
 v1::AssertRequest::AssertedLease ToWire(const KnownLeases::Known& known) {
   const v1::GrantedLease& granted = known.granted;
@@ -37,6 +29,17 @@ v1::AssertRequest::AssertedLease ToWire(const KnownLeases::Known& known) {
   wire.set_sealed(granted.sealed());
   *wire.mutable_ttl() = granted.ttl();
   return wire;
+}
+
+// An error for one lease comes from a daemon that is there and has the call, even if
+// it says otherwise.
+absl::Status OfOneLease(const absl::Status& error) {
+  if (absl::IsUnimplemented(error) || absl::IsUnavailable(error) ||
+      absl::IsDeadlineExceeded(error)) {
+    return absl::InternalError(
+        absl::StrCat("the daemon says of one lease: ", error.ToString()));
+  }
+  return error;
 }
 
 }  // namespace
@@ -61,7 +64,7 @@ absl::Status Reconciliation::AssertKnown() {
     const size_t end = std::min(begin + kMaxAssertions, live.size());
     const absl::Status asserted =
         Assert({live.begin() + begin, live.begin() + end});
-    if (IsFinal(asserted)) return absl::OkStatus();
+    if (absl::IsUnimplemented(asserted)) return absl::OkStatus();
     // Without a daemon, or with one that is silent, there is no use in asking
     // for the rest.
     if (absl::IsUnavailable(asserted) || absl::IsDeadlineExceeded(asserted)) {
@@ -102,14 +105,15 @@ absl::Status Reconciliation::Assert(
   for (size_t i = 0; i < leases.size(); ++i) {
     const v1::AssertResponse::Asserted& asserted =
         response->asserted(static_cast<int>(i));
-    const absl::Status status = StatusFromResult(asserted.result());
     const v1::GrantedLease& lease = leases[i].granted;
-    if (HasEnded(status)) {
-      known_.Lose(lease.lease_id(), status);
-    } else if (!status.ok()) {
-      undecided = status;
+    const absl::StatusOr<absl::Duration> ttl =
+        TtlFromAnswer(asserted, DurationFromWire(lease.ttl()));
+    if (HasEnded(ttl.status())) {
+      known_.Lose(lease.lease_id(), ttl.status());
+    } else if (!ttl.ok()) {
+      undecided = OfOneLease(ttl.status());
     } else if (known_.IsLive(lease.lease_id())) {
-      options_.on_asserted(lease, DurationFromWire(asserted.ttl()), asked);
+      options_.on_asserted(lease, *ttl, asked);
     }
   }
   return undecided;
@@ -118,7 +122,11 @@ absl::Status Reconciliation::Assert(
 absl::StatusOr<bool> Reconciliation::ReleaseForgotten() {
   const absl::StatusOr<Listed> listed = List();
   if (!listed.ok()) {
-    if (IsFinal(listed.status())) return true;
+    // The answer will be the same next time.
+    if (absl::IsUnimplemented(listed.status()) ||
+        absl::IsPermissionDenied(listed.status())) {
+      return true;
+    }
     return listed.status();
   }
   const absl::Status released = Release(listed->forgotten);
@@ -127,28 +135,28 @@ absl::StatusOr<bool> Reconciliation::ReleaseForgotten() {
 }
 
 absl::StatusOr<Reconciliation::Listed> Reconciliation::List() {
-  v1::ListBuffersRequest request;
-  request.set_client_id(options_.client_id);
-  request.set_page_size(kBuffersPerPage);
+  v1::ListBuffersRequest filter;
+  filter.set_client_id(options_.client_id);
   Listed listed;
-  for (;;) {
-    const absl::StatusOr<v1::ListBuffersResponse> page =
-        Ask(&Stub::ListBuffers, request);
-    if (!page.ok()) return page.status();
-    for (const v1::Buffer& buffer : page->buffers()) {
-      for (const v1::BufferLease& lease : buffer.leases()) {
-        // Others hold leases on the same buffer.
-        if (lease.client_id() != options_.client_id) continue;
-        listed.requests.insert(lease.request_id());
-        if (!known_.IsForgotten(lease.lease_id(), lease.request_id())) continue;
-        v1::LeaseRef& forgotten = listed.forgotten.emplace_back();
-        forgotten.set_lease_id(lease.lease_id());
-        forgotten.set_for_all_members(
-            known_.WasDroppedForAll(lease.lease_id()));
-      }
-    }
-    if (page->next_page_token().empty()) return listed;
-    request.set_page_token(page->next_page_token());
+  const absl::Status read = ForEachListed(
+      std::move(filter),
+      [this](const v1::ListBuffersRequest& request) {
+        return Ask(&Stub::ListBuffers, request);
+      },
+      [&](const v1::Buffer& buffer) { AddListed(buffer, &listed); });
+  if (!read.ok()) return read;
+  return listed;
+}
+
+void Reconciliation::AddListed(const v1::Buffer& buffer, Listed* listed) const {
+  for (const v1::BufferLease& lease : buffer.leases()) {
+    // Others hold leases on the same buffer.
+    if (lease.client_id() != options_.client_id) continue;
+    listed->requests.insert(lease.request_id());
+    if (!known_.IsForgotten(lease.lease_id(), lease.request_id())) continue;
+    v1::LeaseRef& forgotten = listed->forgotten.emplace_back();
+    forgotten.set_lease_id(lease.lease_id());
+    forgotten.set_for_all_members(known_.WasDroppedForAll(lease.lease_id()));
   }
 }
 

@@ -46,9 +46,9 @@ class Reconciliation {
   Reconciliation(DaemonChannel* channel, KnownLeases* known, Options options);
 
   // States all live leases that are known: those that the daemon takes up get a
-  // full time to live, those that it does not are lost. A daemon that has no
-  // such call leaves everything as it is. Not OK: not all of them have a
-  // verdict; to be tried again.
+  // full time to live, those of which it says that they have ended (HasEnded) are
+  // lost. A daemon that has no such call leaves everything as it is. Not OK: not
+  // all of them have a verdict; they are live, to be tried again.
   absl::Status AssertKnown();
 
   // The same for one of them. NOT_FOUND: it is not known, or the daemon has no
@@ -69,6 +69,7 @@ class Reconciliation {
   // UNIMPLEMENTED: the daemon has no such call.
   absl::Status Assert(const std::vector<KnownLeases::Known>& leases);
   absl::StatusOr<Listed> List();
+  void AddListed(const v1::Buffer& buffer, Listed* listed) const;
   absl::Status Release(const std::vector<v1::LeaseRef>& leases);
 
   template <typename Request, typename Response>

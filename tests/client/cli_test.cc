@@ -13,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 #include "tests/client/run_tool.h"
+#include "tests/client/scripted_daemon.h"
 #include "tests/support/daemon_process.h"
 
 namespace warmpool::testing {
@@ -254,6 +255,29 @@ TEST(CliUsageTest, HelpIsThereForTheToolAndForEachCommand) {
     EXPECT_THAT(help.out, HasSubstr("\n  warmpool " + command)) << help.out;
     EXPECT_EQ(RunTool("client/warmpool help " + command).out, help.out);
   }
+}
+
+TEST(CliListTest, GoesOnAfterAPageWithoutBuffersAndJoinsWhatTwoPagesShow) {
+  ScriptedDaemon daemon;
+  daemon.Listen();
+  daemon.on_list_buffers = [](const v1::ListBuffersRequest& request,
+                              v1::ListBuffersResponse* response) {
+    const std::string& token = request.page_token();
+    const int page = token.empty() ? 0 : std::stoi(token);
+    if (page % 2 == 1) {
+      v1::Buffer* const buffer = response->add_buffers();
+      buffer->set_name("camera/0");
+      buffer->add_leases()->set_lease_id(absl::StrCat("lease ", page));
+    }
+    if (page < 4) response->set_next_page_token(absl::StrCat(page + 1));
+    return grpc::Status::OK;
+  };
+  const ToolResult listed = RunTool(absl::StrCat(
+      "client/warmpool list --json --target=", daemon.target()));
+  EXPECT_EQ(listed.exit_code, 0) << listed.err;
+  const auto listing = Parse<cli::BufferListing>(listed.out);
+  ASSERT_EQ(listing.buffers_size(), 1);
+  EXPECT_EQ(listing.buffers(0).leases_size(), 2);
 }
 
 }  // namespace

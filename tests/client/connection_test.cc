@@ -3,8 +3,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -305,6 +307,74 @@ TEST_F(ConnectionTest, LeasesAreKeptRenewedUntilTheirRelease) {
     while (renewals.size() < 2) renewed.Wait(&mutex);
     EXPECT_EQ(renewals.front(), granted.lease_id());
   }
+  EXPECT_THAT(connection->Release(granted), IsOk());
+}
+
+TEST_F(ConnectionTest, ARenewalWithoutAVerdictIsTriedAgainAndEndsNoLease) {
+  Mutex mutex;
+  CondVar renewed;
+  // Of the keeper's renewals; all of them malformed, one after another, but the
+  // last.
+  size_t answered = 0;
+  const std::vector<std::function<grpc::Status(v1::RenewResponse*)>> answers = {
+      [](v1::RenewResponse* response) {
+        response->add_renewed()->mutable_result()->set_code(
+            grpc::StatusCode::INVALID_ARGUMENT);
+        return grpc::Status::OK;
+      },
+      [](v1::RenewResponse* response) {
+        response->add_renewed()->mutable_result()->set_code(4711);
+        return grpc::Status::OK;
+      },
+      // It says neither OK nor for how long.
+      [](v1::RenewResponse* response) {
+        response->add_renewed();
+        return grpc::Status::OK;
+      },
+      [](v1::RenewResponse* response) {
+        response->add_renewed()->mutable_ttl()->set_seconds(-1);
+        return grpc::Status::OK;
+      },
+      [](auto*) { return grpc::Status::OK; },
+      [](v1::RenewResponse* response) {
+        for (int i = 0; i < 2; ++i) {
+          response->add_renewed()->mutable_result()->set_code(
+              grpc::StatusCode::FAILED_PRECONDITION);
+        }
+        return grpc::Status::OK;
+      },
+      // Of the whole call, not of that lease.
+      [](auto*) {
+        return grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "no");
+      },
+      [](v1::RenewResponse* response) {
+        response->add_renewed()->mutable_ttl()->set_seconds(60);
+        return grpc::Status::OK;
+      }};
+  v1::GrantedLease granted = daemon_.MakeLease(4096);
+  granted.mutable_ttl()->set_nanos(30'000'000);
+  daemon_.on_lease = [&](const auto&, v1::LeaseResponse* response) {
+    *response->mutable_lease() = granted;
+    return grpc::Status::OK;
+  };
+  daemon_.on_renew = [&](const auto&, v1::RenewResponse* response) {
+    MutexLock lock(&mutex);
+    renewed.NotifyAll();
+    return answers[std::min(answered++, answers.size() - 1)](response);
+  };
+  daemon_.on_release = [&](const auto&, v1::ReleaseResponse* response) {
+    response->add_results();
+    return grpc::Status::OK;
+  };
+  const std::shared_ptr<Connection> connection = Open();
+  const absl::StatusOr<HeldLease> held = connection->Lease({});
+  ASSERT_THAT(held, IsOk());
+  {
+    MutexLock lock(&mutex);
+    while (answered < answers.size()) renewed.Wait(&mutex);
+  }
+  EXPECT_FALSE(held->fate->ended);
+  EXPECT_THAT(connection->Renew(granted), IsOk());
   EXPECT_THAT(connection->Release(granted), IsOk());
 }
 

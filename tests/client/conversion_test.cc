@@ -53,6 +53,30 @@ TEST(ConversionTest, ACodeThatNobodyKnowsIsAnError) {
   EXPECT_EQ(StatusFromResult(result).code(), absl::StatusCode::kUnknown);
 }
 
+TEST(ConversionTest, AnAnswerGrantsATimeToLiveOrSaysWhyNot) {
+  v1::RenewResponse::Renewed answer;
+  answer.mutable_ttl()->set_seconds(5);
+  EXPECT_EQ(*TtlFromAnswer(answer, absl::Seconds(60)), absl::Seconds(5));
+  answer.mutable_ttl()->set_seconds(0);
+  EXPECT_EQ(*TtlFromAnswer(answer, absl::Seconds(60)), absl::ZeroDuration())
+      << "as long as its holder lives";
+  answer.mutable_result()->set_code(grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(TtlFromAnswer(answer, absl::Seconds(60)).status().code(),
+            absl::StatusCode::kNotFound);
+}
+
+TEST(ConversionTest, AnOkThatDoesNotSayForHowLongIsAnError) {
+  const v1::RenewResponse::Renewed empty;
+  EXPECT_EQ(TtlFromAnswer(empty, absl::Seconds(60)).status().code(),
+            absl::StatusCode::kInternal);
+  EXPECT_EQ(*TtlFromAnswer(empty, absl::ZeroDuration()), absl::ZeroDuration())
+      << "it needs no renewal";
+  v1::AssertResponse::Asserted negative;
+  negative.mutable_ttl()->set_nanos(-1);
+  EXPECT_EQ(TtlFromAnswer(negative, absl::ZeroDuration()).status().code(),
+            absl::StatusCode::kInternal);
+}
+
 TEST(ConversionTest, DurationsComeBackAsTheyWent) {
   for (const absl::Duration duration :
        {absl::ZeroDuration(), absl::Nanoseconds(1), absl::Seconds(60),

@@ -142,10 +142,20 @@ TEST_F(LeaseKeeperTest, EndedLeasesAreDropped) {
 
 TEST_F(LeaseKeeperTest, AnUndecidedLeaseIsTriedAgain) {
   Keep("a", absl::Seconds(30));
-  outcomes_.emplace("a", absl::UnavailableError("busy"));
   clock_.Advance(absl::Seconds(10));
-  EXPECT_EQ(RenewDue(), absl::Seconds(3));
-  EXPECT_EQ(keeper_.size(), 1u);
+  for (const absl::Status& undecided :
+       {absl::UnavailableError("busy"),
+        absl::InvalidArgumentError("not understood"),
+        absl::InternalError("for how long?"),
+        absl::ResourceExhaustedError("no room"), absl::UnknownError("what?"),
+        absl::UnimplementedError("what?")}) {
+    outcomes_.insert_or_assign("a", undecided);
+    EXPECT_EQ(RenewDue(), absl::Seconds(3)) << undecided;
+    EXPECT_EQ(keeper_.size(), 1u) << undecided;
+    clock_.Advance(absl::Seconds(3));
+  }
+  outcomes_.clear();
+  EXPECT_EQ(RenewDue(), absl::Seconds(10));
 }
 
 TEST_F(LeaseKeeperTest, WithoutAnAnswerItTriesSeveralTimesBeforeTheEnd) {

@@ -145,6 +145,44 @@ TEST_F(ReconcilerTest, PausesAreRandomAndGrowUpToALimit) {
                               Le(Reconciler::kFirstPause)));
 }
 
+TEST_F(ReconcilerTest, WhereADaemonHasNoWordOnALeaseTheRestGoesOn) {
+  RunDue();
+  TakeSteps();
+  asserted_ = absl::InvalidArgumentError("not understood");
+  reconciler_.NoteLoss();
+  RunDue();
+  EXPECT_EQ(TakeSteps(), "ar") << "what is forgotten does not wait for it";
+  // After each assertion, which may have brought back what was released meanwhile.
+  asserted_ = absl::OkStatus();
+  clock_.Advance(Reconciler::kFirstPause);
+  RunDue();
+  EXPECT_EQ(TakeSteps(), "ar");
+  clock_.Advance(Reconciler::kLookEvery);
+  RunDue();
+  EXPECT_EQ(TakeSteps(), "l");
+}
+
+TEST_F(ReconcilerTest, ADaemonThatHasNoWordIsAskedMoreRarelyUntilALoss) {
+  RunDue();
+  asserted_ = absl::InvalidArgumentError("not understood");
+  reconciler_.NoteLoss();
+  for (int tries = 0; tries < 12; ++tries) {
+    RunDue();
+    clock_.Advance(Reconciler::kLongestPauseUndecided);
+  }
+  RunDue();
+  TakeSteps();
+  // It looks for a loss as before.
+  EXPECT_LE(RunDue(), Reconciler::kLookEvery);
+  clock_.Advance(Reconciler::kLongestPauseUndecided / 2 - absl::Nanoseconds(1));
+  RunDue();
+  EXPECT_EQ(TakeSteps(), "l");
+  reconciler_.NoteLoss();
+  clock_.Advance(Reconciler::kLongestPause);
+  RunDue();
+  EXPECT_THAT(TakeSteps(), ::testing::HasSubstr("ar"));
+}
+
 TEST_F(ReconcilerTest, FurtherLossesDoNotCutAPauseShort) {
   RunDue();
   TakeSteps();

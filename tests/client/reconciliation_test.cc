@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -124,9 +125,9 @@ TEST_F(ReconciliationTest, NothingKnownNeedsNoCall) {
 }
 
 TEST_F(ReconciliationTest, ALeaseThatIsNotTakenUpIsLost) {
-  const grpc::StatusCode verdicts[] = {
-      grpc::StatusCode::NOT_FOUND, grpc::StatusCode::FAILED_PRECONDITION,
-      grpc::StatusCode::PERMISSION_DENIED, grpc::StatusCode::INVALID_ARGUMENT};
+  const grpc::StatusCode verdicts[] = {grpc::StatusCode::NOT_FOUND,
+                                       grpc::StatusCode::FAILED_PRECONDITION,
+                                       grpc::StatusCode::PERMISSION_DENIED};
   for (const grpc::StatusCode code : verdicts) {
     const v1::GrantedLease lost = Grant("lost");
     const v1::GrantedLease live = Grant("live");
@@ -143,15 +144,75 @@ TEST_F(ReconciliationTest, ALeaseThatIsNotTakenUpIsLost) {
 
 TEST_F(ReconciliationTest, AnUndecidedLeaseIsLiveAndAskedForAgain) {
   const v1::GrantedLease lease = Grant("request");
-  held_.assert_result = [](const auto&) {
-    return ResultOf(grpc::StatusCode::RESOURCE_EXHAUSTED);
-  };
-  EXPECT_THAT(reconciliation_.AssertKnown(),
-              StatusIs(absl::StatusCode::kResourceExhausted));
-  EXPECT_TRUE(known_.IsLive(lease.lease_id()));
+  for (const grpc::StatusCode code :
+       {grpc::StatusCode::RESOURCE_EXHAUSTED,
+        grpc::StatusCode::INVALID_ARGUMENT, grpc::StatusCode::INTERNAL,
+        grpc::StatusCode::UNKNOWN, grpc::StatusCode::UNIMPLEMENTED,
+        grpc::StatusCode::UNAVAILABLE,
+        // None that there is.
+        static_cast<grpc::StatusCode>(99)}) {
+    held_.assert_result = [&](const auto&) { return ResultOf(code); };
+    EXPECT_FALSE(reconciliation_.AssertKnown().ok()) << code;
+    EXPECT_TRUE(known_.IsLive(lease.lease_id())) << code;
+    EXPECT_FALSE(absl::IsUnavailable(reconciliation_.AssertKnown()))
+        << "the daemon is there";
+    const absl::Status alone = reconciliation_.AssertOne(lease.lease_id());
+    EXPECT_FALSE(alone.ok() || absl::IsNotFound(alone)) << alone;
+    EXPECT_TRUE(known_.IsLive(lease.lease_id())) << code;
+  }
+  EXPECT_THAT(asserted_, IsEmpty());
   held_.assert_result = nullptr;
   EXPECT_THAT(reconciliation_.AssertKnown(), IsOk());
   EXPECT_THAT(asserted_, ElementsAre(lease.lease_id()));
+}
+
+TEST_F(ReconciliationTest, ACallThatIsRefusedEndsNoLeaseAndIsToBeTriedAgain) {
+  // So that there are two calls.
+  for (size_t i = 0; i <= Reconciliation::kMaxAssertions; ++i) {
+    Grant(absl::StrCat("request ", i));
+  }
+  const size_t all = Reconciliation::kMaxAssertions + 1;
+  for (const grpc::StatusCode code :
+       {grpc::StatusCode::INVALID_ARGUMENT, grpc::StatusCode::NOT_FOUND,
+        grpc::StatusCode::PERMISSION_DENIED,
+        grpc::StatusCode::FAILED_PRECONDITION}) {
+    int calls = 0;
+    daemon_.on_assert = [&](const auto&, auto*) {
+      ++calls;
+      return grpc::Status(code, "not understood");
+    };
+    EXPECT_THAT(reconciliation_.AssertKnown(),
+                StatusIs(static_cast<absl::StatusCode>(code)));
+    EXPECT_EQ(calls, 2) << "the one is not refused for the other's sake";
+    EXPECT_EQ(known_.Live().size(), all);
+  }
+}
+
+TEST_F(ReconciliationTest, AMalformedAnswerEndsNoLease) {
+  const v1::GrantedLease lease = Grant("request");
+  const std::vector<std::function<void(v1::AssertResponse*)>> answers = {
+      [](auto*) {},
+      // As many as there are leases, and nothing in it: no time to live.
+      [](auto* response) { response->add_asserted(); },
+      [](auto* response) {
+        response->add_asserted()->mutable_ttl()->set_seconds(-60);
+      },
+      // One more than there are leases.
+      [](auto* response) {
+        *response->add_asserted()->mutable_result() =
+            ResultOf(grpc::StatusCode::NOT_FOUND);
+        response->add_asserted();
+      }};
+  for (const auto& answer : answers) {
+    daemon_.on_assert = [&](const auto&, v1::AssertResponse* response) {
+      answer(response);
+      return grpc::Status::OK;
+    };
+    EXPECT_THAT(reconciliation_.AssertKnown(),
+                StatusIs(absl::StatusCode::kInternal));
+    EXPECT_TRUE(known_.IsLive(lease.lease_id()));
+    EXPECT_THAT(asserted_, IsEmpty()) << "its renewal would end";
+  }
 }
 
 TEST_F(ReconciliationTest, AnOlderDaemonWithoutTheCallIsLeftAlone) {
@@ -238,6 +299,47 @@ TEST_F(ReconciliationTest, ADoubtStaysWhileTheReleaseIsNotAnswered) {
   };
   EXPECT_THAT(reconciliation_.ReleaseForgotten(),
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("away")));
+  EXPECT_EQ(known_.in_doubt(), 1u);
+}
+
+TEST_F(ReconciliationTest, AListGoesOnAfterAPageWithoutBuffers) {
+  const std::string first = held_.Add("this client", "first");
+  const std::string last = held_.Add("this client", "last");
+  const auto buffer_with = [](const std::string& id) {
+    v1::Buffer buffer;
+    buffer.set_name("b");
+    v1::BufferLease* const lease = buffer.add_leases();
+    lease->set_lease_id(id);
+    lease->set_client_id("this client");
+    lease->set_request_id("of " + id);
+    return buffer;
+  };
+  // Two pages show two leases of the same buffer, and one before, between and after
+  // them shows nothing.
+  daemon_.on_list_buffers = [&](const v1::ListBuffersRequest& request,
+                                v1::ListBuffersResponse* response) {
+    const std::string& token = request.page_token();
+    if (token == "2") *response->add_buffers() = buffer_with(first);
+    if (token == "4") *response->add_buffers() = buffer_with(last);
+    const int page = token.empty() ? 1 : std::stoi(token);
+    if (page < 5) response->set_next_page_token(absl::StrCat(page + 1));
+    return grpc::Status::OK;
+  };
+  const absl::StatusOr<bool> released = reconciliation_.ReleaseForgotten();
+  ASSERT_THAT(released, IsOk());
+  EXPECT_TRUE(*released);
+  EXPECT_EQ(held_.size(), 0u);
+}
+
+TEST_F(ReconciliationTest, AListThatLeadsNowhereIsToBeTriedAgain) {
+  known_.Begin("given up");
+  known_.GivenUp("given up", MonotonicClock::Get().Now());
+  daemon_.on_list_buffers = [](const auto&, v1::ListBuffersResponse* response) {
+    response->set_next_page_token("the same");
+    return grpc::Status::OK;
+  };
+  EXPECT_THAT(reconciliation_.ReleaseForgotten(),
+              StatusIs(absl::StatusCode::kInternal));
   EXPECT_EQ(known_.in_doubt(), 1u);
 }
 

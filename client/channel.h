@@ -13,7 +13,7 @@
 //
 // A buffer that is destroyed, not given, stays with its process, for its next
 // Lease. So the receiver gives back what the sender is to fill again: otherwise the
-// one leases buffers without end, and the other lets them go.
+// one leases buffers up to its limit, and the other lets them go after `idle`.
 //
 // Every member may write to what it has, and the library trusts the members: a
 // token is for one of them, and who has given a buffer must not touch it. That is
@@ -25,6 +25,16 @@
 // can't give it; one whose token was on its way may be lost (NOT_FOUND), and so are
 // its bytes. Memory is used again once it is proven
 // that nobody has it. The channel goes on with others.
+//
+// A token may never be taken: its receiver died with the message unread, or the
+// message was lost. After ChannelOptions::take_within, and 10 s of grace, the member
+// that made the buffer ends it, unless another member has it mapped; one that only
+// had it mapped for its next trip unmaps it after take_within. The memory is used
+// again once it is proven that nobody has it. The token of a buffer that was ended
+// is NOT_FOUND. A buffer that was taken is never ended for being kept long.
+//
+// A member makes so many buffers and bytes at a time, and no more; those that it
+// gave count until they are ended, whoever has them.
 //
 // A daemon that restarts changes nothing for what is mapped.
 #ifndef WARMPOOL_CLIENT_CHANNEL_H_
@@ -50,6 +60,14 @@ struct ChannelOptions {
   // A buffer that lies unused here for so long (half a second more at most) is
   // ended, for all members.
   absl::Duration idle = absl::Seconds(2);
+  // How long a token that this process gives is good for at least. What nobody takes
+  // is ended 11 s after that at most. To be longer than any receiver leaves a message
+  // unread. 40 ms at least; infinite: good until the channel is closed.
+  absl::Duration take_within = absl::Seconds(30);
+  // The most buffers, and bytes of their segments, that this process may have made
+  // by Lease: in use here, lying free or given. Lease of more is RESOURCE_EXHAUSTED.
+  size_t max_buffers = 1024;
+  uint64_t max_bytes = uint64_t{1} << 30;
 };
 
 // A buffer that this process has. Move-only; not thread-safe. May outlive its
@@ -98,14 +116,15 @@ class Channel {
 
   // A buffer of at least `bytes` bytes: one that lies here, or else from the
   // daemon. INVALID_ARGUMENT: the size, or the channel's name. RESOURCE_EXHAUSTED:
-  // the machine is full.
+  // the machine is full, or a limit of ChannelOptions is reached: have what was given
+  // come back; what was lost with its receiver does by itself.
   absl::StatusOr<ChannelBuffer> Lease(uint64_t bytes);
 
-  // The buffer that another member gave. INVALID_ARGUMENT: no token.
-  // FAILED_PRECONDITION: it was taken before. NOT_FOUND: it was set aside, and is
-  // not mapped here (any more). Who gave a buffer may take it back with the same
-  // token, where the message that it was to go in was certainly not sent;
-  // otherwise what nobody took stays mapped until the channel is closed.
+  // The buffer that another member gave; no limit refuses it. INVALID_ARGUMENT: no
+  // token. FAILED_PRECONDITION: it was taken before. NOT_FOUND: it was set aside, or
+  // ended as nobody took it in time, and is not mapped here (any more). Who gave a
+  // buffer may take it back with the same token, where the message that it was to go
+  // in was certainly not sent.
   absl::StatusOr<ChannelBuffer> Take(absl::string_view token);
 
  private:

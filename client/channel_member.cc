@@ -1,15 +1,39 @@
 #include "client/channel_member.h"
 
 #include <algorithm>
-#include <iterator>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/channel_name.h"
+#include "core/base/random_id.h"
+#include "core/memory/size_class.h"
 
 namespace warmpool {
 
 using Where = ChannelSegment::Where;
+
+namespace {
+
+// Where another member has a lease on what is away, it is looked at again after this
+// part of take_within: that member may have been about to end it.
+constexpr int kLookAgainFraction = 4;
+
+// Where nobody has, it is looked at again after so long, or take_within if that is
+// shorter: a member that had it may have given it and closed its channel just
+// before. As long as the daemon keeps a buffer that no member has a lease on.
+constexpr absl::Duration kGrace = absl::Seconds(10);
+
+// Whether nobody else has a lease on the buffer of `own`. Of one that is not listed
+// the daemon has told that it ended, or is about to.
+bool IsAlone(const v1::GrantedLease& own,
+             const LeaseSource::LeasesByBuffer& leases) {
+  const auto found = leases.find(own.buffer_name());
+  return found != leases.end() &&
+         found->second == std::vector<std::string>{own.lease_id()};
+}
+
+}  // namespace
 
 std::shared_ptr<ChannelMember> ChannelMember::Make(
     std::string channel, std::shared_ptr<LeaseSource> source,
@@ -32,7 +56,9 @@ ChannelMember::ChannelMember(std::string channel,
       calls_(*calls),
       clock_(*clock),
       idle_(std::max(options.idle, kMinIdle)),
+      take_within_(std::max(options.take_within, kMinIdle)),
       fork_(ForkGuard::Get().Mark()),
+      table_(ChannelBudget(channel_, options.limits)),
       ticker_(clock, [this] { return Tick(); }) {}
 
 ChannelMember::~ChannelMember() { Close(); }
@@ -48,29 +74,62 @@ absl::StatusOr<ChannelSegment*> ChannelMember::Lease(uint64_t bytes) {
   const absl::Status process = CheckProcess();
   if (!process.ok()) return process;
   const absl::StatusOr<SizeClass> size_class = MappedLease::Classes().For(bytes);
-  if (size_class.ok()) {
+  if (!size_class.ok()) return size_class.status();
+  {
     MutexLock lock(&mutex_);
-    if (ChannelSegment* const free = TakeFreeLocked(*size_class)) {
+    if (ChannelSegment* const free = table_.TakeFree(*size_class)) {
       free->size = bytes;
       return free;
     }
   }
-  absl::StatusOr<std::unique_ptr<MappedLease>> lease = Map(AskForLease(bytes));
-  if (!lease.ok()) return lease.status();
-  const std::optional<RandomId> id =
-      ChannelBufferId((*lease)->granted.buffer_name());
-  if (!id.has_value()) {
-    (*lease)->EndLater();
-    return absl::UnimplementedError(
-        "this daemon has no channels: install a later one");
-  }
+  const uint64_t segment_bytes = MappedLease::Classes().Bytes(*size_class);
+  const absl::Status reserved = Reserve(segment_bytes);
+  if (!reserved.ok()) return reserved;
+  absl::StatusOr<std::unique_ptr<MappedLease>> lease = Make(bytes);
   ChannelSegment* added = nullptr;
   {
     MutexLock lock(&mutex_);
-    added = AddLocked({*id, /*round=*/0, bytes}, *std::move(lease));
+    if (lease.ok()) {
+      const RandomId id = *ChannelBufferId((*lease)->granted.buffer_name());
+      added = table_.Add({id, /*round=*/0, bytes}, *std::move(lease),
+                         segment_bytes);
+    } else {
+      table_.budget().GiveBack(segment_bytes);
+    }
   }
+  if (added == nullptr) return lease.status();
   CheckFromNowOn();
   return added;
+}
+
+absl::Status ChannelMember::Reserve(uint64_t segment_bytes) {
+  std::vector<Leaving> leaving;
+  absl::Status reserved;
+  {
+    MutexLock lock(&mutex_);
+    reserved = table_.budget().Take(segment_bytes);
+    if (!reserved.ok()) {
+      // Those of other sizes, or the request would have been served by one.
+      leaving = table_.RemoveIf([](const ChannelSegment& segment) {
+        return segment.where == Where::kFree && segment.made_bytes > 0;
+      });
+      if (!leaving.empty()) reserved = table_.budget().Take(segment_bytes);
+    }
+  }
+  LetGo(std::move(leaving));
+  return reserved;
+}
+
+absl::StatusOr<std::unique_ptr<MappedLease>> ChannelMember::Make(
+    uint64_t bytes) {
+  absl::StatusOr<std::unique_ptr<MappedLease>> lease = Map(AskForLease(bytes));
+  if (!lease.ok() ||
+      ChannelBufferId((*lease)->granted.buffer_name()).has_value()) {
+    return lease;
+  }
+  (*lease)->EndLater();
+  return absl::UnimplementedError(
+      "this daemon has no channels: install a later one");
 }
 
 absl::StatusOr<HeldLease> ChannelMember::AskForLease(uint64_t bytes) {
@@ -101,7 +160,8 @@ absl::StatusOr<std::unique_ptr<MappedLease>> ChannelMember::AttachTo(
   }
   return absl::NotFoundError(absl::StrCat(
       "channel \"", channel_, "\" has this buffer no more: a member that could "
-      "have had it died, or ended it, before it was mapped here (",
+      "have had it died, or ended it, before it was mapped here, or its token came "
+      "later than the ChannelOptions::take_within of the member that made it (",
       status.message(), ")"));
 }
 
@@ -124,9 +184,8 @@ absl::StatusOr<ChannelSegment*> ChannelMember::Take(absl::string_view text) {
   if (!token.ok()) return token.status();
   {
     MutexLock lock(&mutex_);
-    const auto found = segments_.find(token->id);
-    if (found != segments_.end()) {
-      return TakeMappedLocked(*token, *found->second);
+    if (ChannelSegment* const found = table_.Find(token->id)) {
+      return TakeMappedLocked(*token, *found);
     }
   }
   v1::AttachRequest request;
@@ -139,10 +198,10 @@ absl::StatusOr<ChannelSegment*> ChannelMember::Take(absl::string_view text) {
   if (fits.ok()) {
     MutexLock lock(&mutex_);
     // Another thread may have come with the same token.
-    if (segments_.contains(token->id)) {
+    if (table_.Find(token->id) != nullptr) {
       fits = TakenBefore();
     } else {
-      added = AddLocked(*token, *std::move(lease));
+      added = table_.Add(*token, *std::move(lease), /*made_bytes=*/0);
     }
   }
   if (added == nullptr) {
@@ -179,9 +238,11 @@ absl::StatusOr<std::string> ChannelMember::Give(ChannelSegment* segment) {
           "\" that could have had it is gone: copy it to another"));
     }
     segment->where = Where::kAway;
+    segment->look_at = clock_.Now() + take_within_;
+    segment->alone = false;
     token = ChannelToken{segment->id, ++segment->round, segment->size}.ToText();
     // Nobody here waits for it to come back.
-    if (closed_) leaving.push_back(RemoveLocked(segment));
+    if (closed_) leaving.push_back(table_.Remove(segment));
   }
   LetGo(std::move(leaving));
   return token;
@@ -196,11 +257,9 @@ void ChannelMember::PutBack(ChannelSegment* segment) {
   {
     MutexLock lock(&mutex_);
     if (closed_ || segment->lease->has_ended()) {
-      leaving.push_back(RemoveLocked(segment));
+      leaving.push_back(table_.Remove(segment));
     } else {
-      segment->where = Where::kFree;
-      segment->free_since = clock_.Now();
-      free_[segment->lease->size_class()].push_back(segment);
+      table_.PutFree(segment, clock_.Now());
     }
   }
   LetGo(std::move(leaving));
@@ -212,7 +271,7 @@ void ChannelMember::Close() {
   {
     MutexLock lock(&mutex_);
     closed_ = true;
-    leaving = RemoveIfLocked([](const ChannelSegment& segment) {
+    leaving = table_.RemoveIf([](const ChannelSegment& segment) {
       return segment.where != Where::kInUse;
     });
   }
@@ -224,7 +283,7 @@ bool ChannelMember::EndAllFree() {
   std::vector<Leaving> leaving;
   {
     MutexLock lock(&mutex_);
-    leaving = RemoveIfLocked([](const ChannelSegment& segment) {
+    leaving = table_.RemoveIf([](const ChannelSegment& segment) {
       return segment.where == Where::kFree;
     });
   }
@@ -236,69 +295,58 @@ bool ChannelMember::EndAllFree() {
 absl::Time ChannelMember::Tick() {
   std::vector<Leaving> leaving;
   const absl::Time now = clock_.Now();
-  bool any = false;
+  bool look = false;
   {
     MutexLock lock(&mutex_);
-    leaving = RemoveIfLocked([&](const ChannelSegment& segment) {
+    leaving = table_.RemoveIf([&](const ChannelSegment& segment) {
       if (segment.where == Where::kInUse) return false;
-      return segment.lease->has_ended() ||
-             (segment.where == Where::kFree &&
-              now - segment.free_since >= idle_);
+      if (segment.lease->has_ended()) return true;
+      if (segment.where == Where::kFree) {
+        return now - segment.free_since >= idle_;
+      }
+      const bool overdue = IsOverdue(segment, now);
+      look |= overdue && segment.made_bytes > 0;
+      // A lease of this process's alone: who has the buffer has another.
+      return overdue && segment.made_bytes == 0;
     });
-    any = !segments_.empty();
   }
   LetGo(std::move(leaving));
-  return any ? now + std::min(kCheckEvery, idle_) : absl::InfiniteFuture();
+  if (look) EndLost(now);
+  MutexLock lock(&mutex_);
+  return table_.empty() ? absl::InfiniteFuture() : now + check_every();
 }
 
-ChannelSegment* ChannelMember::TakeFreeLocked(SizeClass size_class) {
-  const auto list = free_.find(size_class);
-  if (list == free_.end()) return nullptr;
-  const auto fit = std::find_if(
-      list->second.rbegin(), list->second.rend(),
-      [](const ChannelSegment* free) { return !free->lease->has_ended(); });
-  // What was set aside, Tick lets go of.
-  if (fit == list->second.rend()) return nullptr;
-  ChannelSegment* const segment = *fit;
-  list->second.erase(std::next(fit).base());
-  segment->where = Where::kInUse;
-  return segment;
-}
-
-ChannelSegment* ChannelMember::AddLocked(const ChannelToken& token,
-                                         std::unique_ptr<MappedLease> lease) {
-  auto segment = std::make_unique<ChannelSegment>();
-  segment->id = token.id;
-  segment->lease = std::move(lease);
-  segment->round = token.round;
-  segment->size = token.size;
-  return segments_.emplace(token.id, std::move(segment)).first->second.get();
-}
-
-ChannelMember::Leaving ChannelMember::RemoveLocked(ChannelSegment* segment) {
-  if (segment->where == Where::kFree) {
-    std::vector<ChannelSegment*>& list = free_[segment->lease->size_class()];
-    list.erase(std::find(list.begin(), list.end(), segment));
-  }
-  // Who has it ends it for all; what is away is another's to end.
-  Leaving leaving{std::move(segment->lease),
-                  /*for_all_members=*/segment->where != Where::kAway};
-  segments_.erase(segment->id);
-  return leaving;
-}
-
-template <typename Predicate>
-std::vector<ChannelMember::Leaving> ChannelMember::RemoveIfLocked(
-    Predicate predicate) {
-  std::vector<ChannelSegment*> chosen;
-  for (const auto& [id, segment] : segments_) {
-    if (predicate(*segment)) chosen.push_back(segment.get());
-  }
+void ChannelMember::EndLost(absl::Time now) {
+  const absl::StatusOr<LeaseSource::LeasesByBuffer> leases =
+      source_->LeasesOn(ChannelBufferPrefix(channel_));
   std::vector<Leaving> leaving;
-  for (ChannelSegment* const segment : chosen) {
-    leaving.push_back(RemoveLocked(segment));
+  {
+    MutexLock lock(&mutex_);
+    leaving = table_.RemoveIf([&](ChannelSegment& segment) {
+      // What came back and was given again meanwhile is not: the list may be older
+      // than that.
+      if (segment.made_bytes == 0 || !IsOverdue(segment, now)) return false;
+      const bool was_alone = std::exchange(
+          segment.alone,
+          leases.ok() && IsAlone(segment.lease->granted, *leases));
+      segment.look_at =
+          clock_.Now() + (segment.alone ? std::min(take_within_, kGrace)
+                                        : take_within_ / kLookAgainFraction);
+      return segment.alone && was_alone;
+    });
   }
-  return leaving;
+  // Also for a member that maps it at this moment: its token was late.
+  for (Leaving& one : leaving) one.for_all_members = true;
+  LetGo(std::move(leaving));
+}
+
+bool ChannelMember::IsOverdue(const ChannelSegment& segment,
+                              absl::Time now) const {
+  return segment.where == Where::kAway && segment.look_at <= now;
+}
+
+absl::Duration ChannelMember::check_every() const {
+  return std::min({kCheckEvery, idle_, take_within_});
 }
 
 void ChannelMember::LetGo(std::vector<Leaving> leaving) {
@@ -306,7 +354,7 @@ void ChannelMember::LetGo(std::vector<Leaving> leaving) {
 }
 
 void ChannelMember::CheckFromNowOn() {
-  ticker_.CallBy(clock_.Now() + std::min(kCheckEvery, idle_));
+  ticker_.CallBy(clock_.Now() + check_every());
   ticker_.Start();
 }
 

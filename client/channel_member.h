@@ -4,9 +4,16 @@
 // of the users' own: no call, no system call, no fault.
 //
 //   Lease ──► in use ──► Give: away ──► Take (it came back) ──► in use
-//               │  ▲
-//       PutBack ▼  │ Lease
+//               │  ▲              │
+//       PutBack ▼  │ Lease        └──► away for too long: let go of (below)
 //              free ──► idle for too long: ended, for all members
+//
+// A token may be lost: its receiver died, or the message did not arrive. Nobody
+// tells, so what is away for `take_within` is looked at. A member that did not make
+// the buffer ends its own lease: it only had it mapped for the next trip. The one
+// that made it asks the daemon who has leases on it; where nobody else has, twice in
+// a row, no member can have the buffer, and it is ended for all. So what a member
+// uses, however slowly, is never ended, and counts as its maker's until it is.
 //
 // A buffer whose lease the daemon ended (a member that could have had it died) is
 // set aside: it is used to the end of this use, and never again. Only a buffer whose
@@ -16,22 +23,20 @@
 // Thread-safe. Its lock is held for book-keeping only, over no call to the daemon
 // and no system call. In a forked child every method returns FAILED_PRECONDITION,
 // or unmaps what is put back and does no more: the leases are the parent's.
-// Invariants: a free buffer is in exactly one list, that of its class; one that is
-// in use or away is in none.
 #ifndef WARMPOOL_CLIENT_CHANNEL_MEMBER_H_
 #define WARMPOOL_CLIENT_CHANNEL_MEMBER_H_
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "client/channel_budget.h"
+#include "client/channel_table.h"
 #include "client/channel_token.h"
 #include "client/fork_guard.h"
 #include "client/lease_source.h"
@@ -39,34 +44,20 @@
 #include "client/ticker.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
-#include "core/base/random_id.h"
-#include "core/memory/size_class.h"
 #include "core/memory/system_calls.h"
 
 namespace warmpool {
-
-// A buffer of a channel, mapped here.
-struct ChannelSegment {
-  enum class Where { kInUse, kFree, kAway };
-
-  RandomId id;
-  std::unique_ptr<MappedLease> lease;
-  Where where = Where::kInUse;
-  // Bytes that its user asked for.
-  uint64_t size = 0;
-  // How often it was given, by whomever, as far as is known here: a token that
-  // comes a second time is told by it.
-  uint64_t round = 0;
-  // Since when it is free.
-  absl::Time free_since;
-};
 
 class ChannelMember {
  public:
   struct Options {
     // What lies free for so long is ended, kCheckEvery later at most. At least
-    // kMinIdle.
+    // kMinIdle, as the next.
     absl::Duration idle = absl::Seconds(2);
+    // What is away for so long is let go of (see above).
+    absl::Duration take_within = absl::Seconds(30);
+    // Of what this process made.
+    ChannelBudget::Limits limits = {};
   };
 
   static constexpr absl::Duration kMinIdle = absl::Milliseconds(40);
@@ -84,7 +75,7 @@ class ChannelMember {
                                              const Options& options);
 
   // A buffer of at least `bytes` bytes, in use from here on. Errors as the RPC
-  // Lease has them.
+  // Lease has them, and RESOURCE_EXHAUSTED: a limit of the options.
   absl::StatusOr<ChannelSegment*> Lease(uint64_t bytes);
   // The one that a token stands for. INVALID_ARGUMENT: it is no token.
   // FAILED_PRECONDITION: it was taken before. Else as the RPC Attach.
@@ -104,39 +95,30 @@ class ChannelMember {
   // Waits for its thread.
   ~ChannelMember();
 
-  // What is taken out of the table, to be unmapped and released.
-  struct Leaving {
-    std::unique_ptr<MappedLease> lease;
-    // Nobody else is to use it any more, either.
-    bool for_all_members = false;
-  };
+  using Leaving = ChannelTable::Leaving;
 
-  // Lets go of what is idle or was set aside; returns when to come back.
+  // Lets go of what is idle, was set aside or is lost; returns when to come back.
   absl::Time Tick();
+  // Of what was made here and was to be looked at by `now`.
+  void EndLost(absl::Time now);
+  bool IsOverdue(const ChannelSegment& segment, absl::Time now) const;
+  absl::Duration check_every() const;
   absl::Status CheckProcess() const;
   absl::Status TakenBefore() const;
   // Of one that is mapped here.
   absl::StatusOr<ChannelSegment*> TakeMappedLocked(const ChannelToken& token,
                                                    ChannelSegment& segment) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  ChannelSegment* TakeFreeLocked(SizeClass size_class)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // False: nothing was free.
   bool EndAllFree();
+  // Takes the bytes of the budget, ending what lies free where they do not fit.
+  absl::Status Reserve(uint64_t segment_bytes);
+  absl::StatusOr<std::unique_ptr<MappedLease>> Make(uint64_t bytes);
   absl::StatusOr<HeldLease> AskForLease(uint64_t bytes);
   absl::StatusOr<std::unique_ptr<MappedLease>> AttachTo(
       const v1::AttachRequest& request);
   absl::StatusOr<std::unique_ptr<MappedLease>> Map(
       absl::StatusOr<HeldLease> held) const;
-  // `id`, `round` and `size` as a token has them.
-  ChannelSegment* AddLocked(const ChannelToken& token,
-                            std::unique_ptr<MappedLease> lease)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Leaving RemoveLocked(ChannelSegment* segment)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  template <typename Predicate>
-  std::vector<Leaving> RemoveIfLocked(Predicate predicate)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static void LetGo(std::vector<Leaving> leaving);
   // Tick is called again and again while there is a buffer.
   void CheckFromNowOn();
@@ -146,14 +128,11 @@ class ChannelMember {
   SystemCalls& calls_;
   const Clock& clock_;
   const absl::Duration idle_;
+  const absl::Duration take_within_;
   const ForkMark fork_;
 
   Mutex mutex_;
-  absl::flat_hash_map<RandomId, std::unique_ptr<ChannelSegment>> segments_
-      ABSL_GUARDED_BY(mutex_);
-  // The one freed last at the end.
-  std::map<SizeClass, std::vector<ChannelSegment*>> free_
-      ABSL_GUARDED_BY(mutex_);
+  ChannelTable table_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 
   // Last: its thread calls Tick.

@@ -186,7 +186,10 @@ Channel Client::OpenChannel(std::string name, ChannelOptions options) {
   return Channel(ChannelMember::Make(
       std::move(name), connection_, &LinuxSystemCalls::Get(),
       &MonotonicClock::Get(),
-      {.idle = options.idle}));
+      {.idle = options.idle,
+       .take_within = options.take_within,
+       .limits = {.max_buffers = options.max_buffers,
+                  .max_bytes = options.max_bytes}}));
 }
 
 LeaseCacheStats Client::lease_cache_stats() const {

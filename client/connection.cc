@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/buffer_pages.h"
 #include "client/conversion.h"
 #include "client/lease_verdict.h"
 #include "client/watching.h"
@@ -25,6 +26,9 @@ constexpr absl::Duration kAheadDeadline = absl::Milliseconds(50);
 // What a call for reconciliation waits for its answer: longer than the daemon
 // takes, but not long, because the connection waits for it when it closes.
 constexpr absl::Duration kReconciliationDeadline = absl::Seconds(3);
+
+// Of a page that nobody waits for, but a channel that closes meanwhile.
+constexpr absl::Duration kListDeadline = absl::Seconds(1);
 
 // As many as the daemon takes in one request.
 constexpr size_t kMaxLeasesAhead = 64;
@@ -450,6 +454,28 @@ void Connection::NoteVerdicts(
 absl::StatusOr<v1::ListBuffersResponse> Connection::ListBuffers(
     const v1::ListBuffersRequest& request) {
   return Call(&Stub::ListBuffers, request, FullEffort());
+}
+
+absl::StatusOr<LeaseSource::LeasesByBuffer> Connection::LeasesOn(
+    const std::string& name_prefix) {
+  v1::ListBuffersRequest filter;
+  filter.set_name_prefix(name_prefix);
+  LeasesByBuffer leases;
+  const absl::Status listed = ForEachListed(
+      std::move(filter),
+      [this](const v1::ListBuffersRequest& request) {
+        Effort effort = SmallEffort();
+        effort.deadline = std::min(effort.deadline, kListDeadline);
+        return Call(&Stub::ListBuffers, request, &effort);
+      },
+      [&](const v1::Buffer& buffer) {
+        std::vector<std::string>& ids = leases[buffer.name()];
+        for (const v1::BufferLease& lease : buffer.leases()) {
+          ids.push_back(lease.lease_id());
+        }
+      });
+  if (!listed.ok()) return listed;
+  return leases;
 }
 
 absl::StatusOr<v1::ListHoldersResponse> Connection::ListHolders(

@@ -99,6 +99,9 @@ class Connection final : public LeaseSource {
   // Of a lease that the daemon said has ended: what it said.
   absl::Status Renew(const v1::GrantedLease& lease) override;
 
+  absl::StatusOr<LeasesByBuffer> LeasesOn(
+      const std::string& name_prefix) override;
+
   absl::Status Seal(const v1::GrantedLease& lease,
                     v1::SealRequest request) override;
   // Where there is no answer, the lease is given back as a forgotten one is,

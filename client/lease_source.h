@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -63,6 +64,13 @@ class LeaseSource {
   virtual void ReleaseLater(const std::vector<v1::LeaseRef>& leases) = 0;
 
   virtual absl::Status Renew(const v1::GrantedLease& lease) = 0;
+
+  // The ids of the leases, anybody's, on each buffer whose name starts so, by its
+  // name. Waits for no daemon that is away.
+  using LeasesByBuffer =
+      absl::flat_hash_map<std::string, std::vector<std::string>>;
+  virtual absl::StatusOr<LeasesByBuffer> LeasesOn(
+      const std::string& name_prefix) = 0;
 
   // The lease of `request` is filled in.
   virtual absl::Status Seal(const v1::GrantedLease& lease,

@@ -14,8 +14,11 @@ constexpr char kMark = ':';
 
 std::string ChannelBufferName(absl::string_view channel,
                               const RandomId& buffer) {
-  return absl::StrCat(kPrefix, channel, absl::string_view(&kMark, 1),
-                      buffer.ToHex());
+  return absl::StrCat(ChannelBufferPrefix(channel), buffer.ToHex());
+}
+
+std::string ChannelBufferPrefix(absl::string_view channel) {
+  return absl::StrCat(kPrefix, channel, absl::string_view(&kMark, 1));
 }
 
 absl::string_view ChannelOf(absl::string_view buffer_name) {

@@ -20,6 +20,9 @@ namespace warmpool {
 
 std::string ChannelBufferName(absl::string_view channel, const RandomId& buffer);
 
+// What the names of all buffers of a channel start with, and of no others'.
+std::string ChannelBufferPrefix(absl::string_view channel);
+
 // The channel that a buffer of that name is in; empty: it is in none.
 absl::string_view ChannelOf(absl::string_view buffer_name);
 

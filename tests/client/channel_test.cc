@@ -27,6 +27,7 @@
 namespace warmpool {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 using ::warmpool::testing::ChildProcess;
@@ -36,6 +37,9 @@ using ::warmpool::testing::Eventually;
 constexpr uint64_t kTwoMiB = 2 << 20;
 // Longer than any test.
 constexpr absl::Duration kNeverIdle = absl::Minutes(10);
+// Takes a token for lost at once.
+constexpr ChannelOptions kImpatient = {.idle = kNeverIdle,
+                                       .take_within = absl::Milliseconds(50)};
 
 class ChannelTest : public ::testing::Test {
  protected:
@@ -50,6 +54,12 @@ class ChannelTest : public ::testing::Test {
     const auto stats = giver_.GetStats().value();
     return stats.leases().granted_warm() + stats.leases().granted_stock() +
            stats.leases().granted_fresh() + stats.leases().granted_attached();
+  }
+
+  bool NothingIsHeld() {
+    const v1::GetStatsResponse stats = giver_.GetStats().value();
+    return stats.bytes().leased_bytes() == 0 &&
+           stats.bytes().quarantined_bytes() == 0;
   }
 
   // Mappings of the daemon's segments in this process.
@@ -167,11 +177,7 @@ TEST_F(ChannelTest, WhatLiesIdleIsEndedForAll) {
   buffer = ChannelBuffer();
   EXPECT_TRUE(Eventually([&] { return Buffers().empty(); }));
   // The taker unmaps it too, or its memory would be in quarantine for ever.
-  EXPECT_TRUE(Eventually([&] {
-    const v1::GetStatsResponse stats = giver_.GetStats().value();
-    return stats.bytes().leased_bytes() == 0 &&
-           stats.bytes().quarantined_bytes() == 0;
-  }));
+  EXPECT_TRUE(Eventually([&] { return NothingIsHeld(); }));
 }
 
 TEST_F(ChannelTest, AClosedChannelLeavesNothingBehind) {
@@ -241,6 +247,117 @@ TEST_F(ChannelTest, AFullMachineGetsBackWhatLiesFree) {
     const ChannelBuffer large = giving_.Lease(128 * kTwoMiB / 2).value();
   }
   EXPECT_THAT(giving_.Lease(200 << 20), IsOk());
+}
+
+TEST_F(ChannelTest, AProcessMakesSoManyBuffersAndNoMore) {
+  Channel limited =
+      giver_.OpenChannel("frames", {.idle = kNeverIdle, .max_buffers = 2});
+  ChannelBuffer first = limited.Lease(kTwoMiB).value();
+  const ChannelBuffer second = limited.Lease(4096).value();
+  const auto refused =
+      StatusIs(absl::StatusCode::kResourceExhausted,
+               AllOf(HasSubstr("\"frames\""), HasSubstr("max_buffers, 2"),
+                     HasSubstr("raise the limit")));
+  EXPECT_THAT(limited.Lease(kTwoMiB), refused);
+  ChannelBuffer there = taking_.Take(first.Give().value()).value();
+  EXPECT_THAT(limited.Lease(kTwoMiB), refused) << "it is still its maker's";
+  EXPECT_THAT(taking_.Lease(kTwoMiB), IsOk()) << "another member's limit";
+  EXPECT_THAT(limited.Take(there.Give().value()), IsOk());
+  EXPECT_THAT(limited.Lease(kTwoMiB), IsOk()) << "it lies free";
+}
+
+TEST_F(ChannelTest, AProcessMakesSoManyBytesAndNoMore) {
+  Channel limited = giver_.OpenChannel(
+      "frames", {.idle = kNeverIdle, .max_bytes = 2 * kTwoMiB});
+  EXPECT_THAT(limited.Lease(2 * kTwoMiB + 1),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       HasSubstr("max_bytes, 4 MiB")));
+  const ChannelBuffer first = limited.Lease(kTwoMiB).value();
+  {
+    const ChannelBuffer second = limited.Lease(kTwoMiB).value();
+    EXPECT_THAT(limited.Lease(4096),
+                StatusIs(absl::StatusCode::kResourceExhausted));
+  }
+  EXPECT_THAT(limited.Lease(4096), IsOk()) << "what lies free makes room";
+  EXPECT_TRUE(Eventually([&] { return Buffers().size() == 2; }));
+}
+
+TEST_F(ChannelTest, WhatTheDaemonRefusesCountsForNothing) {
+  Channel limited = giver_.OpenChannel(
+      "frames", {.max_buffers = 1, .max_bytes = uint64_t{1} << 40});
+  EXPECT_FALSE(limited.Lease(uint64_t{1} << 39).ok());
+  EXPECT_THAT(limited.Lease(4096), IsOk());
+}
+
+TEST_F(ChannelTest, NoLimitRefusesWhatOthersMade) {
+  Channel limited = taker_.OpenChannel("frames", {.max_buffers = 1});
+  ChannelBuffer own = limited.Lease(4096).value();
+  ChannelBuffer first = giving_.Lease(4096).value();
+  ChannelBuffer second = giving_.Lease(4096).value();
+  const auto taken = limited.Take(first.Give().value());
+  EXPECT_THAT(taken, IsOk());
+  EXPECT_THAT(limited.Take(second.Give().value()), IsOk());
+}
+
+TEST_F(ChannelTest, WhatNobodyTakesIsEnded) {
+  Channel impatient = giver_.OpenChannel("frames", kImpatient);
+  ChannelBuffer buffer = impatient.Lease(kTwoMiB).value();
+  const std::string token = buffer.Give().value();
+  EXPECT_TRUE(Eventually([&] { return NothingIsHeld(); }));
+  const auto late = StatusIs(absl::StatusCode::kNotFound,
+                             AllOf(HasSubstr("\"frames\""),
+                                   HasSubstr("take_within")));
+  EXPECT_THAT(taking_.Take(token), late);
+  EXPECT_THAT(impatient.Take(token), late) << "its giver, either";
+  EXPECT_EQ(MappedSegments(), 0);
+}
+
+TEST_F(ChannelTest, WhatAMemberHasIsNotEndedHoweverLongItKeepsIt) {
+  Channel impatient = giver_.OpenChannel("frames", kImpatient);
+  ChannelBuffer kept = impatient.Lease(kTwoMiB).value();
+  std::memset(kept.data(), 'k', kept.size());
+  kept = taking_.Take(kept.Give().value()).value();
+  for (int lost = 0; lost < 3; ++lost) {
+    // Given later, and ended by then.
+    EXPECT_THAT(impatient.Lease(kTwoMiB).value().Give(), IsOk());
+    EXPECT_TRUE(Eventually([&] { return Buffers().size() == 1; }));
+  }
+  EXPECT_EQ(Buffers().at(0).leases_size(), 2);
+  EXPECT_EQ(kept.span().back(), std::byte{'k'});
+  EXPECT_THAT(impatient.Take(kept.Give().value()), IsOk());
+}
+
+TEST_F(ChannelTest, ALostTokenIsFoundThoughAnotherMemberHadItsBufferBefore) {
+  Channel impatient = giver_.OpenChannel("frames", kImpatient);
+  Channel other = taker_.OpenChannel("frames", kImpatient);
+  ChannelBuffer buffer = impatient.Lease(kTwoMiB).value();
+  ChannelBuffer there = other.Take(buffer.Give().value()).value();
+  buffer = impatient.Take(there.Give().value()).value();
+  // The message was lost on its way; both members live.
+  EXPECT_THAT(buffer.Give(), IsOk());
+  EXPECT_TRUE(Eventually([&] { return NothingIsHeld(); }));
+  EXPECT_EQ(MappedSegments(), 0);
+}
+
+TEST_F(ChannelTest, WhatAMemberUnmappedInBetweenItMapsAgain) {
+  Channel other = taker_.OpenChannel("frames", kImpatient);
+  ChannelBuffer buffer = giving_.Lease(kTwoMiB).value();
+  ChannelBuffer there = other.Take(buffer.Give().value()).value();
+  buffer = giving_.Take(there.Give().value()).value();
+  EXPECT_TRUE(Eventually([&] { return MappedSegments() == 1; }));
+  std::memset(buffer.data(), 'b', buffer.size());
+  there = other.Take(buffer.Give().value()).value();
+  EXPECT_EQ(there.span().back(), std::byte{'b'});
+  EXPECT_THAT(giving_.Take(there.Give().value()), IsOk());
+}
+
+TEST_F(ChannelTest, WhatIsLostWhileThereIsNoDaemonEndsOnceThereIsOne) {
+  Channel impatient = giver_.OpenChannel("frames", kImpatient);
+  ChannelBuffer buffer = impatient.Lease(kTwoMiB).value();
+  daemon_.Kill();
+  EXPECT_THAT(buffer.Give(), IsOk());
+  daemon_.Restart();
+  EXPECT_TRUE(Eventually([&] { return NothingIsHeld(); }));
 }
 
 TEST_F(ChannelTest, AForkedChildHasNone) {

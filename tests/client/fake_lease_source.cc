@@ -185,6 +185,11 @@ absl::Status FakeLeaseSource::Renew(const v1::GrantedLease& lease) {
   return absl::FailedPreconditionError("the lease has ended");
 }
 
+absl::StatusOr<LeaseSource::LeasesByBuffer> FakeLeaseSource::LeasesOn(
+    const std::string&) {
+  return absl::UnimplementedError("nobody lists here");
+}
+
 uint64_t FakeLeaseSource::renewals() const {
   MutexLock lock(&mutex_);
   return renewals_;

@@ -60,6 +60,8 @@ class FakeLeaseSource final : public LeaseSource {
   absl::Status Release(const v1::GrantedLease& lease) override;
   void ReleaseLater(const std::vector<v1::LeaseRef>& leases) override;
   absl::Status Renew(const v1::GrantedLease& lease) override;
+  absl::StatusOr<LeasesByBuffer> LeasesOn(
+      const std::string& name_prefix) override;
   absl::Status Seal(const v1::GrantedLease& lease,
                     v1::SealRequest request) override;
   absl::Status MakeTicket(const v1::GrantedLease& lease,

@@ -8,9 +8,10 @@
 //   give ID STAMP         that has STAMP                "gave TOKEN"
 //   drop ID STAMP         that has STAMP                "dropped"
 //
-//   channel_member TARGET
+//   channel_member TARGET [TAKE_WITHIN_MS MAX_BYTES]
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <map>
@@ -20,6 +21,7 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "absl/time/time.h"
 #include "client/warmpool.h"
 
 namespace {
@@ -102,13 +104,18 @@ class Member {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
+  if (argc != 2 && argc != 4) return 2;
+  warmpool::ChannelOptions options;
+  if (argc == 4) {
+    options.take_within = absl::Milliseconds(std::atol(argv[2]));
+    options.max_bytes = std::strtoull(argv[3], nullptr, 10);
+  }
   absl::StatusOr<warmpool::Client> client = warmpool::Client::Connect(argv[1]);
   if (!client.ok()) {
     std::cerr << client.status() << std::endl;
     return 1;
   }
-  Member member(client->OpenChannel("frames"));
+  Member member(client->OpenChannel("frames", options));
   for (std::string line; std::getline(std::cin, line);) {
     std::cout << member.Answer(line) << std::endl;
   }

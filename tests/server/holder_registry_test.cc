@@ -277,17 +277,22 @@ TEST_F(HolderRegistryTest, WhoeverHasNoConnectionAndNoLeaseIsForgotten) {
 
 // Its leases were looked at before it came back, and it may have others by now.
 TEST_F(HolderRegistryTest, WhoeverHasHadAConnectionSinceIsNotForgotten) {
-  Start(absl::Milliseconds(500));
-  Pair a = Connect(), b = Connect();
+  Start(absl::Milliseconds(500), /*max_connections=*/1);
+  Pair a = Connect(), b = Connect(), other = Connect();
   const HolderId holder = *Admitted(a);
   a.client.Reset();
   ASSERT_TRUE(Eventually([&] { return !unconnected().empty(); }));
   ASSERT_EQ(*Admitted(b), holder);
+  peers_.alteration = [](Peer* peer) { peer->credentials.uid = kBob; };
+  ASSERT_THAT(Admitted(other), IsOk());
   b.client.Reset();
-  const Pair later = Connect();
-  // Its connection's end is seen, and a grace begins anew.
+  other.client.Reset();
+  // Ends are seen in their order; with the second there is room again.
+  const Pair room = Connect(), later = Connect();
+  ASSERT_TRUE(Eventually([&] { return Admitted(room).ok(); }));
+  peers_.alteration = [](Peer*) {};
   registry_->Forget(holder);
-  EXPECT_EQ(*Admitted(later), holder);
+  EXPECT_EQ(*Admitted(later), holder) << "its grace has begun anew";
 }
 
 // gRPC may close a connection before its end is seen.

@@ -168,8 +168,9 @@ class Client {
       absl::Duration interval,
       const std::function<bool(const v1::GetStatsResponse&)>& on_stats);
 
-  // All buffers that this process may see; asks page by page. Of `filter`, the
-  // paging fields are ignored.
+  // All buffers that this process may see, by uid and name; asks page by page. Of
+  // `filter`, the paging fields are ignored. With a client_id one buffer may be
+  // told several times, with some of the client's leases each.
   absl::StatusOr<std::vector<v1::Buffer>> ListBuffers(
       v1::ListBuffersRequest filter = {});
 

@@ -291,6 +291,7 @@ v1::Buffer ToProto(const BufferListing& listing, HolderId viewer,
   buffer.set_sealed(listing.sealed);
   buffer.set_channel(std::string(ChannelOf(listing.name)));
   *buffer.mutable_age() = ToProto(listing.age);
+  buffer.set_total_leases(listing.total_leases);
   for (const BufferListing::Lease& lease : listing.leases) {
     v1::BufferLease* const proto = buffer.add_leases();
     // Whoever knows a ticket can claim it.

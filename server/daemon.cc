@@ -289,18 +289,32 @@ absl::Status Daemon::MakeHolders() {
                      LogValue(holder.command));
                  pool_->AddHolder(holder);
                },
-           .on_gone = [this](HolderId id) { pool_->RemoveHolder(id); },
+           .on_gone = [this](const Holder& holder) { EndGone(holder); },
            .on_unconnected =
-               [this](HolderId id, absl::Time since) {
-                 const size_t ended = pool_->EndUnusedLeases(id, since);
-                 if (ended > 0) {
-                   LogForgotten(id, ended);
-                 }
-                 return pool_->HasLeases(id);
+               [this](const Holder& holder, absl::Time since) {
+                 EndForgotten(holder, since);
                }});
   if (!holders.ok()) return holders.status();
   holders_ = *std::move(holders);
   return absl::OkStatus();
+}
+
+void Daemon::EndGone(const Holder& holder) {
+  holder_ender_.Add(holder.uid, [this, id = holder.id] {
+    return pool_->RemoveSomeOf(id);
+  });
+}
+
+void Daemon::EndForgotten(const Holder& holder, absl::Time since) {
+  holder_ender_.Add(
+      holder.uid,
+      [this, id = holder.id,
+       search = Pool::UnusedSearch{.since = since}]() mutable {
+        if (pool_->EndSomeUnusedLeases(id, &search)) return true;
+        if (search.ended > 0) LogForgotten(id, search.ended);
+        if (!pool_->HasLeases(id)) holders_->Forget(id);
+        return false;
+      });
 }
 
 absl::Status Daemon::Listen() {
@@ -437,6 +451,7 @@ size_t Daemon::Wait() {
 void Daemon::StopServing() {
   if (transport_ != nullptr) transport_->Stop();
   http_.reset();
+  holder_ender_.Stop();
   stocker_.Stop();
   memory_pressure_.Stop();
   maintenance_.Stop();
@@ -499,7 +514,7 @@ void Daemon::AwaitReleases() {
 void Daemon::LogLeasesLeft() {
   const Pool::Stats stats = pool_->stats();
   size_t logged = 0;
-  for (const BufferListing& buffer : pool_->ListAll()) {
+  for (const BufferListing& buffer : pool_->ListAll(kMostLeasesLogged)) {
     for (const BufferListing::Lease& lease : buffer.leases) {
       if (++logged > kMostLeasesLogged) continue;
       spdlog::warn("lease left lease={} holder={} pid={} uid={} command={} "

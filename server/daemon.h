@@ -31,6 +31,7 @@
 #include "proto/warmpool/v1/warmpool.pb.h"
 #include "server/admission.h"
 #include "server/grpc_server.h"
+#include "server/holder_ender.h"
 #include "server/holder_registry.h"
 #include "server/http/http_server.h"
 #include "server/log_limit.h"
@@ -108,6 +109,11 @@ class Daemon {
   void LogRevoked(const RevokedLease& revoked);
   void LogRefused(const Pool::Refusal& refusal);
   void LogForgotten(HolderId holder, size_t leases);
+  // What a holder left that is gone ends.
+  void EndGone(const Holder& holder);
+  // What one forgot that has no connection ends; then it is forgotten itself, if
+  // it has nothing left.
+  void EndForgotten(const Holder& holder, absl::Time since);
   void LogHugePages();
   absl::Status MakeHolders();
   uint64_t CapacityFor(uint64_t held_bytes);
@@ -173,6 +179,7 @@ class Daemon {
   MemoryPressure memory_pressure_;
   RpcStats rpc_stats_;
   std::unique_ptr<StatsSource> stats_;
+  HolderEnder holder_ender_;
   std::unique_ptr<HolderRegistry> holders_;
   std::unique_ptr<PoolHandlers> handlers_;
   std::unique_ptr<Transport> transport_;

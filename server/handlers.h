@@ -3,6 +3,7 @@
 #ifndef WARMPOOL_SERVER_HANDLERS_H_
 #define WARMPOOL_SERVER_HANDLERS_H_
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -23,6 +24,16 @@ namespace warmpool {
 inline constexpr int kFewLeases = 16;
 // That one request may be about at all.
 inline constexpr int kMaxLeasesInRequest = 1000;
+
+// Whether so few leases end when these are released: one that is released for all
+// members of its channel brings the ends of theirs.
+inline bool EndFew(
+    const google::protobuf::RepeatedPtrField<v1::LeaseRef>& leases) {
+  return leases.size() <= kFewLeases &&
+         std::none_of(
+             leases.begin(), leases.end(),
+             [](const v1::LeaseRef& ref) { return ref.for_all_members(); });
+}
 
 // Who waits until a request can be answered.
 struct Waiter {
@@ -59,7 +70,7 @@ class Handlers {
                                   v1::MakeTicketResponse* response) = 0;
   virtual absl::Status Claim(HolderId holder, const v1::ClaimRequest& request,
                              v1::ClaimResponse* response) = 0;
-  // These are quick for up to kFewLeases.
+  // These are quick for up to kFewLeases; of releases, if EndFew.
   virtual absl::Status Release(HolderId holder,
                                const v1::ReleaseRequest& request,
                                v1::ReleaseResponse* response) = 0;

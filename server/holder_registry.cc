@@ -228,7 +228,12 @@ void HolderRegistry::EndConnectionLocked(ConnectionTable::Serial serial) {
   }
 }
 
+void HolderRegistry::Forget(HolderId id) {
+  EndHolder(id, Suspicion::kUnneeded);
+}
+
 void HolderRegistry::EndHolder(HolderId id, Suspicion suspicion) {
+  Holder gone;
   {
     MutexLock lock(&mutex_);
     const auto it = processes_.find(id);
@@ -238,8 +243,10 @@ void HolderRegistry::EndHolder(HolderId id, Suspicion suspicion) {
                                              : suspicion == Suspicion::kGone;
     const bool overdue =
         EndsWithConnections(process) && process.ends_at <= clock_.Now();
-    const bool forgotten =
-        suspicion == Suspicion::kUnneeded && process.connections == 0;
+    // With each connection a grace begins anew.
+    const bool forgotten = suspicion == Suspicion::kUnneeded &&
+                           process.connections == 0 &&
+                           process.ends_at == absl::InfiniteFuture();
     if (!ended && !overdue && !forgotten) return;
     spdlog::debug("holder gone holder={} pid={} uid={}", id, process.holder.pid,
                   process.holder.uid);
@@ -247,30 +254,31 @@ void HolderRegistry::EndHolder(HolderId id, Suspicion suspicion) {
     by_key_.erase(ProcessKey(process.holder.pid, process.holder.instance,
                              process.holder.uid));
     unwatched_.erase(id);
+    gone = std::move(process.holder);
     // Closing the pidfd also takes it out of the epoll set.
     processes_.erase(it);
   }
-  if (options_.on_gone) options_.on_gone(id);
+  if (options_.on_gone) options_.on_gone(gone);
 }
 
 void HolderRegistry::EndOverdue() {
   for (;;) {
-    HolderId id = 0;
+    Holder holder;
     bool ends = false;
     absl::Time since;
     {
       MutexLock lock(&mutex_);
       if (graces_.empty() || graces_.begin()->first > clock_.Now()) return;
-      id = graces_.begin()->second;
       since = graces_.begin()->first - options_.grace;
-      Process& process = processes_.at(id);
+      Process& process = processes_.at(graces_.begin()->second);
+      holder = process.holder;
       ends = EndsWithConnections(process);
       if (!ends) SetGraceLocked(&process, absl::InfiniteFuture());
     }
     if (ends) {
-      EndHolder(id);
-    } else if (options_.on_unconnected && !options_.on_unconnected(id, since)) {
-      EndHolder(id, Suspicion::kUnneeded);
+      EndHolder(holder.id);
+    } else if (options_.on_unconnected) {
+      options_.on_unconnected(holder, since);
     }
   }
 }

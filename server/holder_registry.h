@@ -65,12 +65,13 @@ class HolderRegistry {
     // Called before anything is known under the holder's id; must not call
     // back.
     std::function<void(const Holder&)> on_added;
-    // Called under no lock, once nothing is known under it any more.
-    std::function<void(HolderId)> on_gone;
-    // Called under no lock; the holder was without a connection since then, and
-    // may have one again. Returns whether it has leases: one that has neither
-    // is forgotten, as if its process were gone, and costs nothing any more.
-    std::function<bool(HolderId, absl::Time since)> on_unconnected;
+    // These two are called under no lock, by the thread that sees all ends: what
+    // takes longer than a note is for another.
+    // Nothing is known under the holder's id any more.
+    std::function<void(const Holder&)> on_gone;
+    // The holder was without a connection since then, and may have one again. If
+    // it has no lease either, Forget is to be called.
+    std::function<void(const Holder&, absl::Time since)> on_unconnected;
   };
 
   // What is pointed to must outlive this. Starts the thread that waits for the
@@ -95,6 +96,10 @@ class HolderRegistry {
   // Who is behind a call, by grpc::ServerContext::peer(): "fd:N".
   // UNAUTHENTICATED: none that was admitted, or its process is gone.
   absl::StatusOr<Caller> Resolve(absl::string_view peer) const;
+
+  // A holder for which on_unconnected was called is gone, as if its process were,
+  // and costs nothing any more; unless it has had a connection since.
+  void Forget(HolderId id);
 
   // Makes a process that was a holder of an earlier daemon one again, the same
   // that its connections will lead to. NOT_FOUND: it is gone, or can't be told
@@ -133,8 +138,8 @@ class HolderRegistry {
   void EndConnectionLocked(ConnectionTable::Serial serial)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends a holder, if its process or its grace is over, if it is `kUnneeded`
-  // and has no connection, or if it is `kGone` and its pidfd does not know
-  // better.
+  // and has had no connection since its grace was over, or if it is `kGone` and
+  // its pidfd does not know better.
   enum class Suspicion { kNone, kUnneeded, kGone };
   void EndHolder(HolderId id, Suspicion suspicion = Suspicion::kNone);
   void EndOverdue();

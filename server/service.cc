@@ -67,7 +67,7 @@ std::optional<absl::Status> LeaseAtOnce(Handlers& handlers, HolderId holder,
 std::optional<absl::Status> ReleaseFew(Handlers& handlers, HolderId holder,
                                        const v1::ReleaseRequest& request,
                                        v1::ReleaseResponse* response) {
-  if (request.leases_size() > kFewLeases) return std::nullopt;
+  if (!EndFew(request.leases())) return std::nullopt;
   return handlers.Release(holder, request, response);
 }
 

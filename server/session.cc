@@ -153,7 +153,7 @@ class SessionCall final : public SessionHub::Session,
     Released released = std::move(*request_.mutable_released());
     const bool used_up = serving_.share->IsUsedUp(caller_.uid, came_at_);
     const bool answered = !used_up && leases_first && AnswerIfReady();
-    const bool is_quick = !used_up && released.size() <= kFewLeases;
+    const bool is_quick = !used_up && EndFew(released);
     if (is_quick) {
       CarryOut(released, answered);
     } else {

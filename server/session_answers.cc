@@ -94,7 +94,7 @@ bool AnswerAtOnce(Handlers& handlers, HolderId holder,
       status = handlers.Claim(holder, request.claim(), reply->mutable_claim());
       break;
     case v1::SessionRequest::kRelease:
-      if (request.release().leases_size() > kFewLeases) return false;
+      if (!EndFew(request.release().leases())) return false;
       status =
           handlers.Release(holder, request.release(), reply->mutable_release());
       break;

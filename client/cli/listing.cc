@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "absl/algorithm/container.h"
@@ -45,6 +46,15 @@ cli::ListedLease MakeLease(const v1::BufferLease& lease) {
                                                            : "writable");
   listed.set_state(StateText(lease.state()));
   return listed;
+}
+
+// Processes' leases; those that the daemon does not tell are taken for such.
+uint64_t AttachedTo(const v1::Buffer& buffer) {
+  const uint64_t told = buffer.leases_size();
+  const uint64_t nobodys = absl::c_count_if(
+      buffer.leases(),
+      [](const v1::BufferLease& lease) { return lease.pid() == 0; });
+  return std::max<uint64_t>(buffer.total_leases(), told) - nobodys;
 }
 
 // Each once, in the order of their uids and names.
@@ -106,9 +116,7 @@ cli::BufferListing MakeListing(const std::vector<v1::Buffer>& buffers) {
     listed->set_age_seconds(ToSeconds(buffer.age()));
     listed->set_channel(buffer.channel());
     listed->set_sealed(buffer.sealed());
-    listed->set_attached(absl::c_count_if(
-        buffer.leases(),
-        [](const v1::BufferLease& lease) { return lease.pid() != 0; }));
+    listed->set_attached(AttachedTo(buffer));
     for (const v1::BufferLease& lease : buffer.leases()) {
       *listed->add_leases() = MakeLease(lease);
     }
@@ -147,12 +155,15 @@ void SortBuffers(BufferOrder order, cli::BufferListing* listing) {
     }
     return soonest;
   };
-  // They come by their names.
-  absl::c_stable_sort(*listing->mutable_buffers(),
-                      [&key](const cli::ListedBuffer& a,
-                             const cli::ListedBuffer& b) {
-                        return key(a) < key(b);
-                      });
+  // They come by their uids.
+  const auto place = [&key](const cli::ListedBuffer& buffer) {
+    return std::make_tuple(key(buffer), absl::string_view(buffer.name()),
+                           buffer.uid());
+  };
+  absl::c_sort(*listing->mutable_buffers(),
+               [&place](const cli::ListedBuffer& a, const cli::ListedBuffer& b) {
+                 return place(a) < place(b);
+               });
 }
 
 std::string ListingText(const cli::BufferListing& listing) {

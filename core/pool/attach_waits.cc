@@ -14,21 +14,26 @@ absl::Status AttachWaits::Add(Target target, const Holder& holder,
                      " buffers already, and may for no more"));
   }
   ++count;
-  by_name_.insert(NameOf(target, wait.id));
-  by_deadline_.emplace(wait.until, wait.id);
   const WaitId id = wait.id;
+  const uint64_t number = next_number_++;
+  by_name_.emplace(NameOf(target, number), id);
+  by_deadline_.emplace(wait.until, id);
+  by_holder_.emplace(holder.id, id);
   const bool added =
-      waits_.emplace(id, Entry{std::move(target), holder.id, holder.uid, std::move(wait)})
+      waits_
+          .emplace(id, Entry{std::move(target), number, holder.id, holder.uid,
+                             std::move(wait)})
           .second;
   WARMPOOL_CHECK(added, "a wait is added twice");
   return absl::OkStatus();
 }
 
-std::function<void()> AttachWaits::Take(WaitId id) {
+std::function<void()> AttachWaits::TakeOne(WaitId id) {
   const auto it = waits_.find(id);
   const Entry& entry = it->second;
-  by_name_.erase(NameOf(entry.target, id));
+  by_name_.erase(NameOf(entry.target, entry.number));
   by_deadline_.erase(std::make_pair(entry.wait.until, id));
+  by_holder_.erase(std::make_pair(entry.holder, id));
   const auto counted = per_uid_.find(entry.uid);
   if (--counted->second == 0) per_uid_.erase(counted);
   std::function<void()> wake = std::move(it->second.wait.wake);
@@ -36,50 +41,46 @@ std::function<void()> AttachWaits::Take(WaitId id) {
   return wake;
 }
 
-AttachWaits::Wakes AttachWaits::TakeFor(const Target& target) {
-  std::vector<WaitId> ids;
-  for (auto named = by_name_.lower_bound(NameOf(target, nullptr));
-       named != by_name_.end() && std::get<0>(*named) == target.name &&
-       std::get<1>(*named) == target.uid;
-       ++named) {
-    const WaitId id = std::get<2>(*named);
-    if (waits_.at(id).target.sealed == target.sealed) ids.push_back(id);
-  }
+AttachWaits::Wakes AttachWaits::TakeFrom(const Crowd& crowd, size_t most) {
   Wakes wakes;
-  for (const WaitId id : ids) wakes.push_back(Take(id));
-  return wakes;
-}
-
-AttachWaits::Wakes AttachWaits::TakeDue(absl::Time now) {
-  Wakes wakes;
-  while (!by_deadline_.empty() && by_deadline_.begin()->first <= now) {
-    wakes.push_back(Take(by_deadline_.begin()->second));
+  const Named end = NameOf(crowd.target, crowd.before);
+  while (wakes.size() < most) {
+    const auto first = by_name_.lower_bound(NameOf(crowd.target, 0));
+    if (first == by_name_.end() || first->first >= end) break;
+    wakes.push_back(TakeOne(first->second));
   }
   return wakes;
 }
 
-template <typename Predicate>
-AttachWaits::Wakes AttachWaits::TakeIf(Predicate predicate) {
-  std::vector<WaitId> ids;
-  for (const auto& [id, entry] : waits_) {
-    if (predicate(entry)) ids.push_back(id);
-  }
+AttachWaits::Wakes AttachWaits::TakeDue(absl::Time now, size_t most) {
   Wakes wakes;
-  for (const WaitId id : ids) wakes.push_back(Take(id));
+  while (wakes.size() < most && !by_deadline_.empty() && NextDue() <= now) {
+    wakes.push_back(TakeOne(by_deadline_.begin()->second));
+  }
   return wakes;
 }
 
-AttachWaits::Wakes AttachWaits::TakeOf(HolderId holder) {
-  return TakeIf([&](const Entry& entry) { return entry.holder == holder; });
+AttachWaits::Wakes AttachWaits::TakeOf(HolderId holder, size_t most) {
+  Wakes wakes;
+  while (wakes.size() < most) {
+    const auto first = by_holder_.lower_bound({holder, nullptr});
+    if (first == by_holder_.end() || first->first != holder) break;
+    wakes.push_back(TakeOne(first->second));
+  }
+  return wakes;
 }
 
-AttachWaits::Wakes AttachWaits::TakeAll() {
-  return TakeIf([](const Entry&) { return true; });
+AttachWaits::Wakes AttachWaits::Take(size_t most) {
+  Wakes wakes;
+  while (wakes.size() < most && !waits_.empty()) {
+    wakes.push_back(TakeOne(waits_.begin()->first));
+  }
+  return wakes;
 }
 
 bool AttachWaits::Cancel(WaitId id) {
   if (!waits_.contains(id)) return false;
-  Take(id);
+  TakeOne(id);
   return true;
 }
 
@@ -91,6 +92,13 @@ absl::Time AttachWaits::NextDue() const {
 void AttachWaits::CheckInvariants() const {
   WARMPOOL_CHECK(by_name_.size() == waits_.size(), "waits by name");
   WARMPOOL_CHECK(by_deadline_.size() == waits_.size(), "waits by deadline");
+  WARMPOOL_CHECK(by_holder_.size() == waits_.size(), "waits by holder");
+  for (const auto& [id, entry] : waits_) {
+    WARMPOOL_CHECK(by_name_.at(NameOf(entry.target, entry.number)) == id,
+                   "a wait that its target does not lead to");
+    WARMPOOL_CHECK(by_holder_.contains(std::make_pair(entry.holder, id)),
+                   "a wait that its holder does not lead to");
+  }
   size_t counted = 0;
   for (const auto& [uid, count] : per_uid_) counted += count;
   WARMPOOL_CHECK(counted == waits_.size(), "waits by uid");

@@ -5,21 +5,28 @@
 // deadline, or by being cancelled; the taker calls its wake function, without what
 // synchronises this.
 //
+// A hundred thousand may wait for one buffer, or for one holder: they are taken out
+// a few at a time, those first who have waited for longest.
+//
 // Externally synchronised, with the table of the buffers: between the look at that
 // and the entry nothing may change.
+// Invariant: every wait is found by its target, its deadline and its holder.
 #ifndef WARMPOOL_CORE_POOL_ATTACH_WAITS_H_
 #define WARMPOOL_CORE_POOL_ATTACH_WAITS_H_
 
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
-#include <set>
+#include <map>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -59,11 +66,23 @@ class AttachWaits {
   // REQUIRES: no wait has that id.
   absl::Status Add(Target target, const Holder& holder, AttachWait wait);
 
+  // Those who wait for one target at some time. Who is woken and waits again is
+  // none of them: so whoever wakes them all comes to an end.
+  struct Crowd {
+    Target target;
+    uint64_t before = 0;
+  };
+  Crowd CrowdFor(Target target) const {
+    return {std::move(target), next_number_};
+  }
+
+  // Each of these takes `most` at most; fewer are all there are.
   // Whose wait is over, as the buffer is there or is sealed.
-  Wakes TakeFor(const Target& target);
-  Wakes TakeDue(absl::Time now);
-  Wakes TakeOf(HolderId holder);
-  Wakes TakeAll();
+  Wakes TakeFrom(const Crowd& crowd, size_t most);
+  Wakes TakeDue(absl::Time now, size_t most);
+  Wakes TakeOf(HolderId holder, size_t most);
+  // Whichever.
+  Wakes Take(size_t most);
   // False: it was taken before, and its wake function is called.
   bool Cancel(WaitId id);
 
@@ -74,25 +93,28 @@ class AttachWaits {
   void CheckInvariants() const;
 
  private:
-  using Named = std::tuple<std::string, uid_t, WaitId>;
+  // In the order of their numbers, those that wait for one target.
+  using Named = std::tuple<std::string, uid_t, bool, uint64_t>;
   struct Entry {
     Target target;
+    // Goes up from one wait to the next.
+    uint64_t number = 0;
     HolderId holder;
     // Of the holder.
     uid_t uid;
     AttachWait wait;
   };
 
-  static Named NameOf(const Target& target, WaitId id) {
-    return {target.name, target.uid, id};
+  static Named NameOf(const Target& target, uint64_t number) {
+    return {target.name, target.uid, target.sealed, number};
   }
-  template <typename Predicate>
-  Wakes TakeIf(Predicate predicate);
-  std::function<void()> Take(WaitId id);
+  std::function<void()> TakeOne(WaitId id);
 
-  absl::flat_hash_map<WaitId, Entry> waits_;
-  std::set<Named> by_name_;
-  std::set<std::pair<absl::Time, WaitId>> by_deadline_;
+  std::map<WaitId, Entry> waits_;
+  uint64_t next_number_ = 0;
+  absl::btree_map<Named, WaitId> by_name_;
+  absl::btree_set<std::pair<absl::Time, WaitId>> by_deadline_;
+  absl::btree_set<std::pair<HolderId, WaitId>> by_holder_;
   absl::flat_hash_map<uid_t, size_t> per_uid_;
 };
 

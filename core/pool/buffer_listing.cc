@@ -1,6 +1,8 @@
 #include "core/pool/buffer_listing.h"
 
 #include <algorithm>
+#include <limits>
+#include <tuple>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -8,78 +10,276 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 
 namespace warmpool {
 namespace {
 
 using Key = LeaseTable::BuffersByName::key_type;
+using LeasesByBuffer = LeaseTable::LeasesByBuffer;
 
-// After the buffer that brings a page to this many leases no other follows: at
-// some 100 bytes each, answers to clients of few attachments stay below 1 MiB.
-constexpr size_t kMaxLeasesOnPage = 4000;
+// Where to go on: at a buffer, and with a filter for a client at one of its leases
+// on that.
+struct Place {
+  Key buffer;
+  LeaseId lease;
+};
 
-// A page token is the key to go on from.
-std::string TokenOf(const Key& key) {
-  return absl::StrCat(key.second, ":", key.first);
+// "UID:NAME", or "UID:LEASE:NAME". The lease's id is in hex; no name starts with as
+// many digits and a colon.
+std::string TokenOf(const Place& place) {
+  const auto& [uid, name] = place.buffer;
+  if (place.lease == LeaseId()) return absl::StrCat(uid, ":", name);
+  return absl::StrCat(uid, ":", place.lease.ToHex(), ":", name);
 }
 
-absl::StatusOr<Key> KeyOf(const std::string& token) {
+absl::StatusOr<Place> PlaceOf(const std::string& token) {
+  Place place;
+  auto& [uid, name] = place.buffer;
   const size_t colon = token.find(':');
-  uint32_t uid = 0;
   if (colon == std::string::npos ||
       !absl::SimpleAtoi(token.substr(0, colon), &uid)) {
     return absl::InvalidArgumentError(
         absl::StrCat("page token \"", absl::CHexEscape(token),
                      "\" is none that this daemon gave"));
   }
-  return Key(token.substr(colon + 1), uid);
-}
-
-// Whether the filter lets a buffer with its leases pass.
-bool LeasesPass(const BufferFilter& filter, const LeaseTable& table,
-                const LeaseTable::Buffer& buffer) {
-  const auto any = [&table, &buffer](const auto& matches) {
-    return std::any_of(
-        buffer.leases.begin(), buffer.leases.end(),
-        [&](const LeaseId& id) { return matches(table.LeaseOf(id)); });
-  };
-  if (filter.holder_pid != 0 && !any([&](const LeaseTable::Lease& lease) {
-        return table.FindHolder(lease.holder)->pid == filter.holder_pid;
-      })) {
-    return false;
+  name = token.substr(colon + 1);
+  constexpr size_t kHexDigits = 2 * LeaseId::kBytes;
+  if (name.size() > kHexDigits && name[kHexDigits] == ':') {
+    const std::optional<LeaseId> lease =
+        LeaseId::FromHex(absl::string_view(name).substr(0, kHexDigits));
+    if (lease.has_value()) {
+      place.lease = *lease;
+      name.erase(0, kHexDigits + 1);
+    }
   }
-  return !filter.client.has_value() || any([&](const LeaseTable::Lease& lease) {
-    return lease.client_id == *filter.client;
-  });
+  return place;
 }
 
-// With `client`, only that client's leases.
-BufferListing ListingOf(const LeaseTable& table,
-                        const LeaseTable::Buffer& buffer,
-                        const std::optional<ClientId>& client, absl::Time now) {
-  BufferListing listing;
-  listing.name = buffer.name;
-  listing.uid = buffer.uid;
-  listing.bytes = buffer.bytes;
-  listing.segment_bytes = buffer.segment.bytes();
-  listing.generation = buffer.generation;
-  listing.sealed = buffer.sealed;
-  listing.file_name = buffer.segment.file_name();
-  listing.age = now - buffer.granted_at;
-  for (const LeaseId& id : buffer.leases) {
-    const LeaseTable::Lease& lease = table.LeaseOf(id);
-    if (client.has_value() && lease.client_id != *client) continue;
+// The first and the last uid whose buffers the caller may see and asks for.
+std::optional<std::pair<uid_t, uid_t>> UidsOf(const Holder& caller,
+                                              const BufferFilter& filter) {
+  if (!caller.admin && filter.uid.value_or(caller.uid) != caller.uid) {
+    return std::nullopt;
+  }
+  if (!caller.admin) return std::make_pair(caller.uid, caller.uid);
+  if (filter.uid.has_value()) return std::make_pair(*filter.uid, *filter.uid);
+  return std::make_pair(uid_t{0}, std::numeric_limits<uid_t>::max());
+}
+
+// The buffers that a process and a client have, in the order of the listing.
+class Candidates {
+ public:
+  Candidates(const LeaseTable& table, const BufferFilter& filter)
+      : table_(table) {
+    if (filter.holder_pid != 0) {
+      wanted_.push_back(table.LeasesOfPid(filter.holder_pid));
+    }
+    if (filter.client.has_value()) {
+      const LeasesByBuffer* const leases = table.LeasesOfClient(*filter.client);
+      wanted_.emplace_back();
+      if (leases != nullptr) wanted_.back().push_back(leases);
+    }
+    for (const auto& any : wanted_) cost_ += any.size();
+  }
+
+  struct Next {
+    Key key;
+    // Otherwise the next that fits is there or behind.
+    bool fits = false;
+    // Null: it has no lease as yet, or does not fit.
+    const LeaseTable::Buffer* buffer = nullptr;
+  };
+  // What comes next, from `key` on. nullopt: nothing.
+  std::optional<Next> From(const Key& key) const {
+    if (wanted_.empty()) {
+      const auto it = table_.buffers().lower_bound(key);
+      if (it == table_.buffers().end()) return std::nullopt;
+      return Next{it->first, true, it->second.get()};
+    }
+    std::optional<Next> next;
+    for (const auto& any : wanted_) {
+      std::optional<Key> first = FirstOfAny(any, key);
+      if (!first.has_value()) return std::nullopt;
+      if (!next.has_value()) {
+        next = Next{*std::move(first), true, nullptr};
+      } else if (*first != next->key) {
+        next = Next{std::max(*std::move(first), next->key), false, nullptr};
+      }
+    }
+    if (next->fits) {
+      next->buffer = table_.FindBuffer(next->key.first, next->key.second);
+    }
+    return next;
+  }
+
+  // Looks that From takes.
+  size_t cost() const { return std::max<size_t>(cost_, 1); }
+
+ private:
+  static std::optional<Key> FirstOfAny(
+      const std::vector<const LeasesByBuffer*>& any, const Key& key) {
+    std::optional<Key> first;
+    for (const LeasesByBuffer* const leases : any) {
+      const auto it = leases->lower_bound({key.first, key.second, LeaseId()});
+      if (it == leases->end()) continue;
+      Key found(std::get<0>(*it), std::string(std::get<1>(*it)));
+      if (!first.has_value() || found < *first) first = std::move(found);
+    }
+    return first;
+  }
+
+  const LeaseTable& table_;
+  // A buffer fits if it is in one set at least of each.
+  std::vector<std::vector<const LeasesByBuffer*>> wanted_;
+  size_t cost_ = 0;
+};
+
+class Lister {
+ public:
+  Lister(const LeaseTable& table, const BufferFilter& filter, absl::Time now)
+      : table_(table),
+        filter_(filter),
+        now_(now),
+        candidates_(table, filter) {}
+
+  // From the place on, up to the last uid.
+  BufferPage Page(Place place, uid_t last_uid, size_t page_size) {
+    BufferPage page;
+    const std::optional<Place> left =
+        Fill(std::move(place), last_uid, page_size, &page);
+    if (left.has_value()) page.next_page_token = TokenOf(*left);
+    page.looks = looks_;
+    return page;
+  }
+
+ private:
+  // Where the next page begins. nullopt: there is nothing left for one.
+  std::optional<Place> Fill(Place place, uid_t last_uid, size_t page_size,
+                            BufferPage* page) {
+    const std::string& prefix = filter_.name_prefix;
+    for (;;) {
+      std::optional<Candidates::Next> next = candidates_.From(place.buffer);
+      if (!next.has_value() || next->key.first > last_uid) return std::nullopt;
+      if (next->key != place.buffer) place = {std::move(next->key), LeaseId()};
+      const auto& [uid, name] = place.buffer;
+      const bool has_prefix = absl::StartsWith(name, prefix);
+      if (looks_ >= kMostLooks ||
+          (page->buffers.size() >= page_size && next->fits && has_prefix)) {
+        return place;
+      }
+      looks_ += candidates_.cost();
+      if (!has_prefix) {
+        // Behind all of this uid that have it, or before them.
+        const bool behind = name > prefix;
+        if (behind && uid == last_uid) return std::nullopt;
+        place = {{behind ? uid + 1 : uid, prefix}, LeaseId()};
+        continue;
+      }
+      if (!next->fits) continue;
+      if (next->buffer != nullptr) {
+        const LeaseId more = Add(*next->buffer, place.lease, page);
+        if (more != LeaseId()) return Place{place.buffer, more};
+      }
+      place = {{uid, absl::StrCat(name, absl::string_view("\0", 1))},
+               LeaseId()};
+    }
+  }
+
+  // The lease to go on from, if there is more to be told of the buffer.
+  LeaseId Add(const LeaseTable::Buffer& buffer, const LeaseId& from,
+              BufferPage* page) {
+    BufferListing listing = WithoutLeases(buffer);
+    LeaseId more;
+    if (filter_.client.has_value()) {
+      more = AddOfClient(buffer, from, &listing);
+    } else {
+      AddSome(buffer, &listing);
+    }
+    if (!listing.leases.empty()) page->buffers.push_back(std::move(listing));
+    return more;
+  }
+
+  BufferListing WithoutLeases(const LeaseTable::Buffer& buffer) const {
+    BufferListing listing;
+    listing.name = buffer.name;
+    listing.uid = buffer.uid;
+    listing.bytes = buffer.bytes;
+    listing.segment_bytes = buffer.segment.bytes();
+    listing.generation = buffer.generation;
+    listing.sealed = buffer.sealed;
+    listing.file_name = buffer.segment.file_name();
+    listing.age = now_ - buffer.granted_at;
+    listing.total_leases = buffer.leases.size();
+    return listing;
+  }
+
+  LeaseId AddOfClient(const LeaseTable::Buffer& buffer, const LeaseId& from,
+                      BufferListing* listing) {
+    const LeasesByBuffer& leases = *table_.LeasesOfClient(*filter_.client);
+    for (auto it = leases.lower_bound({buffer.uid, buffer.name, from});
+         it != leases.end() && IsOn(*it, buffer); ++it) {
+      const LeaseId& id = std::get<LeaseId>(*it);
+      // One at least, or no page would come to an end.
+      if (looks_ >= kMostLooks && !listing->leases.empty()) return id;
+      AddLease(id, listing);
+    }
+    return LeaseId();
+  }
+
+  void AddSome(const LeaseTable::Buffer& buffer, BufferListing* listing) {
+    const auto is_full = [listing] {
+      return listing->leases.size() >= kMostLeasesShown;
+    };
+    if (filter_.holder_pid != 0) {
+      for (const LeasesByBuffer* const leases :
+           table_.LeasesOfPid(filter_.holder_pid)) {
+        for (auto it =
+                 leases->lower_bound({buffer.uid, buffer.name, LeaseId()});
+             it != leases->end() && IsOn(*it, buffer) && !is_full(); ++it) {
+          AddLease(std::get<LeaseId>(*it), listing);
+        }
+      }
+    }
+    for (auto it = buffer.leases.begin();
+         it != buffer.leases.end() && !is_full(); ++it) {
+      // Those are there already.
+      if (filter_.holder_pid == 0 || PidOf(*it) != filter_.holder_pid) {
+        AddLease(*it, listing);
+      }
+    }
+  }
+
+  static bool IsOn(const LeasesByBuffer::value_type& lease,
+                   const LeaseTable::Buffer& buffer) {
+    return std::get<0>(lease) == buffer.uid &&
+           std::get<1>(lease) == buffer.name;
+  }
+
+  pid_t PidOf(const LeaseId& id) const {
+    return table_.FindHolder(table_.LeaseOf(id).holder)->pid;
+  }
+
+  void AddLease(const LeaseId& id, BufferListing* listing) {
+    ++looks_;
+    const LeaseTable::Lease& lease = table_.LeaseOf(id);
     const bool expires = lease.expires_at != absl::InfiniteFuture();
-    listing.leases.push_back(
+    listing->leases.push_back(
         {id, lease.request_id, lease.client_id,
-         *table.FindHolder(lease.holder), now - lease.granted_at,
+         *table_.FindHolder(lease.holder), now_ - lease.granted_at,
          // Past its time but not yet ended: zero would say that it never ends.
-         expires ? std::max(lease.expires_at - now, absl::Nanoseconds(1))
+         expires ? std::max(lease.expires_at - now_, absl::Nanoseconds(1))
                  : absl::ZeroDuration(),
          lease.access, lease.state, lease.kind});
   }
-  return listing;
-}
+
+  const LeaseTable& table_;
+  const BufferFilter& filter_;
+  const absl::Time now_;
+  const Candidates candidates_;
+  // So far.
+  size_t looks_ = 0;
+};
 
 }  // namespace
 
@@ -89,31 +289,19 @@ absl::StatusOr<BufferPage> ListBuffers(const LeaseTable& table,
                                        size_t page_size,
                                        const std::string& page_token,
                                        absl::Time now) {
-  Key first(filter.name_prefix, 0);
+  Place place;
   if (!page_token.empty()) {
-    absl::StatusOr<Key> key = KeyOf(page_token);
-    if (!key.ok()) return key.status();
-    first = *std::move(key);
+    absl::StatusOr<Place> told = PlaceOf(page_token);
+    if (!told.ok()) return told.status();
+    place = *std::move(told);
   }
-  BufferPage page;
-  size_t leases = 0;
-  for (auto it = table.buffers().lower_bound(first);
-       it != table.buffers().end() &&
-       absl::StartsWith(it->first.first, filter.name_prefix);
-       ++it) {
-    const LeaseTable::Buffer* const buffer = it->second.get();
-    if (buffer == nullptr || buffer->leases.empty()) continue;
-    if (!caller.admin && buffer->uid != caller.uid) continue;
-    if (filter.uid.has_value() && buffer->uid != *filter.uid) continue;
-    if (!LeasesPass(filter, table, *buffer)) continue;
-    if (page.buffers.size() == page_size || leases >= kMaxLeasesOnPage) {
-      page.next_page_token = TokenOf(it->first);
-      break;
-    }
-    page.buffers.push_back(ListingOf(table, *buffer, filter.client, now));
-    leases += page.buffers.back().leases.size();
-  }
-  return page;
+  const auto uids = UidsOf(caller, filter);
+  if (!uids.has_value()) return BufferPage();
+  const auto& [first_uid, last_uid] = *uids;
+  // Whatever the token says: nobody looks at more than he may see.
+  const Key first(first_uid, filter.name_prefix);
+  if (place.buffer < first) place = {first, LeaseId()};
+  return Lister(table, filter, now).Page(std::move(place), last_uid, page_size);
 }
 
 }  // namespace warmpool

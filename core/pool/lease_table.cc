@@ -48,6 +48,7 @@ void LeaseTable::AddHolder(Holder holder) {
     return;
   }
   const HolderId id = holder.id;
+  holders_by_pid_.emplace(holder.pid, id);
   holders_.emplace(id, HolderEntry{std::move(holder), {}});
 }
 
@@ -56,10 +57,17 @@ const Holder* LeaseTable::FindHolder(HolderId id) const {
   return it == holders_.end() ? nullptr : &it->second.holder;
 }
 
-std::vector<LeaseId> LeaseTable::LeasesOf(HolderId id) const {
-  const auto it = holders_.find(id);
-  if (it == holders_.end()) return {};
-  return {it->second.leases.begin(), it->second.leases.end()};
+std::vector<LeaseId> LeaseTable::LeasesOf(HolderId id, size_t most,
+                                          const LeasePlace& after) const {
+  std::vector<LeaseId> ids;
+  const auto holder = holders_.find(id);
+  if (holder == holders_.end()) return ids;
+  const LeasesByBuffer& leases = holder->second.leases;
+  for (auto it = leases.upper_bound({after.uid, after.name, after.id});
+       it != leases.end() && ids.size() < most; ++it) {
+    ids.push_back(std::get<LeaseId>(*it));
+  }
+  return ids;
 }
 
 bool LeaseTable::HasLeases(HolderId id) const {
@@ -67,19 +75,23 @@ bool LeaseTable::HasLeases(HolderId id) const {
   return it != holders_.end() && !it->second.leases.empty();
 }
 
-std::vector<HolderUsage> LeaseTable::Usages() const {
-  std::vector<HolderUsage> usages;
-  for (const auto& [id, entry] : holders_) {
+bool LeaseTable::AddUsages(size_t most, HolderId* after,
+                           std::vector<HolderUsage>* usages) const {
+  auto it = holders_.upper_bound(*after);
+  for (size_t i = 0; i < most && it != holders_.end(); ++i, ++it) {
+    const auto& [id, entry] = *it;
+    *after = id;
     if (entry.leases.empty()) continue;
-    usages.push_back({entry.holder, entry.leases.size(), entry.bytes});
+    usages->push_back({entry.holder, entry.leases.size(), entry.bytes});
   }
-  return usages;
+  return it != holders_.end();
 }
 
 void LeaseTable::RemoveHolder(HolderId id) {
   const auto it = holders_.find(id);
   if (it == holders_.end()) return;
   WARMPOOL_CHECK(it->second.leases.empty(), "a holder leaves its leases");
+  holders_by_pid_.erase(std::make_pair(it->second.holder.pid, id));
   holders_.erase(it);
 }
 
@@ -94,7 +106,7 @@ absl::StatusOr<const LeaseTable::Lease*> LeaseTable::Begin(
                      " is under way: wait for its answer, then repeat it"));
   }
   const auto lease = leases_.find(*it->second);
-  if (lease != leases_.end()) return &lease->second;
+  if (lease != leases_.end()) return lease->second.get();
   return absl::FailedPreconditionError(absl::StrCat(
       "request id ", request_id.ToHex(), " was answered with a lease that ",
       Told(ended_.at(*it->second).cause), "; a further request needs an id of its own"));
@@ -107,7 +119,7 @@ void LeaseTable::Abandon(HolderId holder, const RequestId& request_id) {
 absl::Status LeaseTable::ReserveName(uid_t uid, const std::string& name,
                                      absl::Time now) {
   const auto [it, is_new] =
-      buffers_.try_emplace(std::make_pair(name, uid), nullptr);
+      buffers_.try_emplace(std::make_pair(uid, name), nullptr);
   if (is_new) return absl::OkStatus();
   if (it->second == nullptr) {
     return absl::AlreadyExistsError(absl::StrCat(
@@ -118,7 +130,7 @@ absl::Status LeaseTable::ReserveName(uid_t uid, const std::string& name,
     return absl::AlreadyExistsError(absl::StrCat(
         "buffer name \"", name, "\" is being released at this moment"));
   }
-  const Lease& lease = leases_.at(*taken.leases.begin());
+  const Lease& lease = LeaseOf(*taken.leases.begin());
   return absl::AlreadyExistsError(absl::StrCat(
       "buffer name \"", name, "\" is taken: ",
       Told(lease.kind, holders_.at(lease.holder).holder), " for ",
@@ -127,11 +139,12 @@ absl::Status LeaseTable::ReserveName(uid_t uid, const std::string& name,
 }
 
 void LeaseTable::AbandonName(uid_t uid, const std::string& name) {
-  buffers_.erase(std::make_pair(name, uid));
+  buffers_.erase(std::make_pair(uid, name));
 }
 
-LeaseTable::Buffer* LeaseTable::FindBuffer(uid_t uid, const std::string& name) {
-  const auto it = buffers_.find(std::make_pair(name, uid));
+LeaseTable::Buffer* LeaseTable::FindBuffer(uid_t uid,
+                                           const std::string& name) const {
+  const auto it = buffers_.find(std::make_pair(uid, name));
   if (it == buffers_.end() || it->second == nullptr) return nullptr;
   return it->second->leases.empty() ? nullptr : it->second.get();
 }
@@ -143,12 +156,12 @@ std::optional<Segment> LeaseTable::Unpin(Buffer* buffer) {
   if (!goes) return std::nullopt;
   std::optional<Segment> segment = std::move(buffer->segment);
   --buffer_count_;
-  buffers_.erase(std::make_pair(buffer->name, buffer->uid));
+  buffers_.erase(std::make_pair(buffer->uid, buffer->name));
   return segment;
 }
 
 const LeaseTable::Lease& LeaseTable::AddBuffer(Buffer buffer, Lease lease) {
-  const auto it = buffers_.find(std::make_pair(buffer.name, buffer.uid));
+  const auto it = buffers_.find(std::make_pair(buffer.uid, buffer.name));
   WARMPOOL_CHECK(it != buffers_.end() && it->second == nullptr,
                  "a buffer's name was not reserved");
   it->second = std::make_unique<Buffer>(std::move(buffer));
@@ -158,18 +171,27 @@ const LeaseTable::Lease& LeaseTable::AddBuffer(Buffer buffer, Lease lease) {
 
 const LeaseTable::Lease& LeaseTable::AddLease(Buffer* buffer, Lease lease) {
   lease.buffer = buffer;
-  const auto [it, is_new] = leases_.emplace(lease.id, lease);
+  const LeaseId id = lease.id;
+  const auto [it, is_new] =
+      leases_.emplace(id, std::make_unique<Lease>(std::move(lease)));
   WARMPOOL_CHECK(is_new, "a lease id was given twice");
-  buffer->leases.insert(lease.id);
-  HolderEntry& holder = holders_.at(lease.holder);
-  holder.leases.insert(lease.id);
+  const Lease& added = *it->second;
+  buffer->leases.insert(id);
+  if (added.kind == LeaseKind::kHeld) ++buffer->held_leases;
+  HolderEntry& holder = holders_.at(added.holder);
+  holder.leases.insert(KeyOf(added));
   holder.bytes += buffer->segment.bytes();
-  requests_[RequestKey(lease.holder, lease.request_id)] = lease.id;
-  if (lease.state == LeaseState::kRecovering) ++recovering_count_;
-  if (lease.expires_at != absl::InfiniteFuture()) {
-    expiries_.emplace(lease.expires_at, lease.id);
+  if (added.client_id != ClientId()) {
+    leases_by_client_[added.client_id].insert(KeyOf(added));
   }
-  return it->second;
+  requests_[RequestKey(added.holder, added.request_id)] = id;
+  if (added.state == LeaseState::kRecovering) {
+    recovering_.insert(RecoveringKeyOf(added));
+  }
+  if (added.expires_at != absl::InfiniteFuture()) {
+    expiries_.emplace(added.expires_at, id);
+  }
+  return added;
 }
 
 absl::StatusOr<const LeaseTable::Lease*> LeaseTable::Find(
@@ -180,7 +202,7 @@ absl::StatusOr<const LeaseTable::Lease*> LeaseTable::Find(
     return absl::NotFoundError(
         absl::StrCat("lease ", ref.id.ToHex(), " is not known"));
   }
-  const HolderId owner = lease != leases_.end() ? lease->second.holder
+  const HolderId owner = lease != leases_.end() ? lease->second->holder
                                                 : ended->second.holder;
   if (owner != holder && !as_admin) {
     return absl::PermissionDeniedError(
@@ -191,19 +213,21 @@ absl::StatusOr<const LeaseTable::Lease*> LeaseTable::Find(
     return absl::FailedPreconditionError(absl::StrCat(
         "lease ", ref.id.ToHex(), " ", Told(ended->second.cause)));
   }
-  const uint64_t generation = lease->second.buffer->generation;
+  const uint64_t generation = lease->second->buffer->generation;
   if (ref.generation != 0 && ref.generation != generation) {
     return absl::FailedPreconditionError(
         absl::StrCat("lease ", ref.id.ToHex(), " is of generation ", generation,
                      ", not ", ref.generation));
   }
-  return &lease->second;
+  return lease->second.get();
 }
 
 void LeaseTable::Renew(const LeaseId& id, absl::Duration ttl, absl::Time now) {
-  Lease& lease = leases_.at(id);
+  Lease& lease = *leases_.at(id);
   expiries_.erase(std::make_pair(lease.expires_at, id));
-  if (lease.state == LeaseState::kRecovering) --recovering_count_;
+  if (lease.state == LeaseState::kRecovering) {
+    recovering_.erase(RecoveringKeyOf(lease));
+  }
   lease.state = LeaseState::kLive;
   lease.ttl = ttl;
   lease.touched_at = now;
@@ -216,19 +240,19 @@ void LeaseTable::Renew(const LeaseId& id, absl::Duration ttl, absl::Time now) {
 
 void LeaseTable::NoteShown(const Buffer& buffer, HolderId holder,
                            const ClientId& client, absl::Time now) {
-  if (recovering_count_ == 0) return;
-  for (const LeaseId& id : buffer.leases) {
-    const Lease& lease = leases_.at(id);
-    if (lease.state != LeaseState::kRecovering || lease.holder != holder ||
-        lease.client_id != client) {
-      continue;
-    }
-    Renew(id, lease.ttl, now);
+  std::vector<LeaseId> shown;
+  for (auto it = recovering_.lower_bound({&buffer, holder, client, LeaseId()});
+       it != recovering_.end() && shown.size() < kShownAtOnce &&
+       std::tie(std::get<0>(*it), std::get<1>(*it), std::get<2>(*it)) ==
+           std::make_tuple(&buffer, holder, client);
+       ++it) {
+    shown.push_back(std::get<3>(*it));
   }
+  for (const LeaseId& id : shown) Renew(id, LeaseOf(id).ttl, now);
 }
 
 void LeaseTable::Seal(const LeaseId& id, const SealRequest& request) {
-  Lease& lease = leases_.at(id);
+  Lease& lease = *leases_.at(id);
   lease.access = Access::kReadOnly;
   lease.linger = request.linger;
   lease.buffer->sealed = true;
@@ -238,17 +262,25 @@ void LeaseTable::Seal(const LeaseId& id, const SealRequest& request) {
 LeaseTable::Ended LeaseTable::End(const LeaseId& id, EndCause cause) {
   const auto it = leases_.find(id);
   WARMPOOL_CHECK(it != leases_.end(), "a lease ends twice");
-  const Lease lease = it->second;
+  const Lease& lease = *it->second;
   Buffer& buffer = *lease.buffer;
   Ended ended{{lease.holder, id, buffer.name, cause}, &buffer};
 
   RememberEnd(lease, cause);
-  if (lease.state == LeaseState::kRecovering) --recovering_count_;
+  if (lease.state == LeaseState::kRecovering) {
+    recovering_.erase(RecoveringKeyOf(lease));
+  }
   expiries_.erase(std::make_pair(lease.expires_at, id));
   HolderEntry& holder = holders_.at(lease.holder);
-  holder.leases.erase(id);
+  holder.leases.erase(KeyOf(lease));
   holder.bytes -= buffer.segment.bytes();
+  if (const auto of_client = leases_by_client_.find(lease.client_id);
+      of_client != leases_by_client_.end()) {
+    of_client->second.erase(KeyOf(lease));
+    if (of_client->second.empty()) leases_by_client_.erase(of_client);
+  }
   buffer.leases.erase(id);
+  if (lease.kind == LeaseKind::kHeld) --buffer.held_leases;
   leases_.erase(it);
   Pin(&buffer);
   return ended;
@@ -278,11 +310,36 @@ absl::Time LeaseTable::NextExpiry() const {
   return expiries_.empty() ? absl::InfiniteFuture() : expiries_.begin()->first;
 }
 
-std::vector<LeaseId> LeaseTable::AllLeases() const {
+std::vector<LeaseId> LeaseTable::Leases(
+    size_t most, const std::optional<LeaseId>& after) const {
   std::vector<LeaseId> ids;
-  ids.reserve(leases_.size());
-  for (const auto& [id, lease] : leases_) ids.push_back(id);
+  for (auto it = after.has_value() ? leases_.upper_bound(*after)
+                                   : leases_.begin();
+       it != leases_.end() && ids.size() < most; ++it) {
+    ids.push_back(it->first);
+  }
   return ids;
+}
+
+const LeaseTable::LeasesByBuffer* LeaseTable::LeasesOfClient(
+    const ClientId& client) const {
+  const auto it = leases_by_client_.find(client);
+  return it == leases_by_client_.end() ? nullptr : &it->second;
+}
+
+std::vector<const LeaseTable::LeasesByBuffer*> LeaseTable::LeasesOfPid(
+    pid_t pid) const {
+  std::vector<const LeasesByBuffer*> leases;
+  for (auto it = holders_by_pid_.lower_bound({pid, 0});
+       it != holders_by_pid_.end() && it->first == pid; ++it) {
+    leases.push_back(&holders_.at(it->second).leases);
+  }
+  return leases;
+}
+
+LeaseTable::LeasePlace LeaseTable::PlaceOf(const LeaseId& id) const {
+  const Buffer& buffer = *LeaseOf(id).buffer;
+  return {buffer.uid, buffer.name, id};
 }
 
 absl::Status LeaseTable::Buffer::MayHaveAnotherLease() const {
@@ -292,60 +349,6 @@ absl::Status LeaseTable::Buffer::MayHaveAnotherLease() const {
   return absl::ResourceExhaustedError(
       absl::StrCat("buffer \"", name, "\" has ", leases.size(),
                    " leases of its channel's members: release some"));
-}
-
-void LeaseTable::CheckInvariants() const {
-  size_t held = 0;
-  for (const auto& [id, entry] : holders_) {
-    held += entry.leases.size();
-    uint64_t bytes = 0;
-    for (const LeaseId& lease : entry.leases) {
-      bytes += leases_.at(lease).buffer->segment.bytes();
-    }
-    WARMPOOL_CHECK(bytes == entry.bytes, "a holder's bytes do not add up");
-  }
-  WARMPOOL_CHECK(held == leases_.size(), "holders and leases disagree");
-  size_t expiring = 0;
-  size_t recovering = 0;
-  for (const auto& [id, lease] : leases_) {
-    WARMPOOL_CHECK(holders_.at(lease.holder).leases.contains(id),
-                   "a lease that its holder does not know");
-    WARMPOOL_CHECK(lease.buffer->leases.contains(id),
-                   "a lease that its buffer does not know");
-    WARMPOOL_CHECK(
-        requests_.at(RequestKey(lease.holder, lease.request_id)) == id,
-        "a lease that its request does not know");
-    if (lease.state == LeaseState::kRecovering) ++recovering;
-    if (lease.expires_at == absl::InfiniteFuture()) continue;
-    ++expiring;
-    WARMPOOL_CHECK(expiries_.contains(std::make_pair(lease.expires_at, id)),
-                   "a lease that would not expire");
-  }
-  WARMPOOL_CHECK(expiring == expiries_.size(), "expiry of no lease");
-  WARMPOOL_CHECK(recovering == recovering_count_,
-                 "recovering leases do not add up");
-  size_t buffers = 0;
-  size_t leases = 0;
-  for (const auto& [key, buffer] : buffers_) {
-    if (buffer == nullptr) continue;
-    ++buffers;
-    leases += buffer->leases.size();
-    WARMPOOL_CHECK(!buffer->leases.empty() || buffer->pins > 0,
-                   "a buffer without a lease");
-    for (const LeaseId& id : buffer->leases) {
-      const Lease& lease = leases_.at(id);
-      WARMPOOL_CHECK(!buffer->sealed || lease.access == Access::kReadOnly,
-                     "a lease to write to a sealed buffer");
-      WARMPOOL_CHECK(
-          lease.kind != LeaseKind::kTicket || buffer->leases.size() == 1,
-          "a buffer is held while a ticket for it is out");
-    }
-    WARMPOOL_CHECK(key == std::make_pair(buffer->name, buffer->uid),
-                   "a buffer under another name");
-  }
-  WARMPOOL_CHECK(buffers == buffer_count_, "buffers do not add up");
-  WARMPOOL_CHECK(leases == leases_.size(), "buffers and leases disagree");
-  WARMPOOL_CHECK(ended_.size() == ended_order_.size(), "ends do not add up");
 }
 
 }  // namespace warmpool

@@ -1,15 +1,18 @@
 // LeaseTable: who holds what. Holders, their leases, the buffers that these
 // are on, buffer names, and the request ids that were answered.
 //
-// Externally synchronised; makes no system call.
+// Externally synchronised; makes no system call. Nothing in here looks at all
+// leases, or at all of a buffer, a holder or a client: what may be many is asked
+// for a few at a time. So these are ordered sets; a hash table that grows would
+// also move everything at once, while everybody waits.
 // A buffer is pinned while something that concerns it is done without what
 // synchronises the table: it stays where it is and keeps its name and segment,
 // even when its last lease ends.
 // Invariants: every lease has a live holder and a buffer; every buffer has a
 // lease or is pinned, and its name leads to it; every live lease is found by its
-// request id and, if it has a time to live, by its expiry; the recovering ones
-// are counted; nobody has a lease to write to a sealed buffer, and a ticket is the
-// only lease on its buffer.
+// request id, by its client and, if it has a time to live, by its expiry; the
+// recovering ones are known; nobody has a lease to write to a sealed buffer, and a
+// ticket is the only lease on its buffer.
 #ifndef WARMPOOL_CORE_POOL_LEASE_TABLE_H_
 #define WARMPOOL_CORE_POOL_LEASE_TABLE_H_
 
@@ -22,14 +25,16 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "core/memory/segment.h"
 #include "core/pool/lease.h"
@@ -42,6 +47,8 @@ class LeaseTable {
   // Ended leases that are remembered, so that a late release or a repeated
   // request gets an answer that says what happened. About 200 bytes each.
   static constexpr size_t kRememberedEnds = 16384;
+  // Recovering leases that one NoteShown makes live, at most.
+  static constexpr size_t kShownAtOnce = 64;
 
   struct Buffer {
     std::string name;
@@ -57,7 +64,9 @@ class LeaseTable {
     bool handing_over = false;
     Segment segment;
     absl::Time granted_at;
-    absl::flat_hash_set<LeaseId> leases;
+    absl::btree_set<LeaseId> leases;
+    // Those of them that a process has.
+    size_t held_leases = 0;
     size_t pins = 0;
 
     // In a channel, as many leases as are ended in one go.
@@ -87,6 +96,17 @@ class LeaseTable {
     absl::Time expires_at = absl::InfiniteFuture();
   };
 
+  // Leases in the order of their buffers, as buffers() has them, and of their
+  // ids. The names are the buffers' own.
+  using LeasesByBuffer =
+      absl::btree_set<std::tuple<uid_t, absl::string_view, LeaseId>>;
+  // Where a lease is, or was, in that order.
+  struct LeasePlace {
+    uid_t uid = 0;
+    std::string name;
+    LeaseId id;
+  };
+
   // What remains of a lease that ended.
   struct Ended {
     RevokedLease lease;
@@ -104,11 +124,17 @@ class LeaseTable {
   void AddHolder(Holder holder);
   // The holder, or null once it is removed.
   const Holder* FindHolder(HolderId id) const;
-  // Leases of a holder.
-  std::vector<LeaseId> LeasesOf(HolderId id) const;
+  // Leases of a holder: the first `most` of them, or the first behind `after`.
+  std::vector<LeaseId> LeasesOf(HolderId id, size_t most = SIZE_MAX) const {
+    return LeasesOf(id, most, LeasePlace());
+  }
+  std::vector<LeaseId> LeasesOf(HolderId id, size_t most,
+                                const LeasePlace& after) const;
   bool HasLeases(HolderId id) const;
-  // What each holder that has a lease has.
-  std::vector<HolderUsage> Usages() const;
+  // Looks at `most` holders, from the one after `*after` on, which becomes the
+  // last of them; adds what each has that has a lease. False: there are no more.
+  bool AddUsages(size_t most, HolderId* after,
+                 std::vector<HolderUsage>* usages) const;
   // REQUIRES: it has no leases.
   void RemoveHolder(HolderId id);
 
@@ -125,7 +151,7 @@ class LeaseTable {
   void AbandonName(uid_t uid, const std::string& name);
 
   // The buffer of that name, if it has a lease, or null.
-  Buffer* FindBuffer(uid_t uid, const std::string& name);
+  Buffer* FindBuffer(uid_t uid, const std::string& name) const;
   void Pin(Buffer* buffer) { ++buffer->pins; }
   // The segment, if the buffer has neither lease nor pin left: it is gone then,
   // and its name free.
@@ -150,7 +176,8 @@ class LeaseTable {
   // REQUIRES: the lease is there.
   void Renew(const LeaseId& id, absl::Duration ttl, absl::Time now);
   // A client has shown that it knows the buffer: gives its recovering leases on
-  // it a full time to live.
+  // it a full time to live. Only kShownAtOnce of them: who has more on one buffer
+  // shows himself for the others another time.
   void NoteShown(const Buffer& buffer, HolderId holder, const ClientId& client,
                  absl::Time now);
   // The holder of `id` has sealed its buffer. REQUIRES: the lease is live.
@@ -162,20 +189,30 @@ class LeaseTable {
   std::vector<LeaseId> Expired(absl::Time now, size_t limit = SIZE_MAX) const;
   // InfiniteFuture if none expires.
   absl::Time NextExpiry() const;
-  std::vector<LeaseId> AllLeases() const;
+  // Leases in the order of their ids: the first `most` of them, or the first
+  // behind `after`.
+  std::vector<LeaseId> Leases(
+      size_t most = SIZE_MAX,
+      const std::optional<LeaseId>& after = std::nullopt) const;
 
   size_t lease_count() const { return leases_.size(); }
-  size_t recovering_count() const { return recovering_count_; }
+  size_t recovering_count() const { return recovering_.size(); }
   size_t buffer_count() const { return buffer_count_; }
   size_t holder_count() const { return holders_.size(); }
 
-  // Buffers by (name, uid); a null value is a name being taken. One without a
-  // lease is about to go.
+  // Buffers by (uid, name), so that a listing for one uid passes by no other's; a
+  // null value is a name being taken. One without a lease is about to go.
   using BuffersByName =
-      absl::btree_map<std::pair<std::string, uid_t>, std::unique_ptr<Buffer>>;
+      absl::btree_map<std::pair<uid_t, std::string>, std::unique_ptr<Buffer>>;
   const BuffersByName& buffers() const { return buffers_; }
+  // Leases of a client that said who it is. Null: it has none.
+  const LeasesByBuffer* LeasesOfClient(const ClientId& client) const;
+  // Those of the holders whose processes have that pid: one, but for processes
+  // that connect as several uids, or that can't be told from others.
+  std::vector<const LeasesByBuffer*> LeasesOfPid(pid_t pid) const;
   // REQUIRES: the lease is live.
-  const Lease& LeaseOf(const LeaseId& id) const { return leases_.at(id); }
+  const Lease& LeaseOf(const LeaseId& id) const { return *leases_.at(id); }
+  LeasePlace PlaceOf(const LeaseId& id) const;
 
   void CheckInvariants() const;
 
@@ -184,7 +221,7 @@ class LeaseTable {
 
   struct HolderEntry {
     Holder holder;
-    absl::flat_hash_set<LeaseId> leases;
+    LeasesByBuffer leases;
     // Of their segments.
     uint64_t bytes = 0;
   };
@@ -194,16 +231,31 @@ class LeaseTable {
     EndCause cause = EndCause::kReleased;
   };
 
-  void RememberEnd(const Lease& lease, EndCause cause);
+  // By its buffer, holder and client: what NoteShown looks for.
+  using Recovering = std::tuple<const Buffer*, HolderId, ClientId, LeaseId>;
 
-  absl::flat_hash_map<HolderId, HolderEntry> holders_;
-  absl::flat_hash_map<LeaseId, Lease> leases_;
+  static LeasesByBuffer::value_type KeyOf(const Lease& lease) {
+    return {lease.buffer->uid, lease.buffer->name, lease.id};
+  }
+  static Recovering RecoveringKeyOf(const Lease& lease) {
+    return {lease.buffer, lease.holder, lease.client_id, lease.id};
+  }
+  void RememberEnd(const Lease& lease, EndCause cause);
+  void CheckHolders() const;
+  void CheckLeases() const;
+  void CheckBuffers() const;
+
+  absl::btree_map<HolderId, HolderEntry> holders_;
+  absl::btree_set<std::pair<pid_t, HolderId>> holders_by_pid_;
+  absl::btree_map<LeaseId, std::unique_ptr<Lease>> leases_;
+  // Without those of clients that did not say who they are.
+  absl::btree_map<ClientId, LeasesByBuffer> leases_by_client_;
   BuffersByName buffers_;
   size_t buffer_count_ = 0;
-  size_t recovering_count_ = 0;
+  absl::btree_set<Recovering> recovering_;
   std::set<std::pair<absl::Time, LeaseId>> expiries_;
   // nullopt: under way.
-  absl::flat_hash_map<RequestKey, std::optional<LeaseId>> requests_;
+  absl::btree_map<RequestKey, std::optional<LeaseId>> requests_;
   absl::flat_hash_map<LeaseId, EndedEntry> ended_;
   // The ids of ended_, the oldest first.
   std::deque<LeaseId> ended_order_;

@@ -1,7 +1,6 @@
 #include "core/pool/pool.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -30,7 +29,7 @@ Pool::~Pool() {
   std::vector<Segment> leased;
   {
     MutexLock lock(&mutex_);
-    for (const LeaseId& id : table_.AllLeases()) {
+    for (const LeaseId& id : table_.Leases()) {
       std::optional<Segment> segment =
           table_.Unpin(table_.End(id, EndCause::kRevoked).buffer);
       if (segment.has_value()) leased.push_back(*std::move(segment));
@@ -106,19 +105,6 @@ absl::StatusOr<absl::Duration> Pool::Renew(HolderId holder, const LeaseRef& ref,
   return *ttl;
 }
 
-absl::StatusOr<BufferPage> Pool::List(HolderId holder,
-                                      const BufferFilter& filter,
-                                      size_t page_size,
-                                      const std::string& page_token) const {
-  MutexLock lock(&mutex_);
-  const Holder* const caller = table_.FindHolder(holder);
-  if (caller == nullptr) {
-    return absl::UnavailableError("the holder's process is gone");
-  }
-  return ListBuffers(table_, *caller, filter, page_size, page_token,
-                     clock_.Now());
-}
-
 bool Pool::RenewLocked(const LeaseTable::Lease& lease, absl::Duration ttl,
                        absl::Time now) {
   // A later daemon gives each lease a full time to live anyway: only another
@@ -136,33 +122,6 @@ absl::StatusOr<Holder> Pool::FindHolder(HolderId holder) const {
     return absl::UnavailableError("the holder's process is gone");
   }
   return *found;
-}
-
-std::vector<HolderUsage> Pool::HolderUsages() const {
-  std::vector<HolderUsage> usages;
-  {
-    MutexLock lock(&mutex_);
-    usages = table_.Usages();
-  }
-  std::erase_if(usages, [](const HolderUsage& usage) {
-    return usage.holder.id == kPoolHolder;
-  });
-  return usages;
-}
-
-std::vector<BufferListing> Pool::ListAll() const {
-  Holder everyone;
-  everyone.admin = true;
-  std::vector<BufferListing> all;
-  BufferPage page;
-  do {
-    MutexLock lock(&mutex_);
-    page = *ListBuffers(table_, everyone, BufferFilter(), SIZE_MAX,
-                        page.next_page_token, clock_.Now());
-    std::move(page.buffers.begin(), page.buffers.end(),
-              std::back_inserter(all));
-  } while (!page.next_page_token.empty());
-  return all;
 }
 
 absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> Pool::Watch(
@@ -206,7 +165,7 @@ absl::Time Pool::Tick() {
   AttachWaits::Wakes late;
   {
     MutexLock lock(&mutex_);
-    late = waits_.TakeDue(clock_.Now());
+    late = waits_.TakeDue(clock_.Now(), kWaitsAtOnce);
   }
   Wake(late);
   journal_.Keep();
@@ -217,13 +176,21 @@ absl::Time Pool::Tick() {
 }
 
 void Pool::Drain() {
-  AttachWaits::Wakes wakes;
   {
     MutexLock lock(&mutex_);
     draining_ = true;
-    wakes = waits_.TakeAll();
   }
-  Wake(wakes);
+  // Nobody else comes to wait.
+  for (bool more = true; more;) {
+    AttachWaits::Wakes wakes;
+    {
+      MutexLock lock(&mutex_);
+      wakes = waits_.Take(kWaitsAtOnce);
+    }
+    Wake(wakes);
+    more = wakes.size() == kWaitsAtOnce;
+    if (more) GiveWay();
+  }
   segments_.Drain();
 }
 

@@ -4,7 +4,8 @@
 //
 // Thread-safe. Its lock covers the lease table only; it is held over no system
 // call, not while a listener is called, nor for more than a few leases at a
-// time. What a request is about is reserved or pinned in the table meanwhile.
+// time: no hold is longer because the table is large. What a request is about is
+// reserved or pinned in the table meanwhile.
 #ifndef WARMPOOL_CORE_POOL_POOL_H_
 #define WARMPOOL_CORE_POOL_POOL_H_
 
@@ -62,6 +63,12 @@ class Pool {
     std::function<void(const RevokedLease&)> on_revoked;
     // Called, under no lock, when a request for a lease was refused.
     std::function<void(const Refusal&)> on_refused;
+    // Called under no lock; runs what it is given, soon and on another thread:
+    // where many wait for a buffer, whoever makes or seals it does not wake them
+    // all. Each call is for a few of them. The uid is the buffer's. If it runs
+    // nothing they wait until their deadlines; it must run nothing once the pool
+    // has ended. Null: the caller wakes all.
+    std::function<void(uid_t, std::function<void()>)> run_later;
   };
 
   struct RecoveredLease {
@@ -125,8 +132,8 @@ class Pool {
 
   // What is pointed to must outlive this.
   // `journal`, which may be null, keeps every lease before it is granted. It
-  // must have begun by the first of the calls below, but for AddHolder and
-  // RemoveHolder.
+  // must have begun by the first of the calls below, but for AddHolder,
+  // RemoveHolder and RemoveSomeOf.
   Pool(SegmentDirectory* directory, SystemCalls* calls, const Clock* clock,
        RandomSource* random, const Options& options,
        Journal* journal = nullptr);
@@ -137,12 +144,24 @@ class Pool {
   void AddHolder(Holder holder);
   // The holder's process is gone: ends its leases.
   void RemoveHolder(HolderId id);
+  // The same for a few of them, so that many who have died take turns. False:
+  // that was the last of it, and nothing is known under the id any more. What
+  // requests that are under way are granted before that ends too.
+  bool RemoveSomeOf(HolderId id);
 
   // Ends those leases of a holder whose segments nobody has open or mapped and
   // that the holder has not asked for, renewed or asserted since `since`. For a
   // holder without a connection from then on: it forgot them (it called exec,
   // or destroyed its client). Returns how many.
   size_t EndUnusedLeases(HolderId id, absl::Time since);
+  // The same for a few of them. False: there was none left to look at.
+  struct UnusedSearch {
+    absl::Time since;
+    // How far it has come.
+    LeaseTable::LeasePlace at = {};
+    size_t ended = 0;
+  };
+  bool EndSomeUnusedLeases(HolderId id, UnusedSearch* search);
 
   bool HasLeases(HolderId id) const;
 
@@ -210,7 +229,8 @@ class Pool {
   // other holders by now.
   absl::StatusOr<absl::Duration> Assert(HolderId holder,
                                         const AssertedLease& lease);
-  // Buffers that `holder` may see, by name. INVALID_ARGUMENT: the token.
+  // Buffers that `holder` may see, by uid and name; see ListBuffers.
+  // INVALID_ARGUMENT: the token.
   absl::StatusOr<BufferPage> List(HolderId holder, const BufferFilter& filter,
                                   size_t page_size,
                                   const std::string& page_token) const;
@@ -220,8 +240,9 @@ class Pool {
   // What each process that has a lease has, in no order.
   std::vector<HolderUsage> HolderUsages() const;
 
-  // Every buffer of every uid.
-  std::vector<BufferListing> ListAll() const;
+  // Every buffer of every uid; buffers with `most_leases`, or a few more, are
+  // enough.
+  std::vector<BufferListing> ListAll(size_t most_leases = SIZE_MAX) const;
 
   // Tells from here on what becomes of the buffers that `holder` may see; see
   // BufferEvents. Must not outlive this. UNAVAILABLE: the holder's process is
@@ -234,8 +255,8 @@ class Pool {
   // admins may `deed`.
   absl::Status RequireAdmin(HolderId holder, absl::string_view deed) const;
 
-  // Does what is due: expiry, upkeep of the journal, and SegmentPool::Tick.
-  // Returns when to come back.
+  // Does what is due: expiry, the deadlines of a few who wait, upkeep of the
+  // journal, and SegmentPool::Tick. Returns when to come back.
   absl::Time Tick();
 
   // Takes over what an earlier daemon left, before the first request. A lease
@@ -309,7 +330,27 @@ class Pool {
   // Whose limit a lease counts for.
   uid_t PayerLocked(const LeaseTable::Lease& lease) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Waits that are taken out in one hold of the lock, about a microsecond each,
+  // and woken by one call: each is a request that is made again.
+  static constexpr size_t kWaitsAtOnce = 64;
+  // Those that whoever made a buffer or sealed it wakes himself: for a few, whose
+  // answers are on their way before his, another thread would take longer.
+  static constexpr size_t kWakesByCaller = 16;
+  // Those who waited for a buffer.
+  struct Woken {
+    AttachWaits::Wakes first;
+    // nullopt: those are all.
+    std::optional<AttachWaits::Crowd> rest;
+  };
+  Woken TakeFirstLocked(AttachWaits::Target target)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // These are called under no lock.
   static void Wake(const AttachWaits::Wakes& wakes);
+  // Has all but the first woken by run_later.
+  void Wake(Woken woken);
+  void WakeLater(AttachWaits::Crowd crowd);
+  // False: there are no more.
+  bool WakeSome(const AttachWaits::Crowd& crowd);
   // A buffer that nobody but `holder` has a lease on, pinned, on its way from
   // `lease`.
   struct HandOver {
@@ -428,9 +469,6 @@ class Pool {
   LeaseTable::Ended EndLocked(const LeaseId& id, EndCause cause,
                               bool for_all = false)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Whether one of its leases, and no more, is a process's.
-  bool IsOnlyHeldLocked(const LeaseTable::Buffer& buffer) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The same, and for a buffer in a channel the leases of all other members:
   // whose turn it is to use the buffer is not known here, so when one of them
   // goes without a word it is set aside, until it is proven free.
@@ -444,19 +482,26 @@ class Pool {
   // events_.Wake() follows, under no lock.
   void PublishLocked(BufferEvents::Kind kind, const LeaseTable::Buffer& buffer)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // `*wakes`: of those who waited for it.
   const LeaseTable::Lease& AddBufferLocked(LeaseTable::Buffer buffer,
                                            LeaseTable::Lease lease,
-                                           AttachWaits::Wakes* wakes)
+                                           Woken* woken)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The buffer's segment, if it goes. Its bytes are its uid's until SegmentPool
   // has it back.
   std::optional<Segment> UnpinLocked(LeaseTable::Buffer* buffer)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Ends those of the leases that live still, a few at a time. Returns how many
-  // they were.
-  size_t EndEach(const std::vector<LeaseId>& leases, EndCause cause);
-  // Does EndUnusedLeases for a few.
+  // Ends those of the leases that live still, as many as one hold of the lock is
+  // for: that counts ends, of which one lease may bring many. Returns how many
+  // leases it is done with.
+  size_t EndSomeLocked(absl::Span<const LeaseId> leases, EndCause cause,
+                       std::vector<LeaseTable::Ended>* ended)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The same for all of them, in as many holds. Returns how many lived.
+  size_t EndEach(absl::Span<const LeaseId> leases, EndCause cause);
+  absl::Status ReleaseLocked(HolderId holder, const LeaseRef& ref, bool revoke,
+                             std::vector<LeaseTable::Ended>* ended)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Does EndUnusedLeases for these few.
   size_t EndUnused(absl::Span<const LeaseId> leases, absl::Time since);
   void EndExpired();
   void RecordEnd(const LeaseTable::Ended& ended);

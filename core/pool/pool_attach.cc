@@ -31,6 +31,40 @@ void Pool::Wake(const AttachWaits::Wakes& wakes) {
   for (const std::function<void()>& wake : wakes) wake();
 }
 
+Pool::Woken Pool::TakeFirstLocked(AttachWaits::Target target) {
+  AttachWaits::Crowd crowd = waits_.CrowdFor(std::move(target));
+  Woken woken;
+  woken.first = waits_.TakeFrom(crowd, kWakesByCaller);
+  if (woken.first.size() == kWakesByCaller) woken.rest = std::move(crowd);
+  return woken;
+}
+
+void Pool::Wake(Woken woken) {
+  Wake(woken.first);
+  if (woken.rest.has_value()) WakeLater(*std::move(woken.rest));
+}
+
+void Pool::WakeLater(AttachWaits::Crowd crowd) {
+  if (options_.run_later) {
+    const uid_t uid = crowd.target.uid;
+    options_.run_later(uid, [this, crowd = std::move(crowd)] {
+      if (WakeSome(crowd)) WakeLater(crowd);
+    });
+    return;
+  }
+  while (WakeSome(crowd)) GiveWay();
+}
+
+bool Pool::WakeSome(const AttachWaits::Crowd& crowd) {
+  AttachWaits::Wakes wakes;
+  {
+    MutexLock lock(&mutex_);
+    wakes = waits_.TakeFrom(crowd, kWaitsAtOnce);
+  }
+  Wake(wakes);
+  return wakes.size() == kWaitsAtOnce;
+}
+
 absl::StatusOr<LeaseTable::Buffer*> Pool::FindForLocked(
     const Holder& caller, const AttachRequest& request) {
   const uid_t owner = request.owner.value_or(caller.uid);

@@ -1,5 +1,6 @@
 // How leases end. Many at once end a few at a time: a process may have a
-// hundred thousand of them, and everybody else waits for the lock meanwhile.
+// hundred thousand of them, and everybody else waits for the lock meanwhile. What
+// is counted is ends, for one lease may bring many.
 #include <algorithm>
 #include <utility>
 
@@ -11,17 +12,9 @@ namespace warmpool {
 namespace {
 
 // What is looked at or ended in one hold of the lock: about a microsecond each.
+// One lease more may bring the ends of all others on its buffer, of which there
+// are kMaxMemberLeases at most.
 constexpr size_t kLeasesAtOnce = 64;
-
-// Calls `act` with a few of them at a time, as a span.
-template <typename Leases, typename Act>
-void ForAFew(const Leases& leases, Act act) {
-  const auto all = absl::MakeConstSpan(leases);
-  for (size_t begin = 0; begin < all.size(); begin += kLeasesAtOnce) {
-    if (begin > 0) GiveWay();
-    act(all.subspan(begin, kLeasesAtOnce));
-  }
-}
 
 }  // namespace
 
@@ -40,68 +33,90 @@ std::vector<absl::Status> Pool::Release(HolderId holder,
   }
   std::vector<absl::Status> statuses;
   statuses.reserve(leases.size());
-  ForAFew(leases, [&](absl::Span<const LeaseRef> few) {
+  while (statuses.size() < leases.size()) {
+    if (!statuses.empty()) GiveWay();
     std::vector<LeaseTable::Ended> ended;
     {
       MutexLock lock(&mutex_);
-      for (const LeaseRef& ref : few) {
-        const absl::StatusOr<const LeaseTable::Lease*> lease =
-            table_.Find(holder, ref, revoke);
-        statuses.push_back(lease.status());
-        if (!lease.ok() || *lease == nullptr) continue;
-        const bool own = (*lease)->holder == holder;
-        if (own && !ref.for_all_members) {
-          ended.push_back(EndLocked(ref.id, EndCause::kReleased));
-        } else {
-          EndForAllLocked(ref.id,
-                          own ? EndCause::kReleased : EndCause::kRevoked,
-                          &ended);
-        }
+      for (size_t looks = 0;
+           looks < kLeasesAtOnce && ended.size() < kLeasesAtOnce &&
+           statuses.size() < leases.size();
+           ++looks) {
+        const LeaseRef& ref = leases[statuses.size()];
+        statuses.push_back(ReleaseLocked(holder, ref, revoke, &ended));
       }
     }
     Finish(std::move(ended));
-  });
+  }
   return statuses;
 }
 
-size_t Pool::EndEach(const std::vector<LeaseId>& leases, EndCause cause) {
+absl::Status Pool::ReleaseLocked(HolderId holder, const LeaseRef& ref,
+                                 bool revoke,
+                                 std::vector<LeaseTable::Ended>* ended) {
+  const absl::StatusOr<const LeaseTable::Lease*> lease =
+      table_.Find(holder, ref, revoke);
+  if (!lease.ok() || *lease == nullptr) return lease.status();
+  const bool own = (*lease)->holder == holder;
+  if (own && !ref.for_all_members) {
+    ended->push_back(EndLocked(ref.id, EndCause::kReleased));
+  } else {
+    EndForAllLocked(ref.id, own ? EndCause::kReleased : EndCause::kRevoked,
+                    ended);
+  }
+  return absl::OkStatus();
+}
+
+size_t Pool::EndSomeLocked(absl::Span<const LeaseId> leases, EndCause cause,
+                           std::vector<LeaseTable::Ended>* ended) {
+  size_t done = 0;
+  for (; done < leases.size() && done < kLeasesAtOnce &&
+         ended->size() < kLeasesAtOnce;
+       ++done) {
+    // It may have ended since it was listed.
+    if (FindLiveLocked(leases[done]) == nullptr) continue;
+    EndForAllLocked(leases[done], cause, ended);
+  }
+  return done;
+}
+
+size_t Pool::EndEach(absl::Span<const LeaseId> leases, EndCause cause) {
   size_t count = 0;
-  ForAFew(leases, [&](absl::Span<const LeaseId> few) {
+  while (!leases.empty()) {
     std::vector<LeaseTable::Ended> ended;
     {
       MutexLock lock(&mutex_);
-      for (const LeaseId& id : few) {
-        // It may have ended since they were listed.
-        if (FindLiveLocked(id) != nullptr) EndForAllLocked(id, cause, &ended);
-      }
+      leases.remove_prefix(EndSomeLocked(leases, cause, &ended));
     }
     count += ended.size();
     Finish(std::move(ended));
-  });
+    if (!leases.empty()) GiveWay();
+  }
   return count;
 }
 
 void Pool::RemoveHolder(HolderId id) {
-  std::vector<LeaseId> leases;
-  {
-    MutexLock lock(&mutex_);
-    leases = table_.LeasesOf(id);
-  }
-  EndEach(leases, EndCause::kHolderDied);
+  while (RemoveSomeOf(id)) GiveWay();
+}
+
+bool Pool::RemoveSomeOf(HolderId id) {
   std::vector<LeaseTable::Ended> ended;
   AttachWaits::Wakes wakes;
+  bool more = true;
   {
     MutexLock lock(&mutex_);
-    // Those of requests that were under way.
-    for (const LeaseId& lease : table_.LeasesOf(id)) {
-      if (FindLiveLocked(lease) == nullptr) continue;
-      EndForAllLocked(lease, EndCause::kHolderDied, &ended);
+    EndSomeLocked(table_.LeasesOf(id, kLeasesAtOnce), EndCause::kHolderDied,
+                  &ended);
+    if (!table_.HasLeases(id)) {
+      // From here on nothing is granted to it, and nobody waits for it.
+      table_.RemoveHolder(id);
+      wakes = waits_.TakeOf(id, kWaitsAtOnce);
+      more = wakes.size() == kWaitsAtOnce;
     }
-    table_.RemoveHolder(id);
-    wakes = waits_.TakeOf(id);
   }
   Finish(std::move(ended));
   Wake(wakes);
+  return more;
 }
 
 bool Pool::HasLeases(HolderId id) const {
@@ -110,16 +125,21 @@ bool Pool::HasLeases(HolderId id) const {
 }
 
 size_t Pool::EndUnusedLeases(HolderId id, absl::Time since) {
+  UnusedSearch search{.since = since};
+  while (EndSomeUnusedLeases(id, &search)) GiveWay();
+  return search.ended;
+}
+
+bool Pool::EndSomeUnusedLeases(HolderId id, UnusedSearch* search) {
   std::vector<LeaseId> leases;
   {
     MutexLock lock(&mutex_);
-    leases = table_.LeasesOf(id);
+    leases = table_.LeasesOf(id, kLeasesAtOnce, search->at);
+    if (leases.empty()) return false;
+    search->at = table_.PlaceOf(leases.back());
   }
-  size_t count = 0;
-  ForAFew(leases, [&](absl::Span<const LeaseId> few) {
-    count += EndUnused(few, since);
-  });
-  return count;
+  search->ended += EndUnused(leases, search->since);
+  return true;
 }
 
 size_t Pool::EndUnused(absl::Span<const LeaseId> leases, absl::Time since) {
@@ -145,35 +165,53 @@ size_t Pool::EndUnused(absl::Span<const LeaseId> leases, absl::Time since) {
     candidate.unused =
         directory_.Prove(candidate.buffer->segment) != Verdict::kInUse;
   }
-  std::vector<LeaseTable::Ended> ended;
-  std::vector<Segment> unpinned;
-  {
-    MutexLock lock(&mutex_);
-    for (const Candidate& candidate : candidates) {
-      const LeaseTable::Lease* const lease = FindLiveLocked(candidate.id);
-      // Its holder may have shown up meanwhile, to open it.
-      if (candidate.unused && lease != nullptr && lease->touched_at < since) {
-        EndForAllLocked(candidate.id, EndCause::kUnused, &ended);
+  size_t count = 0;
+  for (size_t next = 0; next < candidates.size();) {
+    if (next > 0) GiveWay();
+    std::vector<LeaseTable::Ended> ended;
+    std::vector<Segment> unpinned;
+    {
+      MutexLock lock(&mutex_);
+      for (; next < candidates.size() && ended.size() < kLeasesAtOnce; ++next) {
+        const Candidate& candidate = candidates[next];
+        const LeaseTable::Lease* const lease = FindLiveLocked(candidate.id);
+        // Its holder may have shown up meanwhile, to open it.
+        if (candidate.unused && lease != nullptr && lease->touched_at < since) {
+          EndForAllLocked(candidate.id, EndCause::kUnused, &ended);
+        }
+        std::optional<Segment> segment = UnpinLocked(candidate.buffer);
+        if (segment.has_value()) unpinned.push_back(*std::move(segment));
       }
-      std::optional<Segment> segment = UnpinLocked(candidate.buffer);
-      if (segment.has_value()) unpinned.push_back(*std::move(segment));
     }
+    events_.Wake();
+    count += ended.size();
+    Finish(std::move(ended));
+    for (Segment& segment : unpinned) segments_.Return(std::move(segment));
   }
-  events_.Wake();
-  const size_t count = ended.size();
-  Finish(std::move(ended));
-  for (Segment& segment : unpinned) segments_.Return(std::move(segment));
   return count;
 }
 
 size_t Pool::RevokeAll() {
-  std::vector<LeaseId> leases;
   {
     MutexLock lock(&mutex_);
     revoked_ = true;
-    leases = table_.AllLeases();
   }
-  const size_t count = EndEach(leases, EndCause::kRevoked);
+  size_t count = 0;
+  std::optional<LeaseId> last;
+  for (bool more = true; more;) {
+    std::vector<LeaseTable::Ended> ended;
+    {
+      MutexLock lock(&mutex_);
+      const std::vector<LeaseId> leases = table_.Leases(kLeasesAtOnce, last);
+      more = !leases.empty();
+      if (more) {
+        last = leases[EndSomeLocked(leases, EndCause::kRevoked, &ended) - 1];
+      }
+    }
+    count += ended.size();
+    Finish(std::move(ended));
+    if (more) GiveWay();
+  }
   segments_.EndQuarantined();
   return count;
 }
@@ -183,10 +221,8 @@ void Pool::EndExpired() {
     std::vector<LeaseTable::Ended> ended;
     {
       MutexLock lock(&mutex_);
-      for (const LeaseId& id : table_.Expired(clock_.Now(), kLeasesAtOnce)) {
-        if (FindLiveLocked(id) == nullptr) continue;
-        EndForAllLocked(id, EndCause::kExpired, &ended);
-      }
+      EndSomeLocked(table_.Expired(clock_.Now(), kLeasesAtOnce),
+                    EndCause::kExpired, &ended);
     }
     more = ended.size() >= kLeasesAtOnce;
     Finish(std::move(ended));
@@ -209,14 +245,6 @@ void Pool::EndForAllLocked(const LeaseId& id, EndCause cause,
   ended->push_back(EndLocked(id, cause, /*for_all=*/true));
 }
 
-bool Pool::IsOnlyHeldLocked(const LeaseTable::Buffer& buffer) const {
-  return std::count_if(buffer.leases.begin(), buffer.leases.end(),
-                       [this](const LeaseId& id)
-                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-                             return table_.LeaseOf(id).kind == LeaseKind::kHeld;
-                           }) == 1;
-}
-
 LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause,
                                   bool for_all) {
   switch (cause) {
@@ -236,7 +264,7 @@ LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause,
   }
   // Its last member may have given it to one who has yet to open it.
   if (!for_all && cause == EndCause::kReleased &&
-      !ChannelOf(buffer.name).empty() && IsOnlyHeldLocked(buffer)) {
+      !ChannelOf(buffer.name).empty() && buffer.held_leases == 1) {
     linger = kChannelLinger;
   }
   quota_.ReleaseLease(PayerLocked(table_.LeaseOf(id)));

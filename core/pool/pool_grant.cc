@@ -166,12 +166,12 @@ absl::StatusOr<LeaseGrant> Pool::CommitLease(const Holder& holder,
   const bool kept = status.ok();
   AccountJournal();
   LeaseGrant grant;
-  AttachWaits::Wakes wakes;
+  Woken woken;
   if (kept) {
     MutexLock lock(&mutex_);
     if (table_.FindHolder(holder.id) != nullptr && !draining_) {
       grant = GrantOf(
-          AddBufferLocked(std::move(buffer), std::move(lease), &wakes));
+          AddBufferLocked(std::move(buffer), std::move(lease), &woken));
     } else {
       status = absl::UnavailableError(
           "the daemon began to drain, or the holder's process went, while the "
@@ -181,7 +181,7 @@ absl::StatusOr<LeaseGrant> Pool::CommitLease(const Holder& holder,
   if (status.ok()) {
     events_.Wake();
     segments_.NoteDue(expires_at);
-    Wake(wakes);
+    Wake(std::move(woken));
     return grant;
   }
   if (kept) journal_.End(id);
@@ -195,11 +195,11 @@ absl::StatusOr<LeaseGrant> Pool::CommitLease(const Holder& holder,
 
 const LeaseTable::Lease& Pool::AddBufferLocked(LeaseTable::Buffer buffer,
                                                LeaseTable::Lease lease,
-                                               AttachWaits::Wakes* wakes) {
+                                               Woken* woken) {
   const LeaseTable::Lease& added =
       table_.AddBuffer(std::move(buffer), std::move(lease));
   PublishLocked(BufferEvents::Kind::kCreated, *added.buffer);
-  *wakes = waits_.TakeFor(
+  *woken = TakeFirstLocked(
       {added.buffer->name, added.buffer->uid, added.buffer->sealed});
   return added;
 }

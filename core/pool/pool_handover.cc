@@ -106,7 +106,7 @@ absl::Status Pool::Seal(HolderId holder, const LeaseRef& ref,
     // Its holder goes on writing to it.
     if (!status.ok()) (void)directory_.Unseal(&buffer->segment);
   }
-  AttachWaits::Wakes wakes;
+  Woken woken;
   {
     MutexLock lock(&mutex_);
     const LeaseTable::Lease* const lease = EndHandOverLocked(*begun);
@@ -116,11 +116,11 @@ absl::Status Pool::Seal(HolderId holder, const LeaseRef& ref,
       buffer->bytes = begun->bytes;
       PublishLocked(BufferEvents::Kind::kSealed, *buffer);
       ++counts_.sealed;
-      wakes = waits_.TakeFor({buffer->name, buffer->uid, /*sealed=*/true});
+      woken = TakeFirstLocked({buffer->name, buffer->uid, /*sealed=*/true});
     }
   }
   UnpinAndReturn(buffer);
-  Wake(wakes);
+  Wake(std::move(woken));
   return status;
 }
 

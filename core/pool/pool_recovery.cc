@@ -184,7 +184,7 @@ bool Pool::RecoverLeaseLocked(
   // A live lease's name can't be taken: the journal has each name once.
   table_.ReserveName(made.uid, made.name, clock_.Now()).IgnoreError();
   // Before the first request nobody waits.
-  AttachWaits::Wakes none;
+  Woken none;
   AddBufferLocked(std::move(made), std::move(lease), &none);
   return true;
 }
@@ -344,7 +344,7 @@ absl::Status Pool::CommitAsserted(const Holder& holder, LeaseTable::Lease lease,
   AccountJournal();
   if (!kept.ok()) return kept;
   absl::Status status;
-  AttachWaits::Wakes wakes;
+  Woken woken;
   {
     MutexLock lock(&mutex_);
     status = MayCommitLocked(holder.id, id);
@@ -353,12 +353,12 @@ absl::Status Pool::CommitAsserted(const Holder& holder, LeaseTable::Lease lease,
       last_generation_ = std::max(last_generation_, buffer->generation);
       ++counts_.asserted;
       quota_.Force(buffer->uid, buffer->segment.bytes());
-      AddBufferLocked(std::move(*buffer), std::move(lease), &wakes);
+      AddBufferLocked(std::move(*buffer), std::move(lease), &woken);
     }
   }
   if (status.ok()) {
     events_.Wake();
-    Wake(wakes);
+    Wake(std::move(woken));
   } else {
     journal_.End(id);
   }

@@ -3,6 +3,7 @@
 //
 //   pattern_client churn TARGET SEED ITERATIONS [LEASE_CACHE_BYTES]
 //   pattern_client hold TARGET NAME BYTES        (until killed)
+//   pattern_client hoard TARGET NAME COUNT       (as many small buffers, the same)
 //   pattern_client view TARGET NAME              (checks at each line of input)
 //   pattern_client cling TARGET   (leases the same buffer while it can)
 //   pattern_client scribble TARGET NAME          (writes where it may not)
@@ -104,6 +105,16 @@ int Hold(warmpool::Client& client, const std::string& name, uint64_t bytes) {
   for (;;) pause();
 }
 
+int Hoard(warmpool::Client& client, const std::string& name, uint64_t count) {
+  std::vector<warmpool::Buffer> buffers;
+  for (uint64_t i = 0; i < count; ++i) {
+    buffers.push_back(
+        Must(client.Lease(kPage, {.name = name + std::to_string(i)})));
+  }
+  std::cout << "hoarded" << std::endl;
+  for (;;) pause();
+}
+
 int View(warmpool::Client& client, const std::string& name) {
   warmpool::Buffer buffer = Must(client.Attach(name));
   std::cout << "attached" << std::endl;
@@ -156,6 +167,7 @@ int main(int argc, char** argv) {
                  static_cast<int>(number));
   }
   if (mode == "hold") return Hold(client, arguments.at(2), number);
+  if (mode == "hoard") return Hoard(client, arguments.at(2), number);
   if (mode == "view") return View(client, arguments.at(2));
   if (mode == "cling") return Cling(client);
   if (mode == "scribble") return Scribble(client, arguments.at(2));

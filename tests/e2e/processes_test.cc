@@ -96,6 +96,32 @@ TEST_F(ProcessesTest, WhatAKilledClientHeldIsBackWithinASecond) {
   EXPECT_EQ(client_.MustLease(request).warmth(), v1::WARMTH_WARM);
 }
 
+// Leases of many buffers take long to end. Whoever dies next has his share of that.
+TEST_F(ProcessesTest, WhoDiesBehindOneWithManyLeasesDoesNotWaitForAllOfThem) {
+  const auto hoarder = Run({"hoard", "many/", "5000"});
+  ASSERT_EQ(hoarder->ReadLine(), "hoarded");
+  std::string lease_id;
+  const auto holder = Hold("one", &lease_id);
+  hoarder->Signal(SIGKILL);
+  hoarder->Wait();
+  holder->Signal(SIGKILL);
+  holder->Wait();
+  uint64_t left = 0;
+  EXPECT_TRUE(Eventually(
+      [&] {
+        v1::ListBuffersRequest request;
+        request.set_name_prefix("one");
+        v1::ListBuffersResponse response;
+        client_.Call(&RawClient::Stub::ListBuffers, request, &response);
+        left = client_.Stats().leases().live_leases();
+        return response.buffers_size() == 0;
+      },
+      kBackWithin));
+  EXPECT_GT(left, 0u) << "it was behind all of the other's";
+  EXPECT_TRUE(Eventually(
+      [&] { return client_.Stats().leases().live_leases() == 0; }));
+}
+
 TEST_F(ProcessesTest, AnAttachedProcessKeepsTheBytesWhenTheirWriterDies) {
   std::string lease_id;
   const auto holder = Hold("frames", &lease_id);

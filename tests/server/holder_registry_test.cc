@@ -87,15 +87,14 @@ class HolderRegistryTest : public ::testing::Test {
               holders_[holder.id] = holder;
             },
         .on_gone =
-            [this](HolderId id) {
+            [this](const Holder& holder) {
               MutexLock lock(&mutex_);
-              holders_.erase(id);
+              holders_.erase(holder.id);
             },
         .on_unconnected =
-            [this](HolderId id, absl::Time) {
+            [this](const Holder& holder, absl::Time) {
               MutexLock lock(&mutex_);
-              unconnected_.push_back(id);
-              return has_leases_;
+              unconnected_.push_back(holder.id);
             }};
     registry_ = *HolderRegistry::Create(&peers_, &MonotonicClock::Get(),
                                         std::move(options));
@@ -156,7 +155,6 @@ class HolderRegistryTest : public ::testing::Test {
   Mutex mutex_;
   std::map<HolderId, Holder> holders_ ABSL_GUARDED_BY(mutex_);
   std::vector<HolderId> unconnected_ ABSL_GUARDED_BY(mutex_);
-  bool has_leases_ ABSL_GUARDED_BY(mutex_) = true;
   int recovered_end_ = std::numeric_limits<int>::max();
   std::unique_ptr<HolderRegistry> registry_;
 };
@@ -261,19 +259,40 @@ TEST_F(HolderRegistryTest, AGraceAfterItsLastConnectionAHolderIsReportedOnce) {
 }
 
 TEST_F(HolderRegistryTest, WhoeverHasNoConnectionAndNoLeaseIsForgotten) {
-  {
-    MutexLock lock(&mutex_);
-    has_leases_ = false;
-  }
   Start(absl::Milliseconds(1));
   const Pair other = Connect();
   Pair a = Connect();
   const HolderId holder = *Admitted(a);
+  registry_->Forget(holder);
+  EXPECT_THAT(holders(), SizeIs(1)) << "it has a connection";
   a.client.Reset();
-  EXPECT_TRUE(Eventually([&] { return holders().empty(); }));
+  ASSERT_TRUE(Eventually([&] { return !unconnected().empty(); }));
+  EXPECT_THAT(holders(), SizeIs(1));
+  registry_->Forget(holder);
+  EXPECT_THAT(holders(), SizeIs(0));
   // It may come back, as another holder.
   EXPECT_NE(*Admitted(other), holder);
   EXPECT_THAT(holders(), SizeIs(1));
+}
+
+// Its leases were looked at before it came back, and it may have others by now.
+TEST_F(HolderRegistryTest, WhoeverHasHadAConnectionSinceIsNotForgotten) {
+  Start(absl::Milliseconds(500), /*max_connections=*/1);
+  Pair a = Connect(), b = Connect(), other = Connect();
+  const HolderId holder = *Admitted(a);
+  a.client.Reset();
+  ASSERT_TRUE(Eventually([&] { return !unconnected().empty(); }));
+  ASSERT_EQ(*Admitted(b), holder);
+  peers_.alteration = [](Peer* peer) { peer->credentials.uid = kBob; };
+  ASSERT_THAT(Admitted(other), IsOk());
+  b.client.Reset();
+  other.client.Reset();
+  // Ends are seen in their order; with the second there is room again.
+  const Pair room = Connect(), later = Connect();
+  ASSERT_TRUE(Eventually([&] { return Admitted(room).ok(); }));
+  peers_.alteration = [](Peer*) {};
+  registry_->Forget(holder);
+  EXPECT_EQ(*Admitted(later), holder) << "its grace has begun anew";
 }
 
 // gRPC may close a connection before its end is seen.

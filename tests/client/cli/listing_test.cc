@@ -73,6 +73,28 @@ TEST(ListingTest, ALeaseThatNobodyHasSaysWhatItIsFor) {
   EXPECT_THAT(ListingText(listing), HasSubstr("  -  -  "));
 }
 
+TEST(ListingTest, LeasesThatAreNotToldAreCounted) {
+  std::vector<v1::Buffer> buffers = SomeBuffers();
+  buffers[0].set_total_leases(5000);
+  EXPECT_EQ(MakeListing(buffers).buffers(0).attached(), 5000u);
+}
+
+// The daemon tells them by uid first.
+TEST(ListingTest, TheSameNamesOfSeveralUsersStandTogether) {
+  std::vector<v1::Buffer> buffers(4);
+  for (int i = 0; i < 4; ++i) {
+    buffers[i].set_uid(1000 + i / 2);
+    buffers[i].set_name(i % 2 == 0 ? "a" : "b");
+  }
+  cli::BufferListing listing = MakeListing(buffers);
+  SortBuffers(BufferOrder::kName, &listing);
+  std::vector<std::string> order;
+  for (const cli::ListedBuffer& buffer : listing.buffers()) {
+    order.push_back(buffer.name() + std::to_string(buffer.uid()));
+  }
+  EXPECT_THAT(order, ElementsAre("a1000", "a1001", "b1000", "b1001"));
+}
+
 std::vector<std::string> NamesBy(const char* order) {
   v1::Buffer small;
   small.set_name("a/small");

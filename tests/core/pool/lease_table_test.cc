@@ -25,7 +25,7 @@ class LeaseTableTest : public testing::Test {
     table_.AddHolder({2, 102, 1000, "", false});
   }
   ~LeaseTableTest() override {
-    for (const LeaseId& id : table_.AllLeases()) {
+    for (const LeaseId& id : table_.Leases()) {
       End(id, EndCause::kRevoked);
     }
   }
@@ -349,6 +349,52 @@ TEST_F(LeaseTableTest, AClientIsShownByWhatItKnowsOnly) {
   for (const LeaseId& id : others) {
     EXPECT_EQ(table_.LeaseOf(id).state, LeaseState::kRecovering);
   }
+}
+
+TEST_F(LeaseTableTest, AClientWithManyRecoveringLeasesShowsAFewAtATime) {
+  Grant(1, "frames");
+  const ClientId client{7, 7};
+  for (size_t i = 0; i < LeaseTable::kShownAtOnce + 1; ++i) {
+    AttachRecovering(1, "frames", client);
+  }
+  const LeaseTable::Buffer& buffer = *table_.FindBuffer(1000, "frames");
+  table_.NoteShown(buffer, 1, client, clock_.Now());
+  table_.CheckInvariants();
+  EXPECT_EQ(table_.recovering_count(), 1u);
+  table_.NoteShown(buffer, 1, client, clock_.Now());
+  EXPECT_EQ(table_.recovering_count(), 0u);
+}
+
+TEST_F(LeaseTableTest, AHoldersLeasesAreAskedForAFewAtATime) {
+  std::vector<LeaseId> granted;
+  for (const char* const name : {"c", "a", "b"}) granted.push_back(Grant(1, name));
+  Grant(2, "other");
+  EXPECT_THAT(table_.LeasesOf(1), ElementsAre(granted[1], granted[2], granted[0]));
+  const std::vector<LeaseId> first = table_.LeasesOf(1, 2);
+  EXPECT_THAT(first, ElementsAre(granted[1], granted[2]));
+  const LeaseTable::LeasePlace place = table_.PlaceOf(first.back());
+  End(first.back(), EndCause::kReleased);
+  EXPECT_THAT(table_.LeasesOf(1, 2, place), ElementsAre(granted[0]));
+  EXPECT_THAT(table_.LeasesOf(1, 2, table_.PlaceOf(granted[0])), ElementsAre());
+}
+
+TEST_F(LeaseTableTest, UsagesAreAskedForAFewHoldersAtATime) {
+  for (HolderId id = 3; id <= 7; ++id) {
+    table_.AddHolder({id, 100 + static_cast<pid_t>(id), 1000, "", false});
+  }
+  Grant(1, "a");
+  Grant(4, "b");
+  Grant(4, "c");
+  HolderId after = 0;
+  std::vector<HolderUsage> usages;
+  EXPECT_TRUE(table_.AddUsages(3, &after, &usages));
+  EXPECT_EQ(after, 3u);
+  EXPECT_EQ(usages.size(), 1u) << "those without a lease are looked at, too";
+  EXPECT_TRUE(table_.AddUsages(3, &after, &usages));
+  EXPECT_FALSE(table_.AddUsages(3, &after, &usages));
+  ASSERT_EQ(usages.size(), 2u);
+  EXPECT_EQ(usages[1].holder.id, 4u);
+  EXPECT_EQ(usages[1].leases, 2u);
 }
 
 TEST_F(LeaseTableTest, RecoveringLeasesAreCountedWhateverHappensToThem) {

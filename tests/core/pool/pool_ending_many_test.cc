@@ -91,6 +91,53 @@ TEST_F(PoolEndingManyTest, WhatADyingHolderIsGrantedMeanwhileEndsToo) {
   EXPECT_EQ(pool_->stats().holders, 1u);
 }
 
+TEST_F(PoolEndingManyTest, HoldersThatDieTogetherTakeTurns) {
+  EXPECT_TRUE(pool_->RemoveSomeOf(kAlice));
+  EXPECT_FALSE(pool_->RemoveSomeOf(kBob));
+  EXPECT_EQ(pool_->stats().holders, 1u) << "Bob's is back, and he forgotten";
+  EXPECT_GT(pool_->stats().live_leases, kMany / 2);
+  EXPECT_TRUE(pool_->HasLeases(kAlice));
+  while (pool_->RemoveSomeOf(kAlice)) pool_->CheckInvariants();
+  EXPECT_EQ(pool_->stats().live_leases, 0u);
+  EXPECT_EQ(pool_->stats().holders, 0u);
+  EXPECT_FALSE(pool_->RemoveSomeOf(kAlice));
+}
+
+TEST_F(PoolEndingManyTest, ASearchForUnusedLeasesStopsInBetween) {
+  Pool::UnusedSearch search{.since = clock_.Now() + absl::Seconds(1)};
+  ASSERT_TRUE(pool_->EndSomeUnusedLeases(kAlice, &search));
+  EXPECT_GT(search.ended, 0u);
+  EXPECT_LT(search.ended, kMany / 2);
+  // Those that it has passed by, and that are used, are not looked at again.
+  while (pool_->EndSomeUnusedLeases(kAlice, &search)) {
+  }
+  EXPECT_EQ(search.ended, kMany);
+  EXPECT_EQ(pool_->stats().unused, kMany);
+}
+
+// One lease in a channel brings the ends of all its members' leases.
+TEST_F(PoolEndingManyTest, EndsAreCountedNotWhatBringsThem) {
+  constexpr size_t kBuffers = 10;
+  constexpr size_t kMembers = 100;
+  std::vector<LeaseRef> refs;
+  for (size_t i = 0; i < kBuffers; ++i) {
+    LeaseRequest request = Request(4096);
+    request.channel = "frames";
+    const LeaseGrant grant = pool_->Lease(kBob, request).value();
+    refs.push_back({grant.id, 0, /*for_all_members=*/true});
+    for (size_t j = 1; j < kMembers; ++j) AttachOrDie(kBob, grant.buffer_name);
+  }
+  const size_t before = pool_->stats().live_leases;
+  const std::vector<absl::Status> released =
+      pool_->Release(kBob, refs, /*revoke=*/false);
+  EXPECT_EQ(released, std::vector<absl::Status>(kBuffers, absl::OkStatus()));
+  ASSERT_FALSE(seen_.empty());
+  // What others see after the first hold of the lock: one buffer's are enough.
+  EXPECT_EQ(seen_.front(), before - kMembers);
+  EXPECT_EQ(pool_->stats().live_leases, before - kBuffers * kMembers);
+  pool_->CheckInvariants();
+}
+
 TEST_F(PoolEndingManyTest, OfAForgetfulHolder) {
   NoteOthersBeforeUnlinks();
   EXPECT_EQ(pool_->EndUnusedLeases(kAlice, clock_.Now() + absl::Seconds(1)),

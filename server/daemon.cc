@@ -200,6 +200,9 @@ absl::Status Daemon::MakePool() {
     *notice.mutable_revoked() = ToProto(revoked);
     hub_.Notify(revoked.holder, notice);
   };
+  pool.run_later = [this](uid_t uid, std::function<void()> work) {
+    transport_->RunLater(uid, std::move(work));
+  };
   pool.on_refused = [this](const Pool::Refusal& refusal) {
     LogRefused(refusal);
   };

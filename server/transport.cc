@@ -111,6 +111,10 @@ void Transport::Admit(UniqueFd connection) {
   }
 }
 
+void Transport::RunLater(uid_t uid, std::function<void()> work) {
+  workers_.Run(uid, std::move(work));
+}
+
 void Transport::SetServing(bool serving) { health_.SetServing(serving); }
 
 void Transport::Stop() {

@@ -5,6 +5,9 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <sys/types.h>
+
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -43,6 +46,9 @@ class Transport {
                       const GrpcServerOptions& options);
   // Serves. REQUIRES: Listen.
   void Start();
+
+  // Runs it on a worker, or here once they have stopped.
+  void RunLater(uid_t uid, std::function<void()> work);
 
   // What the health service says.
   void SetServing(bool serving);

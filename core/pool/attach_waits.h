@@ -5,7 +5,7 @@
 // deadline, or by being cancelled; the taker calls its wake function, without what
 // synchronises this.
 //
-// A hundred thousand may wait for one buffer, or for one holder: they are taken out
+// Thousands may wait for one buffer, or for one holder: they are taken out
 // a few at a time, those first who have waited for longest.
 //
 // Externally synchronised, with the table of the buffers: between the look at that
@@ -48,8 +48,8 @@ struct AttachWait {
 
 class AttachWaits {
  public:
-  // Of one uid: about 300 bytes each.
-  static constexpr size_t kMaxPerUid = 100'000;
+  // Of one uid: a kilobyte each, with the request that waits.
+  static constexpr size_t kMaxPerUid = 16'384;
 
   using Wakes = std::vector<std::function<void()>>;
 

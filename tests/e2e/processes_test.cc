@@ -101,25 +101,32 @@ TEST_F(ProcessesTest, WhoDiesBehindOneWithManyLeasesDoesNotWaitForAllOfThem) {
   const auto hoarder = Run({"hoard", "many/", "5000"});
   ASSERT_EQ(hoarder->ReadLine(), "hoarded");
   std::string lease_id;
-  const auto holder = Hold("one", &lease_id);
-  hoarder->Signal(SIGKILL);
-  hoarder->Wait();
-  holder->Signal(SIGKILL);
-  holder->Wait();
-  uint64_t left = 0;
-  EXPECT_TRUE(Eventually(
-      [&] {
-        v1::ListBuffersRequest request;
-        request.set_name_prefix("one");
-        v1::ListBuffersResponse response;
-        client_.Call(&RawClient::Stub::ListBuffers, request, &response);
-        left = client_.Stats().leases().live_leases();
-        return response.buffers_size() == 0;
-      },
-      kBackWithin));
-  EXPECT_GT(left, 0u) << "it was behind all of the other's";
-  EXPECT_TRUE(Eventually(
-      [&] { return client_.Stats().leases().live_leases() == 0; }));
+  const auto holder = Hold("many/999-other", &lease_id);
+  // A holder's leases end in the order of their buffers' names: this is the last.
+  v1::WatchBuffersRequest watch;
+  watch.set_name_prefix("many/999");
+  grpc::ClientContext context;
+  RawClient::SetDeadline(&context);
+  const auto events = client_.stub().WatchBuffers(&context, watch);
+  v1::BufferEvent event;
+  ASSERT_TRUE(events->Read(&event));
+
+  // So that the daemon sees both deaths, in their order, whatever they take.
+  kill(daemon_.pid(), SIGSTOP);
+  for (ChildProcess* const dying : {hoarder.get(), holder.get()}) {
+    dying->Signal(SIGKILL);
+    dying->Wait();
+  }
+  kill(daemon_.pid(), SIGCONT);
+  std::vector<std::string> ended;
+  while (ended.size() < 2 && events->Read(&event)) {
+    if (event.kind() == v1::BufferEvent::KIND_ENDED) {
+      ended.push_back(event.name());
+    }
+  }
+  context.TryCancel();
+  EXPECT_EQ(ended,
+            (std::vector<std::string>{"many/999-other", "many/999"}));
 }
 
 TEST_F(ProcessesTest, AnAttachedProcessKeepsTheBytesWhenTheirWriterDies) {

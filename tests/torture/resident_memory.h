@@ -1,0 +1,16 @@
+// How much memory a process has, as the kernel tells it.
+#ifndef WARMPOOL_TESTS_TORTURE_RESIDENT_MEMORY_H_
+#define WARMPOOL_TESTS_TORTURE_RESIDENT_MEMORY_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+
+namespace warmpool::torture {
+
+// Bytes in memory (VmRSS). 0: there is no such process.
+uint64_t ResidentBytes(pid_t pid);
+
+}  // namespace warmpool::torture
+
+#endif  // WARMPOOL_TESTS_TORTURE_RESIDENT_MEMORY_H_

@@ -1,4 +1,4 @@
-// How much memory a process has, as the kernel tells it.
+// How much memory a process has of its own, as the kernel tells it.
 #ifndef WARMPOOL_TESTS_TORTURE_RESIDENT_MEMORY_H_
 #define WARMPOOL_TESTS_TORTURE_RESIDENT_MEMORY_H_
 
@@ -8,7 +8,9 @@
 
 namespace warmpool::torture {
 
-// Bytes in memory (VmRSS). 0: there is no such process.
+// Bytes in memory but for pages of a tmpfs (VmRSS without RssShmem): a daemon
+// maps a segment while it makes its pages, which the capacity accounts for. 0:
+// there is no such process.
 uint64_t ResidentBytes(pid_t pid);
 
 }  // namespace warmpool::torture

@@ -37,6 +37,8 @@ ABSL_FLAG(double, slowdown, 3,
           "percentile of warm leases may be");
 ABSL_FLAG(absl::Duration, slowdown_floor, absl::Milliseconds(2),
           "With --hostile_uid: what it may be in any case");
+ABSL_FLAG(warmpool::ByteSize, growth, {uint64_t{64} << 20},
+          "With --hostile_uid: what the daemon may grow by");
 
 // Given by the driver to its processes.
 ABSL_FLAG(std::string, hostile_role, "driver", "driver, attacker or bystander");
@@ -56,7 +58,6 @@ constexpr uint64_t kMaxLeasesPerUid = 10'000;
 // What the filesystem has besides: the journal, and files that attackers make
 // grow.
 constexpr uint64_t kSpareBytes = 64 * kMiB;
-constexpr uint64_t kMostGrowthBytes = 64 * kMiB;
 
 int Fail(absl::string_view problem) {
   std::cerr << "torture: --hostile_uid: " << problem << std::endl;
@@ -167,7 +168,7 @@ HostileDriver::Options MakeOptions(const HostileArguments& arguments,
       .bystanders = absl::GetFlag(FLAGS_bystanders),
       .limits = {.ratio = absl::GetFlag(FLAGS_slowdown),
                  .floor = absl::GetFlag(FLAGS_slowdown_floor)},
-      .most_growth_bytes = kMostGrowthBytes,
+      .most_growth_bytes = absl::GetFlag(FLAGS_growth).bytes,
       .daemon =
           {.path = arguments.daemon_path,
            .directory = directories.scratch,

@@ -37,13 +37,18 @@ std::string DaemonControl::target() const {
 }
 
 std::vector<std::string> DaemonControl::Arguments() const {
-  return {options_.path, absl::StrCat("--listen=", target()),
-          absl::StrCat("--shm_dir=", options_.shm_dir),
-          absl::StrCat("--capacity_bytes=", options_.capacity_bytes),
-          "--bigcache_slots=adaptive",
-          // Everything happens soon.
-          "--bigcache_decay=500ms", "--batch_max_age=100ms", "--default_ttl=3s",
-          "--drain_timeout=0", "--log_level=info"};
+  std::vector<std::string> arguments = {
+      options_.path, absl::StrCat("--listen=", target()),
+      absl::StrCat("--shm_dir=", options_.shm_dir),
+      absl::StrCat("--capacity_bytes=", options_.capacity_bytes),
+      "--bigcache_slots=adaptive",
+      // Everything happens soon.
+      "--bigcache_decay=500ms", "--batch_max_age=100ms", "--default_ttl=3s",
+      "--drain_timeout=0", "--log_level=info"};
+  // Of a flag that is given twice the last counts.
+  arguments.insert(arguments.end(), options_.flags.begin(),
+                   options_.flags.end());
+  return arguments;
 }
 
 absl::Status DaemonControl::Start(uint64_t failpoint) {

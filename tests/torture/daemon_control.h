@@ -29,6 +29,8 @@ class DaemonControl {
     std::string directory = {};
     std::string shm_dir = {};
     uint64_t capacity_bytes = 0;
+    // Besides those that it has anyway, and before which these go.
+    std::vector<std::string> flags = {};
     // What a failpoint_daemon is to do wrong.
     Sabotage sabotage = Sabotage::kNone;
   };

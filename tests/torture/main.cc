@@ -6,6 +6,11 @@
 //
 // With --sabotage it breaks a promise on purpose, and has to notice.
 //
+//   torture --seconds=60 --hostile_uid=65534 --seed=1
+//
+// Instead, processes of one user do everything hostile that they can, while
+// those of another work, who must not notice (hostile_driver.h). Takes root.
+//
 // Exit codes: 0 all promises kept, 1 a breach, 2 it can't run, 130 interrupted.
 #include <signal.h>
 #include <unistd.h>
@@ -25,6 +30,7 @@
 #include "tests/core/memory/small_tmpfs.h"
 #include "tests/support/runfile.h"
 #include "tests/torture/driver.h"
+#include "tests/torture/hostile_main.h"
 #include "tests/torture/sabotage.h"
 #include "tests/torture/summary.h"
 #include "tests/torture/torture_client.h"
@@ -228,11 +234,25 @@ int Drive() {
   return Conclude(summary, driver);
 }
 
+// Also in the roles of the processes that this is started with.
+int Hostile() {
+  WatchSignals();
+  return HostileMain(
+      {.run_for = absl::Seconds(absl::GetFlag(FLAGS_seconds)),
+       .seed = absl::GetFlag(FLAGS_seed),
+       .daemon_path = FindDaemon(Sabotage::kNone),
+       .target = absl::GetFlag(FLAGS_target)},
+      &interrupted);
+}
+
 int Main(int argc, char** argv) {
   absl::SetProgramUsageMessage(
       "Kills, stops and starves a daemon's clients and the daemon, and checks "
-      "from outside that no lease is lost and no page shared.");
+      "from outside that no lease is lost and no page shared. With "
+      "--hostile_uid, lets one user attack the daemon, and checks that another "
+      "does not suffer.");
   absl::ParseCommandLine(argc, argv);
+  if (IsHostile()) return Hostile();
   const int client = absl::GetFlag(FLAGS_client);
   if (client < 0) return Drive();
   return TortureClient(absl::GetFlag(FLAGS_target), client,

@@ -39,8 +39,8 @@ struct OwnFile {
 void PunchHole(Attacker* attacker, const OwnFile& file) {
   const off_t pages = file.bytes() / kPage;
   const off_t page = static_cast<off_t>(attacker->Draw(pages));
-  (void)!fallocate(file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, page * kPage,
-            kPage);
+  (void)!fallocate(file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                   page * kPage, kPage);
 }
 
 // Pages beyond the end make up for it in the file's count.

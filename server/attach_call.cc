@@ -66,10 +66,18 @@ class AttachCall final {
     if (!charged.ok()) return Finish(charged, v1::AttachResponse());
     // What nobody knows is not kept while it waits.
     request_.DiscardUnknownFields();
-    // On this thread, as is OnOver: neither comes between.
     attach_ =
         std::make_shared<Attach>(this, caller->holder, std::move(request_));
-    attach_->Try();
+    const absl::Time begun = serving_.rpc_stats->Begin();
+    // Once it is answered, this may be gone.
+    ServingShare& share = *serving_.share;
+    const uid_t uid = caller->uid;
+    if (share.IsUsedUp(uid, begun)) {
+      serving_.workers->Run(uid, [attach = attach_] { attach->Try(); });
+    } else {
+      attach_->Try();
+    }
+    share.Charge(uid, begun, /*request_bytes=*/0);
   }
 
   // By any thread. Afterwards the serving thread may delete this.

@@ -1,5 +1,6 @@
 #include "server/run_daemon.h"
 
+#include <grpc/support/log.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -12,8 +13,11 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "core/base/clock.h"
 #include "server/daemon.h"
 #include "server/daemon_flags.h"
+#include "server/log_limit.h"
+#include "server/log_value.h"
 #include "server/service_notice.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
@@ -55,6 +59,18 @@ class SignalThread {
   std::thread thread_;
 };
 
+// What gRPC complains of can be caused by clients at will: a few lines a second.
+void LogForGrpc(gpr_log_func_args* said) {
+  static auto* const limit = new LogLimit(&MonotonicClock::Get());
+  const std::string source = absl::StrCat(said->file, ":", said->line);
+  if (const auto suppressed = limit->Pass(source)) {
+    spdlog::log(said->severity == GPR_LOG_SEVERITY_ERROR ? spdlog::level::warn
+                                                         : spdlog::level::debug,
+                "gRPC complains source={} text={}{}", source,
+                LogValue(said->message), *suppressed);
+  }
+}
+
 int Fail(const absl::Status& status) {
   std::fprintf(stderr, "warmpoold: %s\n",
                std::string(status.message()).c_str());
@@ -74,6 +90,7 @@ int RunDaemon(int argc, char** argv,
   // Logs go to stderr, where service managers look for them.
   spdlog::set_default_logger(spdlog::stderr_logger_mt("warmpoold"));
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+  gpr_set_log_function(LogForGrpc);
   absl::StatusOr<DaemonOptions> options = ParseDaemonFlags(argc, argv);
   if (!options.ok()) return Fail(options.status());
   if (adjust) adjust(&*options);

@@ -74,7 +74,10 @@ std::optional<absl::Status> ReleaseFew(Handlers& handlers, HolderId holder,
 std::optional<absl::Status> RenewFew(Handlers& handlers, HolderId holder,
                                      const v1::RenewRequest& request,
                                      v1::RenewResponse* response) {
-  if (request.renewals_size() > kFewLeases) return std::nullopt;
+  if (request.renewals_size() > kFewLeases &&
+      request.renewals_size() <= kMaxLeasesInRequest) {
+    return std::nullopt;
+  }
   return handlers.Renew(holder, request, response);
 }
 

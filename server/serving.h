@@ -14,9 +14,14 @@
 
 namespace warmpool {
 
+// Messages of a Session come as they are: unpacking a large one takes milliseconds,
+// and the serving thread does it for nobody before he has time left.
+using AsyncService =
+    v1::MemoryPool::WithRawMethod_Session<v1::MemoryPool::AsyncService>;
+
 // What is pointed to outlives all calls.
 struct Serving {
-  v1::MemoryPool::AsyncService* service;
+  AsyncService* service;
   ServingQueue* queue;
   Workers* workers;
   // One of its own for releases of many: leases that wait for memory to be given

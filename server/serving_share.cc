@@ -1,31 +1,130 @@
 #include "server/serving_share.h"
 
-namespace warmpool {
+#include <algorithm>
+#include <utility>
 
-void ServingShare::Turn(absl::Time now) {
+namespace warmpool {
+namespace {
+
+// What it takes to unpack a message, to look at it and to free it, for each byte
+// that it has in memory.
+constexpr absl::Duration kPerByte = absl::Nanoseconds(2);
+
+}  // namespace
+
+ServingShare::ServingShare(const Clock* clock)
+    : clock_(*clock), thread_([this] { Main(); }) {}
+
+ServingShare::~ServingShare() { Stop(); }
+
+void ServingShare::TurnLocked(absl::Time now) {
   if (now < window_end_) return;
   // An idle one begins with the first request after it.
   const absl::Time before = now - kWindow;
-  absl::erase_if(uses_,
-                 [&](const auto& use) { return use.second.at < before; });
+  absl::erase_if(uses_, [&](const auto& use) {
+    return use.second.at < before && !waiting_.contains(use.first);
+  });
   for (auto& [uid, use] : uses_) use.time = absl::ZeroDuration();
   window_end_ = now + kWindow;
 }
 
-bool ServingShare::IsUsedUp(uid_t uid, absl::Time now) {
-  Turn(now);
+bool ServingShare::IsUsedUpLocked(uid_t uid, absl::Time now) {
+  TurnLocked(now);
   const auto use = uses_.find(uid);
   if (use == uses_.end() || uses_.size() == 1) return false;
-  return use->second.time >
-         kWindow / (2 * static_cast<int64_t>(uses_.size()));
+  return use->second.time > ShareLocked();
 }
 
-void ServingShare::Charge(uid_t uid, absl::Time begun) {
-  const absl::Time now = clock_.Now();
-  Turn(now);
-  Use& use = uses_[uid];
-  use.time += now - begun;
-  use.at = now;
+absl::Duration ServingShare::ShareLocked() const {
+  return kWindow / (2 * static_cast<int64_t>(uses_.size()));
+}
+
+bool ServingShare::IsUsedUp(uid_t uid, absl::Time now) {
+  MutexLock lock(&mutex_);
+  return IsUsedUpLocked(uid, now);
+}
+
+void ServingShare::WhenThereIsTime(uid_t uid, std::function<void()> go_on) {
+  {
+    MutexLock lock(&mutex_);
+    // Nobody overtakes those that wait.
+    if (!stopping_ &&
+        (waiting_.contains(uid) || IsUsedUpLocked(uid, clock_.Now()))) {
+      waiting_[uid].push_back(std::move(go_on));
+      go_on = nullptr;
+    }
+  }
+  if (go_on != nullptr) {
+    go_on();
+  } else {
+    changed_.NotifyOne();
+  }
+}
+
+void ServingShare::TakeLocked(uid_t uid, size_t most, Waiting* taken) {
+  const auto waiting = waiting_.find(uid);
+  if (waiting == waiting_.end()) return;
+  for (; most > 0 && !waiting->second.empty(); --most) {
+    taken->push_back(std::move(waiting->second.front()));
+    waiting->second.pop_front();
+  }
+  if (waiting->second.empty()) waiting_.erase(waiting);
+}
+
+void ServingShare::Charge(uid_t uid, absl::Time begun, size_t request_bytes) {
+  Waiting next;
+  {
+    MutexLock lock(&mutex_);
+    const absl::Time now = clock_.Now();
+    TurnLocked(now);
+    Use& use = uses_[uid];
+    const absl::Duration taken =
+        now - begun + static_cast<int64_t>(request_bytes) * kPerByte;
+    use.time += taken;
+    use.each += (taken - use.each) / 4;
+    use.at = now;
+    if (!IsUsedUpLocked(uid, now)) TakeLocked(uid, 1, &next);
+  }
+  for (const std::function<void()>& go_on : next) go_on();
+}
+
+void ServingShare::Stop() {
+  {
+    MutexLock lock(&mutex_);
+    if (std::exchange(stopping_, true)) return;
+  }
+  changed_.NotifyOne();
+  thread_.join();
+}
+
+ServingShare::Waiting ServingShare::AwaitWindow() {
+  Waiting taken;
+  MutexLock lock(&mutex_);
+  while (waiting_.empty() && !stopping_) changed_.Wait(&mutex_);
+  while (clock_.Now() < window_end_ && !stopping_) {
+    changed_.WaitFor(&mutex_, window_end_ - clock_.Now());
+  }
+  TurnLocked(clock_.Now());
+  std::vector<uid_t> uids;
+  for (const auto& [uid, waiting] : waiting_) uids.push_back(uid);
+  const bool is_alone = uses_.size() <= 1;
+  for (const uid_t uid : uids) {
+    const absl::Duration each =
+        std::max(uses_[uid].each, absl::Microseconds(1));
+    const int64_t most =
+        std::clamp<int64_t>(ShareLocked() / each, 1, kMostResumed);
+    TakeLocked(uid, stopping_ || is_alone ? SIZE_MAX : most, &taken);
+  }
+  return taken;
+}
+
+void ServingShare::Main() {
+  for (;;) {
+    const Waiting taken = AwaitWindow();
+    // Stopped, and nobody waits.
+    if (taken.empty()) return;
+    for (const std::function<void()>& go_on : taken) go_on();
+  }
 }
 
 }  // namespace warmpool

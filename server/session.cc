@@ -93,8 +93,13 @@ class SessionCall final : public SessionHub::Session,
 
   // --- SessionOutbox::Wire ---
   void Write(const v1::SessionResponse& response) override {
+    grpc::ByteBuffer packed;
+    bool is_own = false;
+    // Fails for messages of gigabytes only.
+    (void)grpc::SerializationTraits<v1::SessionResponse>::Serialize(
+        response, &packed, &is_own);
     ++steps_;
-    stream_.Write(response, &written_);
+    stream_.Write(packed, &written_);
   }
   void Finish(const grpc::Status& status) override {
     ++steps_;
@@ -104,11 +109,8 @@ class SessionCall final : public SessionHub::Session,
 
   void Read() {
     ++steps_;
-    // One that was large is not kept for a small one.
-    if (request_.SpaceUsedLong() > kMaxKeptRequestBytes) {
-      request_ = v1::SessionRequest();
-    }
-    stream_.Read(&request_, &read_);
+    serving_.share->WhenThereIsTime(
+        caller_.uid, [this] { stream_.Read(&received_, &read_); });
   }
 
   // Where nobody else reads on: if not now, then once there is room.
@@ -124,18 +126,36 @@ class SessionCall final : public SessionHub::Session,
   }
 
   void OnRead(bool ok) {
-    if (ok) {
-      HandleRequest();
-    } else {
+    if (!ok) {
       outbox_.EndReads();
+      EndStep();
+      return;
     }
-    EndStep();
+    serving_.share->WhenThereIsTime(caller_.uid, [this] {
+      HandleRequest();
+      EndStep();
+    });
+  }
+
+  bool Unpack() {
+    // One that was large is not kept for a small one.
+    if (request_.SpaceUsedLong() > kMaxKeptRequestBytes) {
+      request_ = v1::SessionRequest();
+    }
+    return grpc::SerializationTraits<v1::SessionRequest>::Deserialize(
+               &received_, &request_)
+        .ok();
   }
 
   void HandleRequest() {
     came_at_ = serving_.rpc_stats->Begin();
     // The client reconciles what of this it still needs.
     if (outbox_.finished()) return;
+    if (!Unpack()) {
+      return outbox_.Finish(
+          grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
+                       "a message of the Session is no SessionRequest"));
+    }
     if (request_.released_size() > kMaxLeasesInRequest) {
       // There is no reply to say so in.
       return outbox_.Finish(grpc::Status(
@@ -144,32 +164,30 @@ class SessionCall final : public SessionHub::Session,
                        request_.released_size(), " leases, at most ",
                        kMaxLeasesInRequest, " go in one: split it")));
     }
-    // What nobody knows is not kept while the request waits.
-    request_.DiscardUnknownFields();
     // Whoever waits for a lease that is ready does not wait for the releases
     // that came along too. A name, though, may be one that these give back.
     const bool leases_first =
         request_.has_lease() && !request_.lease().has_name();
     Released released = std::move(*request_.mutable_released());
-    const bool used_up = serving_.share->IsUsedUp(caller_.uid, came_at_);
-    const bool answered = !used_up && leases_first && AnswerIfReady();
-    const bool is_quick = !used_up && EndFew(released);
-    if (is_quick) {
+    const bool answered = leases_first && AnswerIfReady();
+    if (EndFew(released)) {
       CarryOut(released, answered);
-    } else {
-      ++steps_;
-      Workers* const worker =
-          used_up ? serving_.workers : serving_.releaser;
-      worker->Run(caller_.uid, [this, released = std::move(released), answered,
-                                leases_next = used_up && leases_first] {
-        CarryOut(released, answered || (leases_next && AnswerIfReady()));
-        EndStep();
-      });
+      // Whether there is time for the next depends on what this has taken.
+      serving_.share->Charge(caller_.uid, came_at_, /*request_bytes=*/0);
+      ReadOrDefer();
+      return;
     }
-    serving_.share->Charge(caller_.uid, came_at_);
+    serving_.share->Charge(caller_.uid, came_at_, /*request_bytes=*/0);
+    ++steps_;
+    serving_.releaser->Run(
+        caller_.uid, [this, released = std::move(released), answered] {
+          CarryOut(released, answered);
+          ReadOrDefer();
+          EndStep();
+        });
   }
 
-  // All that the request asks for, but a lease that was `answered`. Only then
+  // All that the request asks for, but a lease that was `answered`. Only after that
   // the next is read: it may count on these releases.
   using Released = google::protobuf::RepeatedPtrField<v1::LeaseRef>;
   void CarryOut(const Released& released, bool answered) {
@@ -181,7 +199,6 @@ class SessionCall final : public SessionHub::Session,
         request_.request_case() != v1::SessionRequest::REQUEST_NOT_SET ||
         request_.tag() != 0;
     if (asks && !answered) Answer();
-    ReadOrDefer();
   }
 
   void NoteIdle(v1::IdleReport idle) {
@@ -235,8 +252,13 @@ class SessionCall final : public SessionHub::Session,
         request_.has_release() ? serving_.releaser : serving_.workers;
     slow->request = std::move(request_);
     ++steps_;
-    const absl::Status waits =
-        slow->worker->TryRun(caller_.uid, [this, slow] { AnswerSlowly(slow); });
+    absl::Status waits = slow->charge.Take(
+        serving_.accounts, caller_.uid, UidAccounts::Resource::kHeldBytes,
+        slow->request.SpaceUsedLong());
+    if (waits.ok()) {
+      waits = slow->worker->TryRun(caller_.uid,
+                                   [this, slow] { AnswerSlowly(slow); });
+    }
     if (waits.ok()) return;
     Refuse(slow->request, waits, reply);
     EndSlowly(*slow);
@@ -247,6 +269,7 @@ class SessionCall final : public SessionHub::Session,
     uint64_t number = 0;
     absl::Time begun;
     Workers* worker = nullptr;
+    UidCharge charge;
     v1::SessionRequest request;
     v1::SessionResponse response;
     absl::Time wait_until = absl::InfinitePast();
@@ -254,6 +277,12 @@ class SessionCall final : public SessionHub::Session,
 
   // Runs on a worker.
   void AnswerSlowly(const std::shared_ptr<SlowRequest>& slow) {
+    // Nobody is there to be answered: the client asks again, or gives back what it
+    // still has.
+    if (outbox_.finished()) {
+      EndStep();
+      return;
+    }
     const auto wake = [this, slow] {
       slow->worker->Run(caller_.uid, [this, slow] { AnswerSlowly(slow); });
     };
@@ -296,6 +325,8 @@ class SessionCall final : public SessionHub::Session,
   };
 
   void Attach() {
+    // What nobody knows is not kept while it waits.
+    request_.mutable_attach()->DiscardUnknownFields();
     const auto attach = std::make_shared<SessionAttach>(this, request_);
     bool added = false;
     {
@@ -370,11 +401,25 @@ class SessionCall final : public SessionHub::Session,
       MutexLock lock(&mutex_);
       is_over_ = true;
       idle = std::exchange(idle_, v1::IdleReport());
-      attaches = attaches_;
+      attaches.swap(attaches_);
     }
-    for (const auto& attach : attaches) attach->Cancel();
     serving_.sessions->ChangeIdle(caller_.holder, idle, v1::IdleReport());
+    if (attaches.size() <= static_cast<size_t>(kFewLeases)) {
+      CancelAll(attaches);
+    } else {
+      ++steps_;
+      serving_.workers->Run(caller_.uid,
+                            [this, attaches = std::move(attaches)] {
+                              CancelAll(attaches);
+                              EndStep();
+                            });
+    }
     EndStep();
+  }
+
+  using Attaches = std::set<std::shared_ptr<WaitingAttach>>;
+  static void CancelAll(const Attaches& attaches) {
+    for (const auto& attach : attaches) attach->Cancel();
   }
 
   void OnFinished(bool) { EndStep(); }
@@ -389,10 +434,12 @@ class SessionCall final : public SessionHub::Session,
   Caller caller_;
   UidCharge charge_;
   grpc::ServerContext context_;
-  grpc::ServerAsyncReaderWriter<v1::SessionResponse, v1::SessionRequest>
-      stream_{&context_};
+  grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer> stream_{
+      &context_};
   SessionOutbox outbox_;
-  // Belongs to the read under way, or to whoever carries it out.
+  // Belongs to the read under way.
+  grpc::ByteBuffer received_;
+  // Belongs to whoever carries it out.
   v1::SessionRequest request_;
   // When it came.
   absl::Time came_at_;
@@ -405,7 +452,6 @@ class SessionCall final : public SessionHub::Session,
   // As the client reported last.
   v1::IdleReport idle_ ABSL_GUARDED_BY(mutex_);
   // Those that are not answered yet.
-  using Attaches = std::set<std::shared_ptr<WaitingAttach>>;
   Attaches attaches_ ABSL_GUARDED_BY(mutex_);
   bool is_over_ ABSL_GUARDED_BY(mutex_) = false;
 

@@ -13,6 +13,11 @@ void Settle(const v1::SessionRequest& request, const absl::Status& status,
   *reply->mutable_status() = ToProto(status);
 }
 
+// With too many it is refused at once, and not kept.
+bool IsForWorker(int leases) {
+  return leases > kFewLeases && leases <= kMaxLeasesInRequest;
+}
+
 absl::Status CheckCount(const v1::LeaseManyRequest& request) {
   if (request.leases_size() <= kMaxLeasesTogether) return absl::OkStatus();
   return absl::InvalidArgumentError(
@@ -94,16 +99,22 @@ bool AnswerAtOnce(Handlers& handlers, HolderId holder,
       status = handlers.Claim(holder, request.claim(), reply->mutable_claim());
       break;
     case v1::SessionRequest::kRelease:
-      if (!EndFew(request.release().leases())) return false;
+      if (!EndFew(request.release().leases()) &&
+          request.release().leases_size() <= kMaxLeasesInRequest) {
+        return false;
+      }
       status =
           handlers.Release(holder, request.release(), reply->mutable_release());
       break;
     case v1::SessionRequest::kRenew:
-      if (request.renew().renewals_size() > kFewLeases) return false;
+      if (IsForWorker(request.renew().renewals_size())) return false;
       status = handlers.Renew(holder, request.renew(), reply->mutable_renew());
       break;
     case v1::SessionRequest::kAssertion:
-      return false;
+      if (request.assertion().leases_size() <= kMaxLeasesInRequest) return false;
+      status = handlers.Assert(holder, request.assertion(),
+                               reply->mutable_assertion());
+      break;
     default:
       status = absl::InvalidArgumentError(
           absl::StrCat("session request ", request.tag(),

@@ -83,8 +83,8 @@ std::optional<SessionOutbox::Outgoing> SessionOutbox::ChargeLocked(
   }
   const uint64_t bytes = response.SpaceUsedLong();
   if (unread_bytes_ + bytes <= kSmallBytes) {
-    accounts_.Force(uid_, UidAccounts::Resource::kUnreadBytes, bytes);
-  } else if (!accounts_.Take(uid_, UidAccounts::Resource::kUnreadBytes, bytes)
+    accounts_.Force(uid_, UidAccounts::Resource::kHeldBytes, bytes);
+  } else if (!accounts_.Take(uid_, UidAccounts::Resource::kHeldBytes, bytes)
                   .ok()) {
     return std::nullopt;
   }
@@ -96,7 +96,7 @@ void SessionOutbox::DropAllLocked() {
   outgoing_.clear();
   held_notices_.clear();
   if (unread_bytes_ > 0) {
-    accounts_.Give(uid_, UidAccounts::Resource::kUnreadBytes, unread_bytes_);
+    accounts_.Give(uid_, UidAccounts::Resource::kHeldBytes, unread_bytes_);
   }
   unread_bytes_ = 0;
 }
@@ -107,7 +107,7 @@ void SessionOutbox::OnWritten(bool ok) {
     writing_ = false;
     if (ok) {
       const uint64_t bytes = outgoing_.front().bytes;
-      accounts_.Give(uid_, UidAccounts::Resource::kUnreadBytes, bytes);
+      accounts_.Give(uid_, UidAccounts::Resource::kHeldBytes, bytes);
       unread_bytes_ -= bytes;
       outgoing_.pop_front();
     } else {

@@ -3,8 +3,10 @@
 #include <grpcpp/server_posix.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -24,8 +26,15 @@ namespace {
 // After which a shutdown that has not come to its end is cut short.
 constexpr absl::Duration kHardStopAfter = absl::Seconds(10);
 // Making memory is the kernel clearing pages: more threads than this would only
-// wait for each other. One uid has half of them.
+// wait for each other.
 constexpr int kWorkerThreads = 4;
+
+// Half of them, but never all processors: the kernel is not interrupted while it
+// makes huge pages, for milliseconds, and the serving thread needs a processor too.
+int ThreadsPerUid() {
+  const int processors = static_cast<int>(std::thread::hardware_concurrency());
+  return std::clamp(processors / 2, 1, kWorkerThreads / 2);
+}
 
 }  // namespace
 
@@ -37,7 +46,7 @@ Transport::Transport(const Clock* clock, HolderRegistry* holders,
       handlers_(*handlers),
       share_(clock),
       workers_({.threads = kWorkerThreads,
-                .threads_per_uid = kWorkerThreads / 2}),
+                .threads_per_uid = ThreadsPerUid()}),
       releaser_(Workers::Options()),
       serving_{.service = &service_,
                .queue = nullptr,
@@ -132,6 +141,7 @@ void Transport::Stop() {
   // down by itself (CANCELLED) may be taken for an answer, and it would wait for
   // Sessions, which do not end.
   holders_.CutConnections();
+  share_.Stop();
   handlers_.StopWaiting();
   server_->Shutdown(absl::ToChronoTime(absl::Now()));
   server_->Wait();

@@ -67,7 +67,7 @@ class Transport {
   HolderRegistry& holders_;
 
   // In the order in which they need each other.
-  v1::MemoryPool::AsyncService service_;
+  AsyncService service_;
   HealthService health_;
   std::unique_ptr<ServingQueue> queue_;
   std::unique_ptr<grpc::Server> server_;

@@ -14,8 +14,9 @@ const char* Told(UidAccounts::Resource resource) {
       return "calls under way: end streams, or wait for answers";
     case UidAccounts::Resource::kStatsWatches:
       return "WatchStats streams: end some, or ask with GetStats";
-    case UidAccounts::Resource::kUnreadBytes:
-      return "bytes of answers that it has not read: read them";
+    case UidAccounts::Resource::kHeldBytes:
+      return "bytes of answers that it has not read, and of requests that "
+             "wait: read the answers";
   }
   return "";
 }
@@ -60,16 +61,17 @@ uint64_t UidAccounts::UsageOf(uid_t uid, Resource resource) const {
 }
 
 UidCharge::~UidCharge() {
-  if (accounts_ != nullptr) accounts_->Give(uid_, resource_);
+  if (accounts_ != nullptr) accounts_->Give(uid_, resource_, amount_);
 }
 
 absl::Status UidCharge::Take(UidAccounts* accounts, uid_t uid,
-                             UidAccounts::Resource resource) {
-  const absl::Status taken = accounts->Take(uid, resource);
+                             UidAccounts::Resource resource, uint64_t amount) {
+  const absl::Status taken = accounts->Take(uid, resource, amount);
   if (!taken.ok()) return taken;
   accounts_ = accounts;
   uid_ = uid;
   resource_ = resource;
+  amount_ = amount;
   return absl::OkStatus();
 }
 

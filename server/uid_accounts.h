@@ -28,8 +28,8 @@ class UidAccounts {
     kCalls,
     // WatchStats streams, each of which makes work all the time.
     kStatsWatches,
-    // Bytes of answers that clients have not read.
-    kUnreadBytes,
+    // Bytes of answers that clients have not read, and of requests that wait.
+    kHeldBytes,
   };
   static constexpr size_t kResourceCount = 3;
 
@@ -66,15 +66,16 @@ class UidCharge {
   UidCharge& operator=(const UidCharge&) = delete;
   ~UidCharge();
 
-  // Takes one, as UidAccounts::Take. `accounts` must outlive this.
+  // As UidAccounts::Take. `accounts` must outlive this.
   // REQUIRES: nothing was taken by this before.
   absl::Status Take(UidAccounts* accounts, uid_t uid,
-                    UidAccounts::Resource resource);
+                    UidAccounts::Resource resource, uint64_t amount = 1);
 
  private:
   UidAccounts* accounts_ = nullptr;
   uid_t uid_ = 0;
   UidAccounts::Resource resource_ = UidAccounts::Resource::kCalls;
+  uint64_t amount_ = 0;
 };
 
 }  // namespace warmpool

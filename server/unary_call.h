@@ -80,29 +80,33 @@ class UnaryCall final : public ServingQueue::Event {
     const absl::Status charged = charge_.Take(
         serving_.accounts, caller_.uid, UidAccounts::Resource::kCalls);
     if (!charged.ok()) return Finish(charged);
-    // What nobody knows is not kept while it waits.
-    request_.DiscardUnknownFields();
     // Finished, this may be gone.
     ServingShare& share = *serving_.share;
     const uid_t uid = caller_.uid;
     const absl::Time begun = begun_;
+    const size_t bytes = request_.SpaceUsedLong();
     if (!share.IsUsedUp(uid, begun)) {
       const std::optional<absl::Status> status = method_.handle_at_once(
           *serving_.handlers, caller_.holder, request_, &response_);
       if (status.has_value()) {
         Finish(*status);
-        share.Charge(uid, begun);
+        share.Charge(uid, begun, bytes);
         return;
       }
     }
-    HandOver();
-    share.Charge(uid, begun);
+    HandOver(bytes);
+    share.Charge(uid, begun, bytes);
   }
 
   // To a worker.
-  void HandOver() {
-    const absl::Status waits = (serving_.*method_.workers)
-                                   ->TryRun(caller_.uid, [this] { Handle(); });
+  void HandOver(size_t bytes) {
+    absl::Status waits =
+        held_.Take(serving_.accounts, caller_.uid,
+                   UidAccounts::Resource::kHeldBytes, bytes);
+    if (waits.ok()) {
+      waits = (serving_.*method_.workers)
+                  ->TryRun(caller_.uid, [this] { Handle(); });
+    }
     if (!waits.ok()) Finish(waits);
   }
 
@@ -138,6 +142,7 @@ class UnaryCall final : public ServingQueue::Event {
   // Set when the call begins.
   Caller caller_;
   UidCharge charge_;
+  UidCharge held_;
   Request request_;
   Response response_;
   absl::Time wait_until_ = absl::InfinitePast();

@@ -52,17 +52,27 @@ class WatchBuffersCall final {
                                         [this] { Wake(); });
     if (!watch.ok()) return Finish(ToGrpcStatus(watch.status()));
     watch_ = *std::move(watch);
+    uid_ = caller->uid;
     WriteNext();
   }
 
   void WriteNext() {
     if (is_over_) return Finish(grpc::Status::CANCELLED);
+    const absl::Time begun = serving_.rpc_stats->Begin();
+    if (serving_.share->IsUsedUp(uid_, begun)) {
+      // As if there were nothing, until there is time.
+      is_waiting_ = true;
+      is_woken_ = true;
+      serving_.share->WhenThereIsTime(uid_, [this] { SetAlarm(); });
+      return;
+    }
     const std::shared_ptr<const BufferEvents::Event> event = watch_->Next();
     if (event == nullptr) {
       is_waiting_ = true;
       return;
     }
     writer_.Write(ToProto(*event), &written_);
+    serving_.share->Charge(uid_, begun, /*request_bytes=*/0);
   }
 
   void OnWritten(bool ok) {
@@ -74,6 +84,10 @@ class WatchBuffersCall final {
   // twice. `watch_` does not go before this has returned.
   void Wake() {
     is_woken_ = true;
+    SetAlarm();
+  }
+
+  void SetAlarm() {
     alarm_.Set(serving_.queue->queue(), gpr_time_0(GPR_CLOCK_MONOTONIC),
                &woken_);
   }
@@ -111,6 +125,7 @@ class WatchBuffersCall final {
   const ServingQueue::Hold hold_;
   const Serving& serving_;
   UidCharge charge_;
+  uid_t uid_ = 0;
   grpc::ServerContext context_;
   v1::WatchBuffersRequest request_;
   grpc::ServerAsyncWriter<v1::BufferEvent> writer_{&context_};

@@ -53,12 +53,15 @@ class WatchStatsCall final {
     if (!interval.ok()) return Finish(ToGrpcStatus(interval.status()));
     request_ = v1::WatchStatsRequest();
     holder_ = caller->holder;
+    uid_ = caller->uid;
     interval_ = *interval;
     Write();
   }
 
   void Write() {
+    const absl::Time begun = serving_.rpc_stats->Begin();
     writer_.Write(*serving_.handlers->RecentStats(holder_), &written_);
+    serving_.share->Charge(uid_, begun, /*request_bytes=*/0);
   }
 
   void OnWritten(bool ok) {
@@ -96,6 +99,7 @@ class WatchStatsCall final {
   UidCharge charge_;
   UidCharge watch_charge_;
   HolderId holder_ = 0;
+  uid_t uid_ = 0;
   absl::Duration interval_;
   grpc::ServerContext context_;
   v1::WatchStatsRequest request_;

@@ -14,7 +14,7 @@ class ServingShareTest : public ::testing::Test {
   void Serve(uid_t uid, absl::Duration time) {
     const absl::Time begun = clock_.Now();
     clock_.Advance(time);
-    share_.Charge(uid, begun);
+    share_.Charge(uid, begun, /*request_bytes=*/0);
   }
   bool IsUsedUp(uid_t uid) { return share_.IsUsedUp(uid, clock_.Now()); }
 

@@ -59,7 +59,7 @@ class SessionOutboxTest : public ::testing::Test,
   }
 
   uint64_t unread() const {
-    return accounts_.UsageOf(kUid, UidAccounts::Resource::kUnreadBytes);
+    return accounts_.UsageOf(kUid, UidAccounts::Resource::kHeldBytes);
   }
 
   UidAccounts accounts_{{.limits = {10, 10, 64 << 10}}};

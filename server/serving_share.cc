@@ -26,6 +26,7 @@ void ServingShare::TurnLocked(absl::Time now) {
   });
   for (auto& [uid, use] : uses_) use.time = absl::ZeroDuration();
   window_end_ = now + kWindow;
+  ++window_;
 }
 
 bool ServingShare::IsUsedUpLocked(uid_t uid, absl::Time now) {
@@ -97,14 +98,16 @@ void ServingShare::Stop() {
   thread_.join();
 }
 
-ServingShare::Waiting ServingShare::AwaitWindow() {
-  Waiting taken;
+bool ServingShare::AwaitWindow(Waiting* taken) {
   MutexLock lock(&mutex_);
   while (waiting_.empty() && !stopping_) changed_.Wait(&mutex_);
-  while (clock_.Now() < window_end_ && !stopping_) {
-    changed_.WaitFor(&mutex_, window_end_ - clock_.Now());
-  }
   TurnLocked(clock_.Now());
+  // Whoever is served may begin the window, too.
+  while (window_ == resumed_in_ && !stopping_) {
+    changed_.WaitFor(&mutex_, window_end_ - clock_.Now());
+    TurnLocked(clock_.Now());
+  }
+  resumed_in_ = window_;
   std::vector<uid_t> uids;
   for (const auto& [uid, waiting] : waiting_) uids.push_back(uid);
   const bool is_alone = uses_.size() <= 1;
@@ -113,16 +116,16 @@ ServingShare::Waiting ServingShare::AwaitWindow() {
         std::max(uses_[uid].each, absl::Microseconds(1));
     const int64_t most =
         std::clamp<int64_t>(ShareLocked() / each, 1, kMostResumed);
-    TakeLocked(uid, stopping_ || is_alone ? SIZE_MAX : most, &taken);
+    TakeLocked(uid, stopping_ || is_alone ? SIZE_MAX : most, taken);
   }
-  return taken;
+  // Once that is so nobody comes to wait.
+  return !stopping_;
 }
 
 void ServingShare::Main() {
-  for (;;) {
-    const Waiting taken = AwaitWindow();
-    // Stopped, and nobody waits.
-    if (taken.empty()) return;
+  for (bool more = true; more;) {
+    Waiting taken;
+    more = AwaitWindow(&taken);
     for (const std::function<void()>& go_on : taken) go_on();
   }
 }

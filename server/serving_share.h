@@ -73,13 +73,16 @@ class ServingShare {
   void TakeLocked(uid_t uid, size_t most, Waiting* taken)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Main();
-  // Those that go on as a window begins.
-  Waiting AwaitWindow();
+  // Takes out those that go on as a window begins. False: there is no further one.
+  bool AwaitWindow(Waiting* taken);
 
   const Clock& clock_;
   Mutex mutex_;
   CondVar changed_;
   absl::Time window_end_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  // Windows are numbered; that in which some went on last.
+  uint64_t window_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t resumed_in_ ABSL_GUARDED_BY(mutex_) = 0;
   // Of those that were served in this window or the one before, or that wait.
   absl::flat_hash_map<uid_t, Use> uses_ ABSL_GUARDED_BY(mutex_);
   // None is empty.

@@ -33,7 +33,10 @@ bool ServingShare::IsUsedUpLocked(uid_t uid, absl::Time now) {
   TurnLocked(now);
   const auto use = uses_.find(uid);
   if (use == uses_.end() || uses_.size() == 1) return false;
-  return use->second.time > ShareLocked();
+  if (use->second.time <= ShareLocked()) return false;
+  absl::Duration others = -use->second.time;
+  for (const auto& [other, its] : uses_) others += its.time;
+  return use->second.time > others / static_cast<int64_t>(uses_.size() - 1);
 }
 
 absl::Duration ServingShare::ShareLocked() const {

@@ -26,9 +26,10 @@ namespace warmpool {
 
 class ServingShare {
  public:
-  // Time is counted in windows of this length: what others wait for at most, but
-  // for a moment.
-  static constexpr absl::Duration kWindow = absl::Milliseconds(10);
+  // Time is counted in windows of this length. A uid takes half of one at a stretch
+  // at most, and one request more, so that is what others wait for: as long as a
+  // few warm leases.
+  static constexpr absl::Duration kWindow = absl::Milliseconds(4);
   // Of those of one uid that wait, as many go on when a window begins as its share
   // is likely to be enough for, and this many at most; one more each time that one
   // of them has been served and there is time left.
@@ -40,8 +41,9 @@ class ServingShare {
   ~ServingShare();
 
   // Whether the uid has used up its share of the window that `now` is in: half of
-  // the window divided by the uids that were served in it or in the one before.
-  // One that is alone has all of the thread.
+  // the window divided by the uids that were served in it or in the one before, and
+  // what the others have had on average if that is more. One that is alone has all
+  // of the thread.
   bool IsUsedUp(uid_t uid, absl::Time now);
 
   // Calls `go_on` at once, or on another thread once the uid has time again.

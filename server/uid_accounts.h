@@ -35,7 +35,7 @@ class UidAccounts {
 
   struct Options {
     // By Resource.
-    std::array<uint64_t, kResourceCount> limits = {2048, 64, 16 << 20};
+    std::array<uint64_t, kResourceCount> limits = {2048, 64, 8 << 20};
   };
 
   explicit UidAccounts(const Options& options) : options_(options) {}

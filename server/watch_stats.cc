@@ -1,5 +1,6 @@
 #include "server/watch_stats.h"
 
+#include <grpc/support/time.h>
 #include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 
@@ -72,6 +73,15 @@ class WatchStatsCall final {
   }
 
   void OnWoken(bool) {
+    if (!is_over_ &&
+        serving_.share->IsUsedUp(uid_, serving_.rpc_stats->Begin())) {
+      // It sleeps on until there is time.
+      serving_.share->WhenThereIsTime(uid_, [this] {
+        alarm_.Set(serving_.queue->queue(), gpr_time_0(GPR_CLOCK_MONOTONIC),
+                   &woken_);
+      });
+      return;
+    }
     sleeping_ = false;
     if (is_over_) return Finish(grpc::Status::CANCELLED);
     Write();

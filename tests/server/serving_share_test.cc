@@ -34,26 +34,35 @@ TEST_F(ServingShareTest, WhoIsAloneHasAllOfIt) {
 }
 
 TEST_F(ServingShareTest, WhoTakesMoreThanHisShareIsToldAndNobodyElse) {
-  Serve(kBob, absl::Microseconds(100));
-  Serve(kAlice, absl::Milliseconds(2));
+  Serve(kBob, ServingShare::kWindow / 100);
+  Serve(kAlice, ServingShare::kWindow / 5);
   EXPECT_FALSE(IsUsedUp(kAlice)) << "a quarter of the window is his";
-  Serve(kAlice, absl::Milliseconds(1));
+  Serve(kAlice, ServingShare::kWindow / 10);
   EXPECT_TRUE(IsUsedUp(kAlice));
   EXPECT_FALSE(IsUsedUp(kBob));
 }
 
+TEST_F(ServingShareTest, WhoTakesNoMoreThanOthersIsNotMadeToWait) {
+  Serve(kBob, ServingShare::kWindow / 2);
+  Serve(kAlice, ServingShare::kWindow / 3);
+  EXPECT_FALSE(IsUsedUp(kAlice));
+  EXPECT_TRUE(IsUsedUp(kBob));
+}
+
 TEST_F(ServingShareTest, EachWindowBeginsAnew) {
-  Serve(kBob, absl::Microseconds(100));
-  Serve(kAlice, absl::Milliseconds(5));
+  Serve(kBob, ServingShare::kWindow / 100);
+  Serve(kAlice, ServingShare::kWindow / 2);
   ASSERT_TRUE(IsUsedUp(kAlice));
   clock_.Advance(ServingShare::kWindow);
   EXPECT_FALSE(IsUsedUp(kAlice));
 }
 
 TEST_F(ServingShareTest, WhoHasGoneCountsNoMore) {
-  Serve(kBob, absl::Microseconds(100));
+  Serve(kBob, ServingShare::kWindow / 100);
   clock_.Advance(3 * ServingShare::kWindow);
-  Serve(kAlice, absl::Milliseconds(8));
+  // The window begins with the first of these.
+  Serve(kAlice, ServingShare::kWindow / 100);
+  Serve(kAlice, ServingShare::kWindow * 4 / 5);
   EXPECT_FALSE(IsUsedUp(kAlice));
   Serve(kBob, absl::Microseconds(1));
   EXPECT_TRUE(IsUsedUp(kAlice));

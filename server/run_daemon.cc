@@ -1,6 +1,7 @@
 #include "server/run_daemon.h"
 
 #include <grpc/support/log.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -90,6 +91,9 @@ int RunDaemon(int argc, char** argv,
   // Logs go to stderr, where service managers look for them.
   spdlog::set_default_logger(spdlog::stderr_logger_mt("warmpoold"));
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+  // By default there are eight a processor, and each keeps what was freed in it:
+  // whoever makes every thread busy would make the daemon large for good.
+  mallopt(M_ARENA_MAX, 2);
   gpr_set_log_function(LogForGrpc);
   absl::StatusOr<DaemonOptions> options = ParseDaemonFlags(argc, argv);
   if (!options.ok()) return Fail(options.status());

@@ -9,6 +9,9 @@ namespace {
 // What it takes to unpack a message, to look at it and to free it, for each byte
 // that it has in memory.
 constexpr absl::Duration kPerByte = absl::Nanoseconds(2);
+// Of those that wait, as many go on one after the other when one is charged: others
+// than their uid are waiting to be served, too.
+constexpr int kMostInCharge = 16;
 
 }  // namespace
 
@@ -76,7 +79,7 @@ void ServingShare::TakeLocked(uid_t uid, size_t most, Waiting* taken) {
 }
 
 void ServingShare::Charge(uid_t uid, absl::Time begun, size_t request_bytes) {
-  Waiting next;
+  bool others_wait = false;
   {
     MutexLock lock(&mutex_);
     const absl::Time now = clock_.Now();
@@ -87,9 +90,26 @@ void ServingShare::Charge(uid_t uid, absl::Time begun, size_t request_bytes) {
     use.time += taken;
     use.each += (taken - use.each) / 4;
     use.at = now;
-    if (!IsUsedUpLocked(uid, now)) TakeLocked(uid, 1, &next);
+    others_wait = waiting_.contains(uid);
   }
-  for (const std::function<void()>& go_on : next) go_on();
+  if (others_wait) LetSomeGoOn(uid);
+}
+
+void ServingShare::LetSomeGoOn(uid_t uid) {
+  // Whoever goes on is charged too, and comes here again: the first call sees to
+  // all, or calls would nest as deep as there are that wait.
+  static thread_local bool is_nested = false;
+  if (std::exchange(is_nested, true)) return;
+  for (int i = 0; i < kMostInCharge; ++i) {
+    Waiting next;
+    {
+      MutexLock lock(&mutex_);
+      if (!IsUsedUpLocked(uid, clock_.Now())) TakeLocked(uid, 1, &next);
+    }
+    if (next.empty()) break;
+    next.front()();
+  }
+  is_nested = false;
 }
 
 void ServingShare::Stop() {

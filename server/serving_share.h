@@ -31,7 +31,7 @@ class ServingShare {
   // few warm leases.
   static constexpr absl::Duration kWindow = absl::Milliseconds(4);
   // Of those of one uid that wait, as many go on when a window begins as its share
-  // is likely to be enough for, and this many at most; one more each time that one
+  // is likely to be enough for, and this many at most; some more each time that one
   // of them has been served and there is time left.
   static constexpr int64_t kMostResumed = 64;
 
@@ -75,6 +75,8 @@ class ServingShare {
   void TakeLocked(uid_t uid, size_t most, Waiting* taken)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Main();
+  // While the uid has time left.
+  void LetSomeGoOn(uid_t uid);
   // Takes out those that go on as a window begins. False: there is no further one.
   bool AwaitWindow(Waiting* taken);
 

@@ -24,9 +24,11 @@ void ServingShare::TurnLocked(absl::Time now) {
   if (now < window_end_) return;
   // An idle one begins with the first request after it.
   const absl::Time before = now - kWindow;
-  absl::erase_if(uses_, [&](const auto& use) {
-    return use.second.at < before && !waiting_.contains(use.first);
-  });
+  absl::erase_if(uses_, [&](const auto& use)
+                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+                              return use.second.at < before &&
+                                     !waiting_.contains(use.first);
+                            });
   for (auto& [uid, use] : uses_) use.time = absl::ZeroDuration();
   window_end_ = now + kWindow;
   ++window_;

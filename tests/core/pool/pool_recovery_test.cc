@@ -224,6 +224,22 @@ TEST_F(PoolRecoveryTest, AnAssertionNobodyCanHaveIsRefused) {
   EXPECT_EQ(pool_->stats().live_leases, 0u);
 }
 
+TEST_F(PoolRecoveryTest, AnAssertedGenerationMovesThoseOfOthersByAMarginAtMost) {
+  const LeaseRequest request = Request(4096, "frame");
+  AssertedLease asserted = AssertionOf(Lease(kAlice, request).value(), request);
+  RestartWithoutJournal();
+  for (const uint64_t generation :
+       {uint64_t{1} << 41, uint64_t{1} << 62, UINT64_MAX}) {
+    asserted.generation = generation;
+    EXPECT_THAT(Assert(kAlice, asserted).status(),
+                StatusIs(absl::StatusCode::kInvalidArgument));
+  }
+  // The daemon that lost its journal may have got so far.
+  asserted.generation = uint64_t{1} << 39;
+  EXPECT_THAT(Assert(kAlice, asserted).status(), IsOk());
+  EXPECT_EQ(LeaseOrDie(kBob, 4096, "next").generation, asserted.generation + 1);
+}
+
 TEST_F(PoolRecoveryTest, AssertionsAreNoWayAroundAUidsLimit) {
   options_.quota.max_leases = 2;
   Restart({});

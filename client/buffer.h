@@ -38,7 +38,8 @@ struct SealOptions {
 };
 
 struct TicketOptions {
-  // How long the ticket is good for.
+  // How long the ticket is good for. INVALID_ARGUMENT above the daemon's
+  // --max_ttl.
   absl::Duration ttl = absl::Seconds(30);
 };
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "client/buffer_pages.h"
 #include "client/channel_member.h"
 #include "client/connection.h"
@@ -116,8 +117,13 @@ absl::StatusOr<Buffer> Client::LeaseFromDaemon(uint64_t bytes,
 
 namespace {
 
-v1::AttachRequest ToRequest(const std::string& name,
-                            const AttachOptions& options) {
+absl::StatusOr<v1::AttachRequest> ToRequest(const std::string& name,
+                                            const AttachOptions& options) {
+  if (options.wait < absl::ZeroDuration() || options.wait > kLongestWait) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "wait of ", absl::FormatDuration(options.wait), " is not within 0 and ",
+        absl::FormatDuration(kLongestWait), ": attach again after that"));
+  }
   v1::AttachRequest request;
   request.set_name(name);
   if (options.ttl.has_value()) {
@@ -129,8 +135,7 @@ v1::AttachRequest ToRequest(const std::string& name,
     request.set_owner_uid(*options.owner_uid);
   }
   if (options.wait > absl::ZeroDuration()) {
-    *request.mutable_wait() =
-        DurationToWire(std::min(options.wait, kLongestWait));
+    *request.mutable_wait() = DurationToWire(options.wait);
   }
   return request;
 }
@@ -139,14 +144,18 @@ v1::AttachRequest ToRequest(const std::string& name,
 
 absl::StatusOr<Buffer> Client::Attach(const std::string& name,
                                       AttachOptions options) {
-  return MapBuffer(connection_, connection_->Attach(ToRequest(name, options)));
+  const absl::StatusOr<v1::AttachRequest> request = ToRequest(name, options);
+  if (!request.ok()) return request.status();
+  return MapBuffer(connection_, connection_->Attach(*request));
 }
 
 void Client::AttachThen(
     const std::string& name, AttachOptions options,
     std::function<void(absl::StatusOr<Buffer>)> on_attached) {
+  const absl::StatusOr<v1::AttachRequest> request = ToRequest(name, options);
+  if (!request.ok()) return on_attached(request.status());
   connection_->AttachThen(
-      ToRequest(name, options),
+      *request,
       // It lives until all of these were called.
       [connection = std::weak_ptr<Connection>(connection_),
        on_attached = std::move(on_attached)](absl::StatusOr<HeldLease> held) {

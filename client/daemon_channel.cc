@@ -207,8 +207,14 @@ absl::Status DaemonChannel::Explain(const grpc::Status& status,
 }
 
 absl::Status DaemonChannel::Unreachable(absl::string_view cause) const {
+  const absl::Status why = connector_.last_try();
+  // There is a daemon, and it does not help to start another.
+  if (absl::IsPermissionDenied(why)) {
+    return absl::UnavailableError(absl::StrCat(
+        "can't use the daemon at ", target_, cause, ": ", why.message()));
+  }
   return absl::UnavailableError(absl::StrCat("no daemon answers at ", target_,
-                                             cause, ": ", connector_.WhyNot(),
+                                             cause, ": ", why.message(),
                                              "; warmpoold must run there"));
 }
 

@@ -14,16 +14,19 @@ DaemonConnector::DaemonConnector(std::string socket_path,
     : socket_path_(std::move(socket_path)),
       trusted_(trusted),
       last_try_(absl::UnavailableError(
-          absl::StrCat("nobody has connected to ", socket_path_))) {}
+          absl::StrCat("no connection to ", socket_path_, " was tried"))) {}
 
 absl::StatusOr<std::shared_ptr<DaemonLink>> DaemonConnector::Get(
     absl::Time until, bool wait) {
-  for (;;) {
+  for (int denied = 0;;) {
     std::shared_ptr<DaemonLink> link = Current();
     if (link->alive()) return link;
     absl::StatusOr<std::shared_ptr<DaemonLink>> made = Try(until);
     if (made.ok() || !wait) return made;
-    if (absl::IsPermissionDenied(made.status()) && !peer().has_value()) {
+    // A daemon that starts makes its socket first, and then lets others
+    // connect.
+    if (absl::IsPermissionDenied(made.status()) && !peer().has_value() &&
+        ++denied > 1) {
       return made;
     }
     const absl::Duration left = until - MonotonicClock::Get().Now();
@@ -89,9 +92,9 @@ std::optional<uid_t> DaemonConnector::peer() const {
   return peer_;
 }
 
-std::string DaemonConnector::WhyNot() const {
+absl::Status DaemonConnector::last_try() const {
   MutexLock lock(&mutex_);
-  return std::string(last_try_.message());
+  return last_try_;
 }
 
 }  // namespace warmpool

@@ -33,8 +33,8 @@ class DaemonConnector {
 
   // The connection, made unless there is one. Where there is no daemon, waits
   // for one, if `wait`, until `until`, a moment of the monotonic clock. Errors
-  // as of DaemonLink::Connect. A peer that is not trusted is not waited with at
-  // the first connection.
+  // as of DaemonLink::Connect. PERMISSION_DENIED at the first connection, if
+  // the second try gets it too: nothing that is waited for changes it.
   absl::StatusOr<std::shared_ptr<DaemonLink>> Get(absl::Time until, bool wait);
 
   // The last connection, be it lost. Does not connect.
@@ -48,8 +48,8 @@ class DaemonConnector {
   // The uid of all its daemons. nullopt: there was none.
   std::optional<uid_t> peer() const;
 
-  // Why the last try failed.
-  std::string WhyNot() const;
+  // How the last try ended.
+  absl::Status last_try() const;
 
  private:
   // One try, or the outcome of another thread's.

@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "client/local_channel.h"
+#include "client/refusal.h"
 #include "core/base/check.h"
 #include "core/base/clock.h"
 
@@ -18,6 +20,26 @@ namespace {
 uint64_t InodeOf(int fd) {
   struct stat file;
   return fstat(fd, &file) == 0 ? file.st_ino : 0;
+}
+
+// For a reason that the daemon gives at once.
+constexpr absl::Duration kReasonWithin = absl::Milliseconds(100);
+
+// Why the daemon there does not serve this process. On a connection that gRPC
+// has not got: of one that it has, it has read the reason.
+absl::Status WhyNotServed(const std::string& socket_path,
+                          const TrustedPeers& trusted) {
+  const absl::StatusOr<LocalSocket> socket = ConnectTo(socket_path, trusted);
+  if (!socket.ok()) return socket.status();
+  const absl::Status refusal = AwaitRefusal(socket->fd, kReasonWithin);
+  close(socket->fd);
+  if (!refusal.ok()) {
+    return absl::Status(
+        refusal.code(),
+        absl::StrCat("the daemon at ", socket_path, ": ", refusal.message()));
+  }
+  return absl::UnavailableError(absl::StrCat(
+      socket_path, " accepts connections, but nothing answers there"));
 }
 
 // A request for nothing, which every daemon answers at once.
@@ -41,11 +63,7 @@ absl::StatusOr<std::shared_ptr<DaemonLink>> DaemonLink::Connect(
   if (!socket.ok()) return socket.status();
   const std::shared_ptr<DaemonLink> link(new DaemonLink(socket_path, *socket));
   if (Answers(link->stub(), until)) return link;
-  return absl::UnavailableError(
-      absl::StrCat(socket_path,
-                   " accepts connections, but nobody serves this "
-                   "process (uid ",
-                   geteuid(), ") there"));
+  return WhyNotServed(socket_path, trusted);
 }
 
 std::shared_ptr<DaemonLink> DaemonLink::MakeLost() {

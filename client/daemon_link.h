@@ -25,8 +25,8 @@ class DaemonLink {
   using Stub = v1::MemoryPool::StubInterface;
 
   // Connects, and waits until `until`, a moment of the monotonic clock, for the
-  // daemon to say something. PERMISSION_DENIED, UNAVAILABLE: as of ConnectTo;
-  // UNAVAILABLE, too, where nobody serves the connection.
+  // daemon to say something. PERMISSION_DENIED, UNAVAILABLE: as of ConnectTo,
+  // and with the daemon's reason where it does not serve this process.
   static absl::StatusOr<std::shared_ptr<DaemonLink>> Connect(
       const std::string& socket_path, const TrustedPeers& trusted,
       absl::Time until);

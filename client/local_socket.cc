@@ -20,9 +20,6 @@ std::string Describe(const std::string& socket_path, int error) {
       return absl::StrCat(socket_path, " does not exist");
     case ECONNREFUSED:
       return absl::StrCat("nobody listens on ", socket_path);
-    case EACCES:
-      return absl::StrCat("uid ", geteuid(), " may not connect to ",
-                          socket_path);
     case EAGAIN:
       return absl::StrCat(socket_path,
                           " has more connections waiting than it "
@@ -30,6 +27,22 @@ std::string Describe(const std::string& socket_path, int error) {
     default:
       return absl::StrCat(socket_path, ": ", std::strerror(error));
   }
+}
+
+// The socket's mode, or a directory on the way to it, keeps this process out.
+absl::Status NotAllowed(const std::string& socket_path) {
+  struct stat file;
+  const bool seen = stat(socket_path.c_str(), &file) == 0;
+  return absl::PermissionDeniedError(absl::StrCat(
+      "uid ", geteuid(),
+      seen ? " may not connect to " : " may not pass the directory of ",
+      socket_path,
+      ": a daemon there does not serve it. Its administrator must start it "
+      "with "
+      "--allow_uid=",
+      geteuid(), " or --allow_gid",
+      seen ? "" : ", and listen where that user may pass",
+      "; or run a daemon of this user's own, and name its socket"));
 }
 
 absl::Status NotTrusted(const std::string& socket_path, uid_t peer) {
@@ -61,7 +74,9 @@ absl::StatusOr<LocalSocket> ConnectTo(const std::string& socket_path,
   if (connect(made.fd, reinterpret_cast<const sockaddr*>(&address),
               sizeof(address)) < 0 ||
       getsockopt(made.fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
-    status = absl::UnavailableError(Describe(socket_path, errno));
+    status = errno == EACCES
+                 ? NotAllowed(socket_path)
+                 : absl::UnavailableError(Describe(socket_path, errno));
   } else if (!trusted.Trusts(peer.uid)) {
     status = NotTrusted(socket_path, peer.uid);
   }

@@ -30,9 +30,10 @@ struct LocalSocket {
   uid_t peer = 0;
 };
 
-// Does not wait. PERMISSION_DENIED: a uid that is not trusted listens there;
-// not a byte was sent to it. UNAVAILABLE, for example "/run/w.sock does not
-// exist".
+// Does not wait. PERMISSION_DENIED: this process may not connect, or a uid that
+// is not trusted listens there; not a byte was sent to it. UNAVAILABLE, for
+// example
+// "/run/w.sock does not exist".
 absl::StatusOr<LocalSocket> ConnectTo(const std::string& socket_path,
                                       const TrustedPeers& trusted);
 

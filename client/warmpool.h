@@ -103,7 +103,8 @@ struct AttachOptions {
   // synchronisation.
   bool writable = false;
   // For how long to wait until the buffer is sealed (or, with `writable`, is
-  // there), on top of the client's deadline. A day at most.
+  // there), on top of the client's deadline. More than a day is
+  // INVALID_ARGUMENT.
   absl::Duration wait = absl::ZeroDuration();
   // The uid that the buffer belongs to, if another shares it with this process's.
   std::optional<uid_t> owner_uid = std::nullopt;
@@ -117,8 +118,9 @@ class Client {
  public:
   // `target` is "unix:PATH" or "unix:///PATH"; anything else is
   // INVALID_ARGUMENT. UNAVAILABLE: no daemon answers there within the deadline;
-  // the message tells what is there instead. PERMISSION_DENIED: a process of
-  // another user listens there (see ClientOptions::daemon_uid).
+  // the message tells what is there instead. PERMISSION_DENIED: the daemon
+  // there does not serve this user, or a process of another user listens there
+  // (see ClientOptions::daemon_uid).
   static absl::StatusOr<Client> Connect(const std::string& target,
                                         ClientOptions options = {});
   ~Client();

@@ -1,5 +1,7 @@
 #include "server/admission.h"
 
+#include <string>
+
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 
@@ -38,10 +40,17 @@ absl::Status Admission::Check(const Credentials& peer) const {
   for (const gid_t gid : peer.gids) {
     if (options_.allowed_gids.contains(gid)) return absl::OkStatus();
   }
+  const std::string refused =
+      absl::StrCat("uid ", peer.uid, " is not served: ");
+  if (daemon_uid_ != 0) {
+    return absl::PermissionDeniedError(absl::StrCat(
+        refused, "this daemon serves uid ", daemon_uid_,
+        " only; run one of your own, or one as root with --allow_uid=",
+        peer.uid));
+  }
   return absl::PermissionDeniedError(absl::StrCat(
-      "uid ", peer.uid, " is not served: this daemon serves uid ", daemon_uid_,
-      daemon_uid_ == 0 ? " and those of --allow_uid and --allow_gid"
-                       : " only; run one of your own"));
+      refused, "the daemon's administrator must start it with --allow_uid=",
+      peer.uid, ", or with --allow_gid and a group of that user's"));
 }
 
 bool Admission::IsAdmin(uid_t uid) const {

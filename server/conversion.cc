@@ -166,11 +166,12 @@ absl::StatusOr<absl::Duration> WaitOf(const v1::AttachRequest& request) {
   if (!request.has_wait()) return absl::ZeroDuration();
   const absl::StatusOr<absl::Duration> wait = FromProto(request.wait(), "wait");
   if (!wait.ok()) return wait.status();
-  if (*wait < absl::ZeroDuration()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("wait ", absl::FormatDuration(*wait), " is negative"));
+  if (*wait < absl::ZeroDuration() || *wait > kLongestWait) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "wait of ", absl::FormatDuration(*wait), " is not within 0 and ",
+        absl::FormatDuration(kLongestWait), ": attach again after that"));
   }
-  return std::min(*wait, kLongestWait);
+  return *wait;
 }
 
 absl::StatusOr<ClaimRequest> FromProto(const v1::ClaimRequest& request) {
@@ -305,10 +306,27 @@ v1::Buffer ToProto(const BufferListing& listing, HolderId viewer,
     *proto->mutable_ttl_left() = ToProto(lease.ttl_left);
     proto->set_access(ToProto(lease.access));
     proto->set_state(ToProto(lease.kind, lease.state));
+    if (lease.maker != nullptr) {
+      proto->set_maker_pid(lease.maker->pid);
+      proto->set_maker_command(lease.maker->command);
+    }
     if (lease.holder.id != viewer && !viewer_is_admin) continue;
     proto->set_client_id(ToProto(lease.client_id));
     proto->set_request_id(ToProto(lease.request_id));
   }
+  return buffer;
+}
+
+v1::UnheldBuffer ToProto(const UnheldLease& lease) {
+  v1::UnheldBuffer buffer;
+  buffer.set_name(lease.buffer_name);
+  buffer.set_uid(lease.uid);
+  buffer.set_mapped_bytes(lease.bytes);
+  buffer.set_state(lease.is_ticket ? v1::LEASE_STATE_TICKET
+                                   : v1::LEASE_STATE_LINGERING);
+  buffer.set_maker_pid(lease.maker.pid);
+  buffer.set_maker_command(lease.maker.command);
+  *buffer.mutable_ttl_left() = ToProto(lease.ttl_left);
   return buffer;
 }
 

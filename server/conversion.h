@@ -46,6 +46,7 @@ v1::GrantedLease ToProto(const LeaseGrant& grant);
 // for admins.
 v1::Buffer ToProto(const BufferListing& listing, HolderId viewer,
                    bool viewer_is_admin);
+v1::UnheldBuffer ToProto(const UnheldLease& lease);
 v1::Result ToProto(const absl::Status& status);
 v1::RevokedNotice ToProto(const RevokedLease& revoked);
 v1::BufferEvent ToProto(const BufferEvents::Event& event);

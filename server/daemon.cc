@@ -203,9 +203,7 @@ absl::Status Daemon::MakePool() {
   pool.run_later = [this](uid_t uid, std::function<void()> work) {
     transport_->RunLater(uid, std::move(work));
   };
-  pool.on_refused = [this](const Pool::Refusal& refusal) {
-    LogRefused(refusal);
-  };
+  pool.on_refused = [this](const Refusal& refusal) { LogRefused(refusal); };
   pool_ = std::make_unique<Pool>(directory_.get(), &calls_, &clock_, &random_,
                                  pool, journal_.get());
   stats_ = std::make_unique<StatsSource>(
@@ -215,7 +213,8 @@ absl::Status Daemon::MakePool() {
                         .calls = &calls_,
                         .memory_pressure = &memory_pressure_,
                         .sessions = &hub_,
-                        .rpcs = &rpc_stats_});
+                        .rpcs = &rpc_stats_,
+                        .drain_timeout = options_.drain_timeout});
   spdlog::info("pool ready shm_dir={} capacity={} free={}",
                LogValue(directory_->path()),
                LogValue(FormatByteSize(pool.segments.capacity_bytes)),
@@ -389,8 +388,12 @@ http::Status Daemon::HttpStatus() {
         stats_->Holders([](const Holder&) { return true; });
     holders.resize(std::min(holders.size(), kMostHolders));
     status.mutable_holders()->Add(holders.begin(), holders.end());
-  } else if (status.stats().has_last_refusal()) {
-    HideProcess(status.mutable_stats()->mutable_last_refusal());
+    for (const UnheldLease& lease :
+         pool_->UnheldLeases(std::nullopt, kMostHolders)) {
+      *status.add_unheld() = ToProto(lease);
+    }
+  } else {
+    HideProcesses(status.mutable_stats());
   }
   return status;
 }
@@ -406,7 +409,7 @@ void Daemon::LogRevoked(const RevokedLease& revoked) {
   }
 }
 
-void Daemon::LogRefused(const Pool::Refusal& refusal) {
+void Daemon::LogRefused(const Refusal& refusal) {
   if (const auto suppressed = log_limit_.Pass("refused")) {
     spdlog::info(
         "lease refused code={} bytes={} holder={} pid={} uid={} command={} "

@@ -107,7 +107,7 @@ class Daemon {
   // Tells where the journal is.
   absl::Status InPrivate(const absl::Status& status) const;
   void LogRevoked(const RevokedLease& revoked);
-  void LogRefused(const Pool::Refusal& refusal);
+  void LogRefused(const Refusal& refusal);
   void LogForgotten(HolderId holder, size_t leases);
   // What a holder left that is gone ends.
   void EndGone(const Holder& holder);

@@ -10,14 +10,14 @@
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
-#include <system_error>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/clock.h"
-#include "core/base/unix_target.h"
 #include "server/log_value.h"
+#include "server/peer.h"
+#include "server/socket_directory.h"
 #include "spdlog/spdlog.h"
 
 namespace warmpool {
@@ -41,12 +41,15 @@ absl::StatusOr<sockaddr_un> AddressOf(const std::string& path) {
   return address;
 }
 
-// Whether somebody accepts connections at the address.
-bool IsServed(const sockaddr_un& address) {
+// Who accepts connections at the address: "pid=12 uid=0". nullopt: nobody.
+std::optional<std::string> WhoServes(const sockaddr_un& address) {
   const UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  return connect(probe.get(), reinterpret_cast<const sockaddr*>(&address),
-                 sizeof(address)) == 0 ||
-         errno == EAGAIN;
+  if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address),
+              sizeof(address)) == 0) {
+    return DescribePeer(probe.get());
+  }
+  if (errno == EAGAIN) return "it takes no more connections now";
+  return std::nullopt;
 }
 
 // Removes what a daemon that died left at `path`.
@@ -56,41 +59,17 @@ absl::Status RemoveStaleSocket(const std::string& path,
   if (lstat(path.c_str(), &file) < 0) return absl::OkStatus();
   if (!S_ISSOCK(file.st_mode)) {
     return absl::AlreadyExistsError(
-        absl::StrCat(path, " exists and is no socket: remove it, or listen "
-                     "elsewhere (--listen)"));
+        absl::StrCat(path,
+                     " exists and is no socket: listen elsewhere "
+                     "(--listen)"));
   }
-  if (IsServed(address)) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("another process listens on ", path));
+  if (const std::optional<std::string> who = WhoServes(address)) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        "another process listens on ", path, " (", *who,
+        "): stop that daemon first, or listen elsewhere (--listen)"));
   }
   unlink(path.c_str());
   return absl::OkStatus();
-}
-
-// Makes the directories that lead to `path`, whatever the umask: the daemon's
-// alone, unless `mode` lets others in. Warns of those that keep these out.
-void MakeParents(const std::string& path, mode_t mode) {
-  namespace fs = std::filesystem;
-  constexpr fs::perms kPassable = fs::perms::others_exec;
-  constexpr fs::perms kReadable =
-      fs::perms::group_read | fs::perms::group_exec | fs::perms::others_read;
-  const bool for_all = (mode & S_IWOTH) != 0;
-  fs::path parent;
-  for (const fs::path& part : fs::absolute(path).parent_path()) {
-    parent /= part;
-    std::error_code error;
-    if (mkdir(parent.c_str(), 0700) == 0 && for_all) {
-      fs::permissions(parent, kReadable | kPassable, fs::perm_options::add,
-                      error);
-    }
-    const fs::file_status status = fs::status(parent, error);
-    if (for_all && !error &&
-        (status.permissions() & kPassable) == fs::perms::none) {
-      spdlog::warn("other uids can't reach the socket: they can't pass "
-                   "directory={} socket={}",
-                   LogValue(parent.string()), LogValue(path));
-    }
-  }
 }
 
 }  // namespace
@@ -99,9 +78,8 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(
     const std::string& path, mode_t mode) {
   const absl::StatusOr<sockaddr_un> address = AddressOf(path);
   if (!address.ok()) return address.status();
-  MakeParents(path, mode);
-  const absl::Status alone = CheckSocketDirectory(path);
-  if (!alone.ok()) return alone;
+  const absl::Status directory = PrepareSocketDirectory(path, mode);
+  if (!directory.ok()) return directory;
   const absl::Status free = RemoveStaleSocket(path, *address);
   if (!free.ok()) return free;
 

@@ -25,9 +25,9 @@ class Listener {
   using OnConnection = std::function<void(UniqueFd connection)>;
 
   // Binds and listens on `path`; `mode` of its file says who may connect. A
-  // socket file that nobody listens on is replaced. Directories are made where
-  // they are missing, such that whoever may connect can pass them, and nobody
-  // else. ALREADY_EXISTS: somebody listens there. Other errors name the path.
+  // socket file that nobody listens on is replaced. The directory is made where
+  // it is missing, see PrepareSocketDirectory. ALREADY_EXISTS: somebody listens
+  // there. Other errors name the path.
   static absl::StatusOr<std::unique_ptr<Listener>> Bind(
       const std::string& path, mode_t mode = 0600);
 

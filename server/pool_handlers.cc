@@ -14,6 +14,9 @@ namespace {
 // For how long no stock is made after a trim: what was given back is to stay so.
 constexpr absl::Duration kTrimPause = absl::Seconds(10);
 
+// No process has it.
+constexpr uid_t kNoUid = static_cast<uid_t>(-1);
+
 absl::Status CheckCount(const char* items, int count) {
   if (count <= kMaxLeasesInRequest) return absl::OkStatus();
   return absl::InvalidArgumentError(
@@ -233,54 +236,63 @@ absl::Status PoolHandlers::ListHolders(HolderId holder,
       request.limit() == 0 ? kDefaultPageSize : request.limit();
   holders.resize(std::min(holders.size(), limit));
   response->mutable_holders()->Add(holders.begin(), holders.end());
+  for (const UnheldLease& lease : pool_.UnheldLeases(
+           caller->admin ? std::nullopt : std::optional<uid_t>(caller->uid),
+           limit)) {
+    *response->add_unheld() = ToProto(lease);
+  }
   return absl::OkStatus();
 }
 
 absl::Status PoolHandlers::GetStats(HolderId holder, const v1::GetStatsRequest&,
                                     v1::GetStatsResponse* response) {
   stats_.Fill(response);
-  if (!MaySeeRefusal(holder, *response)) {
-    HideProcess(response->mutable_last_refusal());
+  const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
+  if (!caller.ok()) {
+    ShowRefusalOf(std::nullopt, response);
+  } else if (!caller->admin) {
+    ShowRefusalOf(pool_.LastRefusalOf(caller->uid), response);
   }
   return absl::OkStatus();
 }
 
-bool PoolHandlers::MaySeeRefusal(HolderId holder,
-                                 const v1::GetStatsResponse& stats) {
-  if (!stats.has_last_refusal()) return true;
-  const v1::Refusal& refusal = stats.last_refusal();
-  const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
-  return caller.ok() &&
-         (caller->admin || (refusal.pid() != 0 && caller->uid == refusal.uid()));
-}
-
 std::shared_ptr<const v1::GetStatsResponse> PoolHandlers::RecentStats(
     HolderId holder) {
-  std::shared_ptr<const v1::GetStatsResponse> stats;
-  std::shared_ptr<const v1::GetStatsResponse> hidden;
   const absl::Time now = clock_.Now();
   {
     MutexLock lock(&mutex_);
-    if (now < recent_at_ + kStatsAge) {
-      stats = recent_;
-      hidden = recent_hidden_;
+    if (now >= recent_at_ + kStatsAge) {
+      recent_ = nullptr;
+      recent_of_uids_.clear();
     }
   }
-  if (stats == nullptr) {
-    auto filled = std::make_shared<v1::GetStatsResponse>();
-    stats_.Fill(filled.get());
-    stats = hidden = filled;
-    if (filled->has_last_refusal()) {
-      auto without = std::make_shared<v1::GetStatsResponse>(*filled);
-      HideProcess(without->mutable_last_refusal());
-      hidden = without;
-    }
+  const std::shared_ptr<const v1::GetStatsResponse> all = RecentOfAdmins(now);
+  const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
+  if (caller.ok() && caller->admin) return all;
+  const uid_t uid = caller.ok() ? caller->uid : kNoUid;
+  {
     MutexLock lock(&mutex_);
-    recent_at_ = now;
-    recent_ = stats;
-    recent_hidden_ = hidden;
+    const auto it = recent_of_uids_.find(uid);
+    if (it != recent_of_uids_.end()) return it->second;
   }
-  return MaySeeRefusal(holder, *stats) ? stats : hidden;
+  auto own = std::make_shared<v1::GetStatsResponse>(*all);
+  ShowRefusalOf(pool_.LastRefusalOf(uid), own.get());
+  MutexLock lock(&mutex_);
+  return recent_of_uids_.emplace(uid, std::move(own)).first->second;
+}
+
+std::shared_ptr<const v1::GetStatsResponse> PoolHandlers::RecentOfAdmins(
+    absl::Time now) {
+  {
+    MutexLock lock(&mutex_);
+    if (recent_ != nullptr) return recent_;
+  }
+  auto filled = std::make_shared<v1::GetStatsResponse>();
+  stats_.Fill(filled.get());
+  MutexLock lock(&mutex_);
+  recent_at_ = now;
+  recent_ = std::move(filled);
+  return recent_;
 }
 
 absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> PoolHandlers::WatchBuffers(

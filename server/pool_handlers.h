@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -114,17 +115,17 @@ class PoolHandlers final : public Handlers {
   const Hooks hooks_;
   MemoryWaits waits_;
 
-  // Whether `holder` may know whose request was refused last.
-  bool MaySeeRefusal(HolderId holder, const v1::GetStatsResponse& stats);
+  std::shared_ptr<const v1::GetStatsResponse> RecentOfAdmins(absl::Time now);
 
   Mutex mutex_;
   absl::Time trimmed_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   uint64_t trimmed_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  // For watchers: as they are, and without the process that was refused last.
+  // For watchers: as admins see them (null: too old), and as the uids do that
+  // have watched since.
   absl::Time recent_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   std::shared_ptr<const v1::GetStatsResponse> recent_ ABSL_GUARDED_BY(mutex_);
-  std::shared_ptr<const v1::GetStatsResponse> recent_hidden_
-      ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<uid_t, std::shared_ptr<const v1::GetStatsResponse>>
+      recent_of_uids_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace warmpool

@@ -68,6 +68,12 @@ void FillLeases(const Pool::Stats& stats, v1::LeaseCounts* leases) {
   leases->set_claimed(stats.claimed);
   leases->set_lingered(stats.lingered);
   leases->set_waiting_attaches(stats.waiting);
+  leases->set_unclaimed(stats.unclaimed);
+  leases->set_linger_ended(stats.linger_ended);
+  leases->set_live_tickets(stats.live_tickets.leases);
+  leases->set_ticket_bytes(stats.live_tickets.bytes);
+  leases->set_live_lingering(stats.live_lingering.leases);
+  leases->set_lingering_bytes(stats.live_lingering.bytes);
 }
 
 void FillBigCache(const BigCache::Counts& counts,
@@ -189,23 +195,35 @@ void FillMemoryPressure(const MemoryPressure::Counts& counts,
   pressure->set_ended_bytes(counts.ended_bytes);
 }
 
-void FillRefusal(const Pool::Refusal& refusal, v1::Refusal* told) {
-  told->set_code(static_cast<int>(refusal.status.code()));
-  *told->mutable_age() = ToProto(refusal.age);
-  told->set_size_bytes(refusal.bytes);
-  told->set_message(std::string(refusal.status.message()));
-  told->set_pid(refusal.holder.pid);
-  told->set_uid(refusal.holder.uid);
-  told->set_command(refusal.holder.command);
-}
-
 }  // namespace
 
-void HideProcess(v1::Refusal* refusal) {
-  refusal->clear_message();
-  refusal->clear_pid();
-  refusal->clear_uid();
-  refusal->clear_command();
+v1::Refusal ToProto(const Refusal& refusal) {
+  v1::Refusal told;
+  told.set_code(static_cast<int>(refusal.status.code()));
+  *told.mutable_age() = ToProto(refusal.age);
+  told.set_size_bytes(refusal.bytes);
+  told.set_message(std::string(refusal.status.message()));
+  told.set_pid(refusal.holder.pid);
+  told.set_uid(refusal.holder.uid);
+  told.set_command(refusal.holder.command);
+  return told;
+}
+
+void HideProcesses(v1::GetStatsResponse* stats) {
+  stats->clear_refusals();
+  if (!stats->has_last_refusal()) return;
+  v1::Refusal& refusal = *stats->mutable_last_refusal();
+  refusal.clear_message();
+  refusal.clear_pid();
+  refusal.clear_uid();
+  refusal.clear_command();
+}
+
+void ShowRefusalOf(const std::optional<Refusal>& own,
+                   v1::GetStatsResponse* stats) {
+  stats->clear_refusals();
+  stats->clear_last_refusal();
+  if (own.has_value()) *stats->mutable_last_refusal() = ToProto(*own);
 }
 
 StatsSource::StatsSource(const Deps& deps)
@@ -235,8 +253,11 @@ void StatsSource::FillCounts(v1::GetStatsResponse* response) const {
   FillMemoryPressure(deps_.memory_pressure->counts(),
                      response->mutable_memory_pressure());
   deps_.rpcs->Fill(response->mutable_rpcs());
-  if (stats.last_refusal.has_value()) {
-    FillRefusal(*stats.last_refusal, response->mutable_last_refusal());
+  for (const Refusal& refusal : stats.last_refusals) {
+    *response->add_refusals() = ToProto(refusal);
+  }
+  if (response->refusals_size() > 0) {
+    *response->mutable_last_refusal() = response->refusals(0);
   }
 }
 
@@ -251,6 +272,7 @@ void StatsSource::Fill(v1::GetStatsResponse* response) {
   response->set_pid(getpid());
   *response->mutable_uptime() = ToProto(now - started_at_);
   response->set_shm_dir(deps_.directory->path());
+  *response->mutable_drain_timeout() = ToProto(deps_.drain_timeout);
   v1::ByteAccount& bytes = *response->mutable_bytes();
   bytes.set_filesystem_free_bytes(
       deps_.directory->FilesystemSpace().value_or(FilesystemBytes()).free);
@@ -276,6 +298,7 @@ std::vector<v1::HolderUsage> StatsSource::Holders(
     told.set_pid(usage.holder.pid);
     told.set_uid(usage.holder.uid);
     told.set_command(usage.holder.command);
+    told.set_not_recognisable(usage.holder.instance == 0);
     told.set_leases(usage.leases);
     told.set_leased_bytes(usage.bytes);
     const auto it = idle.find(usage.holder.id);

@@ -2,6 +2,7 @@
 #ifndef WARMPOOL_SERVER_STATS_H_
 #define WARMPOOL_SERVER_STATS_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "core/base/mutex.h"
 #include "core/memory/segment_directory.h"
 #include "core/memory/system_calls.h"
+#include "core/pool/last_refusals.h"
 #include "core/pool/lease.h"
 #include "core/pool/pool.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
@@ -22,8 +24,13 @@
 
 namespace warmpool {
 
-// Takes out what is none of another user's business.
-void HideProcess(v1::Refusal* refusal);
+v1::Refusal ToProto(const Refusal& refusal);
+
+// Takes out whose leases were refused, and why.
+void HideProcesses(v1::GetStatsResponse* stats);
+// Of refusals, leaves the caller's own.
+void ShowRefusalOf(const std::optional<Refusal>& own,
+                   v1::GetStatsResponse* stats);
 
 // Thread-safe.
 class StatsSource {
@@ -37,6 +44,8 @@ class StatsSource {
     const MemoryPressure* memory_pressure;
     const SessionHub* sessions;
     RpcStats* rpcs;
+    // As DaemonOptions has it.
+    absl::Duration drain_timeout = absl::ZeroDuration();
   };
 
   explicit StatsSource(const Deps& deps);
@@ -44,7 +53,7 @@ class StatsSource {
   // What to tell of where the status page is.
   void SetMetricsListen(std::string address);
 
-  // Everything, the last refusal as an admin sees it.
+  // Everything, refusals as an admin sees them.
   void Fill(v1::GetStatsResponse* response);
 
   // To be called after anything has happened; see RecentStats::Look.

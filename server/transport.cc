@@ -1,6 +1,7 @@
 #include "server/transport.h"
 
 #include <grpcpp/server_posix.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include "server/log_value.h"
 #include "server/peer.h"
 #include "server/peer_format.h"
+#include "server/refusal_frames.h"
 #include "server/service.h"
 #include "spdlog/spdlog.h"
 
@@ -110,6 +112,10 @@ absl::Status Transport::Bind(const std::string& listen) {
 void Transport::Admit(UniqueFd connection) {
   const absl::Status admitted = holders_.Admit(connection.get());
   if (admitted.ok()) return gate_->Hold(std::move(connection));
+  const std::string frames = RefusalFrames(admitted);
+  // A new socket has room for them.
+  (void)!send(connection.get(), frames.data(), frames.size(),
+              MSG_DONTWAIT | MSG_NOSIGNAL);
   const std::optional<std::string> more =
       refusals_.Pass(absl::StatusCodeToString(admitted.code()));
   if (more.has_value()) {

@@ -19,6 +19,7 @@ readonly MEMORY_CALLS='mmap|mmap64|munmap|mremap|madvise|process_madvise|posix_m
 readonly ALLOWED_CALLS='core/memory/linux_system_calls.cc: .*
 core/memory/directory_claim.cc: unlinkat
 core/memory/directory_lock.cc: (ftruncate|unlinkat)
+core/memory/own_directory.cc: unlinkat
 core/memory/proof_check.cc: unlinkat
 server/listener.cc: unlink'
 

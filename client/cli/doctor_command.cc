@@ -15,6 +15,7 @@
 #include "client/cli/doctor/limits.h"
 #include "client/cli/doctor/logind.h"
 #include "client/cli/doctor/memory.h"
+#include "client/cli/doctor/quarantine.h"
 #include "client/cli/doctor/report.h"
 #include "client/cli/doctor/socket.h"
 #include "client/cli/doctor/trial.h"
@@ -94,6 +95,10 @@ absl::StatusOr<Checks> Examine() {
   checks.push_back(doctor::CheckClock(doctor::ReadClock()));
   checks.push_back(doctor::CheckSocket(socket));
   if (daemon.has_value()) Append(doctor::CheckDaemon(*daemon), &checks);
+  if (daemon.has_value() && daemon->stats.ok()) {
+    checks.push_back(
+        doctor::CheckQuarantine(doctor::ReadQuarantine(*daemon->stats)));
+  }
   return checks;
 }
 
@@ -114,21 +119,23 @@ absl::Status Run(absl::Span<const std::string> arguments) {
 }  // namespace
 
 Command DoctorCommand() {
-  return {.name = "doctor",
-          .arguments = "",
-          .summary = "checks this machine, before installation and after",
-          .help =
-              "Looks at what a daemon and its clients need: the directory and its "
-              "filesystem,\nhuge pages (really tried), limits against the planned "
-              "buffers, memory and control\ngroups, logind's RemoveIPC, "
-              "capabilities, clock, socket. It needs no daemon; run it\nas the "
-              "daemon's user. Of a daemon that answers it leases a buffer for a "
-              "moment, and\ntells whether the two share directory and pid "
-              "namespace. Each line is ok, warn or\nfail, what was found, and what "
-              "mends it. Exit code 1: something failed.\n\n"
-              "  warmpool doctor --buffers=20000\n",
-          .flags = {"shm_dir", "buffers", "capacity_bytes"},
-          .run = Run};
+  return {
+      .name = "doctor",
+      .arguments = "",
+      .summary = "checks this machine, before installation and after",
+      .help =
+          "Looks at what a daemon and its clients need: the directory and its "
+          "filesystem,\nhuge pages (really tried), limits against the planned "
+          "buffers, memory and control\ngroups, logind's RemoveIPC, "
+          "capabilities, clock, socket. It needs no daemon; run it\nas the "
+          "daemon's user. Of a daemon that answers it leases a buffer for a "
+          "moment, and\ntells whether the two share directory and pid "
+          "namespace, and which processes keep\nmemory in quarantine. Each "
+          "line is ok, warn or\nfail, what was found, and what "
+          "mends it. Exit code 1: something failed.\n\n"
+          "  warmpool doctor --buffers=20000\n",
+      .flags = {"shm_dir", "buffers", "capacity_bytes"},
+      .run = Run};
 }
 
 }  // namespace warmpool

@@ -36,8 +36,10 @@ std::string LatencyText(
 }
 
 std::string LastRefusalText(const v1::GetStatsResponse& stats) {
-  if (!stats.has_last_refusal()) return "none";
-  const v1::Refusal& refusal = stats.last_refusal();
+  return stats.has_last_refusal() ? RefusalText(stats.last_refusal()) : "none";
+}
+
+std::string RefusalText(const v1::Refusal& refusal) {
   std::string text = absl::StrCat(
       FormatAge(ToDuration(refusal.age())), " ago: ",
       absl::StatusCodeToString(static_cast<absl::StatusCode>(refusal.code())));

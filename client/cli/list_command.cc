@@ -24,7 +24,8 @@ absl::Status Run(absl::Span<const std::string> arguments) {
   filter.set_name_prefix(absl::GetFlag(FLAGS_name_prefix));
   if (const std::optional<int32_t> pid = absl::GetFlag(FLAGS_holder)) {
     // 0 would mean all.
-    if (*pid <= 0) return UsageError("--holder is not a pid");
+    if (*pid <= 0)
+      return UsageError(absl::StrCat("--holder=", *pid, " is not a pid"));
     filter.set_holder_pid(*pid);
   }
   if (const std::optional<uint32_t> uid = absl::GetFlag(FLAGS_uid)) {

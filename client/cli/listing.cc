@@ -45,6 +45,8 @@ cli::ListedLease MakeLease(const v1::BufferLease& lease) {
   listed.set_access(lease.access() == v1::ACCESS_READ_ONLY ? "read_only"
                                                            : "writable");
   listed.set_state(StateText(lease.state()));
+  listed.set_maker_pid(lease.maker_pid());
+  listed.set_maker_command(lease.maker_command());
   return listed;
 }
 
@@ -96,6 +98,14 @@ std::string ChannelsText(const cli::BufferListing& listing) {
                   absl::StrJoin(channel.member_pids(), " ")});
   }
   return table.ToString();
+}
+
+// Of whom the lease is; of one that no process has, who made it.
+std::string CommandText(const cli::ListedLease& lease) {
+  if (lease.pid() != 0) return lease.command().empty() ? "?" : lease.command();
+  if (lease.maker_pid() == 0) return "-";
+  return absl::StrCat("by ", lease.maker_command(), " (", lease.maker_pid(),
+                      ")");
 }
 
 std::string TtlText(double seconds) {
@@ -177,13 +187,11 @@ std::string ListingText(const cli::BufferListing& listing) {
                     FormatByteSize(buffer.mapped_bytes()),
                     FormatCount(buffer.attached()), absl::StrCat(lease.uid()),
                     is_held ? absl::StrCat(lease.pid()) : "-",
-                    !is_held ? "-"
-                    : lease.command().empty() ? "?" : lease.command(),
+                    CommandText(lease),
                     FormatAge(absl::Seconds(lease.age_seconds())),
                     TtlText(lease.ttl_left_seconds()), lease.access(),
-                    buffer.sealed() && lease.state() == "live"
-                        ? "sealed"
-                        : lease.state(),
+                    buffer.sealed() && lease.state() == "live" ? "sealed"
+                                                               : lease.state(),
                     lease.lease_id()});
     }
   }

@@ -55,6 +55,16 @@ std::string LeasesText(const v1::GetStatsResponse& stats) {
                              {"recovering", leases.recovering_leases()},
                              {"buffers", leases.live_buffers()},
                              {"holders", leases.holders()}})});
+  const auto unheld = [](const char* name, uint64_t count, uint64_t bytes) {
+    return absl::StrCat(FormatCounts({{name, count}}), " (",
+                        FormatByteSize(bytes), ")");
+  };
+  table.AddRow({"without a process",
+                absl::StrCat(unheld("tickets", leases.live_tickets(),
+                                    leases.ticket_bytes()),
+                             ", ",
+                             unheld("lingering", leases.live_lingering(),
+                                    leases.lingering_bytes()))});
   table.AddRow(
       {"granted", FormatCounts({{"warm", leases.granted_warm()},
                                 {"stock", leases.granted_stock()},
@@ -71,6 +81,12 @@ std::string LeasesText(const v1::GetStatsResponse& stats) {
   if (!stats.last_refusal().message().empty()) {
     table.AddRow({"why", stats.last_refusal().message()});
   }
+  // The first is the last refusal.
+  for (int i = 1; i < stats.refusals_size(); ++i) {
+    const v1::Refusal& refusal = stats.refusals(i);
+    table.AddRow({absl::StrCat("of uid ", refusal.uid()),
+                  absl::StrCat(RefusalText(refusal), ": ", refusal.message())});
+  }
   table.AddRow({"hit ratio", HitRatioText(leases)});
   table.AddRow({"renewed", FormatCount(leases.renewed())});
   table.AddRow(
@@ -81,7 +97,9 @@ std::string LeasesText(const v1::GetStatsResponse& stats) {
                               {"expired", leases.expired()},
                               {"revoked", leases.revoked()},
                               {"holder died", leases.holder_died()},
-                              {"unused", leases.unused()}})});
+                              {"unused", leases.unused()},
+                              {"unclaimed tickets", leases.unclaimed()},
+                              {"lingered", leases.linger_ended()}})});
   return absl::StrCat("leases\n", table.ToString(kIndent));
 }
 
@@ -154,6 +172,9 @@ std::string QuarantineText(const v1::QuarantineCounts& counts) {
                                       counts.quarantined_segments()}})});
   table.AddRow(
       {"failed", FormatCounts({{"set asides", counts.failed_set_asides()}})});
+  if (counts.quarantined_segments() > 0) {
+    table.AddRow({"kept by", "warmpool doctor tells which processes"});
+  }
   return absl::StrCat("quarantine\n", table.ToString(kIndent));
 }
 

@@ -56,6 +56,7 @@ absl::StatusOr<cli::TopFrame> Look(Client& client) {
   cli::TopFrame frame;
   *frame.mutable_stats() = *std::move(stats);
   *frame.mutable_holders() = std::move(*holders->mutable_holders());
+  *frame.mutable_unheld() = std::move(*holders->mutable_unheld());
   return frame;
 }
 
@@ -173,20 +174,23 @@ absl::Status Run(absl::Span<const std::string> arguments) {
 }  // namespace
 
 Command TopCommand() {
-  return {.name = "top",
-          .arguments = "",
-          .summary = "live: hit ratio, bytes, who holds the most",
-          .help =
-              "Shows again and again what people ask first: the hit ratio, how "
-              "fast leases are\ngranted, why the last one was refused, where "
-              "the bytes are, and the processes that\nhold them. Keys: q quits; "
-              "b, l, i, p, c sort the holders by bytes, leases, idle\nbytes, pid, "
-              "command. Without a terminal it prints a text each time; with "
-              "--json, a\nline.\n\n"
-              "  warmpool top --interval=2s\n"
-              "  warmpool top --count=1 --order=leases\n",
-          .flags = {"order", "interval", "count"},
-          .run = Run};
+  return {
+      .name = "top",
+      .arguments = "",
+      .summary = "live: hit ratio, bytes, who holds the most",
+      .help =
+          "Shows again and again what people ask first: the hit ratio, how "
+          "fast leases are\ngranted, why the last one was refused, where "
+          "the bytes are, and the processes that\nhold them; below these, "
+          "what no process holds: tickets, and sealed buffers that\nlinger, "
+          "with who made them. Keys: q quits; "
+          "b, l, i, p, c sort the holders by bytes, leases, idle\nbytes, pid, "
+          "command. Without a terminal it prints a text each time; with "
+          "--json, a\nline.\n\n"
+          "  warmpool top --interval=2s\n"
+          "  warmpool top --count=1 --order=leases\n",
+      .flags = {"order", "interval", "count"},
+      .run = Run};
 }
 
 }  // namespace warmpool

@@ -149,6 +149,25 @@ std::string HoldersText(const cli::TopFrame& frame) {
   return table.ToString();
 }
 
+// What is leased though no process has it.
+std::string UnheldText(const cli::TopFrame& frame) {
+  if (frame.unheld().empty()) return "";
+  Table table("rrlrrll");
+  table.AddRow(
+      {"MAKER", "UID", "COMMAND", "LEASED", "TIME LEFT", "KIND", "NAME"});
+  for (const v1::UnheldBuffer& buffer : frame.unheld()) {
+    table.AddRow(
+        {buffer.maker_pid() == 0 ? "-" : absl::StrCat(buffer.maker_pid()),
+         absl::StrCat(buffer.uid()),
+         buffer.maker_command().empty() ? "?" : buffer.maker_command(),
+         FormatByteSize(buffer.mapped_bytes()),
+         FormatAge(ToDuration(buffer.ttl_left())),
+         buffer.state() == v1::LEASE_STATE_TICKET ? "ticket" : "lingering",
+         buffer.name()});
+  }
+  return absl::StrCat("\n", table.ToString());
+}
+
 }  // namespace
 
 std::optional<HolderOrder> HolderOrderNamed(absl::string_view name) {
@@ -188,7 +207,7 @@ std::string TopText(const cli::TopFrame& frame, const cli::TopFrame* before,
   // Who holds the most comes before where the bytes are.
   const bool has_room = lines_of(head) + lines_of(bytes) + kFewHolders <= rows;
   const std::string text = absl::StrCat(head, has_room ? bytes : "", "\n",
-                                        HoldersText(frame));
+                                        HoldersText(frame), UnheldText(frame));
   std::string cut;
   size_t lines = 0;
   for (const absl::string_view line : absl::StrSplit(text, '\n')) {

@@ -21,12 +21,18 @@ std::string SocketDirectoryInTmp() {
   return absl::StrCat("/tmp/warmpool-", geteuid());
 }
 
+// Empty: the user has none.
+std::string UsersRuntimeDirectory() {
+  const char* const directory = std::getenv("XDG_RUNTIME_DIR");
+  return directory != nullptr && *directory == '/' ? directory : "";
+}
+
 }  // namespace
 
 std::string DefaultTarget() {
   if (geteuid() == 0) return "unix:/run/warmpool/warmpool.sock";
-  const char* const runtime_directory = std::getenv("XDG_RUNTIME_DIR");
-  if (runtime_directory != nullptr && *runtime_directory == '/') {
+  const std::string runtime_directory = UsersRuntimeDirectory();
+  if (!runtime_directory.empty()) {
     return absl::StrCat("unix:", runtime_directory, "/warmpool.sock");
   }
   return absl::StrCat("unix:", SocketDirectoryInTmp(), "/warmpool.sock");
@@ -47,9 +53,19 @@ absl::Status CheckSocketDirectory(const std::string& socket_path) {
   }
   return absl::PermissionDeniedError(absl::StrFormat(
       "%s must be a directory of uid %d that nobody else can write to, and is "
-      "not (uid %d, mode %04o): remove it, set XDG_RUNTIME_DIR, or name another "
-      "socket",
+      "not (uid %d, mode %04o): set XDG_RUNTIME_DIR, or name another socket",
       directory, geteuid(), found.st_uid, found.st_mode & 07777));
+}
+
+bool IsForSockets(absl::string_view directory) {
+  for (const std::string& root :
+       {std::string("/run"), std::string("/var/run"), std::string("/tmp"),
+        UsersRuntimeDirectory()}) {
+    if (!root.empty() && absl::StartsWith(directory, absl::StrCat(root, "/"))) {
+      return true;
+    }
+  }
+  return false;
 }
 
 std::string DefaultShmDirectory() {

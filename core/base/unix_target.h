@@ -21,6 +21,11 @@ std::string DefaultTarget();
 // (PERMISSION_DENIED), or is not there (NOT_FOUND).
 absl::Status CheckSocketDirectory(const std::string& socket_path);
 
+// Whether a daemon makes this directory for its socket where it is missing and
+// its parent is not: below /run, /var/run, /tmp and $XDG_RUNTIME_DIR. Anywhere
+// else a missing directory is rather a misspelt one.
+bool IsForSockets(absl::string_view directory);
+
 // "/dev/shm/warmpool-<uid>".
 std::string DefaultShmDirectory();
 

@@ -84,7 +84,8 @@ absl::StatusOr<int> OpenSegment(SystemCalls& calls, const std::string& path,
   // Access beyond the end of the file would be a SIGBUS.
   return absl::FailedPreconditionError(
       absl::StrCat("segment ", path, " has ", state.size_bytes,
-                   " bytes, the lease says ", bytes));
+                   " bytes, and the lease says ", bytes,
+                   ": a process truncated it; lease another"));
 }
 
 }  // namespace

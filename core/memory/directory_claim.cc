@@ -33,6 +33,15 @@ bool IsOurs(const std::string& name) {
 
 }  // namespace
 
+bool IsClaimed(int directory_fd) {
+  const int fd = openat(directory_fd, kPrivateName,
+                        O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return false;
+  const bool marked = IsMarked(fd);
+  close(fd);
+  return marked;
+}
+
 absl::Status ClaimDirectory(int directory_fd, int private_directory_fd,
                             const std::string& path) {
   if (IsMarked(private_directory_fd)) return absl::OkStatus();
@@ -43,8 +52,9 @@ absl::Status ClaimDirectory(int directory_fd, int private_directory_fd,
     if (IsOurs(name)) continue;
     return absl::FailedPreconditionError(absl::StrCat(
         "shared-memory directory ", path, " has \"", absl::CHexEscape(name),
-        "\" in it, which no daemon made, and the daemon ends files that it does "
-        "not know: name a directory that is empty or missing"));
+        "\" in it, which no daemon made, and the daemon removes files that it "
+        "does not know: name a directory that is empty or does not exist "
+        "(--shm_dir)"));
   }
   const int fd = openat(private_directory_fd, kMarkName,
                         O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

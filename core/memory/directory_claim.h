@@ -14,6 +14,9 @@ namespace warmpool {
 // Names in the directory itself; the lock file's is in directory_lock.h.
 inline constexpr char kPrivateName[] = "private";
 
+// Whether the open directory is marked as Warmpool's.
+bool IsClaimed(int directory_fd);
+
 // Marks the locked directory as Warmpool's. `path` is its path.
 // FAILED_PRECONDITION, naming a file: it has no mark, and files that no daemon
 // made are in it.

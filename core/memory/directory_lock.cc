@@ -7,26 +7,48 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
 
 namespace warmpool {
 namespace {
 
-absl::Status Refused(absl::string_view path, absl::string_view why) {
-  return absl::FailedPreconditionError(
-      absl::StrCat("shared-memory directory ", path, ": ", why));
+// The command name of a process as messages show it; empty if not known. A
+// process chooses its name, so what could command a terminal is replaced.
+std::string CommandOf(absl::string_view pid) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/comm"));
+  std::string command;
+  std::getline(file, command);
+  for (char& c : command) {
+    if (!absl::ascii_isprint(static_cast<unsigned char>(c))) c = '?';
+  }
+  return command;
 }
 
-std::string ReadTenant(int lock_fd) {
+// Who has the lock: "pid 12 (warmpoold, uid 0), serving unix:/run/x.sock".
+std::string DescribeTenant(int lock_fd) {
+  struct stat file;
+  // The file belongs to whoever made it.
+  const std::string uid =
+      fstat(lock_fd, &file) == 0 ? absl::StrCat("uid ", file.st_uid) : "";
   char line[256];
   const ssize_t got = pread(lock_fd, line, sizeof(line), 0);
-  if (got <= 0) return "a daemon that has not said who it is";
-  return std::string(absl::StripAsciiWhitespace(
-      absl::string_view(line, static_cast<size_t>(got))));
+  absl::string_view told(line, got > 0 ? static_cast<size_t>(got) : 0);
+  told = absl::StripAsciiWhitespace(told);
+  absl::string_view rest = told;
+  if (!absl::ConsumePrefix(&rest, "pid ")) {
+    return absl::StrCat("a daemon of ", uid,
+                        ", whose lock file does not tell its pid");
+  }
+  const absl::string_view pid = rest.substr(0, rest.find(','));
+  rest.remove_prefix(pid.size());
+  const std::string command = CommandOf(pid);
+  return absl::StrCat("pid ", pid, " (", command, command.empty() ? "" : ", ",
+                      uid, ")", rest);
 }
 
 // Whether the open file is still the one that the name leads to: the daemon
@@ -39,70 +61,12 @@ bool StillNamed(int directory_fd, int lock_fd) {
          open_file.st_ino == named_file.st_ino;
 }
 
-// Whether the open directory is exactly what this daemon would have made.
-absl::Status CheckOwn(int fd, const std::string& path, mode_t mode) {
-  struct stat directory;
-  if (fstat(fd, &directory) < 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("can't stat ", path));
-  }
-  if (directory.st_uid != geteuid()) {
-    return Refused(path, absl::StrCat("belongs to uid ", directory.st_uid,
-                                      ", this daemon is uid ", geteuid()));
-  }
-  const mode_t found = directory.st_mode & 07777;
-  if (found == mode) return absl::OkStatus();
-  return Refused(
-      path,
-      mode == kPrivateMode
-          ? absl::StrFormat("has mode %04o, it must be the daemon's alone: "
-                            "chmod 700 it",
-                            found)
-          : absl::StrFormat("has mode %04o; a daemon that serves several uids "
-                            "needs 0711, so that each reaches its own segments "
-                            "and lists none: chmod 711 it",
-                            found));
-}
-
-// `path` is what messages call it.
-absl::StatusOr<int> OpenOwnDirectoryAt(int parent_fd, const std::string& name,
-                                       const std::string& path, mode_t mode) {
-  const bool made = mkdirat(parent_fd, name.c_str(), mode) == 0;
-  if (!made && errno != EEXIST) {
-    return absl::ErrnoToStatus(
-        errno, absl::StrCat("can't make shared-memory directory ", path,
-                            " (its parent must exist and be writable)"));
-  }
-  // In /dev/shm anybody can lay a symbolic link to where it does harm.
-  const int fd = openat(parent_fd, name.c_str(),
-                        O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) {
-    return absl::ErrnoToStatus(
-        errno, absl::StrCat("can't open shared-memory directory ", path));
-  }
-  // What the umask took away, or the parent's set-group-id bit added.
-  if (made) fchmod(fd, mode);
-  const absl::Status own = CheckOwn(fd, path, mode);
-  if (own.ok()) return fd;
-  close(fd);
-  return own;
-}
-
 }  // namespace
 
-absl::StatusOr<int> OpenOwnDirectory(const std::string& path, mode_t mode) {
-  return OpenOwnDirectoryAt(AT_FDCWD, path, path, mode);
-}
-
-absl::StatusOr<int> OpenPrivateDirectoryIn(int parent_fd,
-                                           const std::string& parent,
-                                           const std::string& name) {
-  return OpenOwnDirectoryAt(parent_fd, name, absl::StrCat(parent, "/", name),
-                            kPrivateMode);
-}
-
-void ClosePrivateDirectoryIn(int parent_fd, int fd, const std::string& name) {
-  close(fd);
-  unlinkat(parent_fd, name.c_str(), AT_REMOVEDIR);
+absl::Status DirectoryInUse(absl::string_view path, absl::string_view tenant) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      "shared-memory directory ", path, " is in use by ", tenant,
+      ": stop that daemon first, or choose another directory with --shm_dir"));
 }
 
 absl::StatusOr<int> LockDirectory(int directory_fd, const std::string& path,
@@ -118,7 +82,7 @@ absl::StatusOr<int> LockDirectory(int directory_fd, const std::string& path,
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
       const absl::Status status =
           errno == EWOULDBLOCK
-              ? Refused(path, absl::StrCat("in use by ", ReadTenant(fd)))
+              ? DirectoryInUse(path, DescribeTenant(fd))
               : absl::ErrnoToStatus(errno, absl::StrCat("can't lock ", path));
       close(fd);
       return status;
@@ -152,7 +116,7 @@ absl::StatusOr<std::optional<std::string>> LockTenant(
         errno, absl::StrCat("can't open ", path, "/", kLockFileName));
   }
   std::optional<std::string> tenant;
-  if (flock(fd, LOCK_SH | LOCK_NB) < 0) tenant = ReadTenant(fd);
+  if (flock(fd, LOCK_SH | LOCK_NB) < 0) tenant = DescribeTenant(fd);
   close(fd);
   return tenant;
 }

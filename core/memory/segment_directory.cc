@@ -14,6 +14,7 @@
 #include "core/memory/descriptor_limit.h"
 #include "core/memory/directory_claim.h"
 #include "core/memory/directory_lock.h"
+#include "core/memory/own_directory.h"
 #include "core/memory/proof_check.h"
 #include "core/memory/reopen.h"
 #include "core/memory/retry.h"
@@ -49,7 +50,7 @@ absl::StatusOr<std::unique_ptr<SegmentDirectory>> SegmentDirectory::Open(
     return lock_fd.status();
   }
   const absl::StatusOr<int> private_fd =
-      OpenPrivateDirectoryIn(*directory_fd, absolute, kPrivateName);
+      OpenPrivateDirectoryIn(*directory_fd, absolute);
   if (!private_fd.ok()) {
     UnlockDirectory(*directory_fd, *lock_fd, absolute);
     return private_fd.status();
@@ -57,7 +58,7 @@ absl::StatusOr<std::unique_ptr<SegmentDirectory>> SegmentDirectory::Open(
   const absl::Status claimed =
       ClaimDirectory(*directory_fd, *private_fd, absolute);
   if (!claimed.ok()) {
-    ClosePrivateDirectoryIn(*directory_fd, *private_fd, kPrivateName);
+    ClosePrivateDirectoryIn(*directory_fd, *private_fd);
     UnlockDirectory(*directory_fd, *lock_fd, absolute);
     return claimed;
   }
@@ -101,7 +102,7 @@ SegmentDirectory::SegmentDirectory(std::string path, int directory_fd,
 
 SegmentDirectory::~SegmentDirectory() {
   UnclaimDirectory(directory_fd_, private_directory_fd_);
-  ClosePrivateDirectoryIn(directory_fd_, private_directory_fd_, kPrivateName);
+  ClosePrivateDirectoryIn(directory_fd_, private_directory_fd_);
   UnlockDirectory(directory_fd_, lock_fd_, path_);
 }
 

@@ -40,9 +40,11 @@ absl::Status SegmentDirectory::Seal(Segment* segment, const Sharing& sharing) {
   if (!undone.ok()) return undone;
   if (!whole.ok()) return whole;
   if (taken == -EAGAIN) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "segment ", segment->file_name(),
-        " can't be sealed: a process has it open or mapped for writing"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("segment ", segment->file_name(),
+                     " can't be sealed: a process has it open or mapped for "
+                     "writing, and must "
+                     "unmap and close it first"));
   }
   return absl::ErrnoToStatus(
       -taken, absl::StrCat("can't seal segment ", PathOf(*segment)));

@@ -270,7 +270,7 @@ class Lister {
          // Past its time but not yet ended: zero would say that it never ends.
          expires ? std::max(lease.expires_at - now_, absl::Nanoseconds(1))
                  : absl::ZeroDuration(),
-         lease.access, lease.state, lease.kind});
+         lease.access, lease.state, lease.kind, lease.maker});
   }
 
   const LeaseTable& table_;

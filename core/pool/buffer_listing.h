@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,6 +40,9 @@ struct BufferListing {
     Access access = Access::kReadOnly;
     LeaseState state = LeaseState::kLive;
     LeaseKind kind = LeaseKind::kHeld;
+    // Who made the ticket, or sealed what lingers. Null: a process has the
+    // lease.
+    std::shared_ptr<const Process> maker = nullptr;
   };
 
   std::string name;

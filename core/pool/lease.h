@@ -30,8 +30,18 @@ using HolderId = uint64_t;
 // client does not say.
 using ClientId = RandomId;
 
+// A process as people know it.
+struct Process {
+  pid_t pid = 0;
+  uid_t uid = 0;
+  // Command name as the kernel tells it; empty if not known.
+  std::string command;
+};
+
 // A client process.
 struct Holder {
+  Process process() const { return {pid, uid, command}; }
+
   HolderId id = 0;
   pid_t pid = 0;
   uid_t uid = 0;
@@ -53,6 +63,27 @@ struct HolderUsage {
   size_t leases = 0;
   // Of their segments. Where several leases are on one segment, each counts.
   uint64_t bytes = 0;
+};
+
+// Leases of a kind that no process has.
+struct UnheldCount {
+  size_t leases = 0;
+  // Of their segments.
+  uint64_t bytes = 0;
+
+  friend bool operator==(const UnheldCount&, const UnheldCount&) = default;
+};
+
+// One of them.
+struct UnheldLease {
+  std::string buffer_name;
+  // Of the buffer.
+  uid_t uid = 0;
+  bool is_ticket = false;
+  // Of the segment.
+  uint64_t bytes = 0;
+  Process maker;
+  absl::Duration ttl_left;
 };
 
 // What a holder may do with its mapping.
@@ -173,6 +204,10 @@ struct LeaseRef {
 enum class EndCause {
   kReleased,
   kExpired,
+  // A ticket: nobody claimed it within its time to live.
+  kUnclaimed,
+  // A sealed buffer was kept for as long as its sealer asked for.
+  kLingered,
   kRevoked,
   kHolderDied,
   // Its holder had no connection for long, and nobody had the segment.

@@ -7,8 +7,16 @@
 namespace warmpool {
 namespace {
 
-const char* Told(EndCause cause) {
+const char* Told(LeaseKind kind, EndCause cause) {
+  if (kind == LeaseKind::kTicket && cause == EndCause::kHandedOver) {
+    return "was claimed before: it is good for one claim";
+  }
   switch (cause) {
+    case EndCause::kUnclaimed:
+      return "expired before it was claimed: its maker must make another one, "
+             "with a longer time to live if need be";
+    case EndCause::kLingered:
+      return "ended: its buffer was kept long enough";
     case EndCause::kReleased: return "was released";
     case EndCause::kExpired: return "expired: renew it within its time to live";
     case EndCause::kRevoked: return "was revoked";
@@ -21,16 +29,14 @@ const char* Told(EndCause cause) {
   return "ended";
 }
 
-std::string Told(LeaseKind kind, const Holder& holder) {
-  switch (kind) {
-    case LeaseKind::kTicket: return "a ticket for it has been out";
-    case LeaseKind::kLingering: return "sealed, it has lingered";
-    case LeaseKind::kHeld: break;
-  }
+std::string Describe(const Process& process) {
   return absl::StrCat(
-      "pid ", holder.pid,
-      holder.command.empty() ? "" : absl::StrCat(" (", holder.command, ")"),
-      " has held it");
+      "pid ", process.pid,
+      process.command.empty() ? "" : absl::StrCat(" (", process.command, ")"));
+}
+
+std::string DescribeMaker(const LeaseTable::Lease& lease) {
+  return lease.maker == nullptr ? "a process" : Describe(*lease.maker);
 }
 
 }  // namespace
@@ -109,7 +115,8 @@ absl::StatusOr<const LeaseTable::Lease*> LeaseTable::Begin(
   if (lease != leases_.end()) return lease->second.get();
   return absl::FailedPreconditionError(absl::StrCat(
       "request id ", request_id.ToHex(), " was answered with a lease that ",
-      Told(ended_.at(*it->second).cause), "; a further request needs an id of its own"));
+      Told(LeaseKind::kHeld, ended_.at(*it->second).cause),
+      "; a further request needs an id of its own"));
 }
 
 void LeaseTable::Abandon(HolderId holder, const RequestId& request_id) {
@@ -131,11 +138,25 @@ absl::Status LeaseTable::ReserveName(uid_t uid, const std::string& name,
         "buffer name \"", name, "\" is being released at this moment"));
   }
   const Lease& lease = LeaseOf(*taken.leases.begin());
-  return absl::AlreadyExistsError(absl::StrCat(
-      "buffer name \"", name, "\" is taken: ",
-      Told(lease.kind, holders_.at(lease.holder).holder), " for ",
-      absl::FormatDuration(absl::Trunc(now - taken.granted_at,
-                                       absl::Milliseconds(1)))));
+  std::string by;
+  switch (lease.kind) {
+    case LeaseKind::kHeld:
+      by = absl::StrCat(Describe(holders_.at(lease.holder).holder.process()),
+                        " has held it");
+      break;
+    case LeaseKind::kTicket:
+      by = absl::StrCat("a ticket that ", DescribeMaker(lease),
+                        " made for it has been out");
+      break;
+    case LeaseKind::kLingering:
+      by =
+          absl::StrCat("sealed by ", DescribeMaker(lease), ", it has lingered");
+      break;
+  }
+  return absl::AlreadyExistsError(
+      absl::StrCat("buffer name \"", name, "\" is taken: ", by, " for ",
+                   absl::FormatDuration(absl::Trunc(now - taken.granted_at,
+                                                    absl::Milliseconds(1)))));
 }
 
 void LeaseTable::AbandonName(uid_t uid, const std::string& name) {
@@ -178,6 +199,10 @@ const LeaseTable::Lease& LeaseTable::AddLease(Buffer* buffer, Lease lease) {
   const Lease& added = *it->second;
   buffer->leases.insert(id);
   if (added.kind == LeaseKind::kHeld) ++buffer->held_leases;
+  if (UnheldCount* const unheld = UnheldOf(added)) {
+    ++unheld->leases;
+    unheld->bytes += buffer->segment.bytes();
+  }
   HolderEntry& holder = holders_.at(added.holder);
   holder.leases.insert(KeyOf(added));
   holder.bytes += buffer->segment.bytes();
@@ -199,8 +224,9 @@ absl::StatusOr<const LeaseTable::Lease*> LeaseTable::Find(
   const auto lease = leases_.find(ref.id);
   const auto ended = ended_.find(ref.id);
   if (lease == leases_.end() && ended == ended_.end()) {
-    return absl::NotFoundError(
-        absl::StrCat("lease ", ref.id.ToHex(), " is not known"));
+    return absl::NotFoundError(absl::StrCat("lease ", ref.id.ToHex(),
+                                            " is not known: it was never "
+                                            "granted here, or ended long ago"));
   }
   const HolderId owner = lease != leases_.end() ? lease->second->holder
                                                 : ended->second.holder;
@@ -210,14 +236,16 @@ absl::StatusOr<const LeaseTable::Lease*> LeaseTable::Find(
   }
   if (lease == leases_.end()) {
     if (ended->second.cause == EndCause::kReleased) return nullptr;
-    return absl::FailedPreconditionError(absl::StrCat(
-        "lease ", ref.id.ToHex(), " ", Told(ended->second.cause)));
+    const LeaseKind kind = ended->second.kind;
+    return absl::FailedPreconditionError(
+        absl::StrCat(kind == LeaseKind::kTicket ? "ticket " : "lease ",
+                     ref.id.ToHex(), " ", Told(kind, ended->second.cause)));
   }
   const uint64_t generation = lease->second->buffer->generation;
   if (ref.generation != 0 && ref.generation != generation) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("lease ", ref.id.ToHex(), " is of generation ", generation,
-                     ", not ", ref.generation));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "lease ", ref.id.ToHex(), " is of generation ", generation, ", not ",
+        ref.generation, ": its buffer was granted again since"));
   }
   return lease->second.get();
 }
@@ -281,13 +309,30 @@ LeaseTable::Ended LeaseTable::End(const LeaseId& id, EndCause cause) {
   }
   buffer.leases.erase(id);
   if (lease.kind == LeaseKind::kHeld) --buffer.held_leases;
+  if (UnheldCount* const unheld = UnheldOf(lease)) {
+    --unheld->leases;
+    unheld->bytes -= buffer.segment.bytes();
+  }
   leases_.erase(it);
   Pin(&buffer);
   return ended;
 }
 
+UnheldCount* LeaseTable::UnheldOf(const Lease& lease) {
+  switch (lease.kind) {
+    case LeaseKind::kTicket:
+      return &tickets_;
+    case LeaseKind::kLingering:
+      return &lingering_;
+    case LeaseKind::kHeld:
+      break;
+  }
+  return nullptr;
+}
+
 void LeaseTable::RememberEnd(const Lease& lease, EndCause cause) {
-  ended_.emplace(lease.id, EndedEntry{lease.holder, lease.request_id, cause});
+  ended_.emplace(lease.id,
+                 EndedEntry{lease.holder, lease.request_id, lease.kind, cause});
   ended_order_.push_back(lease.id);
   if (ended_order_.size() <= kRememberedEnds) return;
   const auto oldest = ended_.find(ended_order_.front());

@@ -81,6 +81,9 @@ class LeaseTable {
     ClientId client_id;
     Buffer* buffer = nullptr;
     LeaseKind kind = LeaseKind::kHeld;
+    // Who made the ticket, or sealed the buffer that lingers. Null: a process
+    // has the lease.
+    std::shared_ptr<const Process> maker;
     Access access = Access::kSharedWritable;
     LeaseState state = LeaseState::kLive;
     Warmth warmth = Warmth::kFresh;
@@ -196,6 +199,9 @@ class LeaseTable {
       const std::optional<LeaseId>& after = std::nullopt) const;
 
   size_t lease_count() const { return leases_.size(); }
+  // Those that no process has: tickets, and those that linger.
+  const UnheldCount& tickets() const { return tickets_; }
+  const UnheldCount& lingering() const { return lingering_; }
   size_t recovering_count() const { return recovering_.size(); }
   size_t buffer_count() const { return buffer_count_; }
   size_t holder_count() const { return holders_.size(); }
@@ -228,6 +234,7 @@ class LeaseTable {
   struct EndedEntry {
     HolderId holder = 0;
     RequestId request_id;
+    LeaseKind kind = LeaseKind::kHeld;
     EndCause cause = EndCause::kReleased;
   };
 
@@ -241,6 +248,8 @@ class LeaseTable {
     return {lease.buffer, lease.holder, lease.client_id, lease.id};
   }
   void RememberEnd(const Lease& lease, EndCause cause);
+  // Null: a process has the lease.
+  UnheldCount* UnheldOf(const Lease& lease);
   void CheckHolders() const;
   void CheckLeases() const;
   void CheckBuffers() const;
@@ -252,6 +261,8 @@ class LeaseTable {
   absl::btree_map<ClientId, LeasesByBuffer> leases_by_client_;
   BuffersByName buffers_;
   size_t buffer_count_ = 0;
+  UnheldCount tickets_;
+  UnheldCount lingering_;
   absl::btree_set<Recovering> recovering_;
   std::set<std::pair<absl::Time, LeaseId>> expiries_;
   // nullopt: under way.

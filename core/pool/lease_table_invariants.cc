@@ -70,6 +70,7 @@ void LeaseTable::CheckLeases() const {
 void LeaseTable::CheckBuffers() const {
   size_t buffers = 0;
   size_t leases = 0;
+  UnheldCount tickets, lingering;
   for (const auto& [key, buffer] : buffers_) {
     if (buffer == nullptr) continue;
     ++buffers;
@@ -80,6 +81,13 @@ void LeaseTable::CheckBuffers() const {
     for (const LeaseId& id : buffer->leases) {
       const Lease& lease = LeaseOf(id);
       if (lease.kind == LeaseKind::kHeld) ++held;
+      for (const auto& [kind, count] :
+           {std::pair(LeaseKind::kTicket, &tickets),
+            std::pair(LeaseKind::kLingering, &lingering)}) {
+        if (lease.kind != kind) continue;
+        ++count->leases;
+        count->bytes += buffer->segment.bytes();
+      }
       WARMPOOL_CHECK(!buffer->sealed || lease.access == Access::kReadOnly,
                      "a lease to write to a sealed buffer");
       WARMPOOL_CHECK(
@@ -93,6 +101,8 @@ void LeaseTable::CheckBuffers() const {
   }
   WARMPOOL_CHECK(buffers == buffer_count_, "buffers do not add up");
   WARMPOOL_CHECK(leases == leases_.size(), "buffers and leases disagree");
+  WARMPOOL_CHECK(tickets == tickets_ && lingering == lingering_,
+                 "leases that no process has do not add up");
 }
 
 }  // namespace warmpool

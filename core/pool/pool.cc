@@ -53,11 +53,15 @@ void Pool::NoteRefused(HolderId holder, uint64_t bytes,
     MutexLock lock(&mutex_);
     const Holder* const refused = table_.FindHolder(holder);
     if (refused != nullptr) refusal.holder = *refused;
-    counts_.last_refusal = refusal;
-    last_refused_at_ = clock_.Now();
+    last_refusals_.Note(refusal, clock_.Now());
     CountRefusedLocked(status);
   }
   if (options_.on_refused) options_.on_refused(refusal);
+}
+
+std::optional<Refusal> Pool::LastRefusalOf(uid_t uid) const {
+  MutexLock lock(&mutex_);
+  return last_refusals_.Of(uid, clock_.Now());
 }
 
 void Pool::CountRefusedLocked(const absl::Status& status) {
@@ -201,12 +205,12 @@ Pool::Stats Pool::stats() const {
   const JournalKeeper::Counts journal = journal_.counts();
   MutexLock lock(&mutex_);
   Stats stats = counts_;
-  if (stats.last_refusal.has_value()) {
-    stats.last_refusal->age = clock_.Now() - last_refused_at_;
-  }
+  stats.last_refusals = last_refusals_.Newest(kMostRefusalsTold, clock_.Now());
   stats.segments = std::move(segments);
   stats.live_leases = table_.lease_count();
   stats.recovering_leases = table_.recovering_count();
+  stats.live_tickets = table_.tickets();
+  stats.live_lingering = table_.lingering();
   stats.live_buffers = table_.buffer_count();
   // The pool is one itself.
   stats.holders = table_.holder_count() - 1;

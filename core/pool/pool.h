@@ -31,6 +31,7 @@
 #include "core/pool/buffer_listing.h"
 #include "core/pool/journal.h"
 #include "core/pool/journal_keeper.h"
+#include "core/pool/last_refusals.h"
 #include "core/pool/lease.h"
 #include "core/pool/lease_table.h"
 #include "core/pool/segment_pool.h"
@@ -40,17 +41,6 @@ namespace warmpool {
 
 class Pool {
  public:
-  // Why a request for a lease was refused.
-  struct Refusal {
-    absl::Status status;
-    // Since then.
-    absl::Duration age;
-    // Whose request it was; without a pid if the process is not known.
-    Holder holder;
-    // Asked for. 0: none, or not to be told from the request.
-    uint64_t bytes = 0;
-  };
-
   struct Options {
     SegmentPool::Options segments;
     // Of each uid.
@@ -92,6 +82,9 @@ class Pool {
     size_t live_leases = 0;
     // Of these, the ones whose holder has not shown itself to this daemon.
     size_t recovering_leases = 0;
+    // Of these, the ones that no process has.
+    UnheldCount live_tickets;
+    UnheldCount live_lingering;
     size_t live_buffers = 0;
     size_t holders = 0;
     // Requests to attach that wait for their buffer.
@@ -106,10 +99,14 @@ class Pool {
     uint64_t refused_name_taken = 0;
     uint64_t refused_draining = 0;
     uint64_t refused_other = 0;
-    std::optional<Refusal> last_refusal = std::nullopt;
+    // The last notable one of each uid, the newest first; at most
+    // kMostRefusalsTold.
+    std::vector<Refusal> last_refusals = {};
     // By EndCause.
     uint64_t released = 0;
     uint64_t expired = 0;
+    uint64_t unclaimed = 0;
+    uint64_t linger_ended = 0;
     uint64_t revoked = 0;
     uint64_t holder_died = 0;
     uint64_t unused = 0;
@@ -204,6 +201,9 @@ class Pool {
   // Counts a request for a lease that was refused before it got here, and keeps
   // why. `bytes` as in Refusal.
   void NoteRefused(HolderId holder, uint64_t bytes, const absl::Status& status);
+  // Of the uid's processes, the last one that is notable.
+  std::optional<Refusal> LastRefusalOf(uid_t uid) const;
+  static constexpr size_t kMostRefusalsTold = 16;
 
   // See SegmentPool.
   uint64_t returns() const { return segments_.returns(); }
@@ -239,6 +239,10 @@ class Pool {
   absl::StatusOr<Holder> FindHolder(HolderId holder) const;
   // What each process that has a lease has, in no order.
   std::vector<HolderUsage> HolderUsages() const;
+  // Tickets, and buffers that linger, with who made them: those of the largest
+  // segments first, `most` of them; of one uid, if one is named.
+  std::vector<UnheldLease> UnheldLeases(std::optional<uid_t> uid,
+                                        size_t most) const;
 
   // Every buffer of every uid; buffers with `most_leases`, or a few more, are
   // enough.
@@ -400,8 +404,14 @@ class Pool {
   // The holder of leases that nobody has.
   static constexpr HolderId kPoolHolder = UINT64_MAX;
   static const Holder& PoolHolder();
+  // Adds some of UnheldLeases behind `after`, which becomes the last of them.
+  // False: there are no more.
+  bool AddUnheldLocked(std::optional<uid_t> uid, LeaseTable::LeasePlace* after,
+                       std::vector<UnheldLease>* unheld) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Keeps the buffer of a lease that has ended.
-  void LingerLocked(LeaseTable::Ended* ended, absl::Duration linger)
+  void LingerLocked(LeaseTable::Ended* ended, absl::Duration linger,
+                    std::shared_ptr<const Process> maker)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Keeps a lease on a buffer that was pinned for it, and grants it.
   absl::StatusOr<LeaseGrant> CommitOnLive(const Holder& holder,
@@ -532,7 +542,7 @@ class Pool {
   bool revoked_ ABSL_GUARDED_BY(mutex_) = false;
   // The counters of it, and the last refusal but for its age.
   Stats counts_ ABSL_GUARDED_BY(mutex_);
-  absl::Time last_refused_at_ ABSL_GUARDED_BY(mutex_);
+  LastRefusals last_refusals_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace warmpool

@@ -104,13 +104,17 @@ absl::Status Pool::MayAttachLocked(const LeaseTable::Buffer* buffer,
   const bool writes = request.access == Access::kSharedWritable;
   if (!writes && !ChannelOf(buffer->name).empty()) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "buffer \"", request.name, "\" is in a channel, where nothing is "
-        "sealed: ask for shared writable access"));
+        "buffer \"", request.name,
+        "\" is in a channel, where nothing is "
+        "sealed: it is for the channel's members, who attach with shared "
+        "writable access (Channel::Take)"));
   }
   if (!writes && !buffer->sealed) {
     return absl::DeadlineExceededError(absl::StrCat(
-        "buffer \"", request.name, "\" is there, but it is not sealed: wait "
-        "for longer, or ask for shared writable access"));
+        "buffer \"", request.name,
+        "\" is not sealed yet, so its holder may "
+        "still write to it: wait for the seal (wait), or ask its producer to "
+        "seal it"));
   }
   if (writes && buffer->sealed) {
     return absl::FailedPreconditionError(
@@ -119,9 +123,10 @@ absl::Status Pool::MayAttachLocked(const LeaseTable::Buffer* buffer,
   }
   if (writes &&
       (buffer->handing_over || first.kind == LeaseKind::kTicket)) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "buffer \"", request.name, "\" is being sealed or handed over: a "
-        "ticket's claimer is to be its only holder"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("buffer \"", request.name,
+                     "\" is being sealed or handed over, and "
+                     "whoever gets it is to be its only holder"));
   }
   return buffer->MayHaveAnotherLease();
 }

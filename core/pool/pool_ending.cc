@@ -16,6 +16,20 @@ namespace {
 // are kMaxMemberLeases at most.
 constexpr size_t kLeasesAtOnce = 64;
 
+// What running out of time to live means for a lease.
+EndCause CauseOf(EndCause cause, LeaseKind kind) {
+  if (cause != EndCause::kExpired) return cause;
+  switch (kind) {
+    case LeaseKind::kTicket:
+      return EndCause::kUnclaimed;
+    case LeaseKind::kLingering:
+      return EndCause::kLingered;
+    case LeaseKind::kHeld:
+      break;
+  }
+  return cause;
+}
+
 }  // namespace
 
 const LeaseTable::Lease* Pool::FindLiveLocked(const LeaseId& id) const {
@@ -247,7 +261,14 @@ void Pool::EndForAllLocked(const LeaseId& id, EndCause cause,
 
 LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause,
                                   bool for_all) {
+  cause = CauseOf(cause, table_.LeaseOf(id).kind);
   switch (cause) {
+    case EndCause::kUnclaimed:
+      ++counts_.unclaimed;
+      break;
+    case EndCause::kLingered:
+      ++counts_.linger_ended;
+      break;
     case EndCause::kReleased: ++counts_.released; break;
     case EndCause::kExpired: ++counts_.expired; break;
     case EndCause::kRevoked: ++counts_.revoked; break;
@@ -255,7 +276,9 @@ LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause,
     case EndCause::kUnused: ++counts_.unused; break;
     case EndCause::kHandedOver: ++counts_.handed_over; break;
   }
-  absl::Duration linger = table_.LeaseOf(id).linger;
+  const LeaseTable::Lease& lease = table_.LeaseOf(id);
+  const Process holder = table_.FindHolder(lease.holder)->process();
+  absl::Duration linger = lease.linger;
   LeaseTable::Buffer& buffer = *table_.LeaseOf(id).buffer;
   // Its holder may not know that it has ended, and may have yet to open it.
   if (table_.LeaseOf(id).kind == LeaseKind::kHeld &&
@@ -271,7 +294,7 @@ LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause,
   LeaseTable::Ended ended = table_.End(id, cause);
   if (linger > absl::ZeroDuration() && cause != EndCause::kRevoked &&
       !revoked_) {
-    LingerLocked(&ended, linger);
+    LingerLocked(&ended, linger, std::make_shared<const Process>(holder));
   }
   return ended;
 }

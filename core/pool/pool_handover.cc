@@ -34,7 +34,8 @@ absl::StatusOr<Pool::HandOver> Pool::BeginHandOverLocked(
   if (buffer.leases.size() > 1) {
     return absl::FailedPreconditionError(absl::StrCat(
         "buffer \"", buffer.name, "\" can't be ", deed, " while ",
-        buffer.leases.size() - 1, " other leases on it are live"));
+        buffer.leases.size() - 1,
+        " other leases on it are live: they must be released first"));
   }
   if (bytes > buffer.segment.bytes()) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -81,7 +82,7 @@ absl::Status Pool::Seal(HolderId holder, const LeaseRef& ref,
   if (linger < absl::ZeroDuration() || linger > options_.max_ttl) {
     return absl::InvalidArgumentError(absl::StrCat(
         "linger of ", absl::FormatDuration(linger), " is not within 0 and ",
-        absl::FormatDuration(options_.max_ttl)));
+        absl::FormatDuration(options_.max_ttl), " (--max_ttl)"));
   }
   absl::StatusOr<HandOver> begun;
   {
@@ -170,14 +171,21 @@ absl::StatusOr<absl::Duration> Pool::MakeTicket(HolderId holder,
                                                 const LeaseId& ticket,
                                                 RequestedTtl requested,
                                                 uint64_t bytes) {
+  // A ticket that nobody claims would keep the buffer for ever.
+  if (requested.has_value() &&
+      (*requested <= absl::ZeroDuration() || *requested > options_.max_ttl)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a ticket's time to live of ", absl::FormatDuration(*requested),
+        " is not above 0 and up to ", absl::FormatDuration(options_.max_ttl),
+        " (--max_ttl)"));
+  }
+  if (ticket == LeaseId()) {
+    return absl::InvalidArgumentError(
+        "the ticket is all zeros: make it of 16 random bytes");
+  }
   const absl::StatusOr<absl::Duration> ttl =
       GrantedTtl(requested.value_or(kDefaultTicketTtl));
   if (!ttl.ok()) return ttl.status();
-  // A ticket that nobody claims would keep the buffer for ever.
-  if (*ttl == absl::ZeroDuration() || ticket == LeaseId()) {
-    return absl::InvalidArgumentError(
-        "a ticket has a time to live, and an id of 16 random bytes");
-  }
   absl::StatusOr<HandOver> begun;
   {
     MutexLock lock(&mutex_);
@@ -200,6 +208,7 @@ absl::StatusOr<absl::Duration> Pool::MakeTicket(HolderId holder,
                                      ClientId(), *ttl, Access::kSharedWritable);
   lease.id = ticket;
   lease.kind = LeaseKind::kTicket;
+  lease.maker = std::make_shared<const Process>(begun->holder.process());
   lease.warmth = Warmth::kWarm;
   const absl::Time expires_at = lease.expires_at;
   absl::Status status = Replace(ref.id, RecordOf(lease, *begun, PoolHolder()));
@@ -304,11 +313,12 @@ absl::StatusOr<Pool::HandOver> Pool::BeginClaimLocked(const Holder& caller,
   // Another holder's lease is no more a ticket than one that never was.
   if (absl::IsNotFound(found.status()) ||
       absl::IsPermissionDenied(found.status())) {
-    return absl::NotFoundError("there is no such ticket, or none any more");
+    return absl::NotFoundError(
+        "there is no such ticket: it was never made, or ended long ago");
   }
   if (!found.ok()) return found.status();
   if (*found == nullptr || (*found)->kind != LeaseKind::kTicket) {
-    return absl::NotFoundError("there is no such ticket");
+    return absl::NotFoundError("this is a lease's id, and no ticket");
   }
   if ((*found)->buffer->uid != caller.uid) {
     return absl::PermissionDeniedError(
@@ -364,11 +374,13 @@ const Holder& Pool::PoolHolder() {
   return *pool;
 }
 
-void Pool::LingerLocked(LeaseTable::Ended* ended, absl::Duration linger) {
+void Pool::LingerLocked(LeaseTable::Ended* ended, absl::Duration linger,
+                        std::shared_ptr<const Process> maker) {
   LeaseTable::Buffer* const buffer = ended->buffer;
   LeaseTable::Lease lease = NewLease(kPoolHolder, random_.Next(), ClientId(),
                                      linger, Access::kReadOnly);
   lease.kind = LeaseKind::kLingering;
+  lease.maker = std::move(maker);
   lease.warmth = Warmth::kWarm;
   ended->successor = RecordOf(lease, *buffer, PoolHolder());
   quota_.Force(buffer->uid, 0);

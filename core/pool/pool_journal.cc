@@ -12,10 +12,13 @@ LeaseRecord Pool::RecordOf(const LeaseTable::Lease& lease,
   record.id = lease.id;
   record.request_id = lease.request_id;
   record.client_id = lease.client_id;
-  record.holder_pid = holder.pid;
-  record.holder_uid = holder.uid;
-  record.holder_instance = holder.instance;
-  record.holder_command = holder.command;
+  // Of a lease that no process has: who made it. Nothing hangs on that process.
+  const Process process =
+      lease.maker == nullptr ? holder.process() : *lease.maker;
+  record.holder_pid = process.pid;
+  record.holder_uid = process.uid;
+  record.holder_instance = lease.maker == nullptr ? holder.instance : 0;
+  record.holder_command = process.command;
   record.file_name = buffer.segment.file_name();
   record.buffer_name = buffer.name;
   record.owner = buffer.uid;

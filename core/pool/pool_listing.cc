@@ -1,6 +1,8 @@
 // Who has what. Each hold of the lock looks at so many and no more, however many
 // there are.
+#include <algorithm>
 #include <iterator>
+#include <tuple>
 #include <utility>
 
 #include "core/pool/pool.h"
@@ -10,6 +12,12 @@ namespace {
 
 // Some 200 ns each.
 constexpr size_t kHoldersAtOnce = 256;
+constexpr size_t kUnheldAtOnce = 256;
+
+bool IsLarger(const UnheldLease& a, const UnheldLease& b) {
+  return std::make_tuple(b.bytes, a.uid, a.buffer_name) <
+         std::make_tuple(a.bytes, b.uid, b.buffer_name);
+}
 
 }  // namespace
 
@@ -47,6 +55,49 @@ std::vector<BufferListing> Pool::ListAll(size_t most_leases) const {
     if (token.empty() || leases >= most_leases) return all;
     GiveWay();
   }
+}
+
+std::vector<UnheldLease> Pool::UnheldLeases(std::optional<uid_t> uid,
+                                            size_t most) const {
+  std::vector<UnheldLease> unheld;
+  LeaseTable::LeasePlace after;
+  after.uid = uid.value_or(0);
+  for (bool more = true; more;) {
+    {
+      MutexLock lock(&mutex_);
+      more = AddUnheldLocked(uid, &after, &unheld);
+    }
+    if (unheld.size() > most) {
+      std::nth_element(unheld.begin(), unheld.begin() + most, unheld.end(),
+                       IsLarger);
+      unheld.resize(most);
+    }
+    if (more) GiveWay();
+  }
+  std::sort(unheld.begin(), unheld.end(), IsLarger);
+  return unheld;
+}
+
+bool Pool::AddUnheldLocked(std::optional<uid_t> uid,
+                           LeaseTable::LeasePlace* after,
+                           std::vector<UnheldLease>* unheld) const {
+  const absl::Time now = clock_.Now();
+  const std::vector<LeaseId> ids =
+      table_.LeasesOf(kPoolHolder, kUnheldAtOnce, *after);
+  for (const LeaseId& id : ids) {
+    const LeaseTable::Lease& lease = table_.LeaseOf(id);
+    const LeaseTable::Buffer& buffer = *lease.buffer;
+    if (uid.has_value() && buffer.uid != *uid) return false;
+    unheld->push_back(
+        {.buffer_name = buffer.name,
+         .uid = buffer.uid,
+         .is_ticket = lease.kind == LeaseKind::kTicket,
+         .bytes = buffer.segment.bytes(),
+         .maker = lease.maker == nullptr ? Process() : *lease.maker,
+         .ttl_left = std::max(lease.expires_at - now, absl::ZeroDuration())});
+  }
+  if (!ids.empty()) *after = table_.PlaceOf(ids.back());
+  return ids.size() == kUnheldAtOnce;
 }
 
 std::vector<HolderUsage> Pool::HolderUsages() const {

@@ -116,10 +116,8 @@ LeaseRecord Pool::LingeringAfter(const LeaseRecord& ended) const {
   record.id = random_.Next();
   record.request_id = record.id;
   record.client_id = ClientId();
-  record.holder_pid = PoolHolder().pid;
-  record.holder_uid = PoolHolder().uid;
-  record.holder_instance = PoolHolder().instance;
-  record.holder_command = PoolHolder().command;
+  // Its maker.
+  record.holder_instance = 0;
   record.kind = LeaseKind::kLingering;
   record.ttl = ended.linger;
   record.linger = absl::ZeroDuration();
@@ -151,6 +149,10 @@ bool Pool::RecoverLeaseLocked(
                record.ttl, record.access);
   lease.id = record.id;
   lease.kind = record.kind;
+  if (record.kind != LeaseKind::kHeld) {
+    lease.maker = std::make_shared<const Process>(
+        Process{record.holder_pid, record.holder_uid, record.holder_command});
+  }
   lease.linger = record.linger;
   // Nobody is expected to show himself for one that nobody has.
   lease.state = record.kind == LeaseKind::kHeld ? LeaseState::kRecovering

@@ -24,11 +24,12 @@ absl::Status UidQuota::Reserve(uid_t uid, uint64_t bytes) {
   const auto it = usage_.find(uid);
   const Usage used = it == usage_.end() ? Usage() : it->second;
   if (used.leases + used.unproven_segments >= options_.max_leases) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "uid ", uid, " has ", used.leases + used.unproven_segments,
-        " leases of the ", options_.max_leases, " that one uid may have",
-        TellUnproven(used),
-        ": release some, or have the daemon's limit raised"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("uid ", uid, " has ", used.leases + used.unproven_segments,
+                     " leases of the ", options_.max_leases,
+                     " that one uid may have", TellUnproven(used),
+                     ": release some, or have the daemon started with a larger "
+                     "--max_leases_per_uid"));
   }
   // Forced bytes may be above the limit already.
   if (used.bytes > options_.max_bytes ||
@@ -37,7 +38,8 @@ absl::Status UidQuota::Reserve(uid_t uid, uint64_t bytes) {
         "uid ", uid, " has ", FormatByteSize(used.bytes), " of the ",
         FormatByteSize(options_.max_bytes), " that one uid may have",
         TellUnproven(used), ", and asks for ", FormatByteSize(bytes),
-        " more: release some, or have the daemon's limit raised"));
+        " more: release some, or have the daemon started with a larger "
+        "--max_bytes_per_uid"));
   }
   AddLocked(uid, {.leases = 1, .bytes = bytes});
   return absl::OkStatus();

@@ -109,7 +109,7 @@ class HttplibServer final : public HttpServer {
       return absl::UnavailableError(absl::StrCat(
           "--metrics_listen: can't listen on ", address_.ToString(), ": ",
           errno == 0 ? "no such address" : strerror(errno),
-          "; choose another port, or end what listens there"));
+          "; choose another port, or an address of this machine"));
     }
     address_.port = port;
     {

@@ -80,6 +80,16 @@ void AddLeases(const v1::LeaseCounts& leases, MetricFamilies* families) {
   families->Add({{"cause", "holder_died"}}, leases.holder_died());
   families->Add({{"cause", "unused"}}, leases.unused());
   families->Add({{"cause", "handed_over"}}, leases.handed_over());
+  families->Add({{"cause", "unclaimed"}}, leases.unclaimed());
+  families->Add({{"cause", "linger_ended"}}, leases.linger_ended());
+  families->Gauge("unheld_leases",
+                  "Live leases that no process has: tickets, and leases that "
+                  "keep a sealed buffer");
+  families->Add({{"state", "ticket"}}, leases.live_tickets());
+  families->Add({{"state", "lingering"}}, leases.live_lingering());
+  families->Gauge("unheld_bytes", "Bytes of the segments of those");
+  families->Add({{"state", "ticket"}}, leases.ticket_bytes());
+  families->Add({{"state", "lingering"}}, leases.lingering_bytes());
   families->Counter("leases_renewed_total", "Renewals");
   families->Add({}, leases.renewed());
   families->Counter("leases_recovered_total",

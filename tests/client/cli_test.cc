@@ -1,6 +1,7 @@
 // The command-line tool against a real daemon.
 #include <signal.h>
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@
 namespace warmpool::testing {
 namespace {
 
+namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::SizeIs;
@@ -208,10 +210,67 @@ TEST_F(CliTest, TheLogLevelIsToldAndChanged) {
 TEST_F(CliTest, ShutdownStopsTheDaemon) {
   const ToolResult result = Run("shutdown --json");
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_EQ(Parse<v1::ShutdownResponse>(result.out).live_leases(), 0u);
+  EXPECT_EQ(Parse<cli::ShutdownReport>(result.out).live_leases(), 0u);
   const ToolResult after = Run("stats --deadline=100ms");
   EXPECT_EQ(after.exit_code, 1);
   EXPECT_THAT(after.err, HasSubstr("warmpool: "));
+}
+
+TEST_F(CliTest, ShutdownReturnsWhenTheNextDaemonCanStart) {
+  const Holder holder = StartLease({"4KiB"});
+  const ToolResult result = Run("shutdown --json");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const auto report = Parse<cli::ShutdownReport>(result.out);
+  EXPECT_TRUE(report.stopped());
+  EXPECT_EQ(report.live_leases(), 1u);
+  // What the next one needs is free at this moment.
+  EXPECT_FALSE(fs::exists(daemon_.shm_dir() + "/daemon.lock"));
+  EXPECT_FALSE(fs::exists(target().substr(5)));
+  daemon_.Restart();
+  EXPECT_EQ(List().buffers_size(), 1);
+}
+
+TEST_F(CliTest, ShutdownFailsIfTheDaemonIsStillThere) {
+  DaemonProcess draining({"--drain_timeout=1h"});
+  const std::string flags = " --target=" + draining.target();
+  ChildProcess holder(
+      {"client/warmpool", "lease", "4KiB", "--target=" + draining.target()});
+  holder.ReadLine();
+  const ToolResult plan = RunTool("client/warmpool shutdown --dry-run" + flags);
+  EXPECT_THAT(plan.out, HasSubstr("1h00m at most (--drain_timeout)"));
+  const ToolResult late =
+      RunTool("client/warmpool shutdown --timeout=50ms" + flags);
+  EXPECT_EQ(late.exit_code, 1);
+  EXPECT_THAT(late.out, HasSubstr("is stopping"));
+  EXPECT_THAT(late.err, HasSubstr("is still there after 50ms"));
+  const ToolResult again = RunTool("client/warmpool shutdown" + flags);
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_THAT(again.out, HasSubstr("has stopped"));
+}
+
+TEST_F(CliTest, ShutdownDoesNotWaitIfToldSo) {
+  const ToolResult result = Run("shutdown --nowait --json");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_FALSE(Parse<cli::ShutdownReport>(result.out).stopped());
+}
+
+TEST_F(CliTest, ADryRunTellsWhatAStopWouldLoseAndStopsNothing) {
+  const Holder holder = StartLease({"4KiB"});
+  const auto plan =
+      Parse<cli::ShutdownPlan>(Run("shutdown --dry-run --json").out);
+  EXPECT_EQ(plan.pid(), daemon_.pid());
+  ASSERT_GT(plan.items_size(), 0);
+  EXPECT_EQ(plan.items(0).what(), "leases");
+  EXPECT_EQ(plan.items(0).count(), 1u);
+  EXPECT_EQ(plan.items(0).bytes(), 4096u);
+  EXPECT_EQ(plan.items(0).outcome(), "kept");
+  ASSERT_EQ(plan.holders_size(), 1);
+  EXPECT_EQ(plan.holders(0).pid(), holder.process->pid());
+  const auto revoking =
+      Parse<cli::ShutdownPlan>(Run("shutdown --dry-run --revoke --json").out);
+  EXPECT_EQ(revoking.items(0).outcome(), "lost");
+  EXPECT_THAT(Run("shutdown --dry-run").out, HasSubstr("warm memory"));
+  EXPECT_EQ(Run("stats").exit_code, 0);
 }
 
 TEST(CliUsageTest, TellsItsVersion) {
@@ -233,9 +292,9 @@ TEST(CliUsageTest, AWrongCommandLineIsToldWithoutADaemon) {
   for (const std::string command :
        {"stats extra", "lease", "lease 2lightyears", "release", "release 12ab",
         "stats --ttl=3s", "log-level loud", "log-level info off",
-        "stats --deadline=-1s", "list --holder=0", "list --sort=colour", "top --order=colour",
-        "top --interval=1ms", "events a/",
-        "list --prefix=a/"}) {
+        "stats --deadline=-1s", "shutdown --timeout=0s", "list --holder=0",
+        "list --sort=colour", "top --order=colour", "top --interval=1ms",
+        "events a/", "list --prefix=a/"}) {
     const ToolResult result = RunTool("client/warmpool " + command);
     EXPECT_EQ(result.exit_code, 2) << command;
     EXPECT_THAT(result.err, HasSubstr("Try warmpool --help.")) << command;

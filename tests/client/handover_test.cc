@@ -266,6 +266,20 @@ TEST_F(HandoverTest, AReaderKeepsWhatItsProducerGaveBack) {
   EXPECT_EQ(Stats().bytes().leased_bytes(), 0u);
 }
 
+TEST_F(HandoverTest, AWaitThatIsTooLongIsRefusedAndNotCut) {
+  for (const absl::Duration wait :
+       {absl::Hours(48), absl::InfiniteDuration(), -absl::Seconds(1)}) {
+    const auto refused = StatusIs(absl::StatusCode::kInvalidArgument,
+                                  ::testing::HasSubstr("0 and 24h"));
+    EXPECT_THAT(taker_.Attach("frame", {.wait = wait}), refused);
+    absl::Status told;
+    taker_.AttachThen(
+        "frame", {.wait = wait},
+        [&told](absl::StatusOr<Buffer> view) { told = view.status(); });
+    EXPECT_THAT(told, refused);
+  }
+}
+
 TEST_F(HandoverTest, ALingeringBufferAwaitsItsReader) {
   Buffer buffer = Filled("frame", 'a');
   ASSERT_THAT(buffer.Seal({.linger = absl::Seconds(30)}), IsOk());

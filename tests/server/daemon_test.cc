@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/server/raw_client.h"
@@ -249,7 +250,9 @@ TEST(DaemonTest, ASecondDaemonIsRefusedAndToldWhoHasTheDirectory) {
   DaemonProcess daemon;
   const std::string refusal = RefusalOf(
       {"--shm_dir=" + daemon.shm_dir(), "--listen=" + daemon.target() + "2"});
-  EXPECT_THAT(refusal, HasSubstr("in use by pid"));
+  EXPECT_THAT(refusal,
+              HasSubstr(absl::StrCat("in use by pid ", daemon.pid(),
+                                     " (warmpoold, uid ", geteuid(), ")")));
   EXPECT_THAT(refusal, HasSubstr(daemon.target()));
   EXPECT_THAT(RefusalOf({"--shm_dir=" + daemon.shm_dir() + "-other",
                          "--listen=" + daemon.target()}),
@@ -266,6 +269,11 @@ TEST(DaemonTest, RefusesMistakesOnItsCommandLineByName) {
               HasSubstr("/nonexistent/deep"));
   EXPECT_THAT(RefusalOf({"--max_buffer_bytes=0"}), HasSubstr("=0"));
   EXPECT_THAT(RefusalOf({"--listen=tcp:1234"}), HasSubstr("tcp:1234"));
+  EXPECT_THAT(RefusalOf({"--listen=unix:/nonexistent/x.sock",
+                         absl::StrCat("--shm_dir=/dev/shm/warmpool-test-no-",
+                                      getpid())}),
+              HasSubstr("mkdir -p -m 0700 /nonexistent"));
+  EXPECT_FALSE(std::filesystem::exists("/nonexistent"));
   EXPECT_THAT(RefusalOf({"stray"}), HasSubstr("stray"));
 }
 

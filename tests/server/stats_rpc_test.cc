@@ -159,6 +159,52 @@ TEST_F(StatsRpcTest, TheLastRefusalSaysWhyAndWhose) {
   EXPECT_EQ(refusal.command(), "stats_rpc_test");
 }
 
+TEST_F(StatsRpcTest, AnOrdinaryAnswerDoesNotReplaceTheLastRefusal) {
+  v1::LeaseResponse none;
+  EXPECT_FALSE(client_.Lease(RawClient::LeaseOf(65 << 20), &none).ok());
+  v1::AttachResponse missing;
+  EXPECT_EQ(client_
+                .Call(&RawClient::Stub::Attach, RawClient::AttachOf("nothing"),
+                      &missing)
+                .error_code(),
+            grpc::StatusCode::NOT_FOUND);
+  const v1::GetStatsResponse stats = client_.Stats();
+  EXPECT_EQ(stats.last_refusal().code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(stats.refusals_size(), 1);
+  EXPECT_EQ(stats.leases().refused_other(), 1u) << "it counts nevertheless";
+}
+
+TEST_F(StatsRpcTest, WhatNoProcessHasIsListedWithItsMaker) {
+  const v1::GrantedLease lease = client_.MustLease(RawClient::LeaseOf(kTwoMiB));
+  v1::MakeTicketRequest make;
+  make.mutable_lease()->set_lease_id(lease.lease_id());
+  make.set_ticket(std::string(16, 't'));
+  v1::MakeTicketResponse made;
+  ASSERT_TRUE(client_.Call(&RawClient::Stub::MakeTicket, make, &made).ok());
+  const v1::ListHoldersResponse all = ListHolders();
+  EXPECT_THAT(all.holders(), IsEmpty());
+  ASSERT_EQ(all.unheld_size(), 1);
+  EXPECT_EQ(all.unheld(0).name(), lease.buffer_name());
+  EXPECT_EQ(all.unheld(0).state(), v1::LEASE_STATE_TICKET);
+  EXPECT_EQ(all.unheld(0).mapped_bytes(), kTwoMiB);
+  EXPECT_EQ(all.unheld(0).maker_pid(), getpid());
+  EXPECT_EQ(all.unheld(0).maker_command(), "stats_rpc_test");
+  EXPECT_GT(all.unheld(0).ttl_left().seconds(), 0);
+  const v1::LeaseCounts leases = client_.Stats().leases();
+  EXPECT_EQ(leases.live_tickets(), 1u);
+  EXPECT_EQ(leases.ticket_bytes(), kTwoMiB);
+}
+
+TEST_F(StatsRpcTest, AWaitOfMoreThanADayIsRefused) {
+  v1::AttachRequest attach = RawClient::AttachOf("later");
+  attach.mutable_wait()->set_seconds(48 * 3600);
+  v1::AttachResponse none;
+  const grpc::Status status =
+      client_.Call(&RawClient::Stub::Attach, attach, &none);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("0 and 24h"));
+}
+
 TEST_F(StatsRpcTest, HoldersAreListedTheLargestFirst) {
   EXPECT_THAT(ListHolders().holders(), IsEmpty());
   client_.MustLease(RawClient::LeaseOf(kTwoMiB));

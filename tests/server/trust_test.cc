@@ -278,6 +278,21 @@ TEST_F(TrustTest, LimitsCountPerUidHoweverManyProcessesItHas) {
   EXPECT_EQ(UidClient(*daemon_, kBob).MakeLease("-").code, kOk);
 }
 
+TEST_F(TrustTest, AUidSeesItsOwnLastRefusalAndAnAdminEachUids) {
+  Start({absl::StrCat("--allow_uid=", kAlice, ",", kBob, ",", kCarol),
+         "--max_bytes_per_uid=3MiB"});
+  UidClient alice(*daemon_, kAlice), bob(*daemon_, kBob);
+  const std::string kFour = absl::StrCat(4 << 20),
+                    kEight = absl::StrCat(8 << 20);
+  EXPECT_THAT(alice.Ask("lease " + kFour + " 0 -"), StartsWith("8 "));
+  EXPECT_THAT(bob.Ask("lease " + kEight + " 0 -"), StartsWith("8 "));
+  EXPECT_EQ(alice.Ask("refusals"), "0 " + kFour + " " + kFour + " 0");
+  EXPECT_EQ(bob.Ask("refusals"), "0 " + kEight + " " + kEight + " 0");
+  EXPECT_EQ(UidClient(*daemon_, kCarol).Ask("refusals"), "0 0 0 0");
+  EXPECT_EQ(UidClient(*daemon_, 0).Ask("refusals"),
+            "0 " + kEight + " " + kEight + " 2");
+}
+
 TEST_F(TrustTest, AStoppedClientsLeaseExpiresButItsPagesGoToNobody) {
   StartForAliceAndBob();
   UidClient alice(*daemon_, kAlice);

@@ -3,6 +3,9 @@
 // time. An answer begins with a number: the status code of the call, or errno.
 //
 //   stats                  code
+//   refusals               code, size of the last one that GetStats tells, of
+//   the
+//                          one that WatchStats does, and how many are told
 //   lease BYTES TTL NAME   code lease-id warmth path ("-": a name is made up)
 //   attach NAME            code
 //   read NAME WAIT OWNER   code, path and lease id; WAIT in seconds; OWNER's,
@@ -182,6 +185,22 @@ std::string Peek(std::istream& words) {
   return read ? std::string("0 ") + byte : "short";
 }
 
+std::string Refusals(RawClient& client) {
+  v1::GetStatsResponse stats;
+  const grpc::Status status =
+      client.Call(&Stub::GetStats, v1::GetStatsRequest(), &stats);
+  grpc::ClientContext context;
+  const auto watch =
+      client.stub().WatchStats(&context, v1::WatchStatsRequest());
+  v1::GetStatsResponse watched;
+  watch->Read(&watched);
+  context.TryCancel();
+  (void)watch->Finish();
+  return absl::StrCat(
+      status.error_code(), " ", stats.last_refusal().size_bytes(), " ",
+      watched.last_refusal().size_bytes(), " ", stats.refusals_size());
+}
+
 std::string Session(RawClient& client) {
   grpc::ClientContext context;
   const auto session = client.stub().Session(&context);
@@ -195,6 +214,7 @@ std::string Answer(RawClient& client, const std::string& line) {
   std::string command;
   words >> command;
   if (command == "stats") return Stats(client);
+  if (command == "refusals") return Refusals(client);
   if (command == "lease") return Lease(client, words);
   if (command == "attach") return Attach(client, words);
   if (command == "read") return Read(client, words);

@@ -2,6 +2,7 @@
 #ifndef WARMPOOL_CLIENT_CLI_DOCTOR_CHECK_H_
 #define WARMPOOL_CLIENT_CLI_DOCTOR_CHECK_H_
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,16 @@ enum class Verdict {
   kFail,
 };
 
+// A process that a check is about.
+struct CheckedProcess {
+  int pid = 0;
+  uint32_t uid = 0;
+  // Empty: not known.
+  std::string command;
+  // Of what the check is about.
+  uint64_t bytes = 0;
+};
+
 struct Check {
   // One word for programs: "huge_pages".
   std::string name;
@@ -24,20 +35,21 @@ struct Check {
   std::string value;
   // The command that mends it, or what else does. Empty: nothing to mend.
   std::string remedy;
+  std::vector<CheckedProcess> processes = {};
 };
 
 using Checks = std::vector<Check>;
 
 inline Check Ok(std::string name, std::string value) {
-  return {std::move(name), Verdict::kOk, std::move(value), ""};
+  return {std::move(name), Verdict::kOk, std::move(value), "", {}};
 }
 inline Check Warn(std::string name, std::string value, std::string remedy) {
-  return {std::move(name), Verdict::kWarn, std::move(value),
-          std::move(remedy)};
+  return {
+      std::move(name), Verdict::kWarn, std::move(value), std::move(remedy), {}};
 }
 inline Check Fail(std::string name, std::string value, std::string remedy) {
-  return {std::move(name), Verdict::kFail, std::move(value),
-          std::move(remedy)};
+  return {
+      std::move(name), Verdict::kFail, std::move(value), std::move(remedy), {}};
 }
 
 }  // namespace warmpool::doctor

@@ -53,15 +53,15 @@ bool HasOption(const DirectoryReadings& readings, absl::string_view option) {
   return false;
 }
 
-// Whether a daemon would refuse it: there are files, and not the mark of a
-// daemon's directory.
-bool HasForeignFiles(const std::string& path) {
+// A daemon refuses a directory that has files, and not the mark of a daemon's
+// directory.
+void ReadFiles(const std::string& path, DirectoryReadings* readings) {
   std::error_code error;
   const std::filesystem::directory_iterator files(path, error);
   const bool empty = error || files == std::filesystem::directory_iterator();
-  return !empty &&
-         !std::filesystem::exists(path + "/private/warmpool-directory", error) &&
-         !error;
+  readings->is_marked =
+      std::filesystem::exists(path + "/private/warmpool-directory", error);
+  readings->has_foreign_files = !empty && !readings->is_marked && !error;
 }
 
 std::string MountCommand(const Plan& plan) {
@@ -108,9 +108,15 @@ Check CheckOwn(const DirectoryReadings& readings, const Plan& plan) {
                              "daemon's own"));
   }
   if (readings.mode != 0700 && readings.mode != 0711) {
+    // Only a directory that has its mark is certain to be Warmpool's.
     return Fail(kName, value,
-                absl::StrCat("chmod 0700 ", path,
-                             " (0711 where a root daemon serves other users)"));
+                readings.is_marked
+                    ? absl::StrCat("chmod 0700 ", path,
+                                   " (0711 where a root daemon serves other "
+                                   "users)")
+                    : absl::StrCat("--shm_dir=", path == "/" ? "" : path,
+                                   "/warmpool, which the daemon makes as it "
+                                   "needs it"));
   }
   return Ok(kName, value);
 }
@@ -198,7 +204,7 @@ DirectoryReadings ReadDirectory(const std::string& shm_dir) {
     readings.is_directory = S_ISDIR(file.st_mode);
     readings.owner = file.st_uid;
     readings.mode = file.st_mode & 07777;
-    readings.has_foreign_files = HasForeignFiles(shm_dir);
+    ReadFiles(shm_dir, &readings);
   }
   const std::string& on = readings.exists ? shm_dir : readings.parent;
   readings.writable = access(on.c_str(), W_OK) == 0;

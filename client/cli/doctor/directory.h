@@ -22,6 +22,8 @@ struct DirectoryReadings {
   mode_t mode = 0;
   // Files, and no daemon's.
   bool has_foreign_files = false;
+  // A daemon has marked it as its own.
+  bool is_marked = false;
   // Of the directory, or of its parent where it is still missing.
   bool writable = false;
   // The filesystem of either; `options` are its mount's: "rw,huge=within_size".

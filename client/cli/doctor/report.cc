@@ -28,6 +28,13 @@ cli::DoctorReport MakeReport(const Checks& checks) {
     made->set_verdict(VerdictName(check.verdict));
     made->set_value(check.value);
     made->set_remedy(check.remedy);
+    for (const CheckedProcess& process : check.processes) {
+      cli::CheckedProcess* const told = made->add_processes();
+      told->set_pid(process.pid);
+      told->set_uid(process.uid);
+      told->set_command(process.command);
+      told->set_bytes(process.bytes);
+    }
     if (check.verdict == Verdict::kWarn) report.set_warned(report.warned() + 1);
     if (check.verdict == Verdict::kFail) report.set_failed(report.failed() + 1);
   }

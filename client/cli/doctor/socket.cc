@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "core/base/unix_target.h"
 
 namespace warmpool::doctor {
 namespace {
@@ -40,18 +41,26 @@ void Connect(SocketReadings* readings) {
 }
 
 Check CheckMissing(const SocketReadings& readings) {
+  const std::filesystem::path directory =
+      std::filesystem::path(readings.path).parent_path();
+  const bool is_there = readings.nearest == directory.string();
+  // As the daemon does: one directory, and only where sockets are kept.
+  if (!is_there && (readings.nearest != directory.parent_path().string() ||
+                    !IsForSockets(directory.string()))) {
+    return Fail(kName, absl::StrCat(directory.string(), " is missing"),
+                absl::StrCat("mkdir -p ", directory.string(),
+                             ", or --listen= and --target= elsewhere"));
+  }
   if (readings.nearest_writable) {
     return Ok(kName, absl::StrCat(readings.path, ", will be made"));
   }
-  return Fail(kName,
-              absl::StrCat(readings.path, " is missing, and uid ", geteuid(),
-                           " may not make it in ", readings.nearest),
-              absl::StrCat("RuntimeDirectory=warmpool in the unit, or --listen= "
-                           "elsewhere, or install -d -o ",
-                           geteuid(), " ",
-                           std::filesystem::path(readings.path)
-                               .parent_path()
-                               .string()));
+  return Fail(
+      kName,
+      absl::StrCat(readings.path, " is missing, and uid ", geteuid(),
+                   " may not make it in ", readings.nearest),
+      absl::StrCat("RuntimeDirectory=warmpool in the unit, or --listen= "
+                   "elsewhere, or install -d -o ",
+                   geteuid(), " ", directory.string()));
 }
 
 Check CheckRefused(const SocketReadings& readings) {
@@ -59,7 +68,9 @@ Check CheckRefused(const SocketReadings& readings) {
     return Fail(kName,
                 absl::StrCat(readings.path, ": uid ", geteuid(),
                              " may not pass ", readings.impassable),
-                absl::StrCat("chmod o+x ", readings.impassable));
+                absl::StrCat("a root daemon with --allow_uid=", geteuid(),
+                             " and --listen= in a directory that this user may "
+                             "pass, or a daemon of this user's own"));
   }
   return Fail(kName,
               absl::StrFormat("%s: mode %04o of uid %d keeps uid %d out",

@@ -62,6 +62,7 @@ absl::StatusOr<LeftDirectory> ReadLeftDirectory(const std::string& path) {
   absl::StatusOr<std::optional<std::string>> tenant = LockTenant(fd, path);
   if (!tenant.ok()) return tenant.status();
   directory.tenant = *std::move(tenant);
+  directory.is_marked = IsClaimed(fd);
   absl::Status status =
       AddFiles(fd, path, /*is_private=*/false, &directory.files);
   if (!status.ok()) return status;

@@ -39,6 +39,8 @@ struct LeftFile {
 struct LeftDirectory {
   // Who has the directory, in the daemon's words; nullopt: nobody.
   std::optional<std::string> tenant;
+  // A daemon has marked it as its own.
+  bool is_marked = false;
   // By their names.
   std::vector<LeftFile> files;
 };

@@ -1,5 +1,6 @@
 #include "client/cli/gc/report.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -89,6 +90,18 @@ std::string SummaryText(const cli::LeftoverReport& report) {
   if (!report.daemon().empty() || report.files().empty()) {
     return absl::StrCat("\n", counts);
   }
+  // What is not Warmpool's must not be removed on its advice.
+  const bool is_only_warmpools =
+      report.marked() &&
+      std::none_of(
+          report.files().begin(), report.files().end(),
+          [](const cli::LeftFile& file) { return file.kind() == "unknown"; });
+  if (!is_only_warmpools) {
+    return absl::StrCat("\n", counts, report.shm_dir(),
+                        report.marked()
+                            ? " has files in it that no daemon made\n"
+                            : " is no daemon's directory\n");
+  }
   return absl::StrCat(
       "\n", counts,
       "A daemon that is started on this directory takes up the leases of "
@@ -105,6 +118,7 @@ cli::LeftoverReport MakeReport(const std::string& shm_dir,
   cli::LeftoverReport report;
   report.set_shm_dir(shm_dir);
   report.set_daemon(directory.tenant.value_or(""));
+  report.set_marked(directory.is_marked);
   for (const LeftFile& left : directory.files) {
     cli::LeftFile* const file = report.add_files();
     file->set_name(left.name);

@@ -17,14 +17,31 @@ using ::google::protobuf::Reflection;
 
 // Fields that are no counts: what tells of a moment, is a maximum, or a bound.
 bool IsOther(const FieldDescriptor& field) {
-  static const auto& names = *new absl::flat_hash_set<std::string>{
-      "live_leases",       "live_buffers",     "holders",
-      "recovering_leases", "waiting_attaches", "retained_segments",
-      "blocks_waiting",    "segment_bytes",    "leased_bytes",
-      "retained_bytes",    "batched_bytes",    "stock_bytes",
-      "quarantined_bytes", "ring_slots",       "idle_in_clients_bytes",
-      "upper_bound_ns",    "p50_ns",           "upper_bound_blocks",
-      "p99_ns",            "largest_flush_blocks"};
+  static const auto& names =
+      *new absl::flat_hash_set<std::string>{"live_leases",
+                                            "live_buffers",
+                                            "holders",
+                                            "recovering_leases",
+                                            "waiting_attaches",
+                                            "retained_segments",
+                                            "blocks_waiting",
+                                            "segment_bytes",
+                                            "leased_bytes",
+                                            "retained_bytes",
+                                            "batched_bytes",
+                                            "stock_bytes",
+                                            "quarantined_bytes",
+                                            "ring_slots",
+                                            "idle_in_clients_bytes",
+                                            "upper_bound_ns",
+                                            "p50_ns",
+                                            "upper_bound_blocks",
+                                            "p99_ns",
+                                            "largest_flush_blocks",
+                                            "live_tickets",
+                                            "ticket_bytes",
+                                            "live_lingering",
+                                            "lingering_bytes"};
   return names.contains(field.name());
 }
 

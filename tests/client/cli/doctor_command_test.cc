@@ -1,10 +1,13 @@
 // warmpool doctor, the real tool, without a daemon and with one.
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/output.pb.h"
@@ -13,6 +16,7 @@
 #include "gtest/gtest.h"
 #include "tests/client/run_tool.h"
 #include "tests/core/memory/scratch_directory.h"
+#include "tests/support/child_process.h"
 #include "tests/support/daemon_process.h"
 
 namespace warmpool::testing {
@@ -106,6 +110,34 @@ TEST_F(DoctorTest, OfADaemonThatRunsItTellsMore) {
   const ToolResult listing =
       RunTool("client/warmpool list --json --target=" + daemon.target());
   EXPECT_THAT(listing.out, HasSubstr("\"buffers\": []"));
+}
+
+TEST_F(DoctorTest, WhoKeepsMemoryInQuarantineIsNamed) {
+  DaemonProcess daemon;
+  ChildProcess holder(
+      {"client/warmpool", "lease", "2MiB", "--target=" + daemon.target()});
+  holder.ReadLine();
+  const std::vector<std::string> files = daemon.SegmentFiles();
+  ASSERT_EQ(files.size(), 1u);
+  // As a process that kept what it has released.
+  const int fd = open(files[0].c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_GE(fd, 0);
+  holder.Signal(SIGKILL);
+  holder.Wait();
+  const std::string flags = absl::StrCat("--json --target=", daemon.target());
+  cli::DoctorCheck check;
+  EXPECT_TRUE(Eventually([&] {
+    check = ChecksIn(Doctor(flags).out).at("quarantine");
+    return check.processes_size() > 0;
+  }));
+  EXPECT_EQ(check.verdict(), "warn");
+  EXPECT_THAT(check.value(), HasSubstr(absl::StrCat("pid ", getpid(), " (")));
+  EXPECT_EQ(check.processes(0).pid(), getpid());
+  EXPECT_EQ(check.processes(0).bytes(), 2u << 20);
+  close(fd);
+  EXPECT_TRUE(Eventually([&] {
+    return ChecksIn(Doctor(flags).out).at("quarantine").verdict() == "ok";
+  }));
 }
 
 TEST_F(DoctorTest, TheLimitsAreTheDaemons) {

@@ -1,5 +1,6 @@
 // warmpool gc, the real tool, after a real daemon.
 #include <signal.h>
+#include <unistd.h>
 
 #include <string>
 
@@ -77,8 +78,9 @@ TEST_F(GcTest, WhatAKilledDaemonLeftAndWhoMapsItIsTold) {
 
 TEST_F(GcTest, ALivingDaemonIsNamedAndNotDisturbed) {
   const cli::LeftoverReport report = Report();
-  EXPECT_EQ(report.daemon(), absl::StrCat("pid ", daemon_.pid(), ", serving ",
-                                          daemon_.target()));
+  EXPECT_EQ(report.daemon(),
+            absl::StrCat("pid ", daemon_.pid(), " (warmpoold, uid ", geteuid(),
+                         "), serving ", daemon_.target()));
   EXPECT_EQ(RunTool("client/warmpool stats --target=" + daemon_.target())
                 .exit_code,
             0);

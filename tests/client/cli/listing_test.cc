@@ -71,6 +71,11 @@ TEST(ListingTest, ALeaseThatNobodyHasSaysWhatItIsFor) {
   EXPECT_EQ(listing.buffers(0).leases(2).state(), "ticket");
   EXPECT_THAT(ListingText(listing), HasSubstr("  sealed  "));
   EXPECT_THAT(ListingText(listing), HasSubstr("  -  -  "));
+  ticket.set_maker_pid(77);
+  ticket.set_maker_command("camera");
+  EXPECT_EQ(MakeListing(buffers).buffers(0).leases(2).maker_pid(), 77);
+  EXPECT_THAT(ListingText(MakeListing(buffers)),
+              HasSubstr("  by camera (77)  "));
 }
 
 TEST(ListingTest, LeasesThatAreNotToldAreCounted) {

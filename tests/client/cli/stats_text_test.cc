@@ -81,5 +81,32 @@ TEST(StatsTextTest, ListsTheSystemCalls) {
   EXPECT_THAT(StatsText(stats), HasSubstr("  munmap  1,234\n"));
 }
 
+TEST(StatsTextTest, AnAdminSeesTheLastRefusalOfEachUid) {
+  v1::GetStatsResponse stats;
+  for (const uint32_t uid : {1000u, 2000u}) {
+    v1::Refusal& refusal = *stats.add_refusals();
+    refusal.set_code(8);
+    refusal.set_uid(uid);
+    refusal.set_pid(7);
+    refusal.set_command("camera");
+    refusal.set_message("no room");
+  }
+  *stats.mutable_last_refusal() = stats.refusals(0);
+  const std::string text = StatsText(stats);
+  EXPECT_THAT(text, HasSubstr("of uid 2000"));
+  EXPECT_THAT(text, HasSubstr("asked for by camera (pid 7): no room"));
+  EXPECT_THAT(text, Not(HasSubstr("of uid 1000"))) << "it is the last one";
+}
+
+TEST(StatsTextTest, WhatNoProcessHoldsIsTold) {
+  v1::GetStatsResponse stats;
+  stats.mutable_leases()->set_live_tickets(2);
+  stats.mutable_leases()->set_ticket_bytes(4 << 20);
+  stats.mutable_leases()->set_unclaimed(3);
+  const std::string text = StatsText(stats);
+  EXPECT_THAT(text, HasSubstr("tickets 2 (4 MiB), lingering 0 (0 B)"));
+  EXPECT_THAT(text, HasSubstr("unclaimed tickets 3"));
+}
+
 }  // namespace
 }  // namespace warmpool

@@ -58,6 +58,26 @@ TEST(TopTextTest, TellsRatiosRatesAndBytes) {
   EXPECT_THAT(text, HasSubstr("camera        1  40 MiB  80.0 %"));
 }
 
+TEST(TopTextTest, WhatNoProcessHoldsHasRowsToo) {
+  cli::TopFrame frame = Frame();
+  EXPECT_THAT(TopText(frame, nullptr, 200, 100), Not(HasSubstr("TIME LEFT")));
+  v1::UnheldBuffer& ticket = *frame.add_unheld();
+  ticket.set_name("unnamed-1");
+  ticket.set_mapped_bytes(4 << 20);
+  ticket.set_state(v1::LEASE_STATE_TICKET);
+  ticket.set_maker_pid(30);
+  ticket.set_maker_command("camera");
+  ticket.mutable_ttl_left()->set_seconds(9);
+  v1::UnheldBuffer& lingering = *frame.add_unheld();
+  lingering.set_name("camera/1");
+  lingering.set_state(v1::LEASE_STATE_LINGERING);
+  EXPECT_THAT(
+      TopText(frame, nullptr, 200, 100),
+      HasSubstr(
+          "   30    0  camera    4 MiB         9s  ticket     unnamed-1\n"
+          "    -    0  ?           0 B         0s  lingering  camera/1\n"));
+}
+
 TEST(TopTextTest, OfAnotherDaemonThereIsNoRate) {
   cli::TopFrame before = Frame();
   before.mutable_stats()->set_pid(11);

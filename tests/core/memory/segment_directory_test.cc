@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/core/memory/directory_fixture.h"
@@ -23,6 +24,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::UnorderedElementsAre;
 
 namespace fs = std::filesystem;
@@ -81,37 +83,83 @@ TEST_F(SegmentDirectoryTest, StaysWhileASegmentIsInIt) {
   EXPECT_FALSE(fs::exists(fs::path(path_) / "daemon.lock"));
 }
 
-TEST_F(SegmentDirectoryTest, RefusesADirectoryThatOthersCanEnter) {
-  for (const mode_t mode : {0755, 0710, 0701, 0770}) {
-    mkdir(path_.c_str(), 0700);
-    chmod(path_.c_str(), mode);
-    EXPECT_THAT(Open(path_, &calls_, {.serves_other_uids = false}),
-                StatusIs(absl::StatusCode::kFailedPrecondition,
-                         AllOf(HasSubstr(path_), HasSubstr("chmod 700"))));
-    EXPECT_EQ(ModeOf(path_), mode) << "nobody asked for it to be changed";
-    rmdir(path_.c_str());
+TEST_F(SegmentDirectoryTest, AdvisesToLeaveADirectoryOfAnotherModeAlone) {
+  for (const bool serves_others : {false, true}) {
+    for (const mode_t mode : {0755, 0710, 01777, 02711}) {
+      mkdir(path_.c_str(), 0700);
+      chmod(path_.c_str(), mode);
+      const SegmentDirectory::Options options = {.serves_other_uids =
+                                                     serves_others};
+      EXPECT_THAT(Open(path_, &calls_, options),
+                  StatusIs(absl::StatusCode::kFailedPrecondition,
+                           AllOf(HasSubstr("--shm_dir=" + path_ + "/warmpool"),
+                                 Not(HasSubstr("chmod")))));
+      WriteFile("passwd", 1);
+      EXPECT_THAT(
+          Open(path_, &calls_, options),
+          StatusIs(absl::StatusCode::kFailedPrecondition,
+                   AllOf(HasSubstr(path_ + " is not Warmpool's"),
+                         HasSubstr("--shm_dir"), Not(HasSubstr("chmod")))));
+      EXPECT_EQ(ModeOf(path_), mode) << "nobody asked for it to be changed";
+      fs::remove_all(path_);
+    }
   }
 }
 
-TEST_F(SegmentDirectoryTest, RefusesAnyModeButItsOwnWhereItServesOtherUids) {
-  for (const mode_t mode : {0700, 0755, 0710, 01777, 02711}) {
-    mkdir(path_.c_str(), 0700);
-    chmod(path_.c_str(), mode);
-    EXPECT_THAT(Open(path_, &calls_, {.serves_other_uids = true}),
-                StatusIs(absl::StatusCode::kFailedPrecondition,
-                         AllOf(HasSubstr(path_), HasSubstr("chmod 711"))));
-    rmdir(path_.c_str());
+// What a daemon leaves that was killed.
+class LeftDirectoryTest : public SegmentDirectoryTest {
+ protected:
+  void LeaveBehind(bool serves_others) {
+    OtherProcess daemon([&] {
+      return Open(path_, &calls_, {.serves_other_uids = serves_others})
+          .value()
+          .release();
+    });
+    ASSERT_TRUE(daemon.succeeded());
+    daemon.Kill();
   }
+};
+
+TEST_F(LeftDirectoryTest, OneThatServedOthersIsNotTakenFromThem) {
+  LeaveBehind(/*serves_others=*/true);
+  EXPECT_THAT(
+      Open(path_, &calls_, {.serves_other_uids = false}),
+      StatusIs(absl::StatusCode::kFailedPrecondition,
+               AllOf(HasSubstr("serves other users"), HasSubstr("--allow_uid"),
+                     Not(HasSubstr("chmod")))));
+  EXPECT_EQ(ModeOf(path_), 0711u);
 }
 
-TEST_F(SegmentDirectoryTest, RefusesAPrivateDirectoryThatOthersCanEnter) {
+TEST_F(LeftDirectoryTest, OneThatServedNobodyElseTellsHowItCan) {
+  LeaveBehind(/*serves_others=*/false);
+  EXPECT_THAT(Open(path_, &calls_, {.serves_other_uids = true}),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("chmod 711 " + path_)));
+}
+
+TEST_F(LeftDirectoryTest, ItsOwnModeIsToBeSetBack) {
+  LeaveBehind(/*serves_others=*/false);
+  chmod(path_.c_str(), 0755);
+  EXPECT_THAT(Open(path_, &calls_, {.serves_other_uids = false}),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("chmod 700 " + path_)));
+  chmod(path_.c_str(), 0700);
+  const std::string inner = path_ + "/private";
+  chmod(inner.c_str(), 0711);
+  EXPECT_THAT(
+      Open(path_, &calls_, {.serves_other_uids = false}),
+      StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(inner)));
+}
+
+TEST_F(SegmentDirectoryTest, APrivateDirectoryThatNoDaemonMadeIsNoneOfItsOwn) {
   const std::string inner = path_ + "/private";
   mkdir(path_.c_str(), 0700);
   mkdir(inner.c_str(), 0700);
-  chmod(inner.c_str(), 0711);
+  chmod(inner.c_str(), 0755);
   EXPECT_THAT(Open(path_, &calls_, {.serves_other_uids = false}),
               StatusIs(absl::StatusCode::kFailedPrecondition,
-                       AllOf(HasSubstr(inner), HasSubstr("chmod 700"))));
+                       AllOf(HasSubstr(inner), HasSubstr("--shm_dir"),
+                             Not(HasSubstr("chmod")))));
   EXPECT_FALSE(fs::exists(path_ + "/daemon.lock")) << "the lock was given up";
 }
 
@@ -120,7 +168,7 @@ TEST_F(SegmentDirectoryTest, RefusesASymbolicLink) {
   const std::string elsewhere = scratch_.Join("elsewhere");
   mkdir(elsewhere.c_str(), 0700);
   fs::create_symlink(elsewhere, path_);
-  EXPECT_THAT(Open(path_, &calls_), testing::Not(IsOk()));
+  EXPECT_THAT(Open(path_, &calls_), Not(IsOk()));
   EXPECT_TRUE(fs::is_empty(elsewhere));
 }
 
@@ -133,7 +181,7 @@ TEST_F(SegmentDirectoryTest, RefusesWhereTheParentIsMissing) {
 
 TEST_F(SegmentDirectoryTest, RefusesWhatIsNoDirectory) {
   std::ofstream(path_) << "a file";
-  EXPECT_THAT(Open(path_, &calls_), testing::Not(IsOk()));
+  EXPECT_THAT(Open(path_, &calls_), Not(IsOk()));
 }
 
 TEST_F(SegmentDirectoryTest, ASecondDaemonIsToldWhoHasIt) {
@@ -148,10 +196,24 @@ TEST_F(SegmentDirectoryTest, ASecondDaemonIsToldWhoHasIt) {
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        AllOf(HasSubstr(path_),
                              HasSubstr("pid " + std::to_string(daemon.pid())),
+                             HasSubstr(absl::StrCat("uid ", geteuid())),
                              HasSubstr("unix:/tmp/first.sock"))));
   // The refusal took nothing away from the first.
   EXPECT_TRUE(fs::exists(fs::path(path_) / "daemon.lock"));
-  EXPECT_THAT(Open(path_, &calls_), testing::Not(IsOk()));
+  EXPECT_THAT(Open(path_, &calls_), Not(IsOk()));
+}
+
+TEST_F(SegmentDirectoryTest, WhoHasItIsToldWhateverElseIsWrong) {
+  OtherProcess daemon([&] {
+    return Open(path_, &calls_, {.serves_other_uids = true}).value().release();
+  });
+  ASSERT_TRUE(daemon.succeeded());
+  EXPECT_THAT(
+      Open(path_, &calls_, {.serves_other_uids = false}),
+      StatusIs(
+          absl::StatusCode::kFailedPrecondition,
+          AllOf(HasSubstr("in use by pid " + std::to_string(daemon.pid())),
+                HasSubstr("stop that daemon first"), Not(HasSubstr("chmod")))));
 }
 
 TEST_F(SegmentDirectoryTest, ADeadDaemonsLockIsNoHindrance) {
@@ -177,7 +239,7 @@ TEST_F(SegmentDirectoryTest, TellsWhatItsFilesystemHasFree) {
   calls_.FailNext(SystemCalls::Call::kFstatfs, EINTR);
   EXPECT_THAT(directory->FreeBytes(), IsOk());
   calls_.FailNext(SystemCalls::Call::kFstatfs, EIO);
-  EXPECT_THAT(directory->FreeBytes(), testing::Not(IsOk()));
+  EXPECT_THAT(directory->FreeBytes(), Not(IsOk()));
 }
 
 TEST_F(SegmentDirectoryTest, FindsTheSegmentsOfAnEarlierDaemon) {

@@ -76,6 +76,27 @@ TEST_F(PoolHandoverRecoveryTest, TheSizeThatWasToldLastIsKept) {
   EXPECT_EQ(Claim()->bytes, 5'900'000u);
 }
 
+TEST_F(PoolHandoverRecoveryTest, WhoMadeWhatNoProcessHasIsRemembered) {
+  const LeaseGrant sealed = LeaseOrDie(kBob, 8192, "sealed");
+  ASSERT_THAT(pool_->Seal(kBob, {sealed.id, 0}, {absl::Seconds(60), {}}),
+              IsOk());
+  ASSERT_THAT(Release(kBob, sealed), IsOk());
+  // Of one whose sealer is gone by then.
+  const LeaseGrant orphan = LeaseOrDie(kBob, 16384, "orphan");
+  ASSERT_THAT(pool_->Seal(kBob, {orphan.id, 0}, {absl::Seconds(60), {}}),
+              IsOk());
+  ASSERT_THAT(MakeTicket(LeaseOrDie(kAlice, 4096, "given")), IsOk());
+  EXPECT_EQ(Restart({kAlice}).leases, 3u);
+  const std::vector<UnheldLease> unheld = pool_->UnheldLeases(std::nullopt, 10);
+  ASSERT_EQ(unheld.size(), 3u);
+  EXPECT_EQ(unheld[0].buffer_name, "orphan");
+  EXPECT_EQ(unheld[0].maker.pid, 102);
+  EXPECT_EQ(unheld[1].maker.command, "bob");
+  EXPECT_EQ(unheld[2].maker.pid, 101);
+  EXPECT_EQ(pool_->stats().live_tickets.leases, 1u);
+  EXPECT_EQ(pool_->stats().live_lingering.leases, 2u);
+}
+
 TEST_F(PoolHandoverRecoveryTest, ASizeThatCantBeRecordedIsNotTold) {
   const LeaseGrant lease = LeaseOrDie(kAlice, 5'300'000, "frames");
   journal_calls_.FailNext(Call::kWrite, EIO);

@@ -16,7 +16,9 @@
 namespace warmpool {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 class PoolHandoverTest : public PoolFixture {
  protected:
@@ -303,6 +305,92 @@ TEST_F(PoolHandoverTest, AnotherUidClaimsNothing) {
   ASSERT_THAT(MakeTicket(kAlice, LeaseOrDie(kAlice, 4096)), IsOk());
   EXPECT_THAT(Claim(kCarol), StatusIs(absl::StatusCode::kPermissionDenied));
   EXPECT_THAT(Claim(kBob), IsOk());
+}
+
+TEST_F(PoolHandoverTest, AnExpiredTicketSaysWhatHelps) {
+  ASSERT_THAT(MakeTicket(kAlice, LeaseOrDie(kAlice, 4096)), IsOk());
+  TickAfter(Pool::kDefaultTicketTtl);
+  EXPECT_THAT(
+      Claim(kBob),
+      StatusIs(absl::StatusCode::kFailedPrecondition,
+               AllOf(HasSubstr("ticket " + ticket_.ToHex()),
+                     HasSubstr("make another one"), Not(HasSubstr("renew")))));
+}
+
+TEST_F(PoolHandoverTest, AClaimedTicketSaysThatItWasClaimed) {
+  ASSERT_THAT(MakeTicket(kAlice, LeaseOrDie(kAlice, 4096)), IsOk());
+  ASSERT_THAT(Claim(kBob), IsOk());
+  EXPECT_THAT(Claim(kBob), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                    HasSubstr("was claimed before")));
+}
+
+TEST_F(PoolHandoverTest, ATimeThatIsTooLongIsRefusedAndNotCut) {
+  const LeaseGrant lease = LeaseOrDie(kAlice, 4096);
+  for (const absl::Duration ttl :
+       {absl::Hours(48), absl::InfiniteDuration(), -absl::Seconds(1)}) {
+    EXPECT_THAT(
+        pool_->MakeTicket(kAlice, {lease.id, 0}, ticket_, ttl),
+        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("up to 24h")));
+    EXPECT_THAT(
+        Seal(kAlice, lease, ttl),
+        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("0 and 24h")));
+  }
+  EXPECT_EQ(pool_->MakeTicket(kAlice, {lease.id, 0}, ticket_, absl::Hours(24))
+                .value(),
+            absl::Hours(24));
+}
+
+TEST_F(PoolHandoverTest, NobodyIsAdvisedToWriteToWhatIsNotSealed) {
+  LeaseOrDie(kAlice, 4096, "frames");
+  EXPECT_THAT(Attach(kBob, Read("frames")),
+              StatusIs(absl::StatusCode::kDeadlineExceeded,
+                       AllOf(HasSubstr("is not sealed yet"), HasSubstr("wait"),
+                             HasSubstr("ask its producer"),
+                             Not(HasSubstr("writable")))));
+}
+
+// What no process has is listed with who made it, and its ordinary end is no
+// expiry.
+TEST_F(PoolHandoverTest, TicketsAndLingeringBuffersAreTheirMakers) {
+  ASSERT_THAT(MakeTicket(kAlice, LeaseOrDie(kAlice, 4096, "given")), IsOk());
+  const LeaseGrant sealed = LeaseOrDie(kBob, 8192, "sealed");
+  ASSERT_THAT(Seal(kBob, sealed, absl::Seconds(10)), IsOk());
+  ASSERT_THAT(Release(kBob, sealed), IsOk());
+  const std::vector<UnheldLease> unheld = pool_->UnheldLeases(std::nullopt, 10);
+  ASSERT_EQ(unheld.size(), 2u);
+  EXPECT_EQ(unheld[0].buffer_name, "sealed");
+  EXPECT_FALSE(unheld[0].is_ticket);
+  EXPECT_EQ(unheld[0].bytes, 8192u);
+  EXPECT_EQ(unheld[0].maker.pid, 102);
+  EXPECT_EQ(unheld[0].ttl_left, absl::Seconds(10));
+  EXPECT_EQ(unheld[1].buffer_name, "given");
+  EXPECT_TRUE(unheld[1].is_ticket);
+  EXPECT_EQ(unheld[1].maker.command, "alice");
+  EXPECT_EQ(pool_->UnheldLeases(std::nullopt, 1).size(), 1u);
+  EXPECT_EQ(pool_->UnheldLeases(1000, 10).size(), 2u);
+  EXPECT_TRUE(pool_->UnheldLeases(2000, 10).empty());
+  EXPECT_EQ(pool_->stats().live_tickets, (UnheldCount{1, 4096}));
+  EXPECT_EQ(pool_->stats().live_lingering, (UnheldCount{1, 8192}));
+
+  TickAfter(Pool::kDefaultTicketTtl);
+  const Pool::Stats stats = pool_->stats();
+  EXPECT_EQ(stats.live_leases, 0u);
+  EXPECT_EQ(stats.unclaimed, 1u);
+  EXPECT_EQ(stats.linger_ended, 1u);
+  EXPECT_EQ(stats.expired, 0u);
+  EXPECT_EQ(stats.live_tickets, UnheldCount());
+  EXPECT_EQ(stats.live_lingering, UnheldCount());
+}
+
+TEST_F(PoolHandoverTest, ManyTicketsAreListedInSeveralLooks) {
+  for (int i = 0; i < 600; ++i) {
+    ASSERT_TRUE(pool_
+                    ->MakeTicket(kAlice, {LeaseOrDie(kAlice, 4096).id, 0},
+                                 random_.Next(), std::nullopt)
+                    .ok());
+  }
+  EXPECT_EQ(pool_->UnheldLeases(std::nullopt, 10).size(), 10u);
+  EXPECT_EQ(pool_->UnheldLeases(1000, 1000).size(), 600u);
 }
 
 TEST_F(PoolHandoverTest, ALeaseIsNoTicket) {

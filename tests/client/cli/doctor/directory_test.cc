@@ -80,6 +80,9 @@ TEST(DirectoryTest, OneThatTheDaemonWouldRefuseFails) {
   readings = Made();
   readings.mode = 0755;
   EXPECT_THAT(Named("shm_dir", CheckDirectory(readings, kPlan)),
+              Fails("mode 0755", "--shm_dir=/dev/shm/warmpool-1000/warmpool"));
+  readings.is_marked = true;
+  EXPECT_THAT(Named("shm_dir", CheckDirectory(readings, kPlan)),
               Fails("mode 0755", "chmod 0700"));
   readings = Made();
   readings.is_directory = false;

@@ -36,7 +36,16 @@ class SocketTest : public ::testing::Test {
 };
 
 TEST_F(SocketTest, OneThatWillBeMadeIsOk) {
-  EXPECT_THAT(CheckSocket(ReadSocket(scratch_.path() + "/a/b/socket")), IsOk());
+  EXPECT_THAT(CheckSocket(ReadSocket(path_)), IsOk());
+  EXPECT_THAT(CheckSocket(ReadSocket("/tmp/warmpool-doctor-none/socket")),
+              IsOk());
+}
+
+TEST_F(SocketTest, ADirectoryThatTheDaemonDoesNotMakeFails) {
+  EXPECT_THAT(CheckSocket(ReadSocket("/tmp/warmpool-doctor-none/a/socket")),
+              Fails("/tmp/warmpool-doctor-none/a is missing", "mkdir -p"));
+  EXPECT_THAT(CheckSocket(ReadSocket("/nonexistent/socket")),
+              Fails("/nonexistent is missing", "mkdir -p /nonexistent"));
 }
 
 TEST_F(SocketTest, OneThatSomebodyListensOnIsOkAndTellsWho) {
@@ -71,7 +80,7 @@ TEST(SocketChecksTest, ADirectoryThatKeepsThisUserOutFails) {
                            .error = EACCES,
                            .nearest = "/run/warmpool",
                            .impassable = "/run/warmpool"}),
-              Fails("may not pass /run/warmpool", "chmod o+x /run/warmpool"));
+              Fails("may not pass /run/warmpool", "--allow_uid="));
 }
 
 TEST(SocketChecksTest, AModeThatKeepsThisUserOutFails) {

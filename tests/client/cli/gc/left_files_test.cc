@@ -58,7 +58,8 @@ TEST_F(LeftFilesTest, WhoHasTheLockIsToldAndKeepsIt) {
   const auto held = ReadLeftDirectory(scratch_.path());
   ASSERT_TRUE(held.ok()) << held.status();
   EXPECT_EQ(held->tenant, "pid " + std::to_string(daemon.pid()) +
-                              ", serving unix:/x");
+                              " (left_files_test, uid " +
+                              std::to_string(geteuid()) + "), serving unix:/x");
   EXPECT_EQ(ReadLeftDirectory(scratch_.path())->tenant, held->tenant);
   daemon.Kill();
   const auto left = ReadLeftDirectory(scratch_.path());

@@ -11,6 +11,7 @@ using ::testing::Not;
 
 LeftDirectory Left() {
   return {.tenant = std::nullopt,
+          .is_marked = true,
           .files = {{.name = "a.seg",
                      .kind = LeftFile::Kind::kSegment,
                      .uid = 1000,
@@ -58,6 +59,23 @@ TEST(LeftoverReportTest, FilesStandBesideThoseWhoHaveThem) {
       "A daemon that is started on this directory takes up the leases of "
       "processes that\nlive, and ends what nobody has. Where none will follow "
       "and no process is above:\nrm -r /dev/shm/x\n");
+}
+
+TEST(LeftoverReportTest, NobodyIsAdvisedToRemoveWhatIsNotWarmpools) {
+  LeftDirectory directory = Left();
+  directory.files.push_back({.name = "passwd",
+                             .kind = LeftFile::Kind::kUnknown,
+                             .uid = 0,
+                             .bytes = 4096,
+                             .id = {1, 9}});
+  std::string text = ReportText(MakeReport("/etc", directory, FileUsers()));
+  EXPECT_THAT(text, HasSubstr("/etc has files in it that no daemon made"));
+  EXPECT_THAT(text, Not(HasSubstr("rm -r")));
+  directory = Left();
+  directory.is_marked = false;
+  text = ReportText(MakeReport("/etc", directory, FileUsers()));
+  EXPECT_THAT(text, HasSubstr("/etc is no daemon's directory"));
+  EXPECT_THAT(text, Not(HasSubstr("rm -r")));
 }
 
 TEST(LeftoverReportTest, OfALivingDaemonNothingIsLeft) {

@@ -1,15 +1,8 @@
-// What ends leases of others, and the daemon.
-#include "absl/flags/flag.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/command.h"
 #include "client/cli/output.pb.h"
-#include "client/tool/format.h"
 #include "core/base/random_id.h"
-
-ABSL_FLAG(bool, revoke, false,
-          "Revoke every lease and end every segment, mapped or not. Otherwise "
-          "leased segments stay for the next daemon");
 
 namespace warmpool {
 namespace {
@@ -44,24 +37,6 @@ absl::Status RunRelease(absl::Span<const std::string> arguments) {
   return absl::OkStatus();
 }
 
-absl::Status RunShutdown(absl::Span<const std::string> arguments) {
-  if (!arguments.empty()) {
-    return UsageError("warmpool shutdown takes no arguments");
-  }
-  absl::StatusOr<Client> client = Connect();
-  if (!client.ok()) return client.status();
-  const absl::StatusOr<v1::ShutdownResponse> response =
-      client->Shutdown(absl::GetFlag(FLAGS_revoke));
-  if (!response.ok()) return response.status();
-  Print(*response,
-        absl::StrCat(
-            "the daemon is stopping: ",
-            FormatCounts({{"live leases", response->live_leases()},
-                          {"of them revoked", response->revoked_leases()}}),
-            "\n"));
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 Command ReleaseCommand() {
@@ -76,20 +51,6 @@ Command ReleaseCommand() {
               "  warmpool release 6f1d3c0a9be84d2f8a5b7c9d0e1f2a3b\n",
           .flags = {},
           .run = RunRelease};
-}
-
-Command ShutdownCommand() {
-  return {.name = "shutdown",
-          .arguments = "",
-          .summary = "stops the daemon",
-          .help =
-              "Stops the daemon; the next one takes up what is leased. If its "
-              "--drain_timeout\nsays so, it grants no further lease and waits "
-              "for those live first. Only for\nroot, the daemon's user and its "
-              "administrators.\n\n"
-              "  warmpool shutdown\n",
-          .flags = {"revoke"},
-          .run = RunShutdown};
 }
 
 }  // namespace warmpool

@@ -1,0 +1,80 @@
+#include "client/cli/daemon_end.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "client/cli/doctor/socket.h"
+#include "core/base/clock.h"
+#include "core/memory/directory_lock.h"
+
+namespace warmpool {
+namespace {
+
+// Where nothing tells when it happens.
+constexpr absl::Duration kLookEvery = absl::Milliseconds(20);
+
+// nullopt: nobody has it, or this user may not look.
+std::optional<std::string> TenantOf(const std::string& shm_dir) {
+  const int fd = open(shm_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return std::nullopt;
+  const absl::StatusOr<std::optional<std::string>> tenant =
+      LockTenant(fd, shm_dir);
+  close(fd);
+  return tenant.value_or(std::nullopt);
+}
+
+int PollMilliseconds(absl::Duration left) {
+  const absl::Duration rounded = absl::Ceil(left, absl::Milliseconds(1));
+  return static_cast<int>(
+      std::clamp<int64_t>(absl::ToInt64Milliseconds(rounded), 0, INT_MAX));
+}
+
+}  // namespace
+
+DaemonEnd::DaemonEnd(std::string socket_path, std::string shm_dir, pid_t pid)
+    : socket_path_(std::move(socket_path)),
+      shm_dir_(std::move(shm_dir)),
+      tenant_(TenantOf(shm_dir_)) {
+  // The kernel's number for whoever listens is one of this pid namespace. It is
+  // not the daemon's where another process made the socket for it.
+  const doctor::SocketReadings socket = doctor::ReadSocket(socket_path_);
+  if (pid > 0 && socket.served() && socket.pid == pid) {
+    pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+  }
+}
+
+DaemonEnd::~DaemonEnd() {
+  if (pidfd_ >= 0) close(pidfd_);
+}
+
+bool DaemonEnd::HasLetGo() const {
+  // Another process may go on listening for it.
+  if (tenant_.has_value()) return TenantOf(shm_dir_) != tenant_;
+  return !doctor::ReadSocket(socket_path_).served();
+}
+
+bool DaemonEnd::Await(absl::Duration timeout) {
+  const Clock& clock = MonotonicClock::Get();
+  const absl::Time deadline = clock.Now() + timeout;
+  for (;;) {
+    const absl::Duration left = deadline - clock.Now();
+    if (pidfd_ < 0 && HasLetGo()) return true;
+    // Without a pidfd, poll(2) sleeps.
+    pollfd process = {pidfd_, POLLIN, 0};
+    const int ready =
+        poll(&process, 1,
+             PollMilliseconds(pidfd_ < 0 ? std::min(left, kLookEvery) : left));
+    if (ready > 0) return true;
+    if (deadline <= clock.Now()) return false;
+  }
+}
+
+}  // namespace warmpool

@@ -23,9 +23,9 @@ absl::StatusOr<std::shared_ptr<DaemonLink>> DaemonConnector::Get(
     if (link->alive()) return link;
     absl::StatusOr<std::shared_ptr<DaemonLink>> made = Try(until);
     if (made.ok() || !wait) return made;
-    if (absl::IsPermissionDenied(made.status()) && !peer().has_value()) {
-      return made;
-    }
+    const bool is_final = absl::IsPermissionDenied(made.status()) ||
+                          absl::IsResourceExhausted(made.status());
+    if (is_final && !peer().has_value()) return made;
     const absl::Duration left = until - MonotonicClock::Get().Now();
     if (left <= absl::ZeroDuration()) return made;
     absl::SleepFor(std::min(left, kRetry));

@@ -33,8 +33,8 @@ class DaemonConnector {
 
   // The connection, made unless there is one. Where there is no daemon, waits
   // for one, if `wait`, until `until`, a moment of the monotonic clock. Errors
-  // as of DaemonLink::Connect. A peer that is not trusted is not waited with at
-  // the first connection.
+  // as of DaemonLink::Connect. The first connection does not wait for a peer to
+  // be trusted, nor for a thread or a descriptor.
   absl::StatusOr<std::shared_ptr<DaemonLink>> Get(absl::Time until, bool wait);
 
   // The last connection, be it lost. Does not connect.

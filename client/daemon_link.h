@@ -26,7 +26,9 @@ class DaemonLink {
 
   // Connects, and waits until `until`, a moment of the monotonic clock, for the
   // daemon to say something. PERMISSION_DENIED, UNAVAILABLE: as of ConnectTo;
-  // UNAVAILABLE, too, where nobody serves the connection.
+  // UNAVAILABLE, too, where nobody serves the connection. RESOURCE_EXHAUSTED:
+  // no thread is left. gRPC is called on a thread of the library's, so that
+  // those which it starts take none of the caller's signals.
   static absl::StatusOr<std::shared_ptr<DaemonLink>> Connect(
       const std::string& socket_path, const TrustedPeers& trusted,
       absl::Time until);

@@ -7,7 +7,6 @@
 #include "client/buffer_pages.h"
 #include "client/conversion.h"
 #include "client/lease_verdict.h"
-#include "client/local_channel.h"
 #include "client/watching.h"
 #include "core/base/clock.h"
 #include "core/base/random_id.h"

@@ -32,6 +32,7 @@
 #include "client/known_leases.h"
 #include "client/lease_keeper.h"
 #include "client/lease_source.h"
+#include "client/local_channel.h"
 #include "client/local_socket.h"
 #include "client/reconciler.h"
 #include "client/reconciliation.h"
@@ -200,6 +201,8 @@ class Connection final : public LeaseSource {
   void KeepRenewed(const v1::GrantedLease& lease, absl::Duration ttl,
                    absl::Time asked);
 
+  // The first: gRPC may go with the last member of a connection.
+  const GrpcUse grpc_use_;
   const Options options_;
   // Of requests. Not used in a forked child.
   BatchedRandom random_;

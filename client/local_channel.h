@@ -21,6 +21,18 @@ absl::Status CheckGrpcThreads();
 // channel.
 absl::Status CheckCallbackThreads();
 
+// Keeps gRPC running as long as it exists. gRPC is shut down with the last of them,
+// so that a process which forks later may begin anew; but not where no thread is
+// left at that moment: it may have been refused one, which its shutdown would wait
+// for without end (1.51).
+class GrpcUse {
+ public:
+  GrpcUse();
+  ~GrpcUse();
+  GrpcUse(const GrpcUse&) = delete;
+  GrpcUse& operator=(const GrpcUse&) = delete;
+};
+
 // A channel that is the connection `fd`, which it owns; once that is lost, its
 // calls fail. `target` is what its messages call it.
 std::shared_ptr<grpc::Channel> MakeLocalChannel(const std::string& target,

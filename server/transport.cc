@@ -1,5 +1,6 @@
 #include "server/transport.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/server_posix.h>
 #include <unistd.h>
 
@@ -88,7 +89,11 @@ absl::Status Transport::StartThreads() {
   if (status.ok()) status = hard_stop_thread_.Prepare("wpd-hard-stop");
   // gRPC aborts the process, or never answers, where it gets none (1.51).
   if (status.ok()) status = CheckThreads(GrpcThreads());
-  return status;
+  if (!status.ok()) return status;
+  // Once, and never shut down: that waits without end for a thread which gRPC was
+  // refused at any time before (1.51).
+  [[maybe_unused]] static const bool in_use = (grpc_init(), true);
+  return absl::OkStatus();
 }
 
 absl::Status Transport::Start() {

@@ -49,7 +49,6 @@ std::string OfAMapping(const std::function<bool()>& set_up) {
   return said;
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST(MetLimitTest, TellsTheAddressSpace) {
   EXPECT_THAT(
       OfAMapping([] {
@@ -90,7 +89,6 @@ TEST(MetLimitTest, TellsTheNumberOfMappings) {
               AllOf(HasSubstr("vm.max_map_count allows a process " + most),
                     HasSubstr("sysctl")));
 }
-#endif
 
 TEST(MetLimitTest, WithoutAnExplanationItListsWhereToLook) {
   EXPECT_THAT(LimitMetByMapping(4096, ENOMEM),

@@ -10,6 +10,7 @@
 #include "client/conversion.h"
 #include "client/local_channel.h"
 #include "core/base/clock.h"
+#include "core/base/thread.h"
 
 namespace warmpool {
 namespace {
@@ -72,9 +73,26 @@ void AttachCalls::Try(std::shared_ptr<Call> call) {
     return OnAnswered(
         call, grpc::Status(grpc::StatusCode::UNAVAILABLE, "no connection"));
   }
+  const absl::Status threads = CheckThreadsFor(*call->link);
+  if (!threads.ok()) {
+    return Finish(call, grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                                     std::string(threads.message())));
+  }
+  const SignalsBlocked blocked;
   call->link->stub().async()->Attach(
       raw, &call->request, &call->response,
       [this, call](const grpc::Status& status) { OnAnswered(call, status); });
+}
+
+absl::Status AttachCalls::CheckThreadsFor(const DaemonLink& link) {
+  {
+    MutexLock lock(&mutex_);
+    if (checked_ == &link) return absl::OkStatus();
+  }
+  absl::Status checked = CheckCallbackThreads();
+  MutexLock lock(&mutex_);
+  if (checked.ok()) checked_ = &link;
+  return checked;
 }
 
 void AttachCalls::OnAnswered(const std::shared_ptr<Call>& call,

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "client/daemon_channel.h"
+#include "client/daemon_link.h"
 #include "core/base/mutex.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 
@@ -51,6 +52,8 @@ class AttachCalls {
  private:
   struct Call;
 
+  // Whether gRPC gets the threads that it starts for the link's first call.
+  absl::Status CheckThreadsFor(const DaemonLink& link);
   // One try.
   void Try(std::shared_ptr<Call> call);
   void OnAnswered(const std::shared_ptr<Call>& call,
@@ -64,6 +67,8 @@ class AttachCalls {
   // Signalled when the last call has ended.
   CondVar ended_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // The last link that CheckThreadsFor found well; compared only.
+  const DaemonLink* checked_ ABSL_GUARDED_BY(mutex_) = nullptr;
   absl::flat_hash_set<std::shared_ptr<Call>> calls_ ABSL_GUARDED_BY(mutex_);
 };
 

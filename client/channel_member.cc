@@ -82,6 +82,8 @@ absl::StatusOr<ChannelSegment*> ChannelMember::Lease(uint64_t bytes) {
       return free;
     }
   }
+  const absl::Status prepared = ticker_.Prepare();
+  if (!prepared.ok()) return prepared;
   const uint64_t segment_bytes = MappedLease::Classes().Bytes(*size_class);
   const absl::Status reserved = Reserve(segment_bytes);
   if (!reserved.ok()) return reserved;
@@ -188,6 +190,8 @@ absl::StatusOr<ChannelSegment*> ChannelMember::Take(absl::string_view text) {
       return TakeMappedLocked(*token, *found);
     }
   }
+  const absl::Status prepared = ticker_.Prepare();
+  if (!prepared.ok()) return prepared;
   v1::AttachRequest request;
   request.set_name(ChannelBufferName(channel_, token->id));
   request.set_access(v1::ACCESS_SHARED_WRITABLE);

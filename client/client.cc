@@ -50,11 +50,13 @@ Client& Client::operator=(Client&& other) noexcept {
 
 absl::StatusOr<Client> Client::Connect(const std::string& target,
                                        ClientOptions options) {
-  absl::StatusOr<std::shared_ptr<Connection>> connection =
-      Connection::Open(target, {.deadline = options.deadline,
-                                .renew_leases = options.renew_leases,
-                                .busy_poll = options.busy_poll,
-                                .trusted = {.named = options.daemon_uid}});
+  absl::StatusOr<std::shared_ptr<Connection>> connection = Connection::Open(
+      target, {.deadline = options.deadline,
+               .renew_leases = options.renew_leases,
+               .busy_poll = options.busy_poll,
+               .trusted = {.named = options.daemon_uid},
+               .mapping_scope = {.forked_children = options.inherit_on_fork,
+                                 .core_dumps = options.core_dumps}});
   if (!connection.ok()) return connection.status();
   std::shared_ptr<LeaseCache> cache;
   if (options.lease_cache_bytes > 0) {
@@ -64,6 +66,11 @@ absl::StatusOr<Client> Client::Connect(const std::string& target,
                               .idle = options.lease_cache_idle,
                               .renewed = options.renew_leases,
                               .prefetch = options.prefetch});
+    const absl::Status prepared = cache->Prepare();
+    if (!prepared.ok()) {
+      cache->Shut();
+      return prepared;
+    }
     (*connection)->OnTrim([cache = cache.get()](uint64_t wanted_bytes) {
       cache->TrimSoon(wanted_bytes);
     });

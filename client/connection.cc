@@ -10,6 +10,7 @@
 #include "client/watching.h"
 #include "core/base/clock.h"
 #include "core/base/random_id.h"
+#include "core/base/thread.h"
 #include "core/base/unix_target.h"
 
 namespace warmpool {
@@ -56,19 +57,40 @@ absl::StatusOr<std::shared_ptr<Connection>> Connection::Open(
     const std::string& target, const Options& options) {
   const absl::StatusOr<std::string> socket_path = SocketPathOf(target);
   if (!socket_path.ok()) return socket_path.status();
+  const absl::StatusOr<std::string> absolute = AbsoluteSocketPath(*socket_path);
+  if (!absolute.ok()) return absolute.status();
   // One that is missing, its daemon may yet make.
-  const absl::Status directory = CheckSocketDirectory(*socket_path);
+  const absl::Status directory = CheckSocketDirectory(*absolute);
   if (absl::IsPermissionDenied(directory)) return directory;
+  const absl::Status threads = CheckGrpcThreads();
+  if (!threads.ok()) return threads;
   const std::shared_ptr<Connection> connection(
-      new Connection(target, *socket_path, options), [](Connection* unused) {
+      Make(target, *absolute, options), [](Connection* unused) {
         // What it owns can't be taken apart in a forked child, where neither
         // gRPC's threads nor the keeper's run.
         if (unused->channel_.CheckProcess().ok()) delete unused;
       });
+  const absl::Status prepared = connection->Prepare();
+  if (!prepared.ok()) return prepared;
   const absl::Status connected =
       connection->channel_.WaitForDaemon(options.deadline);
   if (!connected.ok()) return connected;
   return connection;
+}
+
+Connection* Connection::Make(const std::string& target,
+                             const std::string& socket_path,
+                             const Options& options) {
+  // gRPC starts threads of its own.
+  const SignalsBlocked blocked;
+  return new Connection(target, socket_path, options);
+}
+
+absl::Status Connection::Prepare() {
+  absl::Status prepared = channel_.session().Prepare();
+  if (prepared.ok()) prepared = reconciler_.Prepare();
+  if (prepared.ok() && options_.renew_leases) prepared = keeper_.Prepare();
+  return prepared;
 }
 
 Connection::Connection(const std::string& target,

@@ -32,6 +32,7 @@
 #include "client/known_leases.h"
 #include "client/lease_keeper.h"
 #include "client/lease_source.h"
+#include "client/local_channel.h"
 #include "client/local_socket.h"
 #include "client/reconciler.h"
 #include "client/reconciliation.h"
@@ -52,6 +53,7 @@ class Connection final : public LeaseSource {
     // See SessionStream::Options.
     absl::Duration busy_poll = absl::ZeroDuration();
     TrustedPeers trusted = {};
+    MappingScope mapping_scope = {};
   };
 
   // What the daemon asks for with TrimNotice. Called on a thread of the library
@@ -61,7 +63,8 @@ class Connection final : public LeaseSource {
   // Returns once connected. INVALID_ARGUMENT: `target` is not "unix:PATH" or
   // "unix:///PATH". UNAVAILABLE: nobody answered within the deadline; the
   // message tells what is at PATH. PERMISSION_DENIED: who listens there is not
-  // trusted.
+  // trusted. RESOURCE_EXHAUSTED: too few threads are left for the library and
+  // gRPC; the message names the limit.
   static absl::StatusOr<std::shared_ptr<Connection>> Open(
       const std::string& target, const Options& options);
 
@@ -113,6 +116,7 @@ class Connection final : public LeaseSource {
 
   void ReportIdle(const v1::IdleReport& idle) override;
   uid_t daemon_uid() const override { return channel_.daemon_uid(); }
+  MappingScope mapping_scope() const override { return options_.mapping_scope; }
   // `trim` is called from here on; null: it is not called any more, nor is a
   // call of it under way.
   void OnTrim(TrimFunction trim);
@@ -145,6 +149,11 @@ class Connection final : public LeaseSource {
 
   Connection(const std::string& target, const std::string& socket_path,
              const Options& options);
+  static Connection* Make(const std::string& target,
+                          const std::string& socket_path,
+                          const Options& options);
+  // Gets all threads that calls will need.
+  absl::Status Prepare();
   // Waits for what is under way in the background. Private: see Open.
   ~Connection() override;
 
@@ -192,6 +201,8 @@ class Connection final : public LeaseSource {
   void KeepRenewed(const v1::GrantedLease& lease, absl::Duration ttl,
                    absl::Time asked);
 
+  // The first: gRPC may go with the last member of a connection.
+  const GrpcUse grpc_use_;
   const Options options_;
   // Of requests. Not used in a forked child.
   BatchedRandom random_;

@@ -88,7 +88,10 @@ absl::Status DaemonChannel::WaitForDaemon(absl::Duration deadline) {
   const absl::Status connected =
       connector_.Get(MonotonicClock::Get().Now() + deadline, /*wait=*/true)
           .status();
-  if (connected.ok() || absl::IsPermissionDenied(connected)) return connected;
+  if (connected.ok() || absl::IsPermissionDenied(connected) ||
+      absl::IsResourceExhausted(connected)) {
+    return connected;
+  }
   return Unreachable(Within(deadline));
 }
 
@@ -111,6 +114,8 @@ absl::Status DaemonChannel::Call(
   for (;;) {
     const absl::StatusOr<std::shared_ptr<DaemonLink>> link =
         connector_.Get(end, effort->wait_for_daemon);
+    // What this process lacks says nothing about the daemon.
+    if (absl::IsResourceExhausted(link.status())) return link.status();
     grpc::Status status(effort->wait_for_daemon
                             ? grpc::StatusCode::DEADLINE_EXCEEDED
                             : grpc::StatusCode::UNAVAILABLE,

@@ -67,7 +67,8 @@ class DaemonChannel {
                 const TrustedPeers& trusted = {});
 
   // UNAVAILABLE: nobody answered in time; the message tells what is there.
-  // PERMISSION_DENIED: who is there is not trusted.
+  // PERMISSION_DENIED: who is there is not trusted. RESOURCE_EXHAUSTED: this
+  // process has no thread or descriptor left.
   absl::Status WaitForDaemon(absl::Duration deadline);
 
   // One try of a call.

@@ -23,10 +23,11 @@ absl::StatusOr<std::shared_ptr<DaemonLink>> DaemonConnector::Get(
     if (link->alive()) return link;
     absl::StatusOr<std::shared_ptr<DaemonLink>> made = Try(until);
     if (made.ok() || !wait) return made;
+    const bool refused = !peer().has_value();
+    if (refused && absl::IsResourceExhausted(made.status())) return made;
     // A daemon that starts makes its socket first, and then lets others
     // connect.
-    if (absl::IsPermissionDenied(made.status()) && !peer().has_value() &&
-        ++denied > 1) {
+    if (refused && absl::IsPermissionDenied(made.status()) && ++denied > 1) {
       return made;
     }
     const absl::Duration left = until - MonotonicClock::Get().Now();

@@ -33,8 +33,9 @@ class DaemonConnector {
 
   // The connection, made unless there is one. Where there is no daemon, waits
   // for one, if `wait`, until `until`, a moment of the monotonic clock. Errors
-  // as of DaemonLink::Connect. PERMISSION_DENIED at the first connection, if
-  // the second try gets it too: nothing that is waited for changes it.
+  // as of DaemonLink::Connect. The first connection does not wait for a thread or
+  // a descriptor, and it tries twice where it gets PERMISSION_DENIED: nothing
+  // that is waited for changes either.
   absl::StatusOr<std::shared_ptr<DaemonLink>> Get(absl::Time until, bool wait);
 
   // The last connection, be it lost. Does not connect.

@@ -12,6 +12,7 @@
 #include "client/refusal.h"
 #include "core/base/check.h"
 #include "core/base/clock.h"
+#include "core/base/thread.h"
 
 namespace warmpool {
 namespace {
@@ -61,8 +62,17 @@ absl::StatusOr<std::shared_ptr<DaemonLink>> DaemonLink::Connect(
     absl::Time until) {
   const absl::StatusOr<LocalSocket> socket = ConnectTo(socket_path, trusted);
   if (!socket.ok()) return socket.status();
-  const std::shared_ptr<DaemonLink> link(new DaemonLink(socket_path, *socket));
-  if (Answers(link->stub(), until)) return link;
+  std::shared_ptr<DaemonLink> link;
+  bool answers = false;
+  const absl::Status called = RunOnThread("wp-connect", [&] {
+    link.reset(new DaemonLink(socket_path, *socket));
+    answers = Answers(link->stub(), until);
+  });
+  if (!called.ok()) {
+    close(socket->fd);
+    return called;
+  }
+  if (answers) return link;
   return WhyNotServed(socket_path, trusted);
 }
 

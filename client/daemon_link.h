@@ -27,6 +27,8 @@ class DaemonLink {
   // Connects, and waits until `until`, a moment of the monotonic clock, for the
   // daemon to say something. PERMISSION_DENIED, UNAVAILABLE: as of ConnectTo,
   // and with the daemon's reason where it does not serve this process.
+  // RESOURCE_EXHAUSTED: no thread is left. gRPC is called on a thread of the
+  // library's, so that the threads it starts take none of the caller's signals.
   static absl::StatusOr<std::shared_ptr<DaemonLink>> Connect(
       const std::string& socket_path, const TrustedPeers& trusted,
       absl::Time until);

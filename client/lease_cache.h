@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "client/fork_guard.h"
 #include "client/idle_leases.h"
@@ -66,6 +67,10 @@ class LeaseCache : public std::enable_shared_from_this<LeaseCache> {
                                           const Clock* clock,
                                           const Options& options);
   ~LeaseCache();
+
+  // Gets the thread that serves it from its first use on, before that.
+  // RESOURCE_EXHAUSTED, naming the limit: there is none.
+  absl::Status Prepare() { return ticker_.Prepare(); }
 
   // A lease of at least `bytes` bytes, of its own size class; or null. Then the
   // caller asks the source, and Adopts what it gets or tells that it Failed.

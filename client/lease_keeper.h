@@ -18,6 +18,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/ticker.h"
@@ -66,6 +67,8 @@ class LeaseKeeper {
   // is kept. Not to be called after Start().
   absl::Time RenewDue();
 
+  // Gets the thread for Start: see Ticker.
+  absl::Status Prepare() { return ticker_.Prepare(); }
   // Calls RenewDue() whenever something is due, from a thread that it starts
   // the first time.
   void Start() { ticker_.Start(); }

@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "core/memory/attach_segment.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 
 namespace warmpool {
@@ -88,6 +89,9 @@ class LeaseSource {
 
   // Whose the segments are that it grants leases on, if not this process's.
   virtual uid_t daemon_uid() const = 0;
+
+  // Who else gets the bytes of its leases' mappings.
+  virtual MappingScope mapping_scope() const { return {}; }
 };
 
 }  // namespace warmpool

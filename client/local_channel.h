@@ -8,9 +8,30 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 
 namespace warmpool {
+
+// To be called before gRPC is used. Its threads come with its first object;
+// where it gets none, its calls never end (1.51). RESOURCE_EXHAUSTED, naming
+// the limit: there are too few.
+absl::Status CheckGrpcThreads();
+// The same for calls with a callback, whose threads come with the first of a
+// channel.
+absl::Status CheckCallbackThreads();
+
+// Keeps gRPC running as long as it exists. gRPC is shut down with the last of them,
+// so that a process which forks later may begin anew; but not where no thread is
+// left at that moment: it may have been refused one, which its shutdown would wait
+// for without end (1.51).
+class GrpcUse {
+ public:
+  GrpcUse();
+  ~GrpcUse();
+  GrpcUse(const GrpcUse&) = delete;
+  GrpcUse& operator=(const GrpcUse&) = delete;
+};
 
 // A channel that is the connection `fd`, which it owns; once that is lost, its
 // calls fail. `target` is what its messages call it.

@@ -7,9 +7,13 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "core/base/user_namespace.h"
 
 namespace warmpool {
 namespace {
@@ -46,6 +50,13 @@ absl::Status NotAllowed(const std::string& socket_path) {
 }
 
 absl::Status NotTrusted(const std::string& socket_path, uid_t peer) {
+  if (MayBeAnyUser(peer)) {
+    return absl::PermissionDeniedError(absl::StrCat(
+        "the user that listens on ", socket_path,
+        " has no uid in this process's user namespace (the kernel shows ", peer,
+        "), so it can't be told who it is: map the daemon's uid into the "
+        "namespace, or run a daemon within it"));
+  }
   return absl::PermissionDeniedError(absl::StrCat(
       "uid ", peer, " listens on ", socket_path, ", and this process (uid ",
       geteuid(),
@@ -56,7 +67,7 @@ absl::Status NotTrusted(const std::string& socket_path, uid_t peer) {
 }  // namespace
 
 bool TrustedPeers::Trusts(uid_t uid) const {
-  return uid == 0 || uid == geteuid() || uid == named;
+  return (uid == 0 || uid == geteuid() || uid == named) && !MayBeAnyUser(uid);
 }
 
 absl::StatusOr<LocalSocket> ConnectTo(const std::string& socket_path,
@@ -67,7 +78,12 @@ absl::StatusOr<LocalSocket> ConnectTo(const std::string& socket_path,
   LocalSocket made;
   // Not blocking: the daemon's queue of connections may be full.
   made.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (made.fd < 0) return absl::ErrnoToStatus(errno, "can't make a socket");
+  if (made.fd < 0) {
+    return absl::ErrnoToStatus(
+        errno,
+        "this process has no descriptor left for a connection, raise "
+        "`ulimit -n`");
+  }
   ucred peer{};
   socklen_t size = sizeof(peer);
   absl::Status status;
@@ -86,6 +102,24 @@ absl::StatusOr<LocalSocket> ConnectTo(const std::string& socket_path,
   }
   made.peer = peer.uid;
   return made;
+}
+
+absl::StatusOr<std::string> AbsoluteSocketPath(const std::string& socket_path) {
+  if (absl::StartsWith(socket_path, "/")) return socket_path;
+  std::error_code error;
+  const std::filesystem::path absolute =
+      std::filesystem::absolute(socket_path, error);
+  if (error == std::errc::no_such_file_or_directory) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "socket path ", socket_path,
+        " is relative, and the working directory of this process was removed: "
+        "name the socket by an absolute path"));
+  }
+  const std::string& path = absolute.native();
+  if (error || path.size() >= sizeof(sockaddr_un::sun_path)) {
+    return socket_path;
+  }
+  return path;
 }
 
 SocketIdentity IdentityOfSocket(const std::string& socket_path) {

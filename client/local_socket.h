@@ -20,6 +20,7 @@ namespace warmpool {
 struct TrustedPeers {
   std::optional<uid_t> named = std::nullopt;
 
+  // Never a uid that may stand for any user (core/base/user_namespace.h).
   bool Trusts(uid_t uid) const;
 };
 
@@ -36,6 +37,12 @@ struct LocalSocket {
 // "/run/w.sock does not exist".
 absl::StatusOr<LocalSocket> ConnectTo(const std::string& socket_path,
                                       const TrustedPeers& trusted);
+
+// The path from the root, so that it stays the same socket's when the process
+// changes its working directory. A path that would get too long for a socket
+// address (107 bytes) is returned as it is. FAILED_PRECONDITION: it is
+// relative, and the working directory was removed.
+absl::StatusOr<std::string> AbsoluteSocketPath(const std::string& socket_path);
 
 // Tells a socket from another that comes to its path later; by the time of the
 // last change, too, because filesystems reuse inode numbers.

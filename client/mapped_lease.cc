@@ -73,7 +73,7 @@ absl::Status MappedLease::MapSegment(PageState pages) {
   segment = Segment(*Classes().For(bytes), bytes, kOwner);
   segment.set_page_bytes(granted.page_size_bytes());
   return AttachSegment(*calls, granted.path(), source->daemon_uid(), writable(),
-                       &segment, pages);
+                       &segment, pages, source->mapping_scope());
 }
 
 void MappedLease::Share(uint64_t size_bytes) {
@@ -89,7 +89,7 @@ absl::Status MappedLease::Seal(v1::SealRequest request) {
   const uint64_t size_bytes = request.size_bytes();
   absl::Status sealed =
       RemapSegment(*calls, granted.path(), source->daemon_uid(),
-                   /*writable=*/false, segment);
+                   /*writable=*/false, segment, source->mapping_scope());
   if (!sealed.ok()) return sealed;
   sealed = source->Seal(granted, std::move(request));
   if (sealed.ok()) {
@@ -100,7 +100,7 @@ absl::Status MappedLease::Seal(v1::SealRequest request) {
              !absl::IsDeadlineExceeded(sealed)) {
     const absl::Status writable =
         RemapSegment(*calls, granted.path(), source->daemon_uid(),
-                     /*writable=*/true, segment);
+                     /*writable=*/true, segment, source->mapping_scope());
     if (!writable.ok()) granted.set_access(v1::ACCESS_READ_ONLY);
   }
   return sealed;

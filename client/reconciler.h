@@ -56,6 +56,8 @@ class Reconciler {
   // Does what is due. Returns when to come back. Not to be called after Start().
   absl::Time RunDue();
 
+  // Gets the thread for Start: see Ticker.
+  absl::Status Prepare() { return ticker_.Prepare(); }
   // Calls RunDue() whenever something is due, from a thread that it starts the
   // first time.
   void Start() { ticker_.Start(); }

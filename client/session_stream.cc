@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "client/local_channel.h"
+#include "core/base/check.h"
 
 namespace warmpool {
 namespace {
@@ -59,6 +60,11 @@ SessionStream::SessionStream(StubFunction stub, const Clock* clock,
                              Options options)
     : stub_(std::move(stub)), clock_(*clock), options_(std::move(options)) {}
 
+absl::Status SessionStream::Prepare() {
+  MutexLock lock(&mutex_);
+  return reader_.Prepare("wp-session");
+}
+
 void SessionStream::Open() {
   {
     MutexLock lock(&mutex_);
@@ -71,8 +77,9 @@ void SessionStream::OpenLocked() {
   if (current_ != nullptr || stopping_) return;
   links_.push_back(std::make_unique<Link>());
   current_ = links_.back().get();
-  if (!reader_.joinable()) {
-    reader_ = std::thread([this] { ReaderMain(); });
+  if (!reader_.running()) {
+    WARMPOOL_CHECK(reader_.Start("wp-session", [this] { ReaderMain(); }).ok(),
+                   "no thread was prepared");
   } else if (reader_rests_) {
     reader_changed_.NotifyOne();
   }
@@ -384,16 +391,16 @@ SessionStream::~SessionStream() {
 }
 
 void SessionStream::Close() {
-  std::thread reader;
+  Thread reader;
   {
     MutexLock lock(&mutex_);
     stopping_ = true;
     reader = std::move(reader_);
   }
-  if (!reader.joinable()) return;
+  if (!reader.running()) return;
   alarm_.Set(&queue_, gpr_now(GPR_CLOCK_MONOTONIC), nullptr);
   reader_changed_.NotifyOne();
-  reader.join();
+  reader.Join();
   EndLinks();
 }
 

@@ -22,14 +22,15 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
+#include "core/base/thread.h"
 #include "proto/warmpool/v1/warmpool.grpc.pb.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 
@@ -68,6 +69,10 @@ class SessionStream {
   SessionStream(StubFunction stub, const Clock* clock, Options options);
   // Closes.
   ~SessionStream();
+
+  // Gets the thread of its own for the first of the calls below.
+  // RESOURCE_EXHAUSTED, naming the limit: there is none; they abort then.
+  absl::Status Prepare();
 
   // Sends `request`, whose tag is filled in here, and waits for its reply.
   // UNAVAILABLE: the stream was lost, or can't be opened; DEADLINE_EXCEEDED: no
@@ -160,7 +165,7 @@ class SessionStream {
   bool flush_due_ ABSL_GUARDED_BY(mutex_) = false;
 
   // Started with the first link.
-  std::thread reader_ ABSL_GUARDED_BY(mutex_);
+  Thread reader_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace warmpool

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/check.h"
+
 namespace warmpool {
 
 Ticker::Ticker(const Clock* clock, std::function<absl::Time()> tick)
@@ -10,10 +12,29 @@ Ticker::Ticker(const Clock* clock, std::function<absl::Time()> tick)
 
 Ticker::~Ticker() { Stop(); }
 
-void Ticker::Start() {
+absl::Status Ticker::Prepare() {
+  {
+    MutexLock lock(&mutex_);
+    if (prepared_) return absl::OkStatus();
+  }
+  Thread thread;
+  absl::Status prepared = thread.Prepare("wp-ticker");
+  if (!prepared.ok()) return prepared;
   MutexLock lock(&mutex_);
-  if (thread_.joinable() || stopping_) return;
-  thread_ = std::thread([this] { ThreadMain(); });
+  // Another call may have been first. Stop may have been called, too.
+  if (!std::exchange(prepared_, true) && !stopping_) {
+    thread_ = std::move(thread);
+  }
+  return prepared;
+}
+
+void Ticker::Start() {
+  const absl::Status prepared = Prepare();
+  MutexLock lock(&mutex_);
+  if (started_ || stopping_) return;
+  WARMPOOL_CHECK(prepared.ok(), "no thread was prepared");
+  started_ = true;
+  thread_.Run([this] { ThreadMain(); });
 }
 
 void Ticker::CallBy(absl::Time when) {
@@ -24,14 +45,14 @@ void Ticker::CallBy(absl::Time when) {
 }
 
 void Ticker::Stop() {
-  std::thread thread;
+  Thread thread;
   {
     MutexLock lock(&mutex_);
     stopping_ = true;
     thread = std::move(thread_);
   }
   changed_.NotifyAll();
-  if (thread.joinable()) thread.join();
+  thread.Join();
 }
 
 void Ticker::ThreadMain() {

@@ -5,12 +5,13 @@
 #define WARMPOOL_CLIENT_TICKER_H_
 
 #include <functional>
-#include <thread>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
+#include "core/base/thread.h"
 
 namespace warmpool {
 
@@ -22,7 +23,11 @@ class Ticker {
   // Stops.
   ~Ticker();
 
-  // Starts the thread, unless it runs or was stopped.
+  // Gets the thread for Start. RESOURCE_EXHAUSTED, naming the limit: there is
+  // none. Does nothing the second time.
+  absl::Status Prepare();
+  // Starts calling, unless it does so or was stopped. Aborts where it was not
+  // prepared and no thread is left.
   void Start();
   // Sees that the function is called at `when`, or earlier; before Start, that
   // it will be.
@@ -41,9 +46,11 @@ class Ticker {
   // Signalled when due_ becomes earlier, and to stop.
   CondVar changed_;
   absl::Time due_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
+  bool prepared_ ABSL_GUARDED_BY(mutex_) = false;
+  bool started_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   // Joined by Stop().
-  std::thread thread_ ABSL_GUARDED_BY(mutex_);
+  Thread thread_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace warmpool

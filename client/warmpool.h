@@ -5,10 +5,11 @@
 //   absl::StatusOr<warmpool::Buffer> frame = client->Lease(2 << 20);
 //   std::memset(frame->data(), 0, frame->size());
 //
-// Everything returns absl::Status; every call but WatchStats and WatchBuffers has
-// a deadline, until which it also waits for a daemon that is restarting. UNAVAILABLE: no
-// daemon answered, or it drains until then; DEADLINE_EXCEEDED: it is there, but
-// silent. A lost connection is made up for: the call is repeated.
+// Everything returns absl::Status; every call but WatchStats and WatchBuffers
+// has a deadline, until which it also waits for a daemon that is restarting.
+// UNAVAILABLE: no daemon answered, or it drains until then; DEADLINE_EXCEEDED:
+// it is there, but silent. A lost connection is made up for: the call is
+// repeated.
 //
 // A daemon that restarts, in order or killed, costs no lease: buffers stay
 // mapped and valid all the while, and once it is back the library states by
@@ -18,10 +19,10 @@
 // Buffer::Renew tells; the bytes stay mapped, but the name is gone, and others
 // can't attach any more.
 //
-// A buffer that is given back stays with the process for a while, leased, mapped
-// and warm, and the next Lease of its size takes it without asking the daemon:
-// see ClientOptions::lease_cache_bytes. So Lease without a name, a ttl and
-// zeroed is what is fast, where the same sizes are leased again and again.
+// A buffer that is given back stays with the process for a while, leased,
+// mapped and warm, and the next Lease of its size takes it without asking the
+// daemon: see ClientOptions::lease_cache_bytes. So Lease without a name, a ttl
+// and zeroed is what is fast, where the same sizes are leased again and again.
 //
 // A Client may be shared by threads. A Buffer belongs to one thread at a time,
 // and may outlive the Client that leased it.
@@ -29,7 +30,15 @@
 // A process that forks keeps its leases, and its child has none: the daemon
 // knows the parent as the holder. In the child every call returns
 // FAILED_PRECONDITION, and destroying a Buffer unmaps it and does no more.
-// Fork before connecting: gRPC can't be used in the child afterwards.
+// Fork before connecting: gRPC can't be used in the child afterwards. See
+// ClientOptions::inherit_on_fork.
+//
+// The library's threads block all signals, gRPC's included: the program's own
+// threads get them. All threads are made by Connect, or by the first call of a
+// kind. Where the system has no thread, address space or mapping left, calls
+// return RESOURCE_EXHAUSTED, and the message names the limit and the remedy.
+// Not covered: where malloc itself fails, the C++ library throws
+// std::bad_alloc, and gRPC and protobuf abort.
 #ifndef WARMPOOL_CLIENT_WARMPOOL_H_
 #define WARMPOOL_CLIENT_WARMPOOL_H_
 
@@ -85,6 +94,16 @@ struct ClientOptions {
   // daemon says which files are to be written to, and anybody may bind a
   // socket.
   std::optional<uid_t> daemon_uid = std::nullopt;
+  // Whether processes that this one forks have its buffers mapped, too, and may
+  // go on reading and writing them. They keep the memory: what the parent gives
+  // back is set aside, and counts for its user, until its children have exec'ed
+  // or ended. Off: a child that touches a buffer of its parent's gets a
+  // SIGSEGV, and keeps nothing. For processes whose children live long and need
+  // no buffers.
+  bool inherit_on_fork = true;
+  // Whether core dumps have the bytes of buffers, as far as coredump_filter
+  // says so (core(5): by default those that have lost their names). Off: never.
+  bool core_dumps = false;
 };
 
 struct LeaseOptions {
@@ -117,10 +136,14 @@ struct ClaimOptions {
 class Client {
  public:
   // `target` is "unix:PATH" or "unix:///PATH"; anything else is
-  // INVALID_ARGUMENT. UNAVAILABLE: no daemon answers there within the deadline;
-  // the message tells what is there instead. PERMISSION_DENIED: the daemon
-  // there does not serve this user, or a process of another user listens there
-  // (see ClientOptions::daemon_uid).
+  // INVALID_ARGUMENT. A relative PATH counts from the working directory of this
+  // moment, unless it is too long for a socket address then (107 bytes).
+  // UNAVAILABLE: no daemon answers there within the deadline; the message tells
+  // what is there instead. PERMISSION_DENIED: the daemon there does not serve
+  // this user, or a process of another user listens there (see
+  // ClientOptions::daemon_uid). RESOURCE_EXHAUSTED: this process gets too few
+  // threads, or no descriptor. FAILED_PRECONDITION: PATH is relative to a
+  // directory that was removed.
   static absl::StatusOr<Client> Connect(const std::string& target,
                                         ClientOptions options = {});
   ~Client();

@@ -67,11 +67,14 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Create(
   if (!status.ok()) return status;
   status = daemon->MakePool();
   if (!status.ok()) return status;
+  status = daemon->PrepareThreads();
+  if (!status.ok()) return status;
   status = daemon->Listen();
   if (!status.ok()) return status;
   status = daemon->TakeOver();
   if (!status.ok()) return status;
-  daemon->StartServing();
+  status = daemon->StartServing();
+  if (!status.ok()) return status;
   return daemon;
 }
 
@@ -327,31 +330,42 @@ absl::Status Daemon::Listen() {
           .stop = [this] { RequestStop(); },
           .idle_in_clients = [this] { return hub_.idle_bytes(); },
           .trim_clients = [this](uint64_t bytes) { TrimClients(bytes); }});
+  absl::Status started = handlers_->Start();
+  if (!started.ok()) return started;
   transport_ = std::make_unique<Transport>(&clock_, holders_.get(),
                                            handlers_.get(), &hub_,
                                            &rpc_stats_);
-  const absl::Status started = StartHttp();
+  started = StartHttp();
   if (!started.ok()) return started;
   return transport_->Listen(options_.listen, options_.grpc);
 }
 
-void Daemon::StartServing() {
+absl::Status Daemon::PrepareThreads() {
+  absl::Status prepared = maintenance_.Prepare();
+  if (prepared.ok()) prepared = stocker_.Prepare();
+  if (prepared.ok()) prepared = holder_ender_.Start();
+  return prepared;
+}
+
+absl::Status Daemon::StartServing() {
   memory_pressure_.Start();
-  maintenance_.Start([this] {
+  absl::Status started = maintenance_.Start([this] {
     const absl::Time next = pool_->Tick();
     return std::min({next, memory_pressure_.Look(), stats_->Look()});
   });
-  if (makes_stock_) {
-    stocker_.Start([this](SegmentPool::StepRunner run_step) {
+  if (started.ok() && makes_stock_) {
+    started = stocker_.Start([this](SegmentPool::StepRunner run_step) {
       return pool_->MakeStock(run_step);
     });
   }
-  transport_->Start();
+  if (started.ok()) started = transport_->Start();
+  if (!started.ok()) return started;
   {
     MutexLock lock(&mutex_);
     serving_ = true;
   }
   spdlog::info("serving listen={} pid={}", LogValue(options_.listen), getpid());
+  return absl::OkStatus();
 }
 
 absl::Status Daemon::StartHttp() {

@@ -124,7 +124,9 @@ class Daemon {
   // Takes up what an earlier daemon left. It fails as a whole, before it
   // changes anything, or not at all.
   absl::Status TakeOver();
-  void StartServing();
+  // What can fail of StartServing.
+  absl::Status PrepareThreads();
+  absl::Status StartServing();
   absl::Status StartHttp();
   http::Status HttpStatus();
   // The outside is told. Does nothing the second time.

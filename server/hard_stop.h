@@ -6,25 +6,29 @@
 #define WARMPOOL_SERVER_HARD_STOP_H_
 
 #include <functional>
-#include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/time/time.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
+#include "core/base/thread.h"
 
 namespace warmpool {
 
 class HardStop {
  public:
   // Calls `stop`, which need not return, unless this is destroyed within
-  // `limit`. `clock` must outlive this.
-  HardStop(const Clock* clock, absl::Duration limit, std::function<void()> stop)
+  // `limit`. `clock` must outlive this. `thread` may have been prepared; where
+  // there is none to be had, `stop` is never called.
+  HardStop(const Clock* clock, absl::Duration limit, std::function<void()> stop,
+           Thread thread = Thread())
       : clock_(*clock),
         end_(clock->Now() + limit),
         stop_(std::move(stop)),
-        thread_([this] { Main(); }) {}
+        thread_(std::move(thread)) {
+    thread_.Start("wpd-hard-stop", [this] { Main(); }).IgnoreError();
+  }
 
   ~HardStop() {
     {
@@ -32,7 +36,7 @@ class HardStop {
       in_time_ = true;
     }
     condition_.NotifyOne();
-    thread_.join();
+    thread_.Join();
   }
 
  private:
@@ -53,7 +57,7 @@ class HardStop {
   Mutex mutex_;
   CondVar condition_;
   bool in_time_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace warmpool

@@ -2,7 +2,9 @@
 
 namespace warmpool {
 
-HolderEnder::HolderEnder() : thread_([this] { Main(); }) {}
+absl::Status HolderEnder::Start() {
+  return thread_.Start("wpd-ends", [this] { Main(); });
+}
 
 void HolderEnder::Add(uid_t uid, Slice slice) {
   {
@@ -24,13 +26,12 @@ void HolderEnder::AddLocked(uid_t uid, Slice slice) {
 }
 
 void HolderEnder::Stop() {
-  if (!thread_.joinable()) return;
   {
     MutexLock lock(&mutex_);
     stopping_ = true;
   }
   changed_.NotifyOne();
-  thread_.join();
+  thread_.Join();
 }
 
 std::optional<std::pair<uid_t, HolderEnder::Slice>> HolderEnder::Next() {

@@ -13,12 +13,13 @@
 #include <deque>
 #include <functional>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
 #include "core/base/mutex.h"
+#include "core/base/thread.h"
 
 namespace warmpool {
 
@@ -29,10 +30,13 @@ class HolderEnder {
   // that was the last of it.
   using Slice = std::function<bool()>;
 
-  HolderEnder();
   ~HolderEnder() { Stop(); }
 
-  // Calls it, on the other thread and under no lock, until it returns false.
+  // Starts the thread. RESOURCE_EXHAUSTED, naming the limit: there is none.
+  absl::Status Start();
+
+  // REQUIRES: it was started. Calls it, on the other thread and under no lock,
+  // until it returns false.
   void Add(uid_t uid, Slice slice);
 
   // Returns once all is done that was added; later it is done by whoever adds it.
@@ -53,7 +57,7 @@ class HolderEnder {
   // Those uids in the order of theirs.
   std::deque<uid_t> turns_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace warmpool

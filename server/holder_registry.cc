@@ -28,8 +28,12 @@ absl::StatusOr<std::unique_ptr<HolderRegistry>> HolderRegistry::Create(
     PeerSource* peers, const Clock* clock, Options options) {
   absl::StatusOr<EpollSet> watched = EpollSet::Create();
   if (!watched.ok()) return watched.status();
-  return std::unique_ptr<HolderRegistry>(new HolderRegistry(
+  std::unique_ptr<HolderRegistry> registry(new HolderRegistry(
       peers, clock, std::move(options), *std::move(watched)));
+  const absl::Status started = registry->watcher_.Start(
+      "wpd-holders", [raw = registry.get()] { raw->WatchMain(); });
+  if (!started.ok()) return started;
+  return registry;
 }
 
 HolderRegistry::HolderRegistry(PeerSource* peers, const Clock* clock,
@@ -38,13 +42,12 @@ HolderRegistry::HolderRegistry(PeerSource* peers, const Clock* clock,
       clock_(*clock),
       options_(std::move(options)),
       watched_(std::move(watched)),
-      connections_(options_.max_connections_per_uid),
-      watcher_([this] { WatchMain(); }) {}
+      connections_(options_.max_connections_per_uid) {}
 
 HolderRegistry::~HolderRegistry() {
   stopping_ = true;
   watched_.Wake();
-  watcher_.join();
+  watcher_.Join();
 }
 
 absl::Status HolderRegistry::Admit(int connection_fd) {

@@ -20,7 +20,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <tuple>
 #include <utility>
 
@@ -33,6 +32,7 @@
 #include "absl/time/time.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
+#include "core/base/thread.h"
 #include "core/pool/lease.h"
 #include "server/admission.h"
 #include "server/connection_table.h"
@@ -166,7 +166,7 @@ class HolderRegistry {
   absl::Time retry_at_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
 
   std::atomic<bool> stopping_ = false;
-  std::thread watcher_;
+  Thread watcher_;
 };
 
 }  // namespace warmpool

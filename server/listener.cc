@@ -107,15 +107,15 @@ Listener::~Listener() {
   unlink(path_.c_str());
 }
 
-void Listener::Start(OnConnection on_connection) {
+absl::Status Listener::Start(OnConnection on_connection) {
   on_connection_ = std::move(on_connection);
-  acceptor_ = std::thread([this] { AcceptMain(); });
+  return acceptor_.Start("wpd-accept", [this] { AcceptMain(); });
 }
 
 void Listener::Stop() {
-  if (!acceptor_.joinable()) return;
+  if (!acceptor_.running()) return;
   eventfd_write(stop_fd_.get(), 1);
-  acceptor_.join();
+  acceptor_.Join();
 }
 
 void Listener::AcceptMain() {

@@ -9,10 +9,10 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/base/thread.h"
 #include "server/descriptor_numbers.h"
 #include "server/unique_fd.h"
 
@@ -34,8 +34,11 @@ class Listener {
   // Stops and removes the socket file.
   ~Listener();
 
-  // Accepts connections from here on.
-  void Start(OnConnection on_connection);
+  // Gets the thread for Start. RESOURCE_EXHAUSTED, naming the limit: there is
+  // none.
+  absl::Status Prepare() { return acceptor_.Prepare("wpd-accept"); }
+  // Accepts connections from here on. Errors as of Prepare.
+  absl::Status Start(OnConnection on_connection);
   // Returns once no further connection will be accepted.
   void Stop();
 
@@ -59,7 +62,7 @@ class Listener {
   OnConnection on_connection_;
   DescriptorNumbers numbers_;
   bool complained_ = false;
-  std::thread acceptor_;
+  Thread acceptor_;
 };
 
 }  // namespace warmpool

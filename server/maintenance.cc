@@ -4,8 +4,9 @@
 
 namespace warmpool {
 
-void Maintenance::Start(std::function<absl::Time()> tick) {
-  thread_ = std::thread([this, tick = std::move(tick)] { Main(tick); });
+absl::Status Maintenance::Start(std::function<absl::Time()> tick) {
+  return thread_.Start("wpd-maintain",
+                       [this, tick = std::move(tick)] { Main(tick); });
 }
 
 void Maintenance::Poke() {
@@ -17,13 +18,12 @@ void Maintenance::Poke() {
 }
 
 void Maintenance::Stop() {
-  if (!thread_.joinable()) return;
   {
     MutexLock lock(&mutex_);
     stopping_ = true;
   }
   condition_.NotifyOne();
-  thread_.join();
+  thread_.Join();
 }
 
 void Maintenance::Main(const std::function<absl::Time()>& tick) {

@@ -4,12 +4,13 @@
 #define WARMPOOL_SERVER_MAINTENANCE_H_
 
 #include <functional>
-#include <thread>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
+#include "core/base/thread.h"
 
 namespace warmpool {
 
@@ -19,8 +20,12 @@ class Maintenance {
   explicit Maintenance(const Clock* clock) : clock_(*clock) {}
   ~Maintenance() { Stop(); }
 
-  // Calls `tick` when it is due: at once, and at each time it returns.
-  void Start(std::function<absl::Time()> tick);
+  // Gets the thread for Start. RESOURCE_EXHAUSTED, naming the limit: there is
+  // none.
+  absl::Status Prepare() { return thread_.Prepare("wpd-maintain"); }
+  // Calls `tick` when it is due: at once, and at each time it returns. Errors
+  // as of Prepare.
+  absl::Status Start(std::function<absl::Time()> tick);
   // Makes the next call at once.
   void Poke();
   void Stop();
@@ -33,7 +38,7 @@ class Maintenance {
   CondVar condition_;
   bool poked_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace warmpool

@@ -6,9 +6,13 @@
 namespace warmpool {
 
 MemoryWaits::MemoryWaits(Pool* pool, const Clock* clock)
-    : pool_(*pool), clock_(*clock), thread_([this] { Main(); }) {}
+    : pool_(*pool), clock_(*clock) {}
 
 MemoryWaits::~MemoryWaits() { Stop(); }
+
+absl::Status MemoryWaits::Start() {
+  return thread_.Start("wpd-waits", [this] { Main(); });
+}
 
 bool MemoryWaits::Add(uid_t uid, uint64_t seen, absl::Time until,
                       std::function<void()> wake) {
@@ -33,7 +37,7 @@ void MemoryWaits::Stop() {
   }
   changed_.NotifyOne();
   pool_.WakeAwaitReturn();
-  thread_.join();
+  thread_.Join();
 }
 
 void MemoryWaits::Main() {

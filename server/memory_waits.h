@@ -14,14 +14,15 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
+#include "core/base/thread.h"
 #include "core/pool/pool.h"
 
 namespace warmpool {
@@ -36,10 +37,13 @@ class MemoryWaits {
   // Stops.
   ~MemoryWaits();
 
-  // Has `wake` called once, on the thread of all waits, which it must not hold up:
-  // when the pool's returns() are above `seen`, and at `until` at the latest, a
-  // real clock's. False, and it is not called: the uid has as many waits as it
-  // may, or this has stopped.
+  // Starts the thread. RESOURCE_EXHAUSTED, naming the limit: there is none.
+  absl::Status Start();
+
+  // REQUIRES: it was started. Has `wake` called once, on the thread of all
+  // waits, which it must not hold up: when the pool's returns() are above
+  // `seen`, and at `until` at the latest, a real clock's. False, and it is not
+  // called: the uid has as many waits as it may, or this has stopped.
   bool Add(uid_t uid, uint64_t seen, absl::Time until,
            std::function<void()> wake);
 
@@ -65,7 +69,7 @@ class MemoryWaits {
   std::deque<Wait> waits_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uid_t, size_t> per_uid_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace warmpool

@@ -17,6 +17,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "core/base/user_namespace.h"
 #include "core/memory/descriptor_limit.h"
 
 namespace warmpool {
@@ -153,6 +154,16 @@ absl::StatusOr<Credentials> KernelPeerSource::CredentialsOf(
     int connection_fd) {
   const absl::StatusOr<ucred> credentials = PeerCredentials(connection_fd);
   if (!credentials.ok()) return credentials.status();
+  if (MayBeAnyUser(credentials->uid)) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("the user that connected has no uid in the daemon's user "
+                     "namespace (the "
+                     "kernel shows ",
+                     credentials->uid,
+                     "), so it can't be told who it is: map it, or run a "
+                     "daemon where the user "
+                     "is known"));
+  }
   return Credentials{.uid = credentials->uid,
                      .gids = GroupsOf(connection_fd, credentials->gid)};
 }

@@ -31,8 +31,9 @@ class PeerSource {
  public:
   virtual ~PeerSource() = default;
 
-  // As whom the other end of a Unix socket connected. Opens nothing, so it can
-  // be asked for anybody.
+  // As whom the other end of a Unix socket connected. Keeps nothing open, so it
+  // can be asked for anybody. PERMISSION_DENIED: the daemon's user namespace
+  // does not know that user.
   virtual absl::StatusOr<Credentials> CredentialsOf(int connection_fd) = 0;
   // Who is at the other end of a connected Unix socket. Opens a pidfd and looks
   // into /proc: for those who are served only. UNAVAILABLE: the process has

@@ -51,6 +51,10 @@ class PoolHandlers final : public Handlers {
   // What is pointed to must outlive this.
   PoolHandlers(Pool* pool, StatsSource* stats, const Clock* clock, Hooks hooks);
 
+  // Starts the thread of those that wait for memory, before anything is
+  // handled. RESOURCE_EXHAUSTED, naming the limit: there is none.
+  absl::Status Start() { return waits_.Start(); }
+
   std::optional<absl::Status> LeaseIfReady(
       HolderId holder, const v1::LeaseRequest& request,
       v1::LeaseResponse* response) override;

@@ -78,8 +78,12 @@ absl::StatusOr<std::unique_ptr<PrefaceGate>> PrefaceGate::Create(
     const Clock* clock, OnReady on_ready, absl::Duration time_limit) {
   absl::StatusOr<EpollSet> waiting = EpollSet::Create();
   if (!waiting.ok()) return waiting.status();
-  return std::unique_ptr<PrefaceGate>(new PrefaceGate(
+  std::unique_ptr<PrefaceGate> gate(new PrefaceGate(
       clock, std::move(on_ready), time_limit, *std::move(waiting)));
+  const absl::Status started = gate->thread_.Start(
+      "wpd-preface", [raw = gate.get()] { raw->WaitMain(); });
+  if (!started.ok()) return started;
+  return gate;
 }
 
 void PrefaceGate::Hold(UniqueFd connection) {
@@ -182,13 +186,13 @@ void PrefaceGate::WaitMain() {
 }
 
 void PrefaceGate::Stop() {
-  if (!thread_.joinable()) return;
+  if (!thread_.running()) return;
   {
     MutexLock lock(&mutex_);
     stopping_ = true;
   }
   waiting_.Wake();
-  thread_.join();
+  thread_.Join();
   MutexLock lock(&mutex_);
   for (const auto& [ticket, connection] : connections_) {
     shutdown(connection.get(), SHUT_RDWR);

@@ -13,7 +13,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -22,6 +21,7 @@
 #include "absl/time/time.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
+#include "core/base/thread.h"
 #include "server/epoll_set.h"
 #include "server/log_limit.h"
 #include "server/unique_fd.h"
@@ -68,8 +68,7 @@ class PrefaceGate {
         on_ready_(std::move(on_ready)),
         time_limit_(time_limit),
         waiting_(std::move(waiting)),
-        log_limit_(clock),
-        thread_([this] { WaitMain(); }) {}
+        log_limit_(clock) {}
 
   // Passes on or cuts a connection, unless it has to wait on.
   void Look(Ticket ticket);
@@ -97,7 +96,7 @@ class PrefaceGate {
   // In the order of their times. Some are of connections that have gone on.
   std::deque<Deadline> deadlines_ ABSL_GUARDED_BY(mutex_);
 
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace warmpool

@@ -50,17 +50,16 @@ absl::Status PressureWatch::Start(const std::vector<std::string>& files,
     watched_.clear();
     return absl::ErrnoToStatus(errno, "can't make an eventfd");
   }
-  thread_ = std::thread([this, on_pressure = std::move(on_pressure)] {
-    Main(on_pressure);
-  });
-  return absl::OkStatus();
+  return thread_.Start(
+      "wpd-pressure",
+      [this, on_pressure = std::move(on_pressure)] { Main(on_pressure); });
 }
 
 void PressureWatch::Stop() {
-  if (!thread_.joinable()) return;
+  if (!thread_.running()) return;
   // A counter of 64 bits takes another one.
   eventfd_write(stop_.get(), 1);
-  thread_.join();
+  thread_.Join();
 }
 
 void PressureWatch::Main(const std::function<void()>& on_pressure) {

@@ -5,10 +5,10 @@
 
 #include <functional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "core/base/thread.h"
 #include "server/unique_fd.h"
 
 namespace warmpool {
@@ -19,12 +19,13 @@ class PressureWatch {
   PressureWatch() = default;
   ~PressureWatch() { Stop(); }
 
-  // Calls `on_pressure`, on a thread of its own, when processes of this machine,
-  // or of the control groups that the other files are of, have waited for memory
-  // for a tenth of two seconds; once in two seconds at most.
-  // One file that can be watched is enough. Otherwise the error of the first:
+  // Calls `on_pressure`, on a thread of its own, when processes of this
+  // machine, or of the control groups that the other files are of, have waited
+  // for memory for a tenth of two seconds; once in two seconds at most. One
+  // file that can be watched is enough. Otherwise the error of the first:
   // NOT_FOUND or UNIMPLEMENTED: the kernel has none (or not on: psi=1).
-  // PERMISSION_DENIED: not for this process.
+  // PERMISSION_DENIED: not for this process. RESOURCE_EXHAUSTED: no thread is
+  // left.
   absl::Status Start(const std::vector<std::string>& files,
                      std::function<void()> on_pressure);
   // No call is under way, or made, from here on. Does nothing the second time.
@@ -35,7 +36,7 @@ class PressureWatch {
 
   std::vector<UniqueFd> watched_;
   UniqueFd stop_;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace warmpool

@@ -5,16 +5,18 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdio>
 #include <memory>
-#include <thread>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "core/base/clock.h"
+#include "core/base/thread.h"
 #include "server/daemon.h"
 #include "server/daemon_flags.h"
 #include "server/log_limit.h"
@@ -40,24 +42,27 @@ sigset_t BlockStopSignals() {
 // Passes the signals on to a daemon, which must outlive this.
 class SignalThread {
  public:
-  SignalThread(const sigset_t& signals, Daemon* daemon)
-      : signals_(signals),
-        thread_([this, daemon] {
-          for (int number; sigwait(&signals_, &number) == 0 && !ended_;) {
-            daemon->RequestStop();
-          }
-        }) {}
+  // `thread` was prepared.
+  SignalThread(const sigset_t& signals, Daemon* daemon, Thread thread)
+      : signals_(signals), thread_(std::move(thread)) {
+    thread_.Run([this, daemon] {
+      for (int number; sigwait(&signals_, &number) == 0 && !ended_;) {
+        daemon->RequestStop();
+      }
+    });
+  }
   // Signals that come later stay blocked.
   ~SignalThread() {
     ended_ = true;
-    pthread_kill(thread_.native_handle(), SIGTERM);
-    thread_.join();
+    // No other thread waits for it.
+    kill(getpid(), SIGTERM);
+    thread_.Join();
   }
 
  private:
   const sigset_t signals_;
   std::atomic<bool> ended_ = false;
-  std::thread thread_;
+  Thread thread_;
 };
 
 // What gRPC complains of can be caused by clients at will: a few lines a second.
@@ -103,10 +108,14 @@ int RunDaemon(int argc, char** argv,
     NoticeStopping(timeout);
   };
   const sigset_t signals = BlockStopSignals();
+  Thread waits_for_signals;
+  const absl::Status prepared = waits_for_signals.Prepare("wpd-signals");
+  if (!prepared.ok()) return Fail(prepared);
   absl::StatusOr<std::unique_ptr<Daemon>> daemon = Daemon::Create(*options);
   if (!daemon.ok()) return Fail(daemon.status());
 
-  const SignalThread signal_thread(signals, daemon->get());
+  const SignalThread signal_thread(signals, daemon->get(),
+                                   std::move(waits_for_signals));
   NoticeReady(absl::StrCat("serving ", options->listen));
   (*daemon)->Wait();
   return 0;

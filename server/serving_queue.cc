@@ -23,19 +23,19 @@ ServingQueue::Hold::~Hold() {
   if (--queue_.holds_ == 0) queue_.idle_.NotifyAll();
 }
 
-void ServingQueue::Start() {
-  thread_ = std::thread([this] { Main(); });
+absl::Status ServingQueue::Start() {
+  return thread_.Start("wpd-serving", [this] { Main(); });
 }
 
 void ServingQueue::Stop() {
   if (std::exchange(stopped_, true)) return;
-  if (thread_.joinable()) {
+  if (thread_.running()) {
     {
       MutexLock lock(&mutex_);
       while (holds_ > 0) idle_.Wait(&mutex_);
     }
     queue_->Shutdown();
-    thread_.join();
+    thread_.Join();
   } else {
     queue_->Shutdown();
     // A queue must be empty when it is destroyed.

@@ -11,12 +11,13 @@
 
 #include <cstddef>
 #include <memory>
-#include <thread>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
+#include "core/base/thread.h"
 
 namespace warmpool {
 
@@ -56,7 +57,8 @@ class ServingQueue {
 
   grpc::ServerCompletionQueue* queue() { return queue_.get(); }
 
-  void Start();
+  // Starts the thread. RESOURCE_EXHAUSTED, naming the limit: there is none.
+  absl::Status Start();
   // Serves until nobody holds the queue. Does nothing the second time.
   // REQUIRES: the server was shut down, so that all calls come to their end.
   void Stop();
@@ -68,7 +70,7 @@ class ServingQueue {
   const absl::Duration busy_poll_;
   const Clock& clock_;
   bool stopped_ = false;
-  std::thread thread_;
+  Thread thread_;
 
   Mutex mutex_;
   // Signalled when nobody holds the queue any more.

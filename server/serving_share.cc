@@ -15,10 +15,11 @@ constexpr int kMostInCharge = 16;
 
 }  // namespace
 
-ServingShare::ServingShare(const Clock* clock)
-    : clock_(*clock), thread_([this] { Main(); }) {}
-
 ServingShare::~ServingShare() { Stop(); }
+
+absl::Status ServingShare::Start() {
+  return thread_.Start("wpd-share", [this] { Main(); });
+}
 
 void ServingShare::TurnLocked(absl::Time now) {
   if (now < window_end_) return;
@@ -120,7 +121,7 @@ void ServingShare::Stop() {
     if (std::exchange(stopping_, true)) return;
   }
   changed_.NotifyOne();
-  thread_.join();
+  thread_.Join();
 }
 
 bool ServingShare::AwaitWindow(Waiting* taken) {

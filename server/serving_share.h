@@ -13,14 +13,15 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
+#include "core/base/thread.h"
 
 namespace warmpool {
 
@@ -36,9 +37,12 @@ class ServingShare {
   static constexpr int64_t kMostResumed = 64;
 
   // `clock` must outlive this.
-  explicit ServingShare(const Clock* clock);
+  explicit ServingShare(const Clock* clock) : clock_(*clock) {}
   // Stops.
   ~ServingShare();
+
+  // Starts the thread. RESOURCE_EXHAUSTED, naming the limit: there is none.
+  absl::Status Start();
 
   // Whether the uid has used up its share of the window that `now` is in: half of
   // the window divided by the uids that were served in it or in the one before, and
@@ -46,7 +50,8 @@ class ServingShare {
   // of the thread.
   bool IsUsedUp(uid_t uid, absl::Time now);
 
-  // Calls `go_on` at once, or on another thread once the uid has time again.
+  // REQUIRES: it was started. Calls `go_on` at once, or on another thread once
+  // the uid has time again.
   void WhenThereIsTime(uid_t uid, std::function<void()> go_on);
 
   // The uid was served from `begun` on, with a request that takes so many bytes in
@@ -92,7 +97,7 @@ class ServingShare {
   // None is empty.
   absl::flat_hash_map<uid_t, Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace warmpool

@@ -1,5 +1,6 @@
 #include "server/transport.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/server_posix.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "core/base/thread.h"
 #include "core/base/unix_target.h"
 #include "server/hard_stop.h"
 #include "server/log_value.h"
@@ -36,6 +38,15 @@ constexpr int kWorkerThreads = 4;
 int ThreadsPerUid() {
   const int processors = static_cast<int>(std::thread::hardware_concurrency());
   return std::clamp(processors / 2, 1, kWorkerThreads / 2);
+}
+
+// What gRPC 1.51 starts for a server, and some more: a few of its own, and
+// pools that grow with the machine.
+int GrpcThreads() {
+  constexpr int kAlways = 12;
+  const int processors = static_cast<int>(std::thread::hardware_concurrency());
+  return kAlways + std::clamp(processors, 2, 32) +
+         std::clamp(processors / 2, 2, 16);
 }
 
 }  // namespace
@@ -66,14 +77,29 @@ Transport::~Transport() { Stop(); }
 
 absl::Status Transport::Listen(const std::string& listen,
                                const GrpcServerOptions& options) {
-  absl::Status status = CheckPeerFormat();
+  absl::Status status = StartThreads();
+  if (status.ok()) status = CheckPeerFormat();
   if (status.ok()) status = StartServer(options);
   if (status.ok()) status = Bind(listen);
   return status;
 }
 
-void Transport::Start() {
-  listener_->Start(
+absl::Status Transport::StartThreads() {
+  absl::Status status = share_.Start();
+  if (status.ok()) status = workers_.Start();
+  if (status.ok()) status = releaser_.Start();
+  if (status.ok()) status = hard_stop_thread_.Prepare("wpd-hard-stop");
+  // gRPC aborts the process, or never answers, where it gets none (1.51).
+  if (status.ok()) status = CheckThreads(GrpcThreads());
+  if (!status.ok()) return status;
+  // Once, and never shut down: that waits without end for a thread which gRPC was
+  // refused at any time before (1.51).
+  [[maybe_unused]] static const bool in_use = (grpc_init(), true);
+  return absl::OkStatus();
+}
+
+absl::Status Transport::Start() {
+  return listener_->Start(
       [this](UniqueFd connection) { Admit(std::move(connection)); });
 }
 
@@ -88,9 +114,9 @@ absl::Status Transport::StartServer(const GrpcServerOptions& options) {
   health_.Serve({.queue = queue_.get(),
                  .holders = &holders_,
                  .accounts = &accounts_});
-  queue_->Start();
-  SetServing(true);
-  return absl::OkStatus();
+  const absl::Status started = queue_->Start();
+  if (started.ok()) SetServing(true);
+  return started;
 }
 
 absl::Status Transport::Bind(const std::string& listen) {
@@ -100,6 +126,8 @@ absl::Status Transport::Bind(const std::string& listen) {
       Listener::Bind(*path, holders_.admission().SocketMode());
   if (!listener.ok()) return listener.status();
   listener_ = *std::move(listener);
+  const absl::Status prepared = listener_->Prepare();
+  if (!prepared.ok()) return prepared;
   absl::StatusOr<std::unique_ptr<PrefaceGate>> gate =
       PrefaceGate::Create(&clock_, [this](UniqueFd connection) {
         grpc::AddInsecureChannelFromFd(server_.get(), connection.Release());
@@ -137,11 +165,15 @@ void Transport::Stop() {
   listener_.reset();
   if (gate_ != nullptr) gate_->Stop();
   if (server_ == nullptr) return;
-  const HardStop hard_stop(&clock_, kHardStopAfter, [] {
-    spdlog::error("a call does not end: stopping without it; the next daemon "
-                  "takes up what is leased");
-    _exit(1);
-  });
+  const HardStop hard_stop(
+      &clock_, kHardStopAfter,
+      [] {
+        spdlog::error(
+            "a call does not end: stopping without it; the next daemon "
+            "takes up what is leased");
+        _exit(1);
+      },
+      std::move(hard_stop_thread_));
   // As if the process were killed, for that is what every client copes with: it
   // asks the next daemon, under the same request id. What gRPC says when it shuts
   // down by itself (CANCELLED) may be taken for an answer, and it would wait for

@@ -4,7 +4,6 @@
 #define WARMPOOL_SERVER_TRANSPORT_H_
 
 #include <grpcpp/grpcpp.h>
-
 #include <sys/types.h>
 
 #include <functional>
@@ -13,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "core/base/clock.h"
+#include "core/base/thread.h"
 #include "proto/warmpool/v1/warmpool.grpc.pb.h"
 #include "server/grpc_server.h"
 #include "server/handlers.h"
@@ -21,9 +21,9 @@
 #include "server/listener.h"
 #include "server/log_limit.h"
 #include "server/preface_gate.h"
+#include "server/rpc_stats.h"
 #include "server/serving.h"
 #include "server/serving_queue.h"
-#include "server/rpc_stats.h"
 #include "server/session_hub.h"
 #include "server/uid_accounts.h"
 #include "server/unique_fd.h"
@@ -45,7 +45,7 @@ class Transport {
   absl::Status Listen(const std::string& listen,
                       const GrpcServerOptions& options);
   // Serves. REQUIRES: Listen.
-  void Start();
+  absl::Status Start();
 
   // Runs it on a worker, or here once they have stopped.
   void RunLater(uid_t uid, std::function<void()> work);
@@ -59,6 +59,8 @@ class Transport {
   void Stop();
 
  private:
+  // The threads that serve, and enough to be had for gRPC's.
+  absl::Status StartThreads();
   absl::Status StartServer(const GrpcServerOptions& options);
   absl::Status Bind(const std::string& listen);
   void Admit(UniqueFd connection);
@@ -78,6 +80,9 @@ class Transport {
   Workers releaser_;
   Serving serving_;
   LogLimit refusals_;
+  // Of the HardStop, got in advance: a process may be stopped because it has
+  // used up what it may have.
+  Thread hard_stop_thread_;
   std::unique_ptr<PrefaceGate> gate_;
   std::unique_ptr<Listener> listener_;
 };

@@ -6,10 +6,13 @@
 
 namespace warmpool {
 
-Workers::Workers(const Options& options) : options_(options) {
+absl::Status Workers::Start() {
   for (int i = 0; i < options_.threads; ++i) {
-    threads_.emplace_back([this] { Main(); });
+    const absl::Status started =
+        threads_.emplace_back().Start("wpd-worker", [this] { Main(); });
+    if (!started.ok()) return started;
   }
+  return absl::OkStatus();
 }
 
 Workers::~Workers() { Stop(); }
@@ -64,7 +67,7 @@ void Workers::Stop() {
     stopping_ = true;
   }
   changed_.NotifyAll();
-  for (std::thread& thread : threads_) thread.join();
+  for (Thread& thread : threads_) thread.Join();
   threads_.clear();
 }
 

@@ -11,13 +11,13 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "core/base/mutex.h"
+#include "core/base/thread.h"
 
 namespace warmpool {
 
@@ -33,12 +33,17 @@ class Workers {
     size_t max_waiting_per_uid = 4096;
   };
 
-  explicit Workers(const Options& options);
+  explicit Workers(const Options& options) : options_(options) {}
   // Stops.
   ~Workers();
 
-  // Runs `work` for `uid` on one of the threads; works of one uid begin in the
-  // order of the calls. RESOURCE_EXHAUSTED: the uid has too many that wait.
+  // Starts the threads. RESOURCE_EXHAUSTED, naming the limit: there are too
+  // few.
+  absl::Status Start();
+
+  // REQUIRES: it was started. Runs `work` for `uid` on one of the threads;
+  // works of one uid begin in the order of the calls. RESOURCE_EXHAUSTED: the
+  // uid has too many that wait.
   absl::Status TryRun(uid_t uid, std::function<void()> work);
   // The same, for what must be done and is bounded elsewhere.
   void Run(uid_t uid, std::function<void()> work);
@@ -69,7 +74,7 @@ class Workers {
   // Uids that may have a work begun, the next first.
   std::deque<uid_t> turns_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::vector<std::thread> threads_;
+  std::vector<Thread> threads_;
 };
 
 }  // namespace warmpool

@@ -8,14 +8,17 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
-#include <thread>
+#include <cstdio>
+#include <string>
 
+#include "absl/status/status.h"
 #include "client/load/client_event.h"
 #include "client/load/framed_message.h"
 #include "client/load/load_client.h"
 #include "client/load/stop_flag.h"
 #include "core/base/check.h"
 #include "core/base/clock.h"
+#include "core/base/thread.h"
 
 namespace warmpool {
 namespace {
@@ -76,12 +79,18 @@ int RunClientProcess(const LoadOptions& options, int index) {
   WriteFramed(STDOUT_FILENO, event);
   if (ReadCommand() == Command::kStop) return 0;
 
-  std::thread runner([&] {
+  Thread runner;
+  const absl::Status started = runner.Start("client", [&] {
     measured = client.Run(stop, progress);
     eventfd_write(done, 1);
   });
+  if (!started.ok()) {
+    std::fprintf(stderr, "loadgen: %s\n",
+                 std::string(started.message()).c_str());
+    return 1;
+  }
   Supervise(done, progress, stop);
-  runner.join();
+  runner.Join();
   close(done);
   *event.mutable_measurement() = ToParts(measured);
   return WriteFramed(STDOUT_FILENO, event) ? 0 : 1;

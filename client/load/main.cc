@@ -30,7 +30,7 @@ int Fail(const absl::Status& status) {
 absl::StatusOr<std::unique_ptr<Crew>> MakeCrew(const LoadOptions& options,
                                                char** argv) {
   if (options.processes) return ProcessCrew::Spawn(options.clients, argv);
-  return std::make_unique<ThreadCrew>(options, &MonotonicClock::Get());
+  return ThreadCrew::Make(options, &MonotonicClock::Get());
 }
 
 // False, and says so, if the file can't be written.

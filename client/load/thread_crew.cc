@@ -1,20 +1,34 @@
 #include "client/load/thread_crew.h"
 
+#include <cstddef>
+
+#include "absl/status/status.h"
 #include "client/load/load_client.h"
 
 namespace warmpool {
 
 ThreadCrew::ThreadCrew(const LoadOptions& options, const Clock* clock)
-    : options_(options), clock_(*clock), stop_(clock) {
+    : options_(options), clock_(*clock), stop_(clock) {}
+
+absl::StatusOr<std::unique_ptr<ThreadCrew>> ThreadCrew::Make(
+    const LoadOptions& options, const Clock* clock) {
+  std::unique_ptr<ThreadCrew> crew(new ThreadCrew(options, clock));
   for (int i = 0; i < options.clients; ++i) {
-    threads_.emplace_back([this, i] { ClientMain(i); });
+    const absl::Status prepared =
+        crew->threads_.emplace_back().Prepare("client");
+    if (!prepared.ok()) return prepared;
   }
+  for (int i = 0; i < options.clients; ++i) {
+    crew->threads_[static_cast<size_t>(i)].Run(
+        [raw = crew.get(), i] { raw->ClientMain(i); });
+  }
+  return crew;
 }
 
 ThreadCrew::~ThreadCrew() {
   Stop();
   Start();
-  for (std::thread& thread : threads_) thread.join();
+  for (Thread& thread : threads_) thread.Join();
 }
 
 void ThreadCrew::ClientMain(int index) {

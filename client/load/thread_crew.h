@@ -4,22 +4,26 @@
 
 #include <atomic>
 #include <cstdint>
-#include <thread>
+#include <memory>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
 #include "client/load/crew.h"
 #include "client/load/load_options.h"
 #include "client/load/stop_flag.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
+#include "core/base/thread.h"
 
 namespace warmpool {
 
 class ThreadCrew final : public Crew {
  public:
-  // `options` and `clock` must outlive this.
-  ThreadCrew(const LoadOptions& options, const Clock* clock);
+  // `options` and `clock` must outlive it. RESOURCE_EXHAUSTED, naming the
+  // limit: too few threads are left.
+  static absl::StatusOr<std::unique_ptr<ThreadCrew>> Make(
+      const LoadOptions& options, const Clock* clock);
   ~ThreadCrew() override;
 
   bool WaitReady(absl::Duration timeout) override;
@@ -32,6 +36,7 @@ class ThreadCrew final : public Crew {
   Measurement Finish() override;
 
  private:
+  ThreadCrew(const LoadOptions& options, const Clock* clock);
   void ClientMain(int index);
   // Waits until `*number` is that of all clients.
   bool WaitForAll(const int* number, absl::Duration timeout);
@@ -48,7 +53,7 @@ class ThreadCrew final : public Crew {
   int done_ ABSL_GUARDED_BY(mutex_) = 0;
   Measurement measured_ ABSL_GUARDED_BY(mutex_);
 
-  std::vector<std::thread> threads_;
+  std::vector<Thread> threads_;
 };
 
 }  // namespace warmpool

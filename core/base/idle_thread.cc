@@ -4,7 +4,9 @@
 
 namespace warmpool {
 
-IdleThread::IdleThread() : thread_([this] { Main(); }) {}
+IdleThread::IdleThread() {
+  thread_.Start("wp-idle", [this] { Main(); }).IgnoreError();
+}
 
 IdleThread::~IdleThread() {
   {
@@ -12,10 +14,11 @@ IdleThread::~IdleThread() {
     stopping_ = true;
   }
   changed_.NotifyAll();
-  thread_.join();
+  thread_.Join();
 }
 
 void IdleThread::Run(absl::FunctionRef<void()> work) {
+  if (!thread_.running()) return work();
   MutexLock lock(&mutex_);
   work_ = &work;
   changed_.NotifyAll();

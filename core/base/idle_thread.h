@@ -8,11 +8,10 @@
 #ifndef WARMPOOL_CORE_BASE_IDLE_THREAD_H_
 #define WARMPOOL_CORE_BASE_IDLE_THREAD_H_
 
-#include <thread>
-
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "core/base/mutex.h"
+#include "core/base/thread.h"
 
 namespace warmpool {
 
@@ -23,6 +22,7 @@ class IdleThread {
   ~IdleThread();
 
   // Runs `work` on the thread; returns when it is done. One caller at a time.
+  // Where the system had no thread to give, the caller does the work.
   void Run(absl::FunctionRef<void()> work);
 
  private:
@@ -34,7 +34,7 @@ class IdleThread {
   // The caller's, who waits; null: none.
   const absl::FunctionRef<void()>* work_ ABSL_GUARDED_BY(mutex_) = nullptr;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace warmpool

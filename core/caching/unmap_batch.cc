@@ -32,19 +32,19 @@ UnmapBatch::UnmapBatch(SystemCalls* calls, const Options& options,
                        EndedCallback on_ended)
     : calls_(*calls), options_(options), on_ended_(std::move(on_ended)) {
   if (options_.drain != Drain::kInline) {
-    drainer_ = std::thread([this] { DrainerMain(); });
+    drainer_.Start("wp-batch", [this] { DrainerMain(); }).IgnoreError();
   }
 }
 
 UnmapBatch::~UnmapBatch() {
   Flush();
-  if (!drainer_.joinable()) return;
+  if (EndsInline()) return;
   {
     MutexLock lock(&mutex_);
     stopping_ = true;
   }
   handed_over_condition_.NotifyAll();
-  drainer_.join();
+  drainer_.Join();
 }
 
 void UnmapBatch::Add(Segment segment, absl::Time now, bool proven_unused) {
@@ -74,7 +74,7 @@ void UnmapBatch::Add(Segment segment, absl::Time now, bool proven_unused) {
       HandOverLocked();
     }
   }
-  if (crossed && options_.drain == Drain::kInline) EndOneBatch();
+  if (crossed && EndsInline()) EndOneBatch();
 }
 
 void UnmapBatch::Flush() {
@@ -107,7 +107,7 @@ absl::Time UnmapBatch::HandOverAged(absl::Time now) {
       next = oldest_added_ + options_.max_age;
     }
   }
-  if (aged && options_.drain == Drain::kInline) EndOneBatch();
+  if (aged && EndsInline()) EndOneBatch();
   return next;
 }
 

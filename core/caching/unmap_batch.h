@@ -20,7 +20,6 @@
 #include <deque>
 #include <functional>
 #include <set>
-#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -29,6 +28,7 @@
 #include "core/base/idle_thread.h"
 #include "core/base/latency_histogram.h"
 #include "core/base/mutex.h"
+#include "core/base/thread.h"
 #include "core/memory/segment.h"
 #include "core/memory/system_calls.h"
 
@@ -42,7 +42,8 @@ class UnmapBatch {
   // take a hundred times as long on a busy machine.
   static constexpr uint64_t kMaxIdleCloseBytes = 64 * kMiB;
 
-  // Who ends the batches that are handed over.
+  // Who ends the batches that are handed over. Where the system has no thread
+  // to give, it is the adder.
   enum class Drain {
     // A thread of its own.
     kThread,
@@ -142,6 +143,7 @@ class UnmapBatch {
     uint64_t bytes;
   };
 
+  bool EndsInline() const { return !drainer_.running(); }
   // Moves what waits to the batches handed over.
   void HandOverLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends the oldest batch handed over; false if there was none. `idle`: what
@@ -181,7 +183,7 @@ class UnmapBatch {
   LatencyHistogram flush_latency_;
   // Calls of Flush under way. Read where no lock may be taken.
   std::atomic<int> flushers_ = 0;
-  std::thread drainer_;
+  Thread drainer_;
 };
 
 }  // namespace warmpool

@@ -3,23 +3,20 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-#include <cstdint>
-
 #include "absl/strings/str_cat.h"
+#include "core/base/met_limit.h"
 
 namespace warmpool {
-namespace {
 
 absl::Status MapError(int64_t result, size_t bytes) {
-  const absl::Status status = absl::ErrnoToStatus(
-      static_cast<int>(-result), absl::StrCat("mmap of ", bytes, " bytes"));
-  if (result != -ENOMEM) return status;
-  return absl::ResourceExhaustedError(absl::StrCat(
-      status.message(),
-      ": out of memory, or more mappings than vm.max_map_count allows"));
+  const int error = static_cast<int>(-result);
+  // EAGAIN: of locked memory.
+  if (error != ENOMEM && error != EAGAIN) {
+    return absl::ErrnoToStatus(error,
+                               absl::StrCat("mmap of ", bytes, " bytes"));
+  }
+  return absl::ResourceExhaustedError(LimitMetByMapping(bytes, error));
 }
-
-}  // namespace
 
 absl::Status PlainMap(SystemCalls& calls, int protection, int flags, int fd,
                       Segment* segment) {

@@ -4,11 +4,18 @@
 #ifndef WARMPOOL_CORE_MEMORY_ALIGNED_MAP_H_
 #define WARMPOOL_CORE_MEMORY_ALIGNED_MAP_H_
 
+#include <cstddef>
+#include <cstdint>
+
 #include "absl/status/status.h"
 #include "core/memory/segment.h"
 #include "core/memory/system_calls.h"
 
 namespace warmpool {
+
+// What SystemCalls::Map says of a mapping of so many bytes. RESOURCE_EXHAUSTED:
+// the message names the limit that was met, its value and the remedy.
+absl::Status MapError(int64_t result, size_t bytes);
 
 // Maps segment->bytes() wherever the kernel likes and sets the segment's data
 // and reservation, which are the same range. Arguments and errors as below.
@@ -20,7 +27,7 @@ absl::Status PlainMap(SystemCalls& calls, int protection, int flags, int fd,
 // space only, part of the reservation and unmapped with it.
 // `protection` and `flags` are mmap's; `fd` is -1 for anonymous memory.
 // On error the segment may hold a reservation to be ended through UnmapBatch.
-// RESOURCE_EXHAUSTED: no memory or no room for another mapping.
+// RESOURCE_EXHAUSTED: no memory or no room for another mapping (see MapError).
 absl::Status AlignedMap(SystemCalls& calls, int protection, int flags, int fd,
                         Segment* segment);
 

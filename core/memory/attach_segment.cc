@@ -29,6 +29,16 @@ absl::Status CantOpen(const std::string& path, int error) {
   return absl::ErrnoToStatus(-error, absl::StrCat("can't open segment ", path));
 }
 
+// The kernel refuses neither for a mapping that is there.
+void Confine(SystemCalls& calls, const Segment& segment, MappingScope scope) {
+  if (!scope.core_dumps) {
+    (void)calls.Advise(segment.data(), segment.bytes(), MADV_DONTDUMP);
+  }
+  if (!scope.forked_children) {
+    (void)calls.Advise(segment.data(), segment.bytes(), MADV_DONTFORK);
+  }
+}
+
 // A descriptor of the segment's file, of whatever kind that is. It is opened
 // where nobody but the daemon can have put it.
 absl::StatusOr<int> OpenInTrustedDirectory(SystemCalls& calls,
@@ -92,19 +102,22 @@ absl::StatusOr<int> OpenSegment(SystemCalls& calls, const std::string& path,
 
 absl::Status AttachSegment(SystemCalls& calls, const std::string& path,
                            uid_t daemon, bool writable, Segment* segment,
-                           PageState pages) {
+                           PageState pages, MappingScope scope) {
   const absl::StatusOr<int> fd =
       OpenSegment(calls, path, daemon, writable, segment->bytes());
   if (!fd.ok()) return fd.status();
   const absl::Status mapped =
       AlignedMap(calls, ProtectionFor(writable), MAP_SHARED, *fd, segment);
   calls.Close(*fd);
-  if (mapped.ok()) Populate(calls, *segment, writable, pages);
+  if (!mapped.ok()) return mapped;
+  Confine(calls, *segment, scope);
+  Populate(calls, *segment, writable, pages);
   return mapped;
 }
 
 absl::Status RemapSegment(SystemCalls& calls, const std::string& path,
-                          uid_t daemon, bool writable, const Segment& segment) {
+                          uid_t daemon, bool writable, const Segment& segment,
+                          MappingScope scope) {
   const absl::StatusOr<int> fd =
       OpenSegment(calls, path, daemon, writable, segment.bytes());
   if (!fd.ok()) return fd.status();
@@ -112,9 +125,9 @@ absl::Status RemapSegment(SystemCalls& calls, const std::string& path,
       calls.Map(segment.data(), segment.bytes(), ProtectionFor(writable),
                 MAP_SHARED | MAP_FIXED, *fd);
   calls.Close(*fd);
-  if (mapped >= 0) return absl::OkStatus();
-  return absl::ErrnoToStatus(static_cast<int>(-mapped),
-                             absl::StrCat("can't map segment ", path, " anew"));
+  if (mapped < 0) return MapError(mapped, segment.bytes());
+  Confine(calls, segment, scope);
+  return absl::OkStatus();
 }
 
 }  // namespace warmpool

@@ -14,6 +14,18 @@
 
 namespace warmpool {
 
+// Who else gets the bytes of a mapping.
+struct MappingScope {
+  // Processes that this one forks: they have it mapped until they unmap it,
+  // exec or end, whatever their parent does. Otherwise they have nothing at its
+  // address.
+  bool forked_children = true;
+  // Core dumps of this process. The kernel takes a file without a name for
+  // private memory, and so dumps what a revoked or released lease leaves mapped
+  // (core(5)). Otherwise never.
+  bool core_dumps = false;
+};
+
 // Opens `path`, checks that it is a segment of `bytes` bytes, maps it and
 // closes the descriptor: the mapping alone keeps the pages. They are entered
 // into the page table at once (Populate).
@@ -29,14 +41,16 @@ namespace warmpool {
 // the file is gone or is not what was granted.
 absl::Status AttachSegment(SystemCalls& calls, const std::string& path,
                            uid_t daemon, bool writable, Segment* segment,
-                           PageState pages = PageState::kWritten);
+                           PageState pages = PageState::kWritten,
+                           MappingScope scope = {});
 
 // Maps the file at `path` anew in place of the segment's mapping, at the same
 // address, which is all that changes: what was mapped so far is let go of at the
 // same instant. So a mapping becomes one that can't be made writable by
 // mprotect(2), or writable again. After an error it is what it was.
 absl::Status RemapSegment(SystemCalls& calls, const std::string& path,
-                          uid_t daemon, bool writable, const Segment& segment);
+                          uid_t daemon, bool writable, const Segment& segment,
+                          MappingScope scope = {});
 
 }  // namespace warmpool
 

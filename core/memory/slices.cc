@@ -1,32 +1,27 @@
 #include "core/memory/slices.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
 #include <atomic>
 #include <system_error>
 #include <thread>
 #include <vector>
 
+#include "core/base/thread.h"
+
 namespace warmpool {
 namespace {
 
-// A thread of the library's that takes no signal which this process handles
-// elsewhere. False: the system has none to give.
+// False: the system has no thread to give. Not a Thread, which would look for
+// the limit that was met.
 template <typename Work>
-bool StartQuietly(const Work& work, std::vector<std::thread>* threads) {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  bool started = true;
+bool TryStart(const Work& work, std::vector<std::thread>* threads) {
+  const SignalsBlocked blocked;
   try {
     threads->emplace_back(work);
   } catch (const std::system_error&) {
-    started = false;
+    return false;
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return started;
+  return true;
 }
 
 size_t ThreadsFor(size_t slices, size_t max_threads) {
@@ -50,7 +45,7 @@ bool ForSlices(size_t bytes, size_t slice_bytes, size_t max_threads,
   const size_t slices = (bytes + slice_bytes - 1) / slice_bytes;
   const size_t wanted = ThreadsFor(slices, max_threads);
   std::vector<std::thread> others;
-  while (others.size() + 1 < wanted && StartQuietly(work_on, &others)) {
+  while (others.size() + 1 < wanted && TryStart(work_on, &others)) {
   }
   work_on();
   for (std::thread& other : others) other.join();

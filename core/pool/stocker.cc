@@ -4,8 +4,9 @@
 
 namespace warmpool {
 
-void Stocker::Start(Make make) {
-  thread_ = std::thread([this, make = std::move(make)] { Main(make); });
+absl::Status Stocker::Start(Make make) {
+  return thread_.Start("wp-stock",
+                       [this, make = std::move(make)] { Main(make); });
 }
 
 void Stocker::Wake() {
@@ -17,13 +18,12 @@ void Stocker::Wake() {
 }
 
 void Stocker::Stop() {
-  if (!thread_.joinable()) return;
   {
     MutexLock lock(&mutex_);
     stopping_ = true;
   }
   condition_.NotifyOne();
-  thread_.join();
+  thread_.Join();
 }
 
 bool Stocker::Stopping() {

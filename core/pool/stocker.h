@@ -10,13 +10,14 @@
 #define WARMPOOL_CORE_POOL_STOCKER_H_
 
 #include <functional>
-#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "core/base/idle_thread.h"
 #include "core/base/mutex.h"
+#include "core/base/thread.h"
 
 namespace warmpool {
 
@@ -34,9 +35,12 @@ class Stocker {
   Stocker() = default;
   ~Stocker() { Stop(); }
 
+  // Gets the thread for Start. RESOURCE_EXHAUSTED, naming the limit: there is
+  // none.
+  absl::Status Prepare() { return thread_.Prepare("wp-stock"); }
   // From here on calls `make` for as long as it makes anything, now and after
-  // each Wake.
-  void Start(Make make);
+  // each Wake. Errors as of Prepare.
+  absl::Status Start(Make make);
   // There may be something to make. Does nothing where it was not started.
   void Wake();
   // Returns within a step.
@@ -52,7 +56,7 @@ class Stocker {
   CondVar condition_;
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace warmpool

@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 
 #include <memory>
-#include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -14,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
+#include "core/base/thread.h"
 #include "google/protobuf/util/json_util.h"
 #include "httplib.h"
 #include "server/http/bounded_server.h"
@@ -93,7 +93,7 @@ class HttplibServer final : public HttpServer {
     }
     server_.CutOff();
     server_.stop();
-    if (thread_.joinable()) thread_.join();
+    thread_.Join();
   }
 
   absl::Status Listen() {
@@ -112,17 +112,29 @@ class HttplibServer final : public HttpServer {
           "; choose another port, or an address of this machine"));
     }
     address_.port = port;
-    {
-      MutexLock lock(&mutex_);
-      listening_ = true;
-    }
-    thread_ = std::thread([this] { ListenerMain(); });
+    absl::Status prepared = thread_.Prepare("wpd-metrics");
+    if (prepared.ok()) prepared = CheckPoolThreads();
+    if (!prepared.ok()) return prepared;
+    first_tasks_ =
+        std::make_unique<BoundedTaskQueue>(kThreads, kMostConnections);
+    SetListening(true);
+    thread_.Run([this] { ListenerMain(); });
     return absl::OkStatus();
   }
 
   const HttpAddress& address() const override { return address_; }
 
  private:
+  // httplib ends the process where it gets no threads for its pool.
+  static absl::Status CheckPoolThreads() {
+    return CheckThreads(static_cast<int>(kThreads));
+  }
+
+  void SetListening(bool listening) {
+    MutexLock lock(&mutex_);
+    listening_ = listening;
+  }
+
   // httplib gives up at errors that pass, as where the machine has no descriptor
   // left.
   void ListenerMain() {
@@ -141,6 +153,7 @@ class HttplibServer final : public HttpServer {
                    absl::FormatDuration(kListenAgain));
       stopping_condition_.WaitFor(&mutex_, kListenAgain);
       if (stopping_) break;
+      if (!CheckPoolThreads().ok()) continue;
       listening_ = server_.bind_to_port(address_.host, address_.port);
       if (listening_) return true;
     }
@@ -160,8 +173,10 @@ class HttplibServer final : public HttpServer {
   }
 
   void SetUp() {
-    server_.new_task_queue = [] {
-      return new BoundedTaskQueue(kThreads, kMostConnections);
+    server_.new_task_queue = [this] {
+      return first_tasks_ != nullptr
+                 ? first_tasks_.release()
+                 : new BoundedTaskQueue(kThreads, kMostConnections);
     };
     // Not SO_REUSEPORT, which is httplib's default: two daemons would share a
     // port, and each request find either.
@@ -230,7 +245,10 @@ class HttplibServer final : public HttpServer {
   // Or about to.
   bool listening_ ABSL_GUARDED_BY(mutex_) = false;
 
-  std::thread thread_;
+  // With its threads, for when httplib begins to listen. Of the thread below once
+  // that runs.
+  std::unique_ptr<BoundedTaskQueue> first_tasks_;
+  Thread thread_;
 };
 
 }  // namespace

@@ -138,7 +138,8 @@ absl::Status Serve(const sigset_t& until) {
   const absl::Status listens =
       transport.Listen(absl::GetFlag(FLAGS_listen), GrpcOptions());
   if (!listens.ok()) return listens;
-  transport.Start();
+  const absl::Status started = transport.Start();
+  if (!started.ok()) return started;
   int signal_number = 0;
   sigwait(&until, &signal_number);
   return absl::OkStatus();

@@ -16,6 +16,7 @@ using ::testing::ElementsAre;
 
 class HolderEnderTest : public ::testing::Test {
  protected:
+  void SetUp() override { ASSERT_TRUE(ender_.Start().ok()); }
   // One of so many slices.
   void Add(uid_t uid, const std::string& holder, int slices) {
     ender_.Add(uid, [this, holder, slices]() mutable {

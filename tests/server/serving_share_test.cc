@@ -72,6 +72,7 @@ TEST_F(ServingShareTest, WhoHasGoneCountsNoMore) {
 TEST(ServingShareWaitingTest, WhoWaitsGoesOnHoweverBusyOthersAre) {
   const Clock& clock = MonotonicClock::Get();
   ServingShare share(&clock);
+  ASSERT_TRUE(share.Start().ok());
   const absl::Time begun = clock.Now();
   share.Charge(kBob, begun, 0);
   // More than his share: he waits.
@@ -89,6 +90,7 @@ TEST(ServingShareWaitingTest, WhoWaitsGoesOnHoweverBusyOthersAre) {
 TEST(ServingShareWaitingTest, AllWhoWaitGoOnAgainAndAgain) {
   const Clock& clock = MonotonicClock::Get();
   ServingShare share(&clock);
+  ASSERT_TRUE(share.Start().ok());
   std::atomic<int> went_on = 0;
   for (int round = 1; round <= 20; ++round) {
     share.Charge(kBob, clock.Now(), 0);
@@ -112,6 +114,7 @@ TEST(ServingShareWaitingTest, AllWhoWaitGoOnAgainAndAgain) {
 TEST(ServingShareWaitingTest, NobodyWaitsAfterTheEnd) {
   const Clock& clock = MonotonicClock::Get();
   ServingShare share(&clock);
+  ASSERT_TRUE(share.Start().ok());
   share.Charge(kBob, clock.Now(), 0);
   share.Charge(kAlice, clock.Now(), 1'000'000'000);
   int went_on = 0;

@@ -58,6 +58,7 @@ class Journal {
 TEST(WorkersTest, UidsAreServedInTurn) {
   Journal journal;
   Workers workers({.threads = 1, .threads_per_uid = 1});
+  ASSERT_TRUE(workers.Start().ok());
   workers.Run(kAlice, [&] { journal.WaitAt("first"); });
   journal.AwaitCount(1);
   for (int i = 1; i <= 3; ++i) {
@@ -77,6 +78,7 @@ TEST(WorkersTest, UidsAreServedInTurn) {
 TEST(WorkersTest, OneUidHasSomeOfTheThreadsOnly) {
   Journal journal;
   Workers workers({.threads = 3, .threads_per_uid = 2});
+  ASSERT_TRUE(workers.Start().ok());
   for (int i = 0; i < 10; ++i) {
     workers.Run(kAlice, [&] { journal.WaitAt("alice"); });
   }
@@ -93,6 +95,7 @@ TEST(WorkersTest, WhatWaitsOfOneUidIsBounded) {
   Journal journal;
   Workers workers(
       {.threads = 1, .threads_per_uid = 1, .max_waiting_per_uid = 2});
+  ASSERT_TRUE(workers.Start().ok());
   workers.Run(kAlice, [&] { journal.WaitAt("first"); });
   journal.AwaitCount(1);
   const auto note = [&] { journal.Note("later"); };
@@ -111,6 +114,7 @@ TEST(WorkersTest, WhatWaitsOfOneUidIsBounded) {
 
 TEST(WorkersTest, AfterTheEndWorkIsDoneByItsCaller) {
   Workers workers({.threads = 2, .threads_per_uid = 1});
+  ASSERT_TRUE(workers.Start().ok());
   workers.Stop();
   workers.Stop();
   bool done = false;
@@ -124,6 +128,7 @@ TEST(WorkersTest, NothingIsLost) {
   Journal journal;
   {
     Workers workers({.threads = 4, .threads_per_uid = 2});
+    ASSERT_TRUE(workers.Start().ok());
     std::vector<std::thread> threads;
     for (uid_t uid = 0; uid < 4; ++uid) {
       threads.emplace_back([&, uid] {

@@ -35,7 +35,9 @@ TEST(StockerTest, MakesAllThereIsAndSleepsUntilItIsWoken) {
   Maker maker;
   Stocker stocker;
   maker.wanted = 3;
-  stocker.Start([&](Stocker::StepRunner run) { return maker.Make(run); });
+  ASSERT_TRUE(
+      stocker.Start([&](Stocker::StepRunner run) { return maker.Make(run); })
+          .ok());
   AwaitUntil([&] { return maker.asked == 4; });
   EXPECT_EQ(maker.steps, 6);
   maker.wanted = 1;
@@ -48,11 +50,13 @@ TEST(StockerTest, MakesAllThereIsAndSleepsUntilItIsWoken) {
 TEST(StockerTest, StopsBetweenTwoSteps) {
   Stocker stocker;
   std::atomic<bool> stepping = false;
-  stocker.Start([&](Stocker::StepRunner run) {
-    while (run([&] { stepping = true; })) {
-    }
-    return true;
-  });
+  ASSERT_TRUE(stocker
+                  .Start([&](Stocker::StepRunner run) {
+                    while (run([&] { stepping = true; })) {
+                    }
+                    return true;
+                  })
+                  .ok());
   AwaitUntil([&] { return stepping.load(); });
   stocker.Stop();
 }

@@ -1,0 +1,133 @@
+#include "core/base/thread.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace warmpool {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+sigset_t MaskOfThisThread() {
+  sigset_t mask;
+  pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+  return mask;
+}
+
+bool Blocks(const sigset_t& mask, int signal) {
+  return sigismember(&mask, signal) == 1;
+}
+
+// Runs `in_child`, which returns what is wrong, in a forked child.
+std::string InChild(const std::function<std::string()>& in_child) {
+  int ends[2];
+  if (pipe(ends) < 0) return "no pipe";
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(30);
+    const std::string wrong = in_child();
+    const bool told = write(ends[1], wrong.data(), wrong.size()) >= 0;
+    _exit(told ? 0 : 1);
+  }
+  close(ends[1]);
+  std::string wrong;
+  char part[4096];
+  for (ssize_t got; (got = read(ends[0], part, sizeof(part))) > 0;) {
+    wrong.append(part, static_cast<size_t>(got));
+  }
+  close(ends[0]);
+  int status = -1;
+  waitpid(child, &status, 0);
+  return status == 0 ? wrong : "the child ended with " + std::to_string(status);
+}
+
+TEST(ThreadTest, BlocksWhatIsSentToTheProcessButNotFaults) {
+  sigset_t mask;
+  char name[16] = "";
+  {
+    Thread thread;
+    ASSERT_TRUE(thread
+                    .Start("wp-test",
+                           [&] {
+                             mask = MaskOfThisThread();
+                             pthread_getname_np(pthread_self(), name,
+                                                sizeof(name));
+                           })
+                    .ok());
+  }
+  for (const int sent :
+       {SIGTERM, SIGINT, SIGUSR1, SIGCHLD, SIGALRM, SIGRTMIN}) {
+    EXPECT_TRUE(Blocks(mask, sent)) << sent;
+  }
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) {
+    EXPECT_FALSE(Blocks(mask, fault)) << fault;
+  }
+  EXPECT_STREQ(name, "wp-test");
+  EXPECT_FALSE(Blocks(MaskOfThisThread(), SIGTERM))
+      << "its starter's is as it was";
+}
+
+TEST(ThreadTest, OneThatWasPreparedEndsWithoutHavingRun) {
+  Thread never_run;
+  ASSERT_TRUE(never_run.Prepare("wp-test").ok());
+  ASSERT_TRUE(never_run.Prepare("wp-test").ok());
+  EXPECT_FALSE(never_run.running());
+}
+
+TEST(ThreadTest, OneThatWasPreparedRunsWhereItWasMovedTo) {
+  std::atomic<bool> ran = false;
+  Thread prepared;
+  ASSERT_TRUE(prepared.Prepare("wp-test").ok());
+  Thread moved(std::move(prepared));
+  EXPECT_FALSE(ran);
+  moved.Run([&] { ran = true; });
+  EXPECT_TRUE(moved.running());
+  moved.Join();
+  EXPECT_TRUE(ran);
+  EXPECT_FALSE(moved.running());
+}
+
+TEST(ThreadTest, SaysWhichUsersLimitWasMet) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can be another user";
+  const std::string wrong = InChild([]() -> std::string {
+    constexpr uid_t kNobodyElse = 61001;
+    const rlimit three = {3, 3};
+    if (setrlimit(RLIMIT_NPROC, &three) < 0 ||
+        setresuid(kNobodyElse, kNobodyElse, kNobodyElse) < 0) {
+      return "can't become another user";
+    }
+    // This process is one of the three.
+    if (!CheckThreads(2).ok()) return "two should be there";
+    return std::string(CheckThreads(3).ToString());
+  });
+  EXPECT_THAT(wrong, AllOf(HasSubstr("RESOURCE_EXHAUSTED"),
+                           HasSubstr("RLIMIT_NPROC allows uid 61001 3 threads"),
+                           HasSubstr("ulimit -u")));
+}
+
+TEST(ThreadTest, SaysThatTheAddressSpaceIsUsedUp) {
+  const std::string wrong = InChild([]() -> std::string {
+    const rlimit small = {64 << 20, 64 << 20};
+    if (setrlimit(RLIMIT_AS, &small) < 0) return "can't set the limit";
+    // Stacks of 8 MiB.
+    return std::string(CheckThreads(100).ToString());
+  });
+  EXPECT_THAT(wrong, AllOf(HasSubstr("RESOURCE_EXHAUSTED"),
+                           HasSubstr("RLIMIT_AS allows 64 MiB"),
+                           HasSubstr("ulimit -v")));
+}
+
+}  // namespace
+}  // namespace warmpool

@@ -331,7 +331,7 @@ void PoolModel::ReleaseSome() {
 void PoolModel::EndLease(const LeaseId& id, EndCause cause) {
   const Lease lease = leases_.at(id);
   leases_.erase(id);
-  ended_[id] = {lease.holder, cause};
+  ended_[id] = {lease.holder, cause, holders_.at(lease.holder).uid};
   if (cause == EndCause::kExpired || cause == EndCause::kRevoked) {
     to_be_told_.insert(id);
   }
@@ -393,14 +393,20 @@ void PoolModel::AddHolder() {
 
 void PoolModel::KillHolder() {
   if (holders_.empty()) return;
-  const HolderId id = RandomIn(holders_)->first;
-  pool_->RemoveHolder(id);
-  holders_.erase(id);
+  const Holder killed = RandomIn(holders_)->second;
+  pool_->RemoveHolder(killed.id);
   std::vector<LeaseId> held;
   for (const auto& [lease_id, lease] : leases_) {
-    if (lease.holder == id) held.push_back(lease_id);
+    if (lease.holder == killed.id) held.push_back(lease_id);
   }
   for (const LeaseId& lease : held) EndLease(lease, EndCause::kHolderDied);
+  holders_.erase(killed.id);
+  // What is remembered of a uid without a holder goes little by little.
+  for (const auto& [other, holder] : holders_) {
+    if (holder.uid == killed.uid) return;
+  }
+  std::erase_if(ended_,
+                [&](const auto& end) { return end.second.uid == killed.uid; });
 }
 
 void PoolModel::KeepOne() {

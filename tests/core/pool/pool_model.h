@@ -56,6 +56,8 @@ class PoolModel {
   struct Ended {
     HolderId holder = 0;
     EndCause cause = EndCause::kReleased;
+    // The holder's.
+    uid_t uid = 0;
   };
   // A request that was answered with a lease.
   struct Answered {

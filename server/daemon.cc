@@ -338,8 +338,9 @@ absl::Status Daemon::Listen() {
 
 void Daemon::StartServing() {
   memory_pressure_.Start();
-  maintenance_.Start([this] {
-    const absl::Time next = pool_->Tick();
+  maintenance_.Start([this](const Maintenance::Turn& turn) {
+    pool_->PostponeExpiry(turn.grace_end);
+    const absl::Time next = pool_->Tick(turn.now);
     return std::min({next, memory_pressure_.Look(), stats_->Look()});
   });
   if (makes_stock_) {

@@ -366,14 +366,19 @@ void PoolModel::RenewOne() {
 
 void PoolModel::AdvanceAndTick() {
   clock_.Advance(absl::Milliseconds(1 << Random(13)));
+  if (Chance(10)) {
+    expiry_pause_end_ = clock_.Now() + absl::Seconds(3);
+    pool_->PostponeExpiry(expiry_pause_end_);
+  }
   const absl::Time next = pool_->Tick();
   std::vector<LeaseId> expired;
   absl::Time next_expiry = absl::InfiniteFuture();
   for (const auto& [id, lease] : leases_) {
-    if (lease.expires_at <= clock_.Now()) {
+    const absl::Time ends_at = std::max(lease.expires_at, expiry_pause_end_);
+    if (ends_at <= clock_.Now()) {
       expired.push_back(id);
     } else {
-      next_expiry = std::min(next_expiry, lease.expires_at);
+      next_expiry = std::min(next_expiry, ends_at);
     }
   }
   for (const LeaseId& id : expired) EndLease(id, EndCause::kExpired);

@@ -7,11 +7,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "core/memory/filesystem_room.h"
+#include "core/memory/filesystem_type.h"
 
 namespace warmpool {
 namespace {
@@ -63,28 +66,43 @@ absl::Status CheckOwn(int fd, const std::string& path, mode_t mode) {
                             found));
 }
 
+absl::Status CantOpen(int error, int parent_fd, const std::string& name,
+                      const std::string& path) {
+  struct stat file;
+  if (fstatat(parent_fd, name.c_str(), &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+      S_ISLNK(file.st_mode)) {
+    return Refused(path, "is a symbolic link: name the directory that it leads "
+                         "to");
+  }
+  return absl::ErrnoToStatus(
+      error, absl::StrCat("can't open shared-memory directory ", path));
+}
+
 // `path` is what messages call it.
 absl::StatusOr<int> OpenOwnDirectoryAt(int parent_fd, const std::string& name,
                                        const std::string& path, mode_t mode) {
   const bool made = mkdirat(parent_fd, name.c_str(), mode) == 0;
   if (!made && errno != EEXIST) {
-    return absl::ErrnoToStatus(
-        errno, absl::StrCat("can't make shared-memory directory ", path,
-                            " (its parent must exist and be writable)"));
+    const int error = errno;
+    return FileErrorIn(std::filesystem::path(path).parent_path(), error,
+                       absl::StrCat("can't make shared-memory directory ", path,
+                                    error == ENOSPC
+                                        ? ""
+                                        : " (its parent must exist and be "
+                                          "writable)"));
   }
   // In /dev/shm anybody can lay a symbolic link to where it does harm.
   const int fd = openat(parent_fd, name.c_str(),
                         O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) {
-    return absl::ErrnoToStatus(
-        errno, absl::StrCat("can't open shared-memory directory ", path));
-  }
+  if (fd < 0) return CantOpen(errno, parent_fd, name, path);
   // What the umask took away, or the parent's set-group-id bit added.
   if (made) fchmod(fd, mode);
-  const absl::Status own = CheckOwn(fd, path, mode);
-  if (own.ok()) return fd;
+  absl::Status fit = CheckTmpfs(fd, path);
+  if (fit.ok()) fit = CheckOwn(fd, path, mode);
+  if (fit.ok()) return fd;
   close(fd);
-  return own;
+  if (made) unlinkat(parent_fd, name.c_str(), AT_REMOVEDIR);
+  return fit;
 }
 
 }  // namespace
@@ -112,8 +130,8 @@ absl::StatusOr<int> LockDirectory(int directory_fd, const std::string& path,
         openat(directory_fd, kLockFileName,
                O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
-      return absl::ErrnoToStatus(
-          errno, absl::StrCat("can't open ", path, "/", kLockFileName));
+      return FileErrorIn(path, errno,
+                         absl::StrCat("can't open ", path, "/", kLockFileName));
     }
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
       const absl::Status status =

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "client/cli/doctor/check.h"
@@ -22,10 +23,14 @@ struct DirectoryReadings {
   mode_t mode = 0;
   // Files, and no daemon's.
   bool has_foreign_files = false;
+  // The daemon that has the directory, in the words of its lock file.
+  std::optional<std::string> tenant = std::nullopt;
   // Of the directory, or of its parent where it is still missing.
   bool writable = false;
   // The filesystem of either; `options` are its mount's: "rw,huge=within_size".
   bool is_tmpfs = false;
+  // As mount(8) names it.
+  std::string filesystem = "";
   std::string mount_point = "";
   std::string options = "";
   uint64_t total_bytes = 0;

@@ -349,11 +349,26 @@ void Daemon::StartServing() {
     });
   }
   transport_->Start();
+  StartWatchdog();
   {
     MutexLock lock(&mutex_);
     serving_ = true;
   }
   spdlog::info("serving listen={} pid={}", LogValue(options_.listen), getpid());
+}
+
+void Daemon::StartWatchdog() {
+  if (!options_.watchdog_period.has_value()) return;
+  watchdog_ = std::make_unique<Watchdog>(Watchdog::Options{
+      .period = *options_.watchdog_period,
+      .probes =
+          {[this](std::function<void()> alive) {
+             transport_->CallOnServingThread(std::move(alive));
+           },
+           [this](std::function<void()> alive) {
+             maintenance_.CallSoon(std::move(alive));
+           }},
+      .on_alive = options_.on_alive});
 }
 
 absl::Status Daemon::StartHttp() {
@@ -453,6 +468,7 @@ size_t Daemon::Wait() {
 }
 
 void Daemon::StopServing() {
+  watchdog_.reset();
   if (transport_ != nullptr) transport_->Stop();
   http_.reset();
   holder_ender_.Stop();

@@ -43,6 +43,7 @@
 #include "server/session_hub.h"
 #include "server/stats.h"
 #include "server/transport.h"
+#include "server/watchdog.h"
 
 namespace warmpool {
 
@@ -82,6 +83,10 @@ struct DaemonOptions {
   bool metrics_holders = false;
   // Leases and bytes of one uid.
   UidQuota::Options uid_quota;
+  // How often `on_alive` is called, for as long as the serving and the
+  // maintenance thread make progress. nullopt: never.
+  std::optional<absl::Duration> watchdog_period;
+  std::function<void()> on_alive;
 };
 
 class Daemon {
@@ -125,6 +130,7 @@ class Daemon {
   // changes anything, or not at all.
   absl::Status TakeOver();
   void StartServing();
+  void StartWatchdog();
   absl::Status StartHttp();
   http::Status HttpStatus();
   // The outside is told. Does nothing the second time.
@@ -184,6 +190,7 @@ class Daemon {
   std::unique_ptr<PoolHandlers> handlers_;
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<Watchdog> watchdog_;
 };
 
 }  // namespace warmpool

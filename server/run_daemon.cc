@@ -102,6 +102,8 @@ int RunDaemon(int argc, char** argv,
   options->on_stopping = [timeout = options->drain_timeout] {
     NoticeStopping(timeout);
   };
+  options->watchdog_period = WatchdogPeriod();
+  options->on_alive = NoticeAlive;
   const sigset_t signals = BlockStopSignals();
   absl::StatusOr<std::unique_ptr<Daemon>> daemon = Daemon::Create(*options);
   if (!daemon.ok()) return Fail(daemon.status());

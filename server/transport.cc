@@ -124,6 +124,10 @@ void Transport::RunLater(uid_t uid, std::function<void()> work) {
   workers_.Run(uid, std::move(work));
 }
 
+void Transport::CallOnServingThread(std::function<void()> call) {
+  queue_->CallSoon(std::move(call));
+}
+
 void Transport::SetServing(bool serving) { health_.SetServing(serving); }
 
 void Transport::Stop() {

@@ -50,6 +50,10 @@ class Transport {
   // Runs it on a worker, or here once they have stopped.
   void RunLater(uid_t uid, std::function<void()> work);
 
+  // Has `call` called soon on the serving thread. Not to be called any more once
+  // Stop is.
+  void CallOnServingThread(std::function<void()> call);
+
   // What the health service says.
   void SetServing(bool serving);
 

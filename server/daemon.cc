@@ -17,6 +17,7 @@
 #include "server/log_value.h"
 #include "server/peer.h"
 #include "server/recovery.h"
+#include "server/unique_fd.h"
 #include "spdlog/spdlog.h"
 
 namespace warmpool {
@@ -333,7 +334,8 @@ absl::Status Daemon::Listen() {
                                            &rpc_stats_);
   const absl::Status started = StartHttp();
   if (!started.ok()) return started;
-  return transport_->Listen(options_.listen, options_.grpc);
+  return transport_->Listen(options_.listen, options_.grpc,
+                            UniqueFd(options_.passed_socket));
 }
 
 void Daemon::StartServing() {

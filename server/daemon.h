@@ -55,6 +55,8 @@ struct DaemonOptions {
   PeerSource* peers = nullptr;
   // "unix:PATH".
   std::string listen;
+  // A socket that listens there, which the daemon takes over. -1: it makes one.
+  int passed_socket = -1;
   std::string shm_dir;
   // Never more than the machine has (BoundedCapacity). nullopt: half of what it
   // has free and the directory already holds.

@@ -5,18 +5,13 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/clock.h"
-#include "core/base/unix_target.h"
 #include "server/log_value.h"
 #include "spdlog/spdlog.h"
 
@@ -28,106 +23,36 @@ constexpr int kFirstNumber = 256;
 // Descriptors kept for segments and the rest, at least.
 constexpr int kReservedNumbers = 128;
 // Out of descriptors: a pause lets some connection end.
-constexpr int kPauseMilliseconds = 50;
+constexpr absl::Duration kPause = absl::Milliseconds(50);
+// How often the name of the socket is looked at: clients try for longer to
+// connect again.
+constexpr absl::Duration kNameCheck = absl::Seconds(2);
 
-absl::StatusOr<sockaddr_un> AddressOf(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("socket path ", path, " is too long"));
-  }
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  return address;
-}
-
-// Whether somebody accepts connections at the address.
-bool IsServed(const sockaddr_un& address) {
-  const UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  return connect(probe.get(), reinterpret_cast<const sockaddr*>(&address),
-                 sizeof(address)) == 0 ||
-         errno == EAGAIN;
-}
-
-// Removes what a daemon that died left at `path`.
-absl::Status RemoveStaleSocket(const std::string& path,
-                               const sockaddr_un& address) {
-  struct stat file;
-  if (lstat(path.c_str(), &file) < 0) return absl::OkStatus();
-  if (!S_ISSOCK(file.st_mode)) {
-    return absl::AlreadyExistsError(
-        absl::StrCat(path, " exists and is no socket: remove it, or listen "
-                     "elsewhere (--listen)"));
-  }
-  if (IsServed(address)) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("another process listens on ", path));
-  }
-  unlink(path.c_str());
-  return absl::OkStatus();
-}
-
-// Makes the directories that lead to `path`, whatever the umask: the daemon's
-// alone, unless `mode` lets others in. Warns of those that keep these out.
-void MakeParents(const std::string& path, mode_t mode) {
-  namespace fs = std::filesystem;
-  constexpr fs::perms kPassable = fs::perms::others_exec;
-  constexpr fs::perms kReadable =
-      fs::perms::group_read | fs::perms::group_exec | fs::perms::others_read;
-  const bool for_all = (mode & S_IWOTH) != 0;
-  fs::path parent;
-  for (const fs::path& part : fs::absolute(path).parent_path()) {
-    parent /= part;
-    std::error_code error;
-    if (mkdir(parent.c_str(), 0700) == 0 && for_all) {
-      fs::permissions(parent, kReadable | kPassable, fs::perm_options::add,
-                      error);
-    }
-    const fs::file_status status = fs::status(parent, error);
-    if (for_all && !error &&
-        (status.permissions() & kPassable) == fs::perms::none) {
-      spdlog::warn("other uids can't reach the socket: they can't pass "
-                   "directory={} socket={}",
-                   LogValue(parent.string()), LogValue(path));
-    }
-  }
+// Rounded up, so that nobody comes back too early.
+int ToPollTimeout(absl::Duration duration) {
+  return static_cast<int>(std::max<int64_t>(
+      absl::ToInt64Milliseconds(duration + absl::Milliseconds(1)), 0));
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(
-    const std::string& path, mode_t mode) {
-  const absl::StatusOr<sockaddr_un> address = AddressOf(path);
-  if (!address.ok()) return address.status();
-  MakeParents(path, mode);
-  const absl::Status alone = CheckSocketDirectory(path);
-  if (!alone.ok()) return alone;
-  const absl::Status free = RemoveStaleSocket(path, *address);
-  if (!free.ok()) return free;
-
-  UniqueFd fd(
-      socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+absl::StatusOr<std::unique_ptr<Listener>> Listener::Listen(
+    std::unique_ptr<BoundSocket> socket, const SocketAccess& access) {
   UniqueFd stop_fd(eventfd(0, EFD_CLOEXEC));
-  if (!fd.valid() || !stop_fd.valid() ||
-      bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address),
-           sizeof(*address)) < 0 ||
-      chmod(path.c_str(), mode) < 0 || listen(fd.get(), SOMAXCONN) < 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("can't listen on ", path));
-  }
+  if (!stop_fd.valid()) return absl::ErrnoToStatus(errno, "eventfd");
   return std::unique_ptr<Listener>(
-      new Listener(path, std::move(fd), std::move(stop_fd)));
+      new Listener(std::move(socket), access, std::move(stop_fd)));
 }
 
-Listener::Listener(std::string path, UniqueFd socket, UniqueFd stop_fd)
-    : path_(std::move(path)),
-      socket_(std::move(socket)),
+Listener::Listener(std::unique_ptr<BoundSocket> socket,
+                   const SocketAccess& access, UniqueFd stop_fd)
+    : access_(access),
       stop_fd_(std::move(stop_fd)),
-      numbers_(&MonotonicClock::Get()) {}
+      clock_(MonotonicClock::Get()),
+      numbers_(&clock_),
+      socket_(std::move(socket)) {}
 
-Listener::~Listener() {
-  Stop();
-  unlink(path_.c_str());
-}
+Listener::~Listener() { Stop(); }
 
 void Listener::Start(OnConnection on_connection) {
   on_connection_ = std::move(on_connection);
@@ -141,23 +66,58 @@ void Listener::Stop() {
 }
 
 void Listener::AcceptMain() {
+  absl::Time name_due = clock_.Now() + kNameCheck;
   bool pause = false;
   for (;;) {
     pollfd events[] = {{stop_fd_.get(), POLLIN, 0},
-                       {socket_.get(), POLLIN, 0}};
+                       {socket_->fd(), POLLIN, 0},
+                       {before_ == nullptr ? -1 : before_->fd(), POLLIN, 0}};
     if (pause) {
-      poll(events, 1, kPauseMilliseconds);
+      poll(events, 1, ToPollTimeout(kPause));
     } else {
-      poll(events, 2, -1);
+      poll(events, 3, ToPollTimeout(name_due - clock_.Now()));
     }
     if (events[0].revents != 0) return;
-    pause = !AcceptOne();
+    pause = false;
+    for (const int i : {1, 2}) {
+      if (events[i].revents != 0) pause |= !AcceptOne(events[i].fd);
+    }
+    if (clock_.Now() >= name_due) {
+      KeepName();
+      name_due = clock_.Now() + kNameCheck;
+    }
   }
 }
 
-bool Listener::AcceptOne() {
+void Listener::KeepName() {
+  before_.reset();
+  if (socket_->IsNamed()) {
+    unnamed_ = false;
+    return;
+  }
+  absl::StatusOr<std::unique_ptr<BoundSocket>> again =
+      socket_->is_adopted() ? absl::FailedPreconditionError(
+                                  "the service manager made it: systemctl "
+                                  "restart its .socket unit")
+                            : BoundSocket::Bind(socket_->path(), access_);
+  if (again.ok()) {
+    // Who has connected to it by then is accepted.
+    before_ = std::exchange(socket_, *std::move(again));
+    unnamed_ = false;
+    spdlog::warn(
+        "somebody removed the socket's file, it is made again socket={}",
+        LogValue(socket_->path()));
+  } else if (!std::exchange(unnamed_, true)) {
+    spdlog::error(
+        "somebody removed the socket's file, nobody can connect socket={} "
+        "reason={}",
+        LogValue(socket_->path()), LogValue(again.status().message()));
+  }
+}
+
+bool Listener::AcceptOne(int socket) {
   UniqueFd accepted(
-      accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      accept4(socket, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!accepted.valid()) {
     if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return true;
     Complain("accept failed, will try again");
@@ -165,8 +125,9 @@ bool Listener::AcceptOne() {
   }
   UniqueFd numbered = Numbered(accepted);
   if (!numbered.valid()) {
-    Complain("out of descriptors, connections are refused: raise `ulimit -n`, "
-             "or LimitNOFILE=");
+    Complain(
+        "out of descriptors, connections are refused: raise `ulimit -n`, "
+        "or LimitNOFILE=");
     return false;
   }
   complained_ = false;
@@ -190,7 +151,7 @@ UniqueFd Listener::Numbered(const UniqueFd& accepted) {
 
 void Listener::Complain(const char* what) {
   if (!std::exchange(complained_, true)) {
-    spdlog::warn("{} socket={} reason={}", what, LogValue(path_),
+    spdlog::warn("{} socket={} reason={}", what, LogValue(socket_->path()),
                  LogValue(std::strerror(errno)));
   }
 }

@@ -13,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "core/base/unix_target.h"
+#include "server/bound_socket.h"
 #include "server/hard_stop.h"
 #include "server/log_value.h"
 #include "server/peer.h"
@@ -63,10 +64,11 @@ Transport::Transport(const Clock* clock, HolderRegistry* holders,
 Transport::~Transport() { Stop(); }
 
 absl::Status Transport::Listen(const std::string& listen,
-                               const GrpcServerOptions& options) {
+                               const GrpcServerOptions& options,
+                               UniqueFd passed) {
   absl::Status status = CheckPeerFormat();
   if (status.ok()) status = StartServer(options);
-  if (status.ok()) status = Bind(listen);
+  if (status.ok()) status = Bind(listen, std::move(passed));
   return status;
 }
 
@@ -91,11 +93,16 @@ absl::Status Transport::StartServer(const GrpcServerOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status Transport::Bind(const std::string& listen) {
+absl::Status Transport::Bind(const std::string& listen, UniqueFd passed) {
   const absl::StatusOr<std::string> path = SocketPathOf(listen);
   if (!path.ok()) return path.status();
+  const SocketAccess access = holders_.admission().socket_access();
+  absl::StatusOr<std::unique_ptr<BoundSocket>> socket =
+      passed.valid() ? BoundSocket::Adopt(std::move(passed), *path)
+                     : BoundSocket::Bind(*path, access);
+  if (!socket.ok()) return socket.status();
   absl::StatusOr<std::unique_ptr<Listener>> listener =
-      Listener::Bind(*path, holders_.admission().SocketMode());
+      Listener::Listen(*std::move(socket), access);
   if (!listener.ok()) return listener.status();
   listener_ = *std::move(listener);
   absl::StatusOr<std::unique_ptr<PrefaceGate>> gate =

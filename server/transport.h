@@ -40,10 +40,11 @@ class Transport {
   ~Transport();
 
   // Makes everything ready to serve whom `holders` admits on the socket
-  // `listen`
-  // ("unix:PATH"): whoever connects waits. Errors name the target or path.
+  // `listen` ("unix:PATH"): whoever connects waits. `passed`: that socket, where
+  // another process made it. Errors name the target or path.
   absl::Status Listen(const std::string& listen,
-                      const GrpcServerOptions& options);
+                      const GrpcServerOptions& options,
+                      UniqueFd passed = UniqueFd());
   // Serves. REQUIRES: Listen.
   void Start();
 
@@ -64,7 +65,7 @@ class Transport {
 
  private:
   absl::Status StartServer(const GrpcServerOptions& options);
-  absl::Status Bind(const std::string& listen);
+  absl::Status Bind(const std::string& listen, UniqueFd passed);
   void Admit(UniqueFd connection);
 
   const Clock& clock_;

@@ -58,12 +58,23 @@ bool Admission::IsAdmin(uid_t uid) const {
 }
 
 bool Admission::ServesOthers() const {
+  return !options_.allowed_gids.empty() || ServesOtherUids();
+}
+
+bool Admission::ServesOtherUids() const {
   const auto is_other = [this](uid_t uid) {
     return uid != 0 && uid != daemon_uid_;
   };
-  return !options_.allowed_gids.empty() ||
-         absl::c_any_of(options_.allowed_uids, is_other) ||
+  return absl::c_any_of(options_.allowed_uids, is_other) ||
          absl::c_any_of(options_.admin_uids, is_other);
+}
+
+SocketAccess Admission::socket_access() const {
+  if (!ServesOthers()) return {.mode = 0600};
+  if (options_.allowed_gids.size() == 1 && !ServesOtherUids()) {
+    return {.mode = 0660, .group = *options_.allowed_gids.begin()};
+  }
+  return {.mode = 0666};
 }
 
 }  // namespace warmpool

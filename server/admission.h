@@ -15,6 +15,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/socket_access.h"
 
 namespace warmpool {
 
@@ -46,13 +47,16 @@ class Admission {
 
   // Whether processes other than root's and the daemon's own are served.
   bool ServesOthers() const;
-  // Connecting takes the right to write to the socket's file. Where others are
-  // served everybody may connect, and Check decides.
-  mode_t SocketMode() const { return ServesOthers() ? 0666 : 0600; }
+  // Connecting takes the right to write to the socket's file. Where one group is
+  // served, and nobody else, the file lets its members alone connect; where uids
+  // are served too, or several groups, everybody may, and Check decides.
+  SocketAccess socket_access() const;
 
  private:
   Admission(uid_t daemon_uid, const Options& options)
       : daemon_uid_(daemon_uid), options_(options) {}
+
+  bool ServesOtherUids() const;
 
   uid_t daemon_uid_;
   Options options_;

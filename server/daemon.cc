@@ -17,6 +17,7 @@
 #include "server/log_value.h"
 #include "server/peer.h"
 #include "server/recovery.h"
+#include "server/unique_fd.h"
 #include "spdlog/spdlog.h"
 
 namespace warmpool {
@@ -337,7 +338,8 @@ absl::Status Daemon::Listen() {
                                            &rpc_stats_);
   started = StartHttp();
   if (!started.ok()) return started;
-  return transport_->Listen(options_.listen, options_.grpc);
+  return transport_->Listen(options_.listen, options_.grpc,
+                            UniqueFd(options_.passed_socket));
 }
 
 absl::Status Daemon::PrepareThreads() {
@@ -349,8 +351,10 @@ absl::Status Daemon::PrepareThreads() {
 
 absl::Status Daemon::StartServing() {
   memory_pressure_.Start();
-  absl::Status started = maintenance_.Start([this] {
-    const absl::Time next = pool_->Tick();
+  absl::Status started = maintenance_.Start([this](
+                                                const Maintenance::Turn& turn) {
+    pool_->PostponeExpiry(turn.grace_end);
+    const absl::Time next = pool_->Tick(turn.now);
     return std::min({next, memory_pressure_.Look(), stats_->Look()});
   });
   if (started.ok() && makes_stock_) {
@@ -359,6 +363,7 @@ absl::Status Daemon::StartServing() {
     });
   }
   if (started.ok()) started = transport_->Start();
+  if (started.ok()) started = StartWatchdog();
   if (!started.ok()) return started;
   {
     MutexLock lock(&mutex_);
@@ -366,6 +371,21 @@ absl::Status Daemon::StartServing() {
   }
   spdlog::info("serving listen={} pid={}", LogValue(options_.listen), getpid());
   return absl::OkStatus();
+}
+
+absl::Status Daemon::StartWatchdog() {
+  if (!options_.watchdog_period.has_value()) return absl::OkStatus();
+  watchdog_ = std::make_unique<Watchdog>(Watchdog::Options{
+      .period = *options_.watchdog_period,
+      .probes =
+          {[this](std::function<void()> alive) {
+             transport_->CallOnServingThread(std::move(alive));
+           },
+           [this](std::function<void()> alive) {
+             maintenance_.CallSoon(std::move(alive));
+           }},
+      .on_alive = options_.on_alive});
+  return watchdog_->Start();
 }
 
 absl::Status Daemon::StartHttp() {
@@ -469,6 +489,7 @@ size_t Daemon::Wait() {
 }
 
 void Daemon::StopServing() {
+  watchdog_.reset();
   if (transport_ != nullptr) transport_->Stop();
   http_.reset();
   holder_ender_.Stop();

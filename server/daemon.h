@@ -43,6 +43,7 @@
 #include "server/session_hub.h"
 #include "server/stats.h"
 #include "server/transport.h"
+#include "server/watchdog.h"
 
 namespace warmpool {
 
@@ -54,6 +55,8 @@ struct DaemonOptions {
   PeerSource* peers = nullptr;
   // "unix:PATH".
   std::string listen;
+  // A socket that listens there, which the daemon takes over. -1: it makes one.
+  int passed_socket = -1;
   std::string shm_dir;
   // Never more than the machine has (BoundedCapacity). nullopt: half of what it
   // has free and the directory already holds.
@@ -82,6 +85,10 @@ struct DaemonOptions {
   bool metrics_holders = false;
   // Leases and bytes of one uid.
   UidQuota::Options uid_quota;
+  // How often `on_alive` is called, for as long as the serving and the
+  // maintenance thread make progress. nullopt: never.
+  std::optional<absl::Duration> watchdog_period;
+  std::function<void()> on_alive;
 };
 
 class Daemon {
@@ -127,6 +134,7 @@ class Daemon {
   // What can fail of StartServing.
   absl::Status PrepareThreads();
   absl::Status StartServing();
+  absl::Status StartWatchdog();
   absl::Status StartHttp();
   http::Status HttpStatus();
   // The outside is told. Does nothing the second time.
@@ -186,6 +194,7 @@ class Daemon {
   std::unique_ptr<PoolHandlers> handlers_;
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<Watchdog> watchdog_;
 };
 
 }  // namespace warmpool

@@ -128,7 +128,8 @@ std::string AbslUnparseFlag(const HugePagesFlag& flag) {
 }  // namespace warmpool
 
 ABSL_FLAG(std::string, listen, "",
-          "Socket to serve on, unix:PATH. Default: "
+          "Socket to serve on, unix:PATH. Default: that which the service "
+          "manager passes (LISTEN_FDS), else "
           "unix:/run/warmpool/warmpool.sock for root, "
           "unix:$XDG_RUNTIME_DIR/warmpool.sock or, without that, "
           "unix:/tmp/warmpool-UID/warmpool.sock for others");
@@ -311,7 +312,6 @@ absl::StatusOr<DaemonOptions> ParseDaemonFlags(int argc, char** argv) {
 
   DaemonOptions options;
   options.listen = absl::GetFlag(FLAGS_listen);
-  if (options.listen.empty()) options.listen = DefaultTarget();
   options.shm_dir = absl::GetFlag(FLAGS_shm_dir);
   if (options.shm_dir.empty()) options.shm_dir = DefaultShmDirectory();
   if (const auto size = absl::GetFlag(FLAGS_capacity_bytes).size) {

@@ -7,7 +7,8 @@
 
 namespace warmpool {
 
-// Parses the command line and sets the log level. Prints help or an error and
+// Parses the command line and sets the log level. `listen` stays empty where the
+// command line does not tell. Prints help or an error and
 // exits where absl's flags do (unknown flags, --help). INVALID_ARGUMENT, naming
 // flag and value: values that make no sense together or alone.
 absl::StatusOr<DaemonOptions> ParseDaemonFlags(int argc, char** argv);

@@ -167,7 +167,7 @@ absl::StatusOr<HolderId> HolderRegistry::Recover(pid_t pid, uid_t uid,
   expected.instance = instance;
   expected.command = command;
   absl::StatusOr<Peer> peer = peers_.ProcessOf(pid);
-  if (!peer.ok() && !absl::IsResourceExhausted(peer.status())) {
+  if (!peer.ok() && !PeerSource::IsUntold(peer.status())) {
     return peer.status();
   }
   if (peer.ok() && peer->instance != instance) {
@@ -298,7 +298,7 @@ void HolderRegistry::RetryUnwatched() {
   }
   for (const Holder& holder : unwatched) {
     absl::StatusOr<Peer> peer = peers_.ProcessOf(holder.pid);
-    if (absl::IsResourceExhausted(peer.status())) continue;
+    if (PeerSource::IsUntold(peer.status())) continue;
     if (!peer.ok() || peer->instance != holder.instance) {
       EndHolder(holder.id, Suspicion::kGone);
       continue;

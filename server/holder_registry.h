@@ -103,7 +103,8 @@ class HolderRegistry {
 
   // Makes a process that was a holder of an earlier daemon one again, the same
   // that its connections will lead to. NOT_FOUND: it is gone, or can't be told
-  // from others. Where there is no descriptor to see it by it is taken to live.
+  // from others. Where there is no descriptor to see it by, or none may be
+  // opened, it is taken to live.
   absl::StatusOr<HolderId> Recover(pid_t pid, uid_t uid, uint64_t instance,
                                    const std::string& command);
 
@@ -161,7 +162,7 @@ class HolderRegistry {
   absl::btree_set<std::pair<absl::Time, HolderId>> graces_
       ABSL_GUARDED_BY(mutex_);
   HolderId last_id_ ABSL_GUARDED_BY(mutex_) = 0;
-  // Those that there was no descriptor for, and when that is to be tried again.
+  // Those that there was no pidfd for, and when that is to be tried again.
   absl::flat_hash_set<HolderId> unwatched_ ABSL_GUARDED_BY(mutex_);
   absl::Time retry_at_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
 

@@ -5,12 +5,9 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -28,84 +25,36 @@ constexpr int kFirstNumber = 256;
 // Descriptors kept for segments and the rest, at least.
 constexpr int kReservedNumbers = 128;
 // Out of descriptors: a pause lets some connection end.
-constexpr int kPauseMilliseconds = 50;
+constexpr absl::Duration kPause = absl::Milliseconds(50);
+// How often the name of the socket is looked at: clients try for longer to
+// connect again.
+constexpr absl::Duration kNameCheck = absl::Seconds(2);
 
-absl::StatusOr<sockaddr_un> AddressOf(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("socket path ", path, " is too long"));
-  }
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  return address;
-}
-
-// Who accepts connections at the address: "pid=12 uid=0". nullopt: nobody.
-std::optional<std::string> WhoServes(const sockaddr_un& address) {
-  const UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address),
-              sizeof(address)) == 0) {
-    return DescribePeer(probe.get());
-  }
-  if (errno == EAGAIN) return "it takes no more connections now";
-  return std::nullopt;
-}
-
-// Removes what a daemon that died left at `path`.
-absl::Status RemoveStaleSocket(const std::string& path,
-                               const sockaddr_un& address) {
-  struct stat file;
-  if (lstat(path.c_str(), &file) < 0) return absl::OkStatus();
-  if (!S_ISSOCK(file.st_mode)) {
-    return absl::AlreadyExistsError(
-        absl::StrCat(path,
-                     " exists and is no socket: listen elsewhere "
-                     "(--listen)"));
-  }
-  if (const std::optional<std::string> who = WhoServes(address)) {
-    return absl::AlreadyExistsError(absl::StrCat(
-        "another process listens on ", path, " (", *who,
-        "): stop that daemon first, or listen elsewhere (--listen)"));
-  }
-  unlink(path.c_str());
-  return absl::OkStatus();
+// Rounded up, so that nobody comes back too early.
+int ToPollTimeout(absl::Duration duration) {
+  return static_cast<int>(std::max<int64_t>(
+      absl::ToInt64Milliseconds(duration + absl::Milliseconds(1)), 0));
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(
-    const std::string& path, mode_t mode) {
-  const absl::StatusOr<sockaddr_un> address = AddressOf(path);
-  if (!address.ok()) return address.status();
-  const absl::Status directory = PrepareSocketDirectory(path, mode);
-  if (!directory.ok()) return directory;
-  const absl::Status free = RemoveStaleSocket(path, *address);
-  if (!free.ok()) return free;
-
-  UniqueFd fd(
-      socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+absl::StatusOr<std::unique_ptr<Listener>> Listener::Listen(
+    std::unique_ptr<BoundSocket> socket, const SocketAccess& access) {
   UniqueFd stop_fd(eventfd(0, EFD_CLOEXEC));
-  if (!fd.valid() || !stop_fd.valid() ||
-      bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address),
-           sizeof(*address)) < 0 ||
-      chmod(path.c_str(), mode) < 0 || listen(fd.get(), SOMAXCONN) < 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("can't listen on ", path));
-  }
+  if (!stop_fd.valid()) return absl::ErrnoToStatus(errno, "eventfd");
   return std::unique_ptr<Listener>(
-      new Listener(path, std::move(fd), std::move(stop_fd)));
+      new Listener(std::move(socket), access, std::move(stop_fd)));
 }
 
-Listener::Listener(std::string path, UniqueFd socket, UniqueFd stop_fd)
-    : path_(std::move(path)),
-      socket_(std::move(socket)),
+Listener::Listener(std::unique_ptr<BoundSocket> socket,
+                   const SocketAccess& access, UniqueFd stop_fd)
+    : access_(access),
       stop_fd_(std::move(stop_fd)),
-      numbers_(&MonotonicClock::Get()) {}
+      clock_(MonotonicClock::Get()),
+      numbers_(&clock_),
+      socket_(std::move(socket)) {}
 
-Listener::~Listener() {
-  Stop();
-  unlink(path_.c_str());
-}
+Listener::~Listener() { Stop(); }
 
 absl::Status Listener::Start(OnConnection on_connection) {
   on_connection_ = std::move(on_connection);
@@ -119,23 +68,58 @@ void Listener::Stop() {
 }
 
 void Listener::AcceptMain() {
+  absl::Time name_due = clock_.Now() + kNameCheck;
   bool pause = false;
   for (;;) {
     pollfd events[] = {{stop_fd_.get(), POLLIN, 0},
-                       {socket_.get(), POLLIN, 0}};
+                       {socket_->fd(), POLLIN, 0},
+                       {before_ == nullptr ? -1 : before_->fd(), POLLIN, 0}};
     if (pause) {
-      poll(events, 1, kPauseMilliseconds);
+      poll(events, 1, ToPollTimeout(kPause));
     } else {
-      poll(events, 2, -1);
+      poll(events, 3, ToPollTimeout(name_due - clock_.Now()));
     }
     if (events[0].revents != 0) return;
-    pause = !AcceptOne();
+    pause = false;
+    for (const int i : {1, 2}) {
+      if (events[i].revents != 0) pause |= !AcceptOne(events[i].fd);
+    }
+    if (clock_.Now() >= name_due) {
+      KeepName();
+      name_due = clock_.Now() + kNameCheck;
+    }
   }
 }
 
-bool Listener::AcceptOne() {
+void Listener::KeepName() {
+  before_.reset();
+  if (socket_->IsNamed()) {
+    unnamed_ = false;
+    return;
+  }
+  absl::StatusOr<std::unique_ptr<BoundSocket>> again =
+      socket_->is_adopted() ? absl::FailedPreconditionError(
+                                  "the service manager made it: systemctl "
+                                  "restart its .socket unit")
+                            : BoundSocket::Bind(socket_->path(), access_);
+  if (again.ok()) {
+    // Who has connected to it by then is accepted.
+    before_ = std::exchange(socket_, *std::move(again));
+    unnamed_ = false;
+    spdlog::warn(
+        "somebody removed the socket's file, it is made again socket={}",
+        LogValue(socket_->path()));
+  } else if (!std::exchange(unnamed_, true)) {
+    spdlog::error(
+        "somebody removed the socket's file, nobody can connect socket={} "
+        "reason={}",
+        LogValue(socket_->path()), LogValue(again.status().message()));
+  }
+}
+
+bool Listener::AcceptOne(int socket) {
   UniqueFd accepted(
-      accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      accept4(socket, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!accepted.valid()) {
     if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return true;
     Complain("accept failed, will try again");
@@ -143,8 +127,9 @@ bool Listener::AcceptOne() {
   }
   UniqueFd numbered = Numbered(accepted);
   if (!numbered.valid()) {
-    Complain("out of descriptors, connections are refused: raise `ulimit -n`, "
-             "or LimitNOFILE=");
+    Complain(
+        "out of descriptors, connections are refused: raise `ulimit -n`, "
+        "or LimitNOFILE=");
     return false;
   }
   complained_ = false;
@@ -168,7 +153,7 @@ UniqueFd Listener::Numbered(const UniqueFd& accepted) {
 
 void Listener::Complain(const char* what) {
   if (!std::exchange(complained_, true)) {
-    spdlog::warn("{} socket={} reason={}", what, LogValue(path_),
+    spdlog::warn("{} socket={} reason={}", what, LogValue(socket_->path()),
                  LogValue(std::strerror(errno)));
   }
 }

@@ -1,18 +1,16 @@
 // Listener: the daemon's Unix socket. It accepts connections itself, because
 // gRPC's own listener hides who connected and stops for good after one EMFILE
-// (gRPC 1.51).
+// (gRPC 1.51). It makes the socket's file again where that was removed.
 #ifndef WARMPOOL_SERVER_LISTENER_H_
 #define WARMPOOL_SERVER_LISTENER_H_
 
-#include <sys/types.h>
-
 #include <functional>
 #include <memory>
-#include <string>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/base/clock.h"
 #include "core/base/thread.h"
+#include "server/bound_socket.h"
 #include "server/descriptor_numbers.h"
 #include "server/unique_fd.h"
 
@@ -24,12 +22,9 @@ class Listener {
   // which is non-blocking.
   using OnConnection = std::function<void(UniqueFd connection)>;
 
-  // Binds and listens on `path`; `mode` of its file says who may connect. A
-  // socket file that nobody listens on is replaced. The directory is made where
-  // it is missing, see PrepareSocketDirectory. ALREADY_EXISTS: somebody listens
-  // there. Other errors name the path.
-  static absl::StatusOr<std::unique_ptr<Listener>> Bind(
-      const std::string& path, mode_t mode = 0600);
+  // `access` is for the socket's file, should it have to be made again.
+  static absl::StatusOr<std::unique_ptr<Listener>> Listen(
+      std::unique_ptr<BoundSocket> socket, const SocketAccess& access);
 
   // Stops and removes the socket file.
   ~Listener();
@@ -42,26 +37,32 @@ class Listener {
   // Returns once no further connection will be accepted.
   void Stop();
 
-  const std::string& path() const { return path_; }
-
  private:
-  Listener(std::string path, UniqueFd socket, UniqueFd stop_fd);
+  Listener(std::unique_ptr<BoundSocket> socket, const SocketAccess& access,
+           UniqueFd stop_fd);
 
   void AcceptMain();
   // Accepts one connection; false after an error that needs a pause.
-  bool AcceptOne();
+  bool AcceptOne(int socket);
+  // Makes the socket's file again if somebody has removed it, as a start would.
+  void KeepName();
   // A duplicate of a connection's descriptor with a number that calls of other
   // connections can't be taken for; invalid when there is none to be had.
   UniqueFd Numbered(const UniqueFd& accepted);
   // Tells of trouble, and only once for as long as it lasts.
   void Complain(const char* what);
 
-  const std::string path_;
-  const UniqueFd socket_;
+  const SocketAccess access_;
   const UniqueFd stop_fd_;
+  const Clock& clock_;
   OnConnection on_connection_;
   DescriptorNumbers numbers_;
   bool complained_ = false;
+  std::unique_ptr<BoundSocket> socket_;
+  // The one that had the name before, until the next look at it.
+  std::unique_ptr<BoundSocket> before_;
+  // The name is gone, and was told to be.
+  bool unnamed_ = false;
   Thread acceptor_;
 };
 

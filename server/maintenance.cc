@@ -4,7 +4,7 @@
 
 namespace warmpool {
 
-absl::Status Maintenance::Start(std::function<absl::Time()> tick) {
+absl::Status Maintenance::Start(std::function<absl::Time(const Turn&)> tick) {
   return thread_.Start("wpd-maintain",
                        [this, tick = std::move(tick)] { Main(tick); });
 }
@@ -17,6 +17,19 @@ void Maintenance::Poke() {
   condition_.NotifyOne();
 }
 
+void Maintenance::CallSoon(std::function<void()> call) {
+  {
+    MutexLock lock(&mutex_);
+    calls_.push_back(std::move(call));
+  }
+  Poke();
+}
+
+std::vector<std::function<void()>> Maintenance::TakeCalls() {
+  MutexLock lock(&mutex_);
+  return std::exchange(calls_, {});
+}
+
 void Maintenance::Stop() {
   {
     MutexLock lock(&mutex_);
@@ -26,18 +39,31 @@ void Maintenance::Stop() {
   thread_.Join();
 }
 
-void Maintenance::Main(const std::function<absl::Time()>& tick) {
-  for (;;) {
-    const absl::Time next = tick();
-    MutexLock lock(&mutex_);
-    while (!poked_ && !stopping_) {
-      const absl::Duration left = next - clock_.Now();
-      if (left <= absl::ZeroDuration()) break;
-      condition_.WaitFor(&mutex_, left);
-    }
-    if (stopping_) return;
-    poked_ = false;
+void Maintenance::Main(const std::function<absl::Time(const Turn&)>& tick) {
+  absl::Time due = clock_.Now();
+  PauseDetector pauses(due);
+  while (AwaitTurn(due, &pauses)) {
+    const absl::Time now = clock_.Now();
+    const absl::Time grace_end = pauses.Look(now);
+    // The next look comes when the tick is done.
+    pauses.NextLook(now, now);
+    const std::vector<std::function<void()>> calls = TakeCalls();
+    due = tick({now, grace_end});
+    for (const std::function<void()>& call : calls) call();
   }
+}
+
+bool Maintenance::AwaitTurn(absl::Time due, PauseDetector* pauses) {
+  MutexLock lock(&mutex_);
+  while (!poked_ && !stopping_) {
+    const absl::Time now = clock_.Now();
+    pauses->Look(now);
+    const absl::Time next_look = pauses->NextLook(now, due);
+    if (due <= now) break;
+    condition_.WaitFor(&mutex_, next_look - now);
+  }
+  poked_ = false;
+  return !stopping_;
 }
 
 }  // namespace warmpool

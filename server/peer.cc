@@ -107,15 +107,33 @@ std::vector<gid_t> GroupsOf(int connection_fd, gid_t primary) {
   return groups;
 }
 
+bool HasInode(const UniqueFd& pidfd) {
+  struct statfs filesystem;
+  return pidfd.valid() && fstatfs(pidfd.get(), &filesystem) == 0 &&
+         filesystem.f_type == kPidfdFilesystem;
+}
+
+// Whether a process that connects is told by its pidfd's inode here, even where
+// pidfd_open(2) is forbidden (seccomp).
+bool PeersHaveInodes() {
+  static const bool they_have = [] {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+      return false;
+    }
+    const UniqueFd one(ends[0]), other(ends[1]);
+    int pidfd = -1;
+    socklen_t size = sizeof(pidfd);
+    getsockopt(one.get(), SOL_SOCKET, kSoPeerPidfd, &pidfd, &size);
+    return HasInode(UniqueFd(pidfd));
+  }();
+  return they_have;
+}
+
 // Tells the process of `pidfd`, which may be invalid, from others of its pid.
 absl::StatusOr<uint64_t> InstanceOf(const UniqueFd& pidfd, pid_t pid) {
-  struct statfs filesystem;
   struct stat file;
-  if (pidfd.valid() && fstatfs(pidfd.get(), &filesystem) == 0 &&
-      filesystem.f_type == kPidfdFilesystem &&
-      fstat(pidfd.get(), &file) == 0) {
-    return file.st_ino;
-  }
+  if (HasInode(pidfd) && fstat(pidfd.get(), &file) == 0) return file.st_ino;
   if (pid <= 0) return 0;
   const absl::StatusOr<std::string> stat = ContentsOf(pid, "stat");
   if (!stat.ok()) return stat.status();
@@ -195,12 +213,15 @@ absl::StatusOr<Peer> KernelPeerSource::ProcessOf(pid_t pid) {
   Peer peer;
   peer.pid = pid;
   absl::Status described = pidfd.status();
-  if (pidfd.ok()) {
+  if (pidfd.ok() && !pidfd->valid() && PeersHaveInodes()) {
+    described = absl::PermissionDeniedError(absl::StrCat(
+        "can't tell which process pid ", pid, " is: pidfd_open is forbidden"));
+  } else if (pidfd.ok()) {
     peer.pidfd = *std::move(pidfd);
     described = Describe(&peer);
   }
   // That much can be told without a descriptor.
-  const bool gone = absl::IsResourceExhausted(described)
+  const bool gone = IsUntold(described)
                         ? kill(pid, 0) < 0 && errno == ESRCH
                         : described.ok() && peer.instance == 0;
   if (gone) return absl::NotFoundError(absl::StrCat("pid ", pid, " has ended"));

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/admission.h"
 #include "server/unique_fd.h"
@@ -40,9 +41,14 @@ class PeerSource {
   // ended. RESOURCE_EXHAUSTED: out of descriptors.
   virtual absl::StatusOr<Peer> PeerOf(int connection_fd) = 0;
   // The process of that number, without its credentials. NOT_FOUND: there is
-  // none. RESOURCE_EXHAUSTED: out of descriptors; there is one, and which can't
-  // be told.
+  // none. An error for which IsUntold holds: there is one, and which can't be
+  // told; out of descriptors, or no pidfd may be opened.
   virtual absl::StatusOr<Peer> ProcessOf(pid_t pid) = 0;
+
+  static bool IsUntold(const absl::Status& status) {
+    return absl::IsResourceExhausted(status) ||
+           absl::IsPermissionDenied(status);
+  }
 };
 
 // SO_PEERCRED, SO_PEERGROUPS, SO_PEERPIDFD (Linux 6.5; before that the pidfd

@@ -10,17 +10,21 @@
 #include <atomic>
 #include <cstdio>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "core/base/clock.h"
 #include "core/base/thread.h"
+#include "core/base/unix_target.h"
 #include "server/daemon.h"
 #include "server/daemon_flags.h"
 #include "server/log_limit.h"
 #include "server/log_value.h"
+#include "server/passed_sockets.h"
 #include "server/service_notice.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
@@ -83,6 +87,25 @@ int Fail(const absl::Status& status) {
   return 1;
 }
 
+// Takes the socket that the service manager passed, if it is the one to serve on.
+void ChooseSocket(std::vector<PassedSocket> passed, DaemonOptions* options) {
+  if (options->listen.empty()) {
+    options->listen = passed.empty()
+                          ? DefaultTarget()
+                          : absl::StrCat("unix:", passed.front().path);
+  }
+  const absl::StatusOr<std::string> path = SocketPathOf(options->listen);
+  for (PassedSocket& socket : passed) {
+    if (path.ok() && socket.path == *path && options->passed_socket < 0) {
+      options->passed_socket = socket.fd.Release();
+    } else {
+      spdlog::warn("the service manager passed another socket than that of "
+                   "--listen, not served passed={} listen={}",
+                   LogValue(socket.path), LogValue(options->listen));
+    }
+  }
+}
+
 }  // namespace
 
 int RunDaemon(int argc, char** argv,
@@ -103,10 +126,13 @@ int RunDaemon(int argc, char** argv,
   absl::StatusOr<DaemonOptions> options = ParseDaemonFlags(argc, argv);
   if (!options.ok()) return Fail(options.status());
   if (adjust) adjust(&*options);
+  ChooseSocket(TakePassedSockets(), &*options);
 
   options->on_stopping = [timeout = options->drain_timeout] {
     NoticeStopping(timeout);
   };
+  options->watchdog_period = WatchdogPeriod();
+  options->on_alive = NoticeAlive;
   const sigset_t signals = BlockStopSignals();
   Thread waits_for_signals;
   const absl::Status prepared = waits_for_signals.Prepare("wpd-signals");

@@ -31,4 +31,14 @@ void NoticeStopping(absl::Duration drain_timeout) {
                       absl::ToInt64Microseconds(patience)));
 }
 
+std::optional<absl::Duration> WatchdogPeriod() {
+  uint64_t microseconds = 0;
+  if (sd_watchdog_enabled(/*unset_environment=*/0, &microseconds) <= 0) {
+    return std::nullopt;
+  }
+  return absl::Microseconds(microseconds) / 3;
+}
+
+void NoticeAlive() { Notify("WATCHDOG=1"); }
+
 }  // namespace warmpool

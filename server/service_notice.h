@@ -5,6 +5,7 @@
 #ifndef WARMPOOL_SERVER_SERVICE_NOTICE_H_
 #define WARMPOOL_SERVER_SERVICE_NOTICE_H_
 
+#include <optional>
 #include <string>
 
 #include "absl/time/time.h"
@@ -17,6 +18,13 @@ void NoticeReady(const std::string& status);
 // It drains, and may take `drain_timeout` for it, beyond which the manager's
 // patience is as it was.
 void NoticeStopping(absl::Duration drain_timeout);
+
+// How often the manager is to be told that the daemon lives: it asks to be told
+// within WatchdogSec=, and is three times as often. nullopt: it does not ask.
+std::optional<absl::Duration> WatchdogPeriod();
+
+// The daemon lives.
+void NoticeAlive();
 
 }  // namespace warmpool
 

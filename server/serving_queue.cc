@@ -1,10 +1,34 @@
 #include "server/serving_queue.h"
 
 #include <grpc/support/time.h>
+#include <grpcpp/alarm.h>
 
 #include <utility>
 
 namespace warmpool {
+namespace {
+
+// An alarm that is due at once: that is how gRPC 1.51 lets one thread wake
+// another's completion queue.
+class Call final : public ServingQueue::Event {
+ public:
+  Call(ServingQueue* queue, std::function<void()> call)
+      : hold_(queue), call_(std::move(call)) {
+    alarm_.Set(queue->queue(), gpr_time_0(GPR_CLOCK_MONOTONIC), this);
+  }
+
+  void Happened(bool) override {
+    call_();
+    delete this;
+  }
+
+ private:
+  ServingQueue::Hold hold_;
+  const std::function<void()> call_;
+  grpc::Alarm alarm_;
+};
+
+}  // namespace
 
 ServingQueue::ServingQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue,
                            absl::Duration busy_poll, const Clock* clock)
@@ -25,6 +49,10 @@ ServingQueue::Hold::~Hold() {
 
 absl::Status ServingQueue::Start() {
   return thread_.Start("wpd-serving", [this] { Main(); });
+}
+
+void ServingQueue::CallSoon(std::function<void()> call) {
+  new Call(this, std::move(call));
 }
 
 void ServingQueue::Stop() {

@@ -10,6 +10,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 
 #include "absl/base/thread_annotations.h"
@@ -59,6 +60,9 @@ class ServingQueue {
 
   // Starts the thread. RESOURCE_EXHAUSTED, naming the limit: there is none.
   absl::Status Start();
+  // Has `call` called soon by the serving thread, or by Stop. Thread-safe.
+  // REQUIRES: the queue is not being stopped.
+  void CallSoon(std::function<void()> call);
   // Serves until nobody holds the queue. Does nothing the second time.
   // REQUIRES: the server was shut down, so that all calls come to their end.
   void Stop();

@@ -83,7 +83,7 @@ void WarnOfImpassable(const std::string& socket_path,
 absl::Status PrepareSocketDirectory(const std::string& socket_path,
                                     mode_t mode) {
   const fs::path directory = fs::absolute(socket_path).parent_path();
-  const bool for_all = (mode & S_IWOTH) != 0;
+  const bool for_all = (mode & (S_IWGRP | S_IWOTH)) != 0;
   const absl::Status made = MakeIfMissing(directory, for_all);
   if (!made.ok()) return made;
   if (for_all) WarnOfImpassable(socket_path, directory);

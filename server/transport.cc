@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "core/base/thread.h"
 #include "core/base/unix_target.h"
+#include "server/bound_socket.h"
 #include "server/hard_stop.h"
 #include "server/log_value.h"
 #include "server/peer.h"
@@ -76,11 +77,12 @@ Transport::Transport(const Clock* clock, HolderRegistry* holders,
 Transport::~Transport() { Stop(); }
 
 absl::Status Transport::Listen(const std::string& listen,
-                               const GrpcServerOptions& options) {
+                               const GrpcServerOptions& options,
+                               UniqueFd passed) {
   absl::Status status = StartThreads();
   if (status.ok()) status = CheckPeerFormat();
   if (status.ok()) status = StartServer(options);
-  if (status.ok()) status = Bind(listen);
+  if (status.ok()) status = Bind(listen, std::move(passed));
   return status;
 }
 
@@ -119,11 +121,16 @@ absl::Status Transport::StartServer(const GrpcServerOptions& options) {
   return started;
 }
 
-absl::Status Transport::Bind(const std::string& listen) {
+absl::Status Transport::Bind(const std::string& listen, UniqueFd passed) {
   const absl::StatusOr<std::string> path = SocketPathOf(listen);
   if (!path.ok()) return path.status();
+  const SocketAccess access = holders_.admission().socket_access();
+  absl::StatusOr<std::unique_ptr<BoundSocket>> socket =
+      passed.valid() ? BoundSocket::Adopt(std::move(passed), *path)
+                     : BoundSocket::Bind(*path, access);
+  if (!socket.ok()) return socket.status();
   absl::StatusOr<std::unique_ptr<Listener>> listener =
-      Listener::Bind(*path, holders_.admission().SocketMode());
+      Listener::Listen(*std::move(socket), access);
   if (!listener.ok()) return listener.status();
   listener_ = *std::move(listener);
   const absl::Status prepared = listener_->Prepare();
@@ -156,6 +163,10 @@ void Transport::Admit(UniqueFd connection) {
 
 void Transport::RunLater(uid_t uid, std::function<void()> work) {
   workers_.Run(uid, std::move(work));
+}
+
+void Transport::CallOnServingThread(std::function<void()> call) {
+  queue_->CallSoon(std::move(call));
 }
 
 void Transport::SetServing(bool serving) { health_.SetServing(serving); }

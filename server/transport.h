@@ -40,15 +40,20 @@ class Transport {
   ~Transport();
 
   // Makes everything ready to serve whom `holders` admits on the socket
-  // `listen`
-  // ("unix:PATH"): whoever connects waits. Errors name the target or path.
+  // `listen` ("unix:PATH"): whoever connects waits. `passed`: that socket, where
+  // another process made it. Errors name the target or path.
   absl::Status Listen(const std::string& listen,
-                      const GrpcServerOptions& options);
+                      const GrpcServerOptions& options,
+                      UniqueFd passed = UniqueFd());
   // Serves. REQUIRES: Listen.
   absl::Status Start();
 
   // Runs it on a worker, or here once they have stopped.
   void RunLater(uid_t uid, std::function<void()> work);
+
+  // Has `call` called soon on the serving thread. Not to be called any more once
+  // Stop is.
+  void CallOnServingThread(std::function<void()> call);
 
   // What the health service says.
   void SetServing(bool serving);
@@ -62,7 +67,7 @@ class Transport {
   // The threads that serve, and enough to be had for gRPC's.
   absl::Status StartThreads();
   absl::Status StartServer(const GrpcServerOptions& options);
-  absl::Status Bind(const std::string& listen);
+  absl::Status Bind(const std::string& listen, UniqueFd passed);
   void Admit(UniqueFd connection);
 
   const Clock& clock_;

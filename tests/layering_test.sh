@@ -21,7 +21,7 @@ core/memory/directory_claim.cc: unlinkat
 core/memory/directory_lock.cc: (ftruncate|unlinkat)
 core/memory/own_directory.cc: unlinkat
 core/memory/proof_check.cc: unlinkat
-server/listener.cc: unlink'
+server/bound_socket.cc: unlink'
 
 # Only Batch ends memory; the file before implements what it calls.
 readonly MAY_INCLUDE_ENDING_CALLS='core/caching/unmap_batch.cc|core/memory/linux_system_calls.cc'
@@ -108,7 +108,7 @@ put() {
 put core/memory/linux_system_calls.cc 'void* p = mmap(nullptr, 1, 0, 0, -1, 0);'
 put core/memory/linux_system_calls.cc '#include "core/memory/ending_calls.h"'
 put core/memory/directory_lock.cc '  unlinkat(fd, "x", 0);'
-put server/listener.cc '  unlink(path.c_str());'
+put server/bound_socket.cc '  unlink(path.c_str());'
 put core/caching/bigcache.cc '// munmap(2) is not for us'
 put core/caching/bigcache.cc '  calls_.munmap(p); calls->munmap(p); Unmap(p); remunmap(p);'
 put core/caching/unmap_batch.cc '#include "core/memory/ending_calls.h"'
@@ -126,7 +126,7 @@ put core/pool/pool.h 'syscall(SYS_memfd_create, "x", 1);'
 put client/buffer.cc '  ::munmap (p, 1);'
 put server/daemon.cc 'if (fallocate(fd, 0, 0, 1) < 0) {'
 put server/session.cc '  unlink(path.c_str());'
-put server/listener.cc '  madvise(p, 1, 1);'
+put server/bound_socket.cc '  madvise(p, 1, 1);'
 put client/warmpool.cc '#include "core/memory/ending_calls.h"'
 put core/base/a.h '#include <grpcpp/grpcpp.h>'
 put core/base/b.h '#include "absl/flags/flag.h"'
@@ -148,7 +148,7 @@ core/pool/pool.h calls memfd_create()
 client/buffer.cc calls munmap()
 server/daemon.cc calls fallocate()
 server/session.cc calls unlink()
-server/listener.cc calls madvise()
+server/bound_socket.cc calls madvise()
 client/warmpool.cc includes ending_calls.h
 core/base/a.h:#include <grpcpp/grpcpp.h>: core knows no gRPC
 core/base/b.h:#include "absl/flags/flag.h": core knows no gRPC

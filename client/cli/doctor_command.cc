@@ -93,7 +93,7 @@ absl::StatusOr<Checks> Examine() {
                                     directory.mode == 0711),
          &checks);
   checks.push_back(doctor::CheckClock(doctor::ReadClock()));
-  checks.push_back(doctor::CheckSocket(socket));
+  checks.push_back(doctor::CheckSocket(socket, directory.tenant));
   if (daemon.has_value()) Append(doctor::CheckDaemon(*daemon), &checks);
   if (daemon.has_value() && daemon->stats.ok()) {
     checks.push_back(

@@ -13,6 +13,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "core/memory/filesystem_room.h"
 
 namespace warmpool {
 namespace {
@@ -76,8 +77,8 @@ absl::StatusOr<int> LockDirectory(int directory_fd, const std::string& path,
         openat(directory_fd, kLockFileName,
                O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
-      return absl::ErrnoToStatus(
-          errno, absl::StrCat("can't open ", path, "/", kLockFileName));
+      return FileErrorIn(path, errno,
+                         absl::StrCat("can't open ", path, "/", kLockFileName));
     }
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
       const absl::Status status =

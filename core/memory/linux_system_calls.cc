@@ -187,6 +187,8 @@ int LinuxSystemCalls::FilesystemSpace(int fd, FilesystemBytes* bytes) {
   if (result < 0) return result;
   bytes->total = uint64_t{filesystem.f_blocks} * filesystem.f_frsize;
   bytes->free = uint64_t{filesystem.f_bavail} * filesystem.f_frsize;
+  bytes->total_files = filesystem.f_files;
+  bytes->free_files = filesystem.f_favail;
   return 0;
 }
 

@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <optional>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -15,6 +17,8 @@
 #include "core/memory/directory_claim.h"
 #include "core/memory/directory_lock.h"
 #include "core/memory/directory_names.h"
+#include "core/memory/filesystem_room.h"
+#include "core/memory/filesystem_type.h"
 
 namespace warmpool {
 namespace {
@@ -108,50 +112,60 @@ absl::Status CheckPrivate(int parent_fd, int fd, const std::string& parent) {
                       path, found, directory.st_uid, kAnother));
 }
 
-// Opens a directory, which is made where it is missing. `path` is what messages
-// call it.
+absl::Status CantOpen(int error, int parent_fd, const std::string& name,
+                      const std::string& path) {
+  struct stat file;
+  if (fstatat(parent_fd, name.c_str(), &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+      S_ISLNK(file.st_mode)) {
+    return Refused(path, "is a symbolic link: name the directory that it leads "
+                         "to");
+  }
+  return absl::ErrnoToStatus(
+      error, absl::StrCat("can't open shared-memory directory ", path));
+}
+
+// Opens a directory, which is made where it is missing; one that `check` refuses
+// is not left behind. `path` is what messages call it.
 absl::StatusOr<int> OpenOrMakeAt(int parent_fd, const std::string& name,
-                                 const std::string& path, mode_t mode) {
+                                 const std::string& path, mode_t mode,
+                                 absl::FunctionRef<absl::Status(int fd)> check) {
   const bool made = mkdirat(parent_fd, name.c_str(), mode) == 0;
   if (!made && errno != EEXIST) {
-    return absl::ErrnoToStatus(
-        errno, absl::StrCat("can't make shared-memory directory ", path,
-                            " (its parent must exist and be writable)"));
+    const int error = errno;
+    return FileErrorIn(std::filesystem::path(path).parent_path(), error,
+                       absl::StrCat("can't make shared-memory directory ", path,
+                                    error == ENOSPC
+                                        ? ""
+                                        : " (its parent must exist and be "
+                                          "writable)"));
   }
   // In /dev/shm anybody can lay a symbolic link to where it does harm.
   const int fd = openat(parent_fd, name.c_str(),
                         O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) {
-    return absl::ErrnoToStatus(
-        errno, absl::StrCat("can't open shared-memory directory ", path,
-                            " (it must be a directory, not a link)"));
-  }
+  if (fd < 0) return CantOpen(errno, parent_fd, name, path);
   // What the umask took away, or the parent's set-group-id bit added.
   if (made) fchmod(fd, mode);
-  return fd;
-}
-
-absl::StatusOr<int> CloseUnless(const absl::Status& checked, int fd) {
-  if (checked.ok()) return fd;
+  absl::Status fit = CheckTmpfs(fd, path);
+  if (fit.ok()) fit = check(fd);
+  if (fit.ok()) return fd;
   close(fd);
-  return checked;
+  if (made) unlinkat(parent_fd, name.c_str(), AT_REMOVEDIR);
+  return fit;
 }
 
 }  // namespace
 
 absl::StatusOr<int> OpenOwnDirectory(const std::string& path, mode_t mode) {
-  const absl::StatusOr<int> fd = OpenOrMakeAt(AT_FDCWD, path, path, mode);
-  if (!fd.ok()) return fd;
-  return CloseUnless(CheckOwn(*fd, path, mode), *fd);
+  return OpenOrMakeAt(AT_FDCWD, path, path, mode,
+                      [&](int fd) { return CheckOwn(fd, path, mode); });
 }
 
 absl::StatusOr<int> OpenPrivateDirectoryIn(int parent_fd,
                                            const std::string& parent) {
-  const absl::StatusOr<int> fd =
-      OpenOrMakeAt(parent_fd, kPrivateName,
-                   absl::StrCat(parent, "/", kPrivateName), kPrivateMode);
-  if (!fd.ok()) return fd;
-  return CloseUnless(CheckPrivate(parent_fd, *fd, parent), *fd);
+  return OpenOrMakeAt(
+      parent_fd, kPrivateName, absl::StrCat(parent, "/", kPrivateName),
+      kPrivateMode,
+      [&](int fd) { return CheckPrivate(parent_fd, fd, parent); });
 }
 
 void ClosePrivateDirectoryIn(int parent_fd, int fd) {

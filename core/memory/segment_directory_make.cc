@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/memory/descriptor_limit.h"
+#include "core/memory/filesystem_room.h"
 #include "core/memory/retry.h"
 #include "core/memory/segment_directory.h"
 #include "core/memory/segment_name.h"
@@ -32,8 +33,12 @@ absl::Status SegmentDirectory::Make(SizeClass size_class, size_t bytes,
   if (fd < 0) {
     const std::string what =
         absl::StrCat("can't create a segment of ", bytes, " bytes in ", path_);
+    if (fd == -ENOENT) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          what, ": somebody removed the directory: restart the daemon"));
+    }
     return LacksDescriptors(-fd) ? DescriptorsExhausted(-fd, what)
-                                 : absl::ErrnoToStatus(-fd, what);
+                                 : FileError(calls_, directory_fd_, -fd, what);
   }
   segment->parts().fd = fd;
   segment->parts().file_name = name;

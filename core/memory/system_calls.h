@@ -43,6 +43,9 @@ struct FilesystemBytes {
   uint64_t total = 0;
   // What an unprivileged process may still allocate.
   uint64_t free = 0;
+  // Inodes, which files and directories take; 0 where there is no bound.
+  uint64_t total_files = 0;
+  uint64_t free_files = 0;
 };
 
 class SystemCalls {

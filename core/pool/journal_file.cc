@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/memory/filesystem_room.h"
 #include "core/memory/retry.h"
 #include "core/memory/size_class.h"
 
@@ -40,8 +41,8 @@ absl::Status JournalFile::OpenBy(const std::string& name, int flags) {
   const int fd = RetryOnInterrupt(
       [&] { return calls_->Open(directory_fd_, name, flags, 0600); });
   if (fd < 0) {
-    return absl::ErrnoToStatus(-fd,
-                               absl::StrCat("can't open or make ", name));
+    return FileError(*calls_, directory_fd_, -fd,
+                     absl::StrCat("can't open or make ", name));
   }
   fd_ = fd;
   return TakeSizes();

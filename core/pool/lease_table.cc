@@ -55,6 +55,7 @@ void LeaseTable::AddHolder(Holder holder) {
   }
   const HolderId id = holder.id;
   holders_by_pid_.emplace(holder.pid, id);
+  ended_.AddHolder(holder.uid);
   holders_.emplace(id, HolderEntry{std::move(holder), {}});
 }
 
@@ -98,6 +99,7 @@ void LeaseTable::RemoveHolder(HolderId id) {
   if (it == holders_.end()) return;
   WARMPOOL_CHECK(it->second.leases.empty(), "a holder leaves its leases");
   holders_by_pid_.erase(std::make_pair(it->second.holder.pid, id));
+  ended_.RemoveHolder(it->second.holder.uid);
   holders_.erase(it);
 }
 
@@ -115,7 +117,7 @@ absl::StatusOr<const LeaseTable::Lease*> LeaseTable::Begin(
   if (lease != leases_.end()) return lease->second.get();
   return absl::FailedPreconditionError(absl::StrCat(
       "request id ", request_id.ToHex(), " was answered with a lease that ",
-      Told(LeaseKind::kHeld, ended_.at(*it->second).cause),
+      Told(LeaseKind::kHeld, ended_.Find(*it->second)->cause),
       "; a further request needs an id of its own"));
 }
 
@@ -222,24 +224,23 @@ const LeaseTable::Lease& LeaseTable::AddLease(Buffer* buffer, Lease lease) {
 absl::StatusOr<const LeaseTable::Lease*> LeaseTable::Find(
     HolderId holder, const LeaseRef& ref, bool as_admin) const {
   const auto lease = leases_.find(ref.id);
-  const auto ended = ended_.find(ref.id);
-  if (lease == leases_.end() && ended == ended_.end()) {
+  const RememberedEnds::End* const ended = ended_.Find(ref.id);
+  if (lease == leases_.end() && ended == nullptr) {
     return absl::NotFoundError(absl::StrCat("lease ", ref.id.ToHex(),
                                             " is not known: it was never "
                                             "granted here, or ended long ago"));
   }
   const HolderId owner = lease != leases_.end() ? lease->second->holder
-                                                : ended->second.holder;
+                                                : ended->holder;
   if (owner != holder && !as_admin) {
     return absl::PermissionDeniedError(
         absl::StrCat("lease ", ref.id.ToHex(), " belongs to another holder"));
   }
   if (lease == leases_.end()) {
-    if (ended->second.cause == EndCause::kReleased) return nullptr;
-    const LeaseKind kind = ended->second.kind;
+    if (ended->cause == EndCause::kReleased) return nullptr;
     return absl::FailedPreconditionError(
-        absl::StrCat(kind == LeaseKind::kTicket ? "ticket " : "lease ",
-                     ref.id.ToHex(), " ", Told(kind, ended->second.cause)));
+        absl::StrCat(ended->kind == LeaseKind::kTicket ? "ticket " : "lease ",
+                     ref.id.ToHex(), " ", Told(ended->kind, ended->cause)));
   }
   const uint64_t generation = lease->second->buffer->generation;
   if (ref.generation != 0 && ref.generation != generation) {
@@ -331,14 +332,16 @@ UnheldCount* LeaseTable::UnheldOf(const Lease& lease) {
 }
 
 void LeaseTable::RememberEnd(const Lease& lease, EndCause cause) {
-  ended_.emplace(lease.id,
-                 EndedEntry{lease.holder, lease.request_id, lease.kind, cause});
-  ended_order_.push_back(lease.id);
-  if (ended_order_.size() <= kRememberedEnds) return;
-  const auto oldest = ended_.find(ended_order_.front());
-  requests_.erase(RequestKey(oldest->second.holder, oldest->second.request_id));
-  ended_.erase(oldest);
-  ended_order_.pop_front();
+  // The pool itself holds tickets and lingering leases, of every uid.
+  const uid_t uid = lease.kind == LeaseKind::kHeld
+                        ? holders_.at(lease.holder).holder.uid
+                        : lease.buffer->uid;
+  ended_.Remember(uid, lease.id,
+                  {lease.holder, lease.request_id, lease.kind, cause},
+                  [this](const RememberedEnds::End& forgotten) {
+                    requests_.erase(
+                        RequestKey(forgotten.holder, forgotten.request_id));
+                  });
 }
 
 std::vector<LeaseId> LeaseTable::Expired(absl::Time now,

@@ -20,7 +20,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <set>
@@ -31,7 +30,6 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -39,14 +37,12 @@
 #include "core/memory/segment.h"
 #include "core/pool/lease.h"
 #include "core/pool/lease_record.h"
+#include "core/pool/remembered_ends.h"
 
 namespace warmpool {
 
 class LeaseTable {
  public:
-  // Ended leases that are remembered, so that a late release or a repeated
-  // request gets an answer that says what happened. About 200 bytes each.
-  static constexpr size_t kRememberedEnds = 16384;
   // Recovering leases that one NoteShown makes live, at most.
   static constexpr size_t kShownAtOnce = 64;
 
@@ -231,12 +227,6 @@ class LeaseTable {
     // Of their segments.
     uint64_t bytes = 0;
   };
-  struct EndedEntry {
-    HolderId holder = 0;
-    RequestId request_id;
-    LeaseKind kind = LeaseKind::kHeld;
-    EndCause cause = EndCause::kReleased;
-  };
 
   // By its buffer, holder and client: what NoteShown looks for.
   using Recovering = std::tuple<const Buffer*, HolderId, ClientId, LeaseId>;
@@ -267,9 +257,7 @@ class LeaseTable {
   std::set<std::pair<absl::Time, LeaseId>> expiries_;
   // nullopt: under way.
   absl::btree_map<RequestKey, std::optional<LeaseId>> requests_;
-  absl::flat_hash_map<LeaseId, EndedEntry> ended_;
-  // The ids of ended_, the oldest first.
-  std::deque<LeaseId> ended_order_;
+  RememberedEnds ended_;
 };
 
 }  // namespace warmpool

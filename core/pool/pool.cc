@@ -164,8 +164,8 @@ absl::Status Pool::RequireAdmin(HolderId holder, absl::string_view deed) const {
       absl::StrCat("only uid 0, the daemon's own uid and --admin_uid may ", deed));
 }
 
-absl::Time Pool::Tick() {
-  EndExpired();
+absl::Time Pool::Tick(absl::Time as_of) {
+  EndExpired(std::min(as_of, clock_.Now()));
   AttachWaits::Wakes late;
   {
     MutexLock lock(&mutex_);
@@ -176,7 +176,7 @@ absl::Time Pool::Tick() {
   segments_.AddOverhead(journal_.TakeGrowth());
   const absl::Time next = std::min(segments_.Tick(), journal_.NextDue());
   MutexLock lock(&mutex_);
-  return std::min({next, table_.NextExpiry(), waits_.NextDue()});
+  return std::min({next, NextExpiryLocked(), waits_.NextDue()});
 }
 
 void Pool::Drain() {

@@ -261,7 +261,14 @@ class Pool {
 
   // Does what is due: expiry, the deadlines of a few who wait, upkeep of the
   // journal, and SegmentPool::Tick. Returns when to come back.
-  absl::Time Tick();
+  // Leases expire whose time to live ran out by `as_of`, or by now if that is
+  // earlier: a caller that may have been stopped since names the time at which
+  // it looked for that.
+  absl::Time Tick(absl::Time as_of = absl::InfiniteFuture());
+  // No lease expires before `until`, whatever its time to live; a time in the
+  // past has no effect. For time in which neither this process nor, it may be,
+  // the holders ran. See server/pause_detector.h.
+  void PostponeExpiry(absl::Time until);
 
   // Takes over what an earlier daemon left, before the first request. A lease
   // whose holder lives and whose segment is there goes on with a full time to
@@ -513,7 +520,8 @@ class Pool {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Does EndUnusedLeases for these few.
   size_t EndUnused(absl::Span<const LeaseId> leases, absl::Time since);
-  void EndExpired();
+  void EndExpired(absl::Time as_of);
+  absl::Time NextExpiryLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RecordEnd(const LeaseTable::Ended& ended);
   // Records ends in the journal, tells the listener and gives segments back.
   void Finish(std::vector<LeaseTable::Ended> ended);
@@ -536,6 +544,8 @@ class Pool {
   mutable Mutex mutex_;
   LeaseTable table_ ABSL_GUARDED_BY(mutex_);
   AttachWaits waits_ ABSL_GUARDED_BY(mutex_);
+  // No lease expires before.
+  absl::Time expiry_pause_end_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   uint64_t last_generation_ ABSL_GUARDED_BY(mutex_) = 0;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   // RevokeAll was called.

@@ -230,13 +230,23 @@ size_t Pool::RevokeAll() {
   return count;
 }
 
-void Pool::EndExpired() {
+void Pool::PostponeExpiry(absl::Time until) {
+  MutexLock lock(&mutex_);
+  expiry_pause_end_ = std::max(expiry_pause_end_, until);
+}
+
+absl::Time Pool::NextExpiryLocked() const {
+  return std::max(table_.NextExpiry(), expiry_pause_end_);
+}
+
+void Pool::EndExpired(absl::Time as_of) {
   for (bool more = true; more;) {
     std::vector<LeaseTable::Ended> ended;
     {
       MutexLock lock(&mutex_);
-      EndSomeLocked(table_.Expired(clock_.Now(), kLeasesAtOnce),
-                    EndCause::kExpired, &ended);
+      if (as_of < expiry_pause_end_) return;
+      EndSomeLocked(table_.Expired(as_of, kLeasesAtOnce), EndCause::kExpired,
+                    &ended);
     }
     more = ended.size() >= kLeasesAtOnce;
     Finish(std::move(ended));

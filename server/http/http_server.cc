@@ -7,32 +7,22 @@
 #include <memory>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "core/base/clock.h"
-#include "core/base/mutex.h"
-#include "core/base/thread.h"
 #include "google/protobuf/util/json_util.h"
 #include "httplib.h"
-#include "server/http/bounded_server.h"
-#include "server/http/bounded_task_queue.h"
+#include "server/http/http_port.h"
 #include "server/http/metrics_text.h"
 #include "server/http/status_page.h"
-#include "server/log_value.h"
-#include "spdlog/spdlog.h"
+#include "server/unique_fd.h"
 
 namespace warmpool {
 namespace {
 
-// A page, a Prometheus, and some who look.
-constexpr size_t kThreads = 4;
-constexpr size_t kMostConnections = 16;
 // What is shown may be so old: whoever asks all the time costs no more.
 constexpr absl::Duration kFreshFor = absl::Milliseconds(100);
-// After the kernel refused to go on listening.
-constexpr absl::Duration kListenAgain = absl::Seconds(1);
 
 constexpr char kMetricsType[] = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -72,29 +62,52 @@ bool NamesLoopback(const std::string& host_header) {
   return named.ok() && named->is_loopback();
 }
 
+// A request that was received, and what is written in answer.
+class MemoryStream final : public httplib::Stream {
+ public:
+  explicit MemoryStream(absl::string_view request) : request_(request) {}
+
+  std::string TakeResponse() { return std::move(response_); }
+
+  bool is_readable() const override { return !request_.empty(); }
+  bool is_writable() const override { return true; }
+  ssize_t read(char* data, size_t size) override {
+    const size_t taken = request_.copy(data, size);
+    request_.remove_prefix(taken);
+    return static_cast<ssize_t>(taken);
+  }
+  ssize_t write(const char* data, size_t size) override {
+    response_.append(data, size);
+    return static_cast<ssize_t>(size);
+  }
+  // Nobody asks who it is.
+  void get_remote_ip_and_port(std::string&, int&) const override {}
+  void get_local_ip_and_port(std::string&, int&) const override {}
+  socket_t socket() const override { return INVALID_SOCKET; }
+
+ private:
+  absl::string_view request_;
+  std::string response_;
+};
+
+// What httplib knows of addresses, requests and responses, without its threads.
+class HttplibPages final : public httplib::Server {
+ public:
+  // The socket that a successful bind_to_port has made.
+  UniqueFd TakeSocket() { return UniqueFd(svr_sock_.exchange(INVALID_SOCKET)); }
+
+  std::string Answer(const std::string& request) {
+    MemoryStream stream(request);
+    bool closed = false;
+    process_request(stream, /*close_connection=*/true, closed, nullptr);
+    return stream.TakeResponse();
+  }
+};
+
 class HttplibServer final : public HttpServer {
  public:
   HttplibServer(const HttpAddress& address, Hooks hooks)
       : address_(address), hooks_(std::move(hooks)) {}
-
-  ~HttplibServer() override {
-    bool listening = false;
-    {
-      MutexLock lock(&mutex_);
-      stopping_ = true;
-      listening = listening_;
-    }
-    stopping_condition_.NotifyAll();
-    // What does not listen as yet can't be stopped. It will, or has given up.
-    while (listening && !server_.is_running()) {
-      std::this_thread::yield();
-      MutexLock lock(&mutex_);
-      listening = listening_;
-    }
-    server_.CutOff();
-    server_.stop();
-    thread_.Join();
-  }
 
   absl::Status Listen() {
     SetUp();
@@ -112,72 +125,28 @@ class HttplibServer final : public HttpServer {
           "; choose another port, or an address of this machine"));
     }
     address_.port = port;
-    absl::Status prepared = thread_.Prepare("wpd-metrics");
-    if (prepared.ok()) prepared = CheckPoolThreads();
-    if (!prepared.ok()) return prepared;
-    first_tasks_ =
-        std::make_unique<BoundedTaskQueue>(kThreads, kMostConnections);
-    SetListening(true);
-    thread_.Run([this] { ListenerMain(); });
+    absl::StatusOr<std::unique_ptr<HttpPort>> served = HttpPort::Serve(
+        server_.TakeSocket(), &clock_,
+        [this](const std::string& request) { return server_.Answer(request); });
+    if (!served.ok()) return served.status();
+    port_ = *std::move(served);
     return absl::OkStatus();
   }
 
   const HttpAddress& address() const override { return address_; }
 
  private:
-  // httplib ends the process where it gets no threads for its pool.
-  static absl::Status CheckPoolThreads() {
-    return CheckThreads(static_cast<int>(kThreads));
-  }
-
-  void SetListening(bool listening) {
-    MutexLock lock(&mutex_);
-    listening_ = listening;
-  }
-
-  // httplib gives up at errors that pass, as where the machine has no descriptor
-  // left.
-  void ListenerMain() {
-    do {
-      server_.listen_after_bind();
-    } while (BindAgain());
-  }
-
-  // False: it is to stop.
-  bool BindAgain() {
-    MutexLock lock(&mutex_);
-    listening_ = false;
-    while (!stopping_) {
-      spdlog::warn("metrics are not served listen={} retry={}",
-                   LogValue(address_.ToString()),
-                   absl::FormatDuration(kListenAgain));
-      stopping_condition_.WaitFor(&mutex_, kListenAgain);
-      if (stopping_) break;
-      if (!CheckPoolThreads().ok()) continue;
-      listening_ = server_.bind_to_port(address_.host, address_.port);
-      if (listening_) return true;
-    }
-    return false;
-  }
-
   // As of a moment ago.
-  std::shared_ptr<const http::Status> Status() {
+  const http::Status& Status() {
     const absl::Time now = clock_.Now();
-    // Over the reading too: of many who ask at once one reads.
-    MutexLock lock(&status_mutex_);
-    if (status_ == nullptr || now >= read_at_ + kFreshFor) {
-      status_ = std::make_shared<const http::Status>(hooks_.status());
+    if (now >= read_at_ + kFreshFor) {
+      status_ = hooks_.status();
       read_at_ = now;
     }
     return status_;
   }
 
   void SetUp() {
-    server_.new_task_queue = [this] {
-      return first_tasks_ != nullptr
-                 ? first_tasks_.release()
-                 : new BoundedTaskQueue(kThreads, kMostConnections);
-    };
     // Not SO_REUSEPORT, which is httplib's default: two daemons would share a
     // port, and each request find either.
     server_.set_socket_options([](int socket) {
@@ -211,12 +180,12 @@ class HttplibServer final : public HttpServer {
     });
     server_.Get("/metrics",
                 [this](const httplib::Request&, httplib::Response& response) {
-                  response.set_content(MetricsText(*Status(), absl::Now()),
+                  response.set_content(MetricsText(Status(), absl::Now()),
                                        kMetricsType);
                 });
     server_.Get("/status.json",
                 [this](const httplib::Request&, httplib::Response& response) {
-                  AnswerJson(*Status(), &response);
+                  AnswerJson(Status(), &response);
                 });
     server_.Get("/healthz",
                 [](const httplib::Request&, httplib::Response& response) {
@@ -234,21 +203,12 @@ class HttplibServer final : public HttpServer {
   HttpAddress address_;
   const Hooks hooks_;
   const Clock& clock_ = MonotonicClock::Get();
-  BoundedServer server_{&clock_};
-  Mutex status_mutex_;
-  std::shared_ptr<const http::Status> status_ ABSL_GUARDED_BY(status_mutex_);
-  absl::Time read_at_ ABSL_GUARDED_BY(status_mutex_);
-
-  Mutex mutex_;
-  CondVar stopping_condition_;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  // Or about to.
-  bool listening_ ABSL_GUARDED_BY(mutex_) = false;
-
-  // With its threads, for when httplib begins to listen. Of the thread below once
-  // that runs.
-  std::unique_ptr<BoundedTaskQueue> first_tasks_;
-  Thread thread_;
+  HttplibPages server_;
+  // These two are the port's thread's.
+  http::Status status_;
+  absl::Time read_at_ = absl::InfinitePast();
+  // Last: it uses all of the above.
+  std::unique_ptr<HttpPort> port_;
 };
 
 }  // namespace

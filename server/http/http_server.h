@@ -33,13 +33,13 @@ struct HttpAddress {
 class HttpServer {
  public:
   struct Hooks {
-    // What to show. Called by several threads at once.
+    // What to show. Called by the server's one thread, as is the next.
     std::function<http::Status()> status;
     // Whether leases are granted.
     std::function<bool()> ready;
   };
 
-  // Listens, and serves on threads of its own from before this returns. Errors
+  // Listens, and serves on a thread of its own from before this returns. Errors
   // name the address.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(
       const HttpAddress& address, Hooks hooks);

@@ -86,6 +86,38 @@ TEST_F(RecoveryTest, ALeaseIsRecoveringUntilItsClientReconciles) {
   holder.Wait();
 }
 
+// As under a seccomp filter that refuses pidfd_open: processes that connect are
+// told by the socket, those of the journal can't be.
+TEST(RecoveryWithoutPidfdsTest, ALeaseOutlivesTheDaemonAndEndsWithItsHolder) {
+  DaemonProcess daemon({"--capacity_bytes=64MiB"},
+                       "tests/support/without_pidfds");
+  ChildProcess holder(
+      {kClient, "hold", daemon.target(), "held", absl::StrCat(kBytes)});
+  ASSERT_NE(holder.ReadLine(), "");
+  ChildProcess doomed(
+      {kClient, "hold", daemon.target(), "doomed", absl::StrCat(kBytes)});
+  ASSERT_NE(doomed.ReadLine(), "");
+  holder.Signal(SIGSTOP);
+  doomed.Signal(SIGSTOP);
+  daemon.Kill();
+  daemon.Restart();
+  RawClient client(daemon.target());
+  EXPECT_EQ(client.Stats().leases().recovering_leases(), 2u);
+  // One that has not come back is missed all the same.
+  doomed.Signal(SIGKILL);
+  doomed.Wait();
+  EXPECT_TRUE(Eventually(
+      [&] { return client.Stats().leases().live_leases() == 1; }));
+  holder.Signal(SIGCONT);
+  EXPECT_TRUE(Eventually(
+      [&] { return client.Stats().leases().recovering_leases() == 0; }));
+  EXPECT_EQ(client.Stats().leases().live_leases(), 1u);
+  holder.Signal(SIGKILL);
+  holder.Wait();
+  EXPECT_TRUE(Eventually(
+      [&] { return client.Stats().leases().live_leases() == 0; }));
+}
+
 TEST_F(RecoveryTest, AnUnknownFileIsQuarantinedAndEndedOnceNobodyHasIt) {
   daemon_.Kill();
   close(Stray("notes.txt"));

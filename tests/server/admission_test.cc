@@ -25,7 +25,7 @@ TEST(AdmissionTest, AnUnprivilegedDaemonServesItsOwnUidAndRoot) {
               StatusIs(absl::StatusCode::kPermissionDenied,
                        HasSubstr("uid 1001 is not served")));
   EXPECT_FALSE(admission.ServesOthers());
-  EXPECT_EQ(admission.SocketMode(), 0600u);
+  EXPECT_EQ(admission.socket_access().mode, 0600u);
 }
 
 TEST(AdmissionTest, AnUnprivilegedDaemonCanNotBeToldToServeOthers) {
@@ -48,7 +48,7 @@ TEST(AdmissionTest, ARootDaemonServesRootAloneUnlessToldOtherwise) {
   EXPECT_THAT(admission.Check({0, {0}}), IsOk());
   EXPECT_THAT(admission.Check({kAlice, {0}}),
               StatusIs(absl::StatusCode::kPermissionDenied));
-  EXPECT_EQ(admission.SocketMode(), 0600u);
+  EXPECT_EQ(admission.socket_access().mode, 0600u);
 }
 
 TEST(AdmissionTest, ARootDaemonServesTheUidsItIsTold) {
@@ -57,7 +57,7 @@ TEST(AdmissionTest, ARootDaemonServesTheUidsItIsTold) {
   EXPECT_THAT(admission.Check({kBob, {1}}),
               StatusIs(absl::StatusCode::kPermissionDenied));
   EXPECT_TRUE(admission.ServesOthers());
-  EXPECT_EQ(admission.SocketMode(), 0666u);
+  EXPECT_EQ(admission.socket_access().mode, 0666u);
 }
 
 TEST(AdmissionTest, ARootDaemonServesMembersOfGroupsByAnyOfTheirGroups) {
@@ -68,7 +68,23 @@ TEST(AdmissionTest, ARootDaemonServesMembersOfGroupsByAnyOfTheirGroups) {
               StatusIs(absl::StatusCode::kPermissionDenied));
   EXPECT_THAT(admission.Check({kBob, {}}),
               StatusIs(absl::StatusCode::kPermissionDenied));
-  EXPECT_EQ(admission.SocketMode(), 0666u);
+}
+
+TEST(AdmissionTest, TheSocketIsOneGroupsWhereNobodyElseIsServed) {
+  const SocketAccess group{.mode = 0660, .group = kFriends};
+  EXPECT_EQ(Make(0, {.allowed_gids = {kFriends}}).socket_access(), group);
+  EXPECT_EQ(Make(0, {.allowed_uids = {0}, .allowed_gids = {kFriends}})
+                .socket_access(),
+            group);
+  const SocketAccess all{.mode = 0666};
+  EXPECT_EQ(Make(0, {.allowed_uids = {kBob}, .allowed_gids = {kFriends}})
+                .socket_access(),
+            all);
+  EXPECT_EQ(Make(0, {.allowed_gids = {kFriends}, .admin_uids = {kBob}})
+                .socket_access(),
+            all);
+  EXPECT_EQ(Make(0, {.allowed_gids = {kFriends, kFriends + 1}}).socket_access(),
+            all);
 }
 
 TEST(AdmissionTest, AdminsAreRootTheDaemonsUidAndThoseNamed) {
@@ -86,7 +102,7 @@ TEST(AdmissionTest, AdminsAreRootTheDaemonsUidAndThoseNamed) {
 }
 
 TEST(AdmissionTest, NamingRootAloneOpensNothing) {
-  EXPECT_EQ(Make(0, {.allowed_uids = {0}, .admin_uids = {0}}).SocketMode(),
+  EXPECT_EQ(Make(0, {.allowed_uids = {0}, .admin_uids = {0}}).socket_access().mode,
             0600u);
 }
 

@@ -138,6 +138,17 @@ TEST_F(TrustTest, MembersOfAnAllowedGroupAreServed) {
   Start({absl::StrCat("--allow_gid=", kFriends)});
   EXPECT_EQ(UidClient(*daemon_, kAlice, {1, kFriends}).Ask("stats"), kOk);
   EXPECT_EQ(UidClient(*daemon_, kAlice, {1}).Ask("stats"), kUnavailable);
+  // Nobody else gets as far as to be refused.
+  struct stat file{};
+  ASSERT_EQ(stat(SocketPath().c_str(), &file), 0);
+  EXPECT_EQ(file.st_mode & 0777, 0660u);
+  EXPECT_EQ(file.st_gid, kFriends);
+}
+
+TEST_F(TrustTest, MembersOfOneOfSeveralGroupsAreServed) {
+  Start({absl::StrCat("--allow_gid=1,", kFriends)});
+  EXPECT_EQ(SocketMode(), 0666u);
+  EXPECT_EQ(UidClient(*daemon_, kAlice, {kFriends}).Ask("stats"), kOk);
 }
 
 TEST_F(TrustTest, ASegmentIsItsUidsAlone) {

@@ -1,5 +1,6 @@
 #include "client/cli/doctor/directory.h"
 
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -17,6 +18,8 @@
 #include "client/cli/doctor/text_files.h"
 #include "client/tool/format.h"
 #include "core/base/byte_size.h"
+#include "core/memory/directory_lock.h"
+#include "core/memory/filesystem_type.h"
 
 namespace warmpool::doctor {
 namespace {
@@ -124,7 +127,9 @@ Check CheckOwn(const DirectoryReadings& readings, const Plan& plan) {
 Check CheckFilesystem(const DirectoryReadings& readings, const Plan& plan) {
   constexpr char kName[] = "filesystem";
   if (!readings.is_tmpfs) {
-    return Fail(kName, absl::StrCat(plan.shm_dir, " is not on a tmpfs"),
+    return Fail(kName,
+                absl::StrCat(plan.shm_dir, " is not on a tmpfs but on ",
+                             readings.filesystem),
                 MountCommand(plan));
   }
   const std::string value = absl::StrCat("tmpfs ", readings.options);
@@ -192,6 +197,25 @@ Check CheckFiles(const DirectoryReadings& readings, const Plan& plan) {
                            readings.mount_point));
 }
 
+std::string FilesystemTypeIn(const std::string& directory) {
+  const int fd = open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return "unknown";
+  std::string type = FilesystemTypeOf(fd);
+  close(fd);
+  return type;
+}
+
+// Of a directory that this process may not look into it is not known.
+std::optional<std::string> TenantOf(const std::string& shm_dir) {
+  const int fd =
+      open(shm_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return std::nullopt;
+  const absl::StatusOr<std::optional<std::string>> tenant =
+      LockTenant(fd, shm_dir);
+  close(fd);
+  return tenant.value_or(std::nullopt);
+}
+
 }  // namespace
 
 DirectoryReadings ReadDirectory(const std::string& shm_dir) {
@@ -205,6 +229,7 @@ DirectoryReadings ReadDirectory(const std::string& shm_dir) {
     readings.owner = file.st_uid;
     readings.mode = file.st_mode & 07777;
     ReadFiles(shm_dir, &readings);
+    readings.tenant = TenantOf(shm_dir);
   }
   const std::string& on = readings.exists ? shm_dir : readings.parent;
   readings.writable = access(on.c_str(), W_OK) == 0;
@@ -215,6 +240,7 @@ DirectoryReadings ReadDirectory(const std::string& shm_dir) {
     return readings;
   }
   readings.is_tmpfs = kind.f_type == TMPFS_MAGIC;
+  readings.filesystem = FilesystemTypeIn(on);
   const Mount mount = MountOf(file.st_dev);
   readings.mount_point = mount.point.empty() ? on : mount.point;
   readings.options = mount.options;

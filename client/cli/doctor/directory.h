@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "client/cli/doctor/check.h"
@@ -24,10 +25,14 @@ struct DirectoryReadings {
   bool has_foreign_files = false;
   // A daemon has marked it as its own.
   bool is_marked = false;
+  // The daemon that has the directory, in the words of its lock file.
+  std::optional<std::string> tenant = std::nullopt;
   // Of the directory, or of its parent where it is still missing.
   bool writable = false;
   // The filesystem of either; `options` are its mount's: "rw,huge=within_size".
   bool is_tmpfs = false;
+  // As mount(8) names it.
+  std::string filesystem = "";
   std::string mount_point = "";
   std::string options = "";
   uint64_t total_bytes = 0;

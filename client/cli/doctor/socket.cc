@@ -80,6 +80,16 @@ Check CheckRefused(const SocketReadings& readings) {
                            ", or one of this user's own"));
 }
 
+Check CheckUnreachable(const SocketReadings& readings,
+                       const std::string& tenant) {
+  return Fail(kName,
+              absl::StrCat("nobody listens on ", readings.path,
+                           ", but a daemon runs (", tenant, ")"),
+              "--target= as the daemon has it; if that is the same, somebody "
+              "removed its socket's file: it makes it again within seconds, or "
+              "its log tells what hinders it");
+}
+
 }  // namespace
 
 SocketReadings ReadSocket(const std::string& path) {
@@ -106,7 +116,13 @@ SocketReadings ReadSocket(const std::string& path) {
   return readings;
 }
 
-Check CheckSocket(const SocketReadings& readings) {
+Check CheckSocket(const SocketReadings& readings,
+                  const std::optional<std::string>& tenant) {
+  const bool unserved =
+      readings.error == ENOENT || readings.error == ECONNREFUSED;
+  if (unserved && tenant.has_value()) {
+    return CheckUnreachable(readings, *tenant);
+  }
   switch (readings.error) {
     case 0:
       return Ok(kName, absl::StrFormat("%s, mode %04o, uid %d listens",

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 
 #include "client/cli/doctor/check.h"
@@ -33,7 +34,11 @@ struct SocketReadings {
 
 SocketReadings ReadSocket(const std::string& path);
 
-Check CheckSocket(const SocketReadings& readings);
+// `tenant`: who has the daemon's directory, in the words of its lock file. A
+// daemon that runs and can't be connected to has lost its socket's name, or
+// listens elsewhere.
+Check CheckSocket(const SocketReadings& readings,
+                  const std::optional<std::string>& tenant = std::nullopt);
 
 }  // namespace warmpool::doctor
 

@@ -105,8 +105,20 @@ TEST_F(FullFilesystemTest, OutOfFileNamesIsExhaustionToo) {
     if (refusal.ok()) segments.push_back(std::move(segment));
     ASSERT_LT(segments.size(), 20u);
   }
-  EXPECT_THAT(refusal, StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(refusal, StatusIs(absl::StatusCode::kResourceExhausted,
+                                HasSubstr("out of inodes, all 6 are in use")));
   for (Segment& segment : segments) End(std::move(segment));
+}
+
+TEST_F(FullFilesystemTest, AStartWithoutInodesSaysWhatToDo) {
+  // The mount itself is one; then the directory, its lock and `private` lack one.
+  for (int inodes = 1; inodes <= 3; ++inodes) {
+    MOUNT_OR_SKIP("size=8m,nr_inodes=" + std::to_string(inodes));
+    EXPECT_THAT(Open(filesystem_->Join("pool"), &calls_),
+                StatusIs(absl::StatusCode::kResourceExhausted,
+                         HasSubstr("a larger nr_inodes=")))
+        << inodes;
+  }
 }
 
 TEST_F(FullFilesystemTest, ADaemonStartsAndFindsWhatToEnd) {

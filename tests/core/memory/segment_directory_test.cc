@@ -168,7 +168,9 @@ TEST_F(SegmentDirectoryTest, RefusesASymbolicLink) {
   const std::string elsewhere = scratch_.Join("elsewhere");
   mkdir(elsewhere.c_str(), 0700);
   fs::create_symlink(elsewhere, path_);
-  EXPECT_THAT(Open(path_, &calls_), Not(IsOk()));
+  EXPECT_THAT(Open(path_, &calls_),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr(path_), HasSubstr("symbolic link"))));
   EXPECT_TRUE(fs::is_empty(elsewhere));
 }
 

@@ -25,13 +25,13 @@ bool HaveOwnMounts() {
 
 }  // namespace
 
-SmallTmpfs::SmallTmpfs(const std::string& options) {
+SmallTmpfs::SmallTmpfs(const std::string& options, const std::string& type) {
   static const bool own_mounts = HaveOwnMounts();
   const std::string path = Join("");
   mkdir(path.c_str(), 0700);
   if (!own_mounts ||
-      mount("tmpfs", path.c_str(), "tmpfs", 0, options.c_str()) < 0) {
-    problem_ = std::string("no tmpfs can be mounted: ") + std::strerror(errno);
+      mount("none", path.c_str(), type.c_str(), 0, options.c_str()) < 0) {
+    problem_ = "no " + type + " can be mounted: " + std::strerror(errno);
   }
 }
 

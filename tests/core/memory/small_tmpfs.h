@@ -11,8 +11,10 @@ namespace warmpool {
 // Mounted where this process alone sees it: gone when the process is.
 class SmallTmpfs {
  public:
-  // `options` are tmpfs(5)'s: "size=8m".
-  explicit SmallTmpfs(const std::string& options);
+  // `options` are tmpfs(5)'s: "size=8m". `type`: of another filesystem in
+  // memory.
+  explicit SmallTmpfs(const std::string& options,
+                      const std::string& type = "tmpfs");
   ~SmallTmpfs();
   SmallTmpfs(const SmallTmpfs&) = delete;
   SmallTmpfs& operator=(const SmallTmpfs&) = delete;

@@ -119,5 +119,18 @@ TEST_F(JournalFullFilesystemTest, AFirstStartWithoutAPageSaysWhatToDo) {
                                        "larger"))));
 }
 
+TEST(JournalWithoutInodesTest, AFirstStartSaysWhatToDo) {
+  // The mount and one of the journal's two files.
+  const SmallTmpfs filesystem("size=1m,nr_inodes=2");
+  if (!filesystem.problem().empty()) GTEST_SKIP() << filesystem.problem();
+  const JournalDirectory directory(filesystem.Join(""));
+  Journal::Replay replay;
+  EXPECT_THAT(BeginJournal(directory.fd(), kBoot, {16 * kKiB},
+                           &LinuxSystemCalls::Get(), &replay)
+                  .status(),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       HasSubstr("a larger nr_inodes=")));
+}
+
 }  // namespace
 }  // namespace warmpool

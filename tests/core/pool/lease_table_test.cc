@@ -42,6 +42,25 @@ class LeaseTableTest : public testing::Test {
     return lease;
   }
 
+  // A lease on a new buffer that was released. One of very many: a look at all
+  // invariants takes too long.
+  LeaseId GrantAndRelease(HolderId holder, const std::string& name,
+                         LeaseKind kind = LeaseKind::kHeld, uid_t uid = 1000,
+                         RequestId* request_used = nullptr) {
+    const RequestId request = random_.Next();
+    if (request_used != nullptr) *request_used = request;
+    EXPECT_EQ(table_.Begin(holder, request).value(), nullptr);
+    EXPECT_THAT(table_.ReserveName(uid, name, clock_.Now()), IsOk());
+    LeaseTable::Buffer buffer;
+    buffer.name = name;
+    buffer.uid = uid;
+    LeaseTable::Lease lease = NewLease(holder, request);
+    lease.kind = kind;
+    const LeaseId id = table_.AddBuffer(std::move(buffer), lease).id;
+    End(id, EndCause::kReleased);
+    return id;
+  }
+
   // All of a request: its lease on a new buffer.
   LeaseId Grant(HolderId holder, const std::string& name,
                 absl::Duration ttl = absl::ZeroDuration()) {
@@ -262,25 +281,11 @@ TEST_F(LeaseTableTest, RenewingMovesTheExpiryAndCanTakeItAway) {
 
 TEST_F(LeaseTableTest, RemembersABoundedNumberOfEnds) {
   // A daemon's memory must not grow with the number of leases that ever were.
-  const RequestId first_request = random_.Next();
-  ASSERT_EQ(table_.Begin(1, first_request).value(), nullptr);
-  ASSERT_THAT(table_.ReserveName(1000, "a", clock_.Now()), IsOk());
-  LeaseTable::Buffer buffer;
-  buffer.name = "a";
-  buffer.uid = 1000;
+  RequestId first_request;
   const LeaseId first =
-      table_.AddBuffer(std::move(buffer), NewLease(1, first_request)).id;
-  End(first, EndCause::kReleased);
-  for (size_t i = 1; i < LeaseTable::kRememberedEnds; ++i) {
-    const RequestId request = random_.Next();
-    ASSERT_EQ(table_.Begin(1, request).value(), nullptr);
-    ASSERT_THAT(table_.ReserveName(1000, "a", clock_.Now()), IsOk());
-    LeaseTable::Buffer next;
-    next.name = "a";
-    next.uid = 1000;
-    const LeaseId id =
-        table_.AddBuffer(std::move(next), NewLease(1, request)).id;
-    End(id, EndCause::kReleased);
+      GrantAndRelease(1, "a", LeaseKind::kHeld, 1000, &first_request);
+  for (size_t i = 1; i < RememberedEnds::kMostOfUid; ++i) {
+    GrantAndRelease(1, "a");
   }
   EXPECT_THAT(table_.Find(1, {first}, false), IsOk());
   End(Grant(1, "a"), EndCause::kReleased);
@@ -290,6 +295,44 @@ TEST_F(LeaseTableTest, RemembersABoundedNumberOfEnds) {
   EXPECT_EQ(table_.Begin(1, first_request).value(), nullptr)
       << "its request is forgotten with it";
   table_.Abandon(1, first_request);
+}
+
+TEST_F(LeaseTableTest, OneUidPushesNoOtherUidsEndsOut) {
+  table_.AddHolder({3, 103, 2000, "", false});
+  const LeaseId theirs = Grant(3, "theirs");
+  End(theirs, EndCause::kReleased);
+  for (size_t i = 0; i < RememberedEnds::kMostOfUid + 1; ++i) {
+    GrantAndRelease(1, "a");
+  }
+  EXPECT_THAT(table_.Find(3, {theirs}, false), IsOk());
+  table_.CheckInvariants();
+}
+
+TEST_F(LeaseTableTest, ATicketsEndCountsForItsBuffersUid) {
+  // The pool holds the tickets of every uid.
+  constexpr HolderId kPool = 9;
+  table_.AddHolder({kPool, 0, 0, "", false});
+  table_.AddHolder({3, 103, 2000, "", false});
+  const LeaseId theirs = GrantAndRelease(kPool, "t", LeaseKind::kTicket, 2000);
+  for (size_t i = 0; i < RememberedEnds::kMostOfUid + 1; ++i) {
+    GrantAndRelease(kPool, "t", LeaseKind::kTicket, 1000);
+  }
+  EXPECT_THAT(table_.Find(kPool, {theirs}, false), IsOk());
+  table_.CheckInvariants();
+}
+
+TEST_F(LeaseTableTest, EndsOfAUidWithoutAHolderAreForgottenInTime) {
+  table_.AddHolder({3, 103, 2000, "", false});
+  std::vector<LeaseId> theirs;
+  for (int i = 0; i < 100; ++i) theirs.push_back(GrantAndRelease(3, "theirs"));
+  table_.RemoveHolder(3);
+  table_.CheckInvariants();
+  for (int i = 0; i < 100; ++i) GrantAndRelease(1, "a");
+  table_.CheckInvariants();
+  for (const LeaseId& id : theirs) {
+    EXPECT_THAT(table_.Find(3, {id}, false),
+                StatusIs(absl::StatusCode::kNotFound));
+  }
 }
 
 TEST_F(LeaseTableTest, ARemovedHolderIsForgotten) {

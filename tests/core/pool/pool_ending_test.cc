@@ -108,6 +108,34 @@ TEST_F(PoolEndingTest, ALeaseExpiresOnTimeAndItsHolderIsTold) {
                        HasSubstr("renew it within")));
 }
 
+TEST_F(PoolEndingTest, APostponedExpiryLeavesTimeToRenew) {
+  const LeaseGrant renewed = LeaseOrDie(kAlice, 4096, "a", absl::Seconds(5));
+  const LeaseGrant forgotten = LeaseOrDie(kAlice, 4096, "b", absl::Seconds(5));
+  clock_.Advance(absl::Seconds(60));
+  const absl::Time grace_end = clock_.Now() + absl::Seconds(3);
+  pool_->PostponeExpiry(grace_end);
+  EXPECT_EQ(pool_->Tick(), grace_end);
+  EXPECT_EQ(pool_->stats().live_leases, 2u);
+  EXPECT_THAT(pool_->Renew(kAlice, LeaseRef{renewed.id}, std::nullopt), IsOk());
+  // A shorter one changes nothing.
+  pool_->PostponeExpiry(clock_.Now());
+  TickAfter(absl::Seconds(3) - absl::Nanoseconds(1));
+  EXPECT_EQ(pool_->stats().expired, 0u);
+  TickAfter(absl::Nanoseconds(1));
+  EXPECT_EQ(pool_->stats().expired, 1u);
+  EXPECT_THAT(Release(kAlice, renewed), IsOk());
+}
+
+TEST_F(PoolEndingTest, ATickForAnEarlierTimeExpiresWhatRanOutByThen) {
+  LeaseOrDie(kAlice, 4096, "a", absl::Seconds(1));
+  LeaseOrDie(kAlice, 4096, "b", absl::Seconds(5));
+  const absl::Time ran_until = clock_.Now() + absl::Seconds(2);
+  clock_.Advance(absl::Seconds(60));
+  pool_->Tick(ran_until);
+  EXPECT_EQ(pool_->stats().expired, 1u);
+  EXPECT_EQ(pool_->stats().live_leases, 1u);
+}
+
 TEST_F(PoolEndingTest, ALeaseWithoutATimeToLiveLivesOn) {
   LeaseOrDie(kAlice, 4096, "", absl::ZeroDuration());
   TickAfter(absl::Hours(24 * 365));

@@ -331,7 +331,7 @@ void PoolModel::ReleaseSome() {
 void PoolModel::EndLease(const LeaseId& id, EndCause cause) {
   const Lease lease = leases_.at(id);
   leases_.erase(id);
-  ended_[id] = {lease.holder, cause};
+  ended_[id] = {lease.holder, cause, holders_.at(lease.holder).uid};
   if (cause == EndCause::kExpired || cause == EndCause::kRevoked) {
     to_be_told_.insert(id);
   }
@@ -366,14 +366,19 @@ void PoolModel::RenewOne() {
 
 void PoolModel::AdvanceAndTick() {
   clock_.Advance(absl::Milliseconds(1 << Random(13)));
+  if (Chance(10)) {
+    expiry_pause_end_ = clock_.Now() + absl::Seconds(3);
+    pool_->PostponeExpiry(expiry_pause_end_);
+  }
   const absl::Time next = pool_->Tick();
   std::vector<LeaseId> expired;
   absl::Time next_expiry = absl::InfiniteFuture();
   for (const auto& [id, lease] : leases_) {
-    if (lease.expires_at <= clock_.Now()) {
+    const absl::Time ends_at = std::max(lease.expires_at, expiry_pause_end_);
+    if (ends_at <= clock_.Now()) {
       expired.push_back(id);
     } else {
-      next_expiry = std::min(next_expiry, lease.expires_at);
+      next_expiry = std::min(next_expiry, ends_at);
     }
   }
   for (const LeaseId& id : expired) EndLease(id, EndCause::kExpired);
@@ -393,14 +398,20 @@ void PoolModel::AddHolder() {
 
 void PoolModel::KillHolder() {
   if (holders_.empty()) return;
-  const HolderId id = RandomIn(holders_)->first;
-  pool_->RemoveHolder(id);
-  holders_.erase(id);
+  const Holder killed = RandomIn(holders_)->second;
+  pool_->RemoveHolder(killed.id);
   std::vector<LeaseId> held;
   for (const auto& [lease_id, lease] : leases_) {
-    if (lease.holder == id) held.push_back(lease_id);
+    if (lease.holder == killed.id) held.push_back(lease_id);
   }
   for (const LeaseId& lease : held) EndLease(lease, EndCause::kHolderDied);
+  holders_.erase(killed.id);
+  // What is remembered of a uid without a holder goes little by little.
+  for (const auto& [other, holder] : holders_) {
+    if (holder.uid == killed.uid) return;
+  }
+  std::erase_if(ended_,
+                [&](const auto& end) { return end.second.uid == killed.uid; });
 }
 
 void PoolModel::KeepOne() {

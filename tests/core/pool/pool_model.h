@@ -56,6 +56,8 @@ class PoolModel {
   struct Ended {
     HolderId holder = 0;
     EndCause cause = EndCause::kReleased;
+    // The holder's.
+    uid_t uid = 0;
   };
   // A request that was answered with a lease.
   struct Answered {
@@ -119,6 +121,7 @@ class PoolModel {
   std::map<LeaseId, Lease> leases_;
   std::map<LeaseId, Ended> ended_;
   std::vector<Answered> answered_;
+  absl::Time expiry_pause_end_ = absl::InfinitePast();
   // Descriptors of clients.
   std::vector<int> kept_;
   // Of leases that ended without their holders' release.

@@ -166,6 +166,29 @@ class MetricsTest(unittest.TestCase):
             self.assertTrue(eventually(
                 lambda: daemon.get("/healthz")[0] == 200))
 
+    def test_who_keeps_connections_keeps_nobody_else_from_an_answer(self):
+        starts = [b"", b"GET /metrics HTTP/1.1\r\nX: ",
+                  b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"]
+        with Daemon() as daemon:
+            kept = []
+
+            def keep(count):
+                for i in range(count):
+                    one = socket.socket()
+                    # What it is sent has no room with the last of the three.
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+                    one.settimeout(10)
+                    one.connect(("127.0.0.1", daemon.port))
+                    one.sendall(starts[i % 3])
+                    kept.append(one)
+
+            keep(90)
+            for _ in range(20):
+                self.assertEqual(daemon.get("/healthz"), (200, "ok\n"))
+                keep(3)
+            for one in kept:
+                one.close()
+
     def test_who_sends_byte_by_byte_holds_up_nobodys_end(self):
         with Daemon() as daemon:
             slow = []

@@ -15,12 +15,13 @@ fail() {
 
 units="$(mktemp -d)"
 trap 'rm -rf "${units}"' EXIT
-cp server/service/warmpool.service server/service/var-lib-warmpool.mount "${units}"
+cp server/service/warmpool.service server/service/warmpool.socket server/service/var-lib-warmpool.mount "${units}"
 # It is verified that the program is there.
 sed -i "s|^ExecStart=/usr/sbin/warmpoold |ExecStart=${daemon} |" "${units}/warmpool.service"
 grep -q "^ExecStart=${daemon} " "${units}/warmpool.service" || fail "no ExecStart=/usr/sbin/warmpoold"
 
-told="$(systemd-analyze verify --man=no "${units}/warmpool.service" "${units}/var-lib-warmpool.mount" 2>&1)" ||
+told="$(systemd-analyze verify --man=no "${units}/warmpool.service" "${units}/warmpool.socket" \
+  "${units}/var-lib-warmpool.mount" 2>&1)" ||
   fail "systemd-analyze verify failed"
 # Other units of the machine may have their own troubles.
 if grep -F -e warmpool <<<"${told}"; then
@@ -43,5 +44,8 @@ done
 # The mount point is where the daemon looks for it.
 grep -q "^Where=/var/lib/warmpool$" "${units}/var-lib-warmpool.mount" || fail "the mount is elsewhere"
 grep -q -e "--shm_dir=/var/lib/warmpool/" "${units}/warmpool.service" || fail "the daemon's directory is elsewhere"
+# So is the socket.
+listen="$(sed -n 's/^ListenStream=//p' "${units}/warmpool.socket")"
+grep -q -e "--listen=unix:${listen} " "${units}/warmpool.service" || fail "the socket is elsewhere"
 
 exit "${failed}"

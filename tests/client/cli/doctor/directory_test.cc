@@ -93,8 +93,9 @@ TEST(DirectoryTest, OneThatTheDaemonWouldRefuseFails) {
 TEST(DirectoryTest, AnythingButAWritableTmpfsFails) {
   DirectoryReadings readings = Made();
   readings.is_tmpfs = false;
+  readings.filesystem = "ramfs";
   EXPECT_THAT(Named("filesystem", CheckDirectory(readings, kPlan)),
-              Fails("not on a tmpfs", "mount -t tmpfs"));
+              Fails("not on a tmpfs but on ramfs", "mount -t tmpfs"));
   readings = Made();
   readings.options = "ro,nosuid,rw,size=8g";
   EXPECT_THAT(Named("filesystem", CheckDirectory(readings, kPlan)),
@@ -158,6 +159,7 @@ TEST(DirectoryTest, WhatIsThereIsRead) {
   std::filesystem::create_symlink(path, path + "-link");
   EXPECT_FALSE(ReadDirectory(path + "-link").is_directory);
   EXPECT_FALSE(ReadDirectory("/proc").is_tmpfs);
+  EXPECT_EQ(ReadDirectory("/proc").filesystem, "proc");
 }
 
 }  // namespace

@@ -64,6 +64,17 @@ TEST_F(SocketTest, OneThatIsLeftWarns) {
               Warns("its daemon has ended", "start the daemon"));
 }
 
+TEST_F(SocketTest, OneWhoseNameIsGoneWhileItsDaemonRunsFails) {
+  EXPECT_THAT(CheckSocket(ReadSocket(path_), "pid 7, serving unix:/run/x"),
+              Fails("pid 7, serving unix:/run/x", "removed its socket's file"));
+  Bind();
+  EXPECT_THAT(CheckSocket(ReadSocket(path_), "pid 7, serving unix:/run/x"),
+              Fails("a daemon runs", "removed its socket's file"));
+  ASSERT_EQ(listen(fd_, 1), 0);
+  EXPECT_THAT(CheckSocket(ReadSocket(path_), "pid 7, serving unix:/run/x"),
+              IsOk());
+}
+
 TEST_F(SocketTest, AnythingElseOfItsNameFails) {
   std::ofstream(path_) << "x";
   EXPECT_THAT(CheckSocket(ReadSocket(path_)), Fails("is no socket", "--listen="));

@@ -1,0 +1,56 @@
+// BoundSocket: a listening Unix socket and the file that is its name. The name
+// can be taken away (rm, a cleaner of /tmp, a directory that is made anew), and
+// then nobody can connect any more.
+//
+// Not thread-safe.
+#ifndef WARMPOOL_SERVER_BOUND_SOCKET_H_
+#define WARMPOOL_SERVER_BOUND_SOCKET_H_
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "server/socket_access.h"
+#include "server/unique_fd.h"
+
+namespace warmpool {
+
+class BoundSocket {
+ public:
+  // Binds and listens on `path`. A socket file that nobody listens on is
+  // replaced. The directory is made where it is missing, see
+  // PrepareSocketDirectory. ALREADY_EXISTS: somebody listens there, or what is
+  // there is no socket. Other errors name the path.
+  static absl::StatusOr<std::unique_ptr<BoundSocket>> Bind(
+      const std::string& path, const SocketAccess& access);
+
+  // A listening socket that another process made at `path`: its file is left as
+  // it is. Who connects is told of this process from here on (SO_PEERCRED).
+  static absl::StatusOr<std::unique_ptr<BoundSocket>> Adopt(
+      UniqueFd fd, const std::string& path);
+
+  // Removes the file, unless it was adopted or is another's by now.
+  ~BoundSocket();
+
+  // Whether `path` leads to this socket.
+  bool IsNamed() const;
+  bool is_adopted() const { return adopted_; }
+  const std::string& path() const { return path_; }
+  int fd() const { return fd_.get(); }
+
+ private:
+  BoundSocket(UniqueFd fd, const std::string& path, bool adopted);
+
+  const UniqueFd fd_;
+  const std::string path_;
+  const bool adopted_;
+  // The file's; 0 if there was none.
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_SERVER_BOUND_SOCKET_H_

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "server/conversion.h"
+#include "server/daemon_log.h"
 #include "server/histogram.h"
 
 namespace warmpool {
@@ -251,6 +252,7 @@ void StatsSource::Fill(v1::GetStatsResponse* response) {
   response->set_pid(getpid());
   *response->mutable_uptime() = ToProto(now - started_at_);
   response->set_shm_dir(deps_.directory->path());
+  response->set_log_lines_dropped(LogLinesDropped());
   v1::ByteAccount& bytes = *response->mutable_bytes();
   bytes.set_filesystem_free_bytes(
       deps_.directory->FilesystemSpace().value_or(FilesystemBytes()).free);

@@ -13,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "core/base/unix_target.h"
+#include "server/daemon_log.h"
 #include "server/hard_stop.h"
 #include "server/log_value.h"
 #include "server/peer.h"
@@ -134,6 +135,7 @@ void Transport::Stop() {
   const HardStop hard_stop(&clock_, kHardStopAfter, [] {
     spdlog::error("a call does not end: stopping without it; the next daemon "
                   "takes up what is leased");
+    FlushDaemonLog();
     _exit(1);
   });
   // As if the process were killed, for that is what every client copes with: it

@@ -100,8 +100,11 @@ TEST_F(OutputTest, WhereSigpipeIsIgnoredItEndsToo) {
 }
 
 TEST_F(OutputTest, ALeaseThatNobodyLearnsOfIsReleased) {
-  Run(absl::StrCat("timeout 20 client/warmpool lease 4096", Target()),
-      ">/dev/full");
+  // It would hold it until its time is over.
+  const ToolResult lease =
+      Run(absl::StrCat("timeout 20 client/warmpool lease 4096", Target()),
+          ">/dev/full");
+  EXPECT_EQ(lease.exit_code, 1);
   const ToolResult stats =
       RunTool(absl::StrCat("client/warmpool stats --json", Target()));
   EXPECT_THAT(stats.out, HasSubstr("\"live_leases\": \"0\""));

@@ -12,6 +12,7 @@
 #include "core/base/byte_size.h"
 #include "core/caching/unmap_batch.h"
 #include "core/memory/descriptor_limit.h"
+#include "core/memory/file_size_limit.h"
 #include "server/capacity.h"
 #include "server/conversion.h"
 #include "server/log_value.h"
@@ -57,6 +58,17 @@ int RecoveredDescriptorsEnd() {
   if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return INT_MAX;
   return static_cast<int>(
       std::min<rlim_t>(limit.rlim_cur - limit.rlim_cur / 8, INT_MAX));
+}
+
+// `wanted_bytes`: the largest segment that the options allow.
+void LogFileSizeLimit(uint64_t wanted_bytes) {
+  const std::optional<uint64_t> limit = FileSizeLimit();
+  if (!limit.has_value() || *limit >= wanted_bytes) return;
+  spdlog::warn(
+      "larger buffers can't be leased largest={} reason=RLIMIT_FSIZE "
+      "remedy=\"ulimit -f unlimited, or LimitFSIZE=infinity in the "
+      "systemd unit\"",
+      LogValue(FormatByteSize(*limit)));
 }
 
 }  // namespace
@@ -219,6 +231,8 @@ absl::Status Daemon::MakePool() {
                         .sessions = &hub_,
                         .rpcs = &rpc_stats_,
                         .drain_timeout = options_.drain_timeout});
+  LogFileSizeLimit(std::min<uint64_t>(pool.segments.capacity_bytes,
+                                      pool.segments.max_segment_bytes));
   spdlog::info("pool ready shm_dir={} capacity={} free={}",
                LogValue(directory_->path()),
                LogValue(FormatByteSize(pool.segments.capacity_bytes)),

@@ -227,7 +227,8 @@ constexpr char kUsage[] =
     "  warmpoold --listen=unix:/tmp/warmpool.sock --capacity_bytes=4GiB\n\n"
     "Sizes are written 4096, 64KiB, 2MiB, 4G; durations 200ms, 10s, 5m, inf.\n"
     "SIGTERM stops it, and leases go on with the next daemon; with\n"
-    "--drain_timeout it waits for them first, until a second SIGTERM.";
+    "--drain_timeout it waits for them first, until a second SIGTERM. SIGINT,\n"
+    "SIGQUIT and SIGXCPU do the same; SIGHUP, SIGUSR1 and the like do nothing.";
 
 absl::Status NegativeFlag(absl::string_view flag, absl::Duration value) {
   return absl::InvalidArgumentError(

@@ -30,7 +30,7 @@ std::string PathOf(int fd) {
 
 std::vector<PassedSocket> TakePassedSockets() {
   std::vector<PassedSocket> sockets;
-  const int count = sd_listen_fds(/*unset_environment=*/1);
+  const int count = sd_listen_fds(/*unset_environment=*/0);
   for (int i = 0; i < count; ++i) {
     PassedSocket passed{.fd = UniqueFd(SD_LISTEN_FDS_START + i), .path = ""};
     const int fd = passed.fd.get();

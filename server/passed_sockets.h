@@ -18,7 +18,8 @@ struct PassedSocket {
 };
 
 // The Unix sockets among them that somebody can connect to. What else was
-// passed is closed, and named in the log. A second call finds none.
+// passed is closed, and named in the log. Call it once. The environment stays: other
+// threads may be reading it.
 std::vector<PassedSocket> TakePassedSockets();
 
 }  // namespace warmpool

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "server/conversion.h"
+#include "server/daemon_log.h"
 #include "server/histogram.h"
 
 namespace warmpool {
@@ -273,6 +274,7 @@ void StatsSource::Fill(v1::GetStatsResponse* response) {
   *response->mutable_uptime() = ToProto(now - started_at_);
   response->set_shm_dir(deps_.directory->path());
   *response->mutable_drain_timeout() = ToProto(deps_.drain_timeout);
+  response->set_log_lines_dropped(LogLinesDropped());
   v1::ByteAccount& bytes = *response->mutable_bytes();
   bytes.set_filesystem_free_bytes(
       deps_.directory->FilesystemSpace().value_or(FilesystemBytes()).free);

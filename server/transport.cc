@@ -17,6 +17,7 @@
 #include "core/base/thread.h"
 #include "core/base/unix_target.h"
 #include "server/bound_socket.h"
+#include "server/daemon_log.h"
 #include "server/hard_stop.h"
 #include "server/log_value.h"
 #include "server/peer.h"
@@ -182,6 +183,7 @@ void Transport::Stop() {
         spdlog::error(
             "a call does not end: stopping without it; the next daemon "
             "takes up what is leased");
+        FlushDaemonLog();
         _exit(1);
       },
       std::move(hard_stop_thread_));

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
 #include <optional>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "client/tool/json.h"
+#include "client/tool/output.h"
 #include "core/base/unix_target.h"
 
 ABSL_FLAG(std::string, target, "",
@@ -54,7 +54,7 @@ absl::StatusOr<Client> Connect(absl::Duration longest_wait) {
 bool JsonWanted() { return absl::GetFlag(FLAGS_json); }
 
 void Print(const google::protobuf::Message& message, const std::string& text) {
-  std::fputs(JsonWanted() ? ToJson(message).c_str() : text.c_str(), stdout);
+  PrintOut(JsonWanted() ? ToJson(message) : text);
 }
 
 }  // namespace warmpool

@@ -1,11 +1,10 @@
-#include <cstdio>
-
 #include "absl/flags/declare.h"
 #include "absl/flags/flag.h"
 #include "absl/time/clock.h"
 #include "client/cli/command.h"
 #include "client/cli/event_text.h"
 #include "client/tool/json.h"
+#include "client/tool/output.h"
 
 ABSL_FLAG(std::string, prefix, "", "Only buffers whose names start so");
 ABSL_DECLARE_FLAG(uint64_t, count);
@@ -28,9 +27,7 @@ absl::Status Run(absl::Span<const std::string> arguments) {
             JsonWanted()
                 ? ToJson(MakeEvent(event, now), JsonStyle::kLine) + "\n"
                 : EventLine(event, now, absl::LocalTimeZone());
-        std::fputs(line.c_str(), stdout);
-        std::fflush(stdout);
-        return ++printed != count;
+        return PrintOut(line) && ++printed != count;
       });
 }
 

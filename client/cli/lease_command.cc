@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <optional>
 
 #include "absl/flags/flag.h"
@@ -11,6 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/command.h"
 #include "client/cli/output.pb.h"
+#include "client/tool/json.h"
+#include "client/tool/output.h"
 #include "client/tool/stop_signals.h"
 #include "client/tool/table.h"
 #include "core/base/byte_size.h"
@@ -129,9 +130,11 @@ absl::Status Run(absl::Span<const std::string> arguments) {
   absl::StatusOr<Buffer> buffer = client->Lease(size->bytes, options);
   if (!buffer.ok()) return buffer.status();
   const cli::LeasedBuffer leased = Describe(*buffer);
-  Print(leased, LeasedText(leased));
-  std::fflush(stdout);
-  const absl::Status ended = AwaitStop(signals, *buffer);
+  // A lease that nobody learns of is not held.
+  const absl::Status ended =
+      PrintOut(JsonWanted() ? ToJson(leased) : LeasedText(leased))
+          ? AwaitStop(signals, *buffer)
+          : absl::OkStatus();
   const absl::Status released = buffer->Release();
   return ended.ok() ? released : ended;
 }

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "client/cli/command.h"
+#include "client/tool/output.h"
 #include "client/tool/table.h"
 #include "client/tool/usage.h"
 
@@ -51,8 +52,8 @@ std::string GeneralHelp(const std::vector<Command>& commands) {
       "\nSizes are written 4096, 64KiB, 2MiB, 4G; durations 200ms, 10s, 5m.\n"
       "`warmpool COMMAND --help` tells more.\n\nExit codes:\n"
       "  0  done\n"
-      "  1  the daemon refused or does not answer, a check of doctor's failed, or "
-      "a\n     flag does not parse\n"
+      "  1  the daemon refused or does not answer, a check of doctor's "
+      "failed, a\n     flag does not parse, or the output can't be written\n"
       "  2  the command line is wrong\n");
 }
 
@@ -69,11 +70,11 @@ std::string HelpFor(const Command& command) {
 int PrintHelp(const std::vector<Command>& commands, int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     if (const Command* const command = Find(commands, argv[i])) {
-      std::fputs(HelpFor(*command).c_str(), stdout);
+      PrintOut(HelpFor(*command));
       return kOk;
     }
   }
-  std::fputs(GeneralHelp(commands).c_str(), stdout);
+  PrintOut(GeneralHelp(commands));
   return kOk;
 }
 
@@ -128,6 +129,7 @@ void AcceptHyphens(int argc, char** argv) {
 }
 
 int Main(int argc, char** argv) {
+  GuardOutput("warmpool");
   absl::FlagsUsageConfig usage;
   usage.version_string = [] { return "warmpool " WARMPOOL_VERSION "\n"; };
   absl::SetFlagsUsageConfig(usage);

@@ -16,14 +16,18 @@ namespace {
 constexpr absl::string_view kIndent = "  ";
 
 std::string DaemonText(const v1::GetStatsResponse& stats) {
-  return absl::StrCat("daemon: pid ", stats.pid(), ", up ",
-                      FormatAge(ToDuration(stats.uptime())), ", ",
-                      stats.draining() ? "draining" : "serving",
-                      ", segments in ", stats.shm_dir(), "\n",
-                      stats.metrics_listen().empty()
-                          ? ""
-                          : absl::StrCat("status page: http://",
-                                         stats.metrics_listen(), "/\n"));
+  return absl::StrCat(
+      "daemon: pid ", stats.pid(), ", up ",
+      FormatAge(ToDuration(stats.uptime())), ", ",
+      stats.draining() ? "draining" : "serving", ", segments in ",
+      stats.shm_dir(), "\n",
+      stats.metrics_listen().empty()
+          ? ""
+          : absl::StrCat("status page: http://", stats.metrics_listen(), "/\n"),
+      stats.log_lines_dropped() == 0
+          ? ""
+          : absl::StrCat("log: ", FormatCount(stats.log_lines_dropped()),
+                         " lines could not be written\n"));
 }
 
 // capacity = leased + retained + ...

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -16,6 +15,7 @@
 #include "client/cli/top_text.h"
 #include "client/tool/format.h"
 #include "client/tool/json.h"
+#include "client/tool/output.h"
 #include "client/tool/stop_signals.h"
 #include "client/tool/terminal.h"
 
@@ -82,13 +82,14 @@ class Top {
       } else if (!gone_since_.has_value()) {
         gone_since_ = absl::Now();
       }
-      Show();
+      if (!Show()) break;
     }
     return absl::OkStatus();
   }
 
  private:
-  void Show() {
+  // False: it can't be shown.
+  bool Show() {
     SortHolders(order_, &*last_);
     const cli::TopFrame* const before =
         before_.has_value() ? &*before_ : nullptr;
@@ -103,13 +104,12 @@ class Top {
                         "; above is what it said last\n");
       }
       terminal_->Show(absl::StrCat(text, "\n", kKeys));
-    } else if (JsonWanted()) {
-      std::puts(ToJson(*last_, JsonStyle::kLine).c_str());
-    } else {
-      std::fputs(TopText(*last_, before, SIZE_MAX, SIZE_MAX).c_str(), stdout);
-      std::fputs("\n", stdout);
+      return true;
     }
-    std::fflush(stdout);
+    return PrintOut(
+        absl::StrCat(JsonWanted() ? ToJson(*last_, JsonStyle::kLine)
+                                  : TopText(*last_, before, SIZE_MAX, SIZE_MAX),
+                     "\n"));
   }
 
   // Heeds keys meanwhile. False: that was all.

@@ -1,9 +1,8 @@
-#include <cstdio>
-
 #include "absl/flags/flag.h"
 #include "client/cli/command.h"
 #include "client/cli/watch_text.h"
 #include "client/tool/json.h"
+#include "client/tool/output.h"
 
 ABSL_FLAG(absl::Duration, interval, absl::Seconds(1),
           "Between two looks, 100ms to 1h");
@@ -26,9 +25,7 @@ absl::Status Run(absl::Span<const std::string> arguments) {
         const std::string line = JsonWanted()
                                      ? ToJson(stats, JsonStyle::kLine) + "\n"
                                      : text.Line(stats);
-        std::fputs(line.c_str(), stdout);
-        std::fflush(stdout);
-        return ++printed != count;
+        return PrintOut(line) && ++printed != count;
       });
 }
 

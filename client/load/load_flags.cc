@@ -1,6 +1,5 @@
 #include "client/load/load_flags.h"
 
-#include <cstdio>
 #include <cstdlib>
 #include <utility>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "absl/flags/parse.h"
 #include "absl/strings/str_cat.h"
 #include "client/load/handoff/handoff_flags.h"
+#include "client/tool/output.h"
 #include "client/tool/usage.h"
 #include "core/base/byte_size.h"
 #include "core/base/unix_target.h"
@@ -188,7 +188,7 @@ absl::Status SetHandoff(LoadFlags* flags) {
 
 absl::StatusOr<LoadFlags> ParseLoadFlags(int argc, char** argv) {
   if (WantsHelp(argc, argv)) {
-    std::printf("%s%s", kUsage, FlagsHelp(kFlags).c_str());
+    PrintOut(absl::StrCat(kUsage, FlagsHelp(kFlags)));
     std::exit(0);
   }
   const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);

@@ -16,6 +16,7 @@
 #include "client/load/report.h"
 #include "client/load/thread_crew.h"
 #include "client/tool/json.h"
+#include "client/tool/output.h"
 #include "core/base/clock.h"
 #include "google/protobuf/message.h"
 
@@ -37,10 +38,9 @@ absl::StatusOr<std::unique_ptr<Crew>> MakeCrew(const LoadOptions& options,
 bool Print(const google::protobuf::Message& report, const std::string& text,
            const std::string& json_path) {
   if (json_path == "-") {
-    std::fputs(ToJson(report).c_str(), stdout);
-    return true;
+    return PrintOut(ToJson(report));
   }
-  std::fputs(text.c_str(), stdout);
+  PrintOut(text);
   if (json_path.empty()) return true;
   std::ofstream file(json_path);
   file << ToJson(report) << std::flush;
@@ -73,6 +73,7 @@ int RunClients(const LoadOptions& options, char** argv) {
 }
 
 int Main(int argc, char** argv) {
+  GuardOutput("loadgen");
   const absl::StatusOr<LoadFlags> flags = ParseLoadFlags(argc, argv);
   if (!flags.ok()) return Fail(flags.status());
   const LoadOptions& options = flags->options;

@@ -3,16 +3,19 @@
 #ifndef WARMPOOL_CORE_BASE_CHECK_H_
 #define WARMPOOL_CORE_BASE_CHECK_H_
 
-#include <cstdio>
-#include <cstdlib>
+namespace warmpool {
 
-#define WARMPOOL_CHECK(condition, message)                              \
-  do {                                                                  \
-    if (!(condition)) {                                                 \
-      std::fprintf(stderr, "%s:%d: check failed: %s (%s)\n", __FILE__,  \
-                   __LINE__, #condition, message);                      \
-      std::abort();                                                     \
-    }                                                                   \
+// Writes the message to standard error, for a second at most, and aborts.
+[[noreturn]] void CheckFailed(const char* file, int line, const char* condition,
+                              const char* message);
+
+}  // namespace warmpool
+
+#define WARMPOOL_CHECK(condition, message)                                \
+  do {                                                                    \
+    if (!(condition)) {                                                   \
+      ::warmpool::CheckFailed(__FILE__, __LINE__, #condition, (message)); \
+    }                                                                     \
   } while (false)
 
 #endif  // WARMPOOL_CORE_BASE_CHECK_H_

@@ -85,6 +85,10 @@ std::string WhyNoHugePages(int error, int fd) {
              "/proc/sys/vm/compact_memory";
     case ENOSPC:
       return "the filesystem has no room: free some, or mount it larger";
+    case EFBIG:
+      return "this process may not write files of 2 MiB (RLIMIT_FSIZE): raise "
+             "the limit with `ulimit -f`, or with LimitFSIZE= in its systemd "
+             "unit";
     case EBUSY:
       return "the memory limit of its cgroup is reached: raise it";
     default:

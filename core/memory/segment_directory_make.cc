@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/memory/descriptor_limit.h"
+#include "core/memory/file_size_limit.h"
 #include "core/memory/filesystem_room.h"
 #include "core/memory/retry.h"
 #include "core/memory/segment_directory.h"
@@ -102,9 +103,10 @@ absl::Status SegmentDirectory::AllocateAll(Purpose purpose,
                   : std::string(free.status().message())));
   }
   if (allocated < 0) {
-    return absl::ErrnoToStatus(
-        -allocated,
-        absl::StrCat("can't allocate a segment of ", bytes, " bytes"));
+    const std::string what =
+        absl::StrCat("can't allocate a segment of ", bytes, " bytes");
+    return allocated == -EFBIG ? FileTooLarge(what)
+                               : absl::ErrnoToStatus(-allocated, what);
   }
   segment->set_zeroed(true);
   return huge ? NoteHugePages(filled, segment) : absl::OkStatus();

@@ -72,10 +72,7 @@ absl::Status Journal::ReserveToBegin() {
       {RoundUpToPages(options_.bytes), needed, files_.longest_bytes()}));
   // On a full filesystem what they have must do, or as little as will.
   if (files_.capacity() < needed) reserved = files_.Reserve(needed);
-  if (files_.capacity() >= needed) return absl::OkStatus();
-  return absl::Status(reserved.code(),
-                      absl::StrCat(reserved.message(),
-                                   ": remove files there, or mount it larger"));
+  return files_.capacity() >= needed ? absl::OkStatus() : reserved;
 }
 
 bool Journal::Fits(uint64_t bytes, size_t leases) const {

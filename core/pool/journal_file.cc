@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/memory/file_size_limit.h"
 #include "core/memory/filesystem_room.h"
 #include "core/memory/retry.h"
 #include "core/memory/size_class.h"
@@ -105,7 +106,12 @@ absl::Status JournalFile::Allocate(uint64_t bytes) const {
         RetryOnInterrupt([&] { return calls_->FilesystemSpace(fd_, &space); });
     return absl::ResourceExhaustedError(absl::StrCat(
         "no room for a journal of ", bytes, " bytes beside the segments",
-        known < 0 ? "" : absl::StrCat(": ", space.free, " bytes free")));
+        known < 0 ? "" : absl::StrCat(": ", space.free, " bytes free"),
+        ": remove files there, or mount it larger"));
+  }
+  if (result == -EFBIG) {
+    return FileTooLarge(
+        absl::StrCat("can't allocate ", bytes, " bytes for the journal"));
   }
   if (result < 0) {
     return Failed(result, absl::StrCat("allocate ", bytes, " bytes for"));

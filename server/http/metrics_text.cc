@@ -22,6 +22,9 @@ void AddDaemon(const v1::GetStatsResponse& stats, MetricFamilies* families) {
   families->Add({}, Seconds(stats.uptime()));
   families->Gauge("draining", "1 if no lease is granted any more");
   families->Add({}, stats.draining());
+  families->Counter("log_lines_dropped_total",
+                    "Lines of the log that could not be written");
+  families->Add({}, stats.log_lines_dropped());
 }
 
 void AddBytes(const v1::ByteAccount& bytes, MetricFamilies* families) {

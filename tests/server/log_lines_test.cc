@@ -107,6 +107,20 @@ TEST_F(LogLinesTest, ARefusedLeaseSaysWhyAndWhoAskedAndManyAreLimited) {
   EXPECT_LT(CountLines(log, "lease refused"), kManyLeases / 4);
 }
 
+TEST_F(LogLinesTest, NamesThatAreNoUtf8DoNotFillTheLog) {
+  RawClient client("unix:" + Socket());
+  v1::LeaseRequest request = RawClient::LeaseOf(4096);
+  request.set_name("\xff");
+  v1::LeaseResponse none;
+  for (int i = 0; i < kManyLeases; ++i) {
+    EXPECT_FALSE(client.Lease(request, &none).ok());
+  }
+  const std::string log = Log();
+  EXPECT_THAT(log, ContainsRegex(" warning protobuf complains source=[^ ]+ "
+                                 "text=\".*UTF-8"));
+  EXPECT_LT(CountLines(log, "UTF-8"), kManyLeases / 4);
+}
+
 TEST_F(LogLinesTest, EachLeaseThatIsLeftNamesItsHolder) {
   RawClient client("unix:" + Socket());
   const v1::GrantedLease lease = Lease(client, 60000);

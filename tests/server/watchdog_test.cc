@@ -45,6 +45,7 @@ class WatchdogTest : public ::testing::Test {
         Watchdog::Options{.period = absl::Milliseconds(1),
                           .probes = {serving_.probe(), maintenance_.probe()},
                           .on_alive = [this] { ++told_; }});
+    ASSERT_TRUE(dog_->Start().ok());
   }
   bool BothAreAsked() {
     return testing::Eventually(

@@ -26,6 +26,7 @@
 #include "absl/flags/usage.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/tool/output.h"
 #include "core/base/clock.h"
 #include "tests/core/memory/small_tmpfs.h"
 #include "tests/support/runfile.h"
@@ -265,4 +266,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace warmpool::torture
 
-int main(int argc, char** argv) { return warmpool::torture::Main(argc, argv); }
+int main(int argc, char** argv) {
+  warmpool::GuardOutput("torture");
+  return warmpool::torture::Main(argc, argv);
+}

@@ -19,6 +19,9 @@ constexpr uint64_t kFewestDescriptors = 64;
 // What a process maps besides buffers: its program, libraries, stacks, heap.
 constexpr uint64_t kOtherMappings = 1000;
 
+// A daemon's journal, of a few leases.
+constexpr uint64_t kSmallestFiles = 64 * kKiB;
+
 struct Limit {
   uint64_t soft = 0;
   uint64_t hard = 0;
@@ -82,6 +85,25 @@ Check CheckDescriptors(const Plan& plan) {
               remedy);
 }
 
+// Segments and the journal are files.
+Check CheckFileSize(const Plan& plan) {
+  constexpr char kName[] = "file_size";
+  const std::optional<Limit> limit = ReadLimit(plan, "Max file size");
+  if (!limit.has_value()) return Unreadable(kName, "limits");
+  if (limit->soft == kUnlimited) return Ok(kName, "unlimited");
+  const std::string value =
+      absl::StrCat(FormatByteSize(limit->soft),
+                   " in a file at most (RLIMIT_FSIZE), so in a buffer too");
+  constexpr char kRemedy[] =
+      "LimitFSIZE=infinity in the daemon's unit, or ulimit -f unlimited before "
+      "it starts";
+  if (limit->soft < kSmallestFiles) return Fail(kName, value, kRemedy);
+  if (limit->soft >= plan.capacity_bytes.value_or(kUnlimited)) {
+    return Ok(kName, value);
+  }
+  return Warn(kName, value, kRemedy);
+}
+
 Check CheckMappings(const Plan& plan) {
   const std::optional<uint64_t> limit =
       NumberIn(ReadText(plan.root + "/proc/sys/vm/max_map_count"));
@@ -101,7 +123,8 @@ Check CheckMappings(const Plan& plan) {
 }  // namespace
 
 Checks CheckLimits(const Plan& plan) {
-  return {CheckMemlock(plan), CheckDescriptors(plan), CheckMappings(plan)};
+  return {CheckMemlock(plan), CheckDescriptors(plan), CheckFileSize(plan),
+          CheckMappings(plan)};
 }
 
 }  // namespace warmpool::doctor

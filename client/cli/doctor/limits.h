@@ -1,4 +1,5 @@
-// What the kernel allows a process: memory it may lock, descriptors, mappings.
+// What the kernel allows a process: memory it may lock, descriptors, sizes of
+// files, mappings.
 #ifndef WARMPOOL_CLIENT_CLI_DOCTOR_LIMITS_H_
 #define WARMPOOL_CLIENT_CLI_DOCTOR_LIMITS_H_
 
@@ -7,7 +8,8 @@
 
 namespace warmpool::doctor {
 
-// memlock, descriptors and mappings, of the process that the plan says.
+// memlock, descriptors, file_size and mappings, of the process that the plan
+// says.
 Checks CheckLimits(const Plan& plan);
 
 }  // namespace warmpool::doctor

@@ -61,11 +61,11 @@ TEST_F(DoctorTest, BeforeInstallationItNeedsNoDaemonAndLeavesNothing) {
   const auto checks = ChecksIn(result.out);
   for (const std::string name :
        {"shm_dir", "filesystem", "shm_size", "files", "huge_pages", "proof",
-        "memlock", "descriptors", "mappings", "memory", "cgroup", "remove_ipc",
-        "capabilities", "pid_namespace", "clock", "socket"}) {
+        "memlock", "descriptors", "file_size", "mappings", "memory", "cgroup",
+        "remove_ipc", "capabilities", "pid_namespace", "clock", "socket"}) {
     EXPECT_TRUE(checks.contains(name)) << name;
   }
-  EXPECT_EQ(checks.size(), 16u) << result.out;
+  EXPECT_EQ(checks.size(), 17u) << result.out;
   EXPECT_EQ(checks.at("shm_dir").verdict(), "ok");
   EXPECT_THAT(checks.at("socket").value(), HasSubstr("will be made"));
   EXPECT_TRUE(std::filesystem::is_empty(scratch_.path()));
@@ -75,7 +75,7 @@ TEST_F(DoctorTest, TheTableHasALineForEachCheckAndASummary) {
   const ToolResult result = Doctor(Flags());
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("filesystem"));
-  EXPECT_THAT(result.out, HasSubstr("16 checks, "));
+  EXPECT_THAT(result.out, HasSubstr("17 checks, "));
 }
 
 TEST_F(DoctorTest, WhatFailsIsTheExitCode) {

@@ -21,10 +21,12 @@ class LimitsTest : public ::testing::Test {
     files_.Write("/proc/" + process + "/limits",
                  std::string(kNames) + "Max open files            " +
                      descriptors + "   files\nMax locked memory         " +
-                     memlock + "   bytes\n");
+                     memlock + "   bytes\nMax file size             " +
+                     file_size_ + "   bytes\n");
     files_.Write("/proc/sys/vm/max_map_count", "65530\n");
   }
 
+  std::string file_size_ = "unlimited   unlimited";
   FakeCgroups files_;
   Plan plan_;
 };
@@ -59,6 +61,21 @@ TEST_F(LimitsTest, ADaemonThatCouldNotServeAnybodyFails) {
   SetLimits("self", "unlimited   unlimited", "32   32");
   EXPECT_THAT(Named("descriptors", CheckLimits(plan_)),
               Fails("32 at most", "ulimit -Hn"));
+}
+
+TEST_F(LimitsTest, ALimitOfFilesIsOneOfBuffers) {
+  plan_.capacity_bytes = 1 << 30;
+  file_size_ = "1073741824   unlimited";
+  SetLimits("self", "unlimited   unlimited", "1024   1048576");
+  EXPECT_THAT(Named("file_size", CheckLimits(plan_)), IsOk());
+  file_size_ = "1048576   unlimited";
+  SetLimits("self", "unlimited   unlimited", "1024   1048576");
+  EXPECT_THAT(Named("file_size", CheckLimits(plan_)),
+              Warns("1 MiB in a file at most", "LimitFSIZE=infinity"));
+  file_size_ = "512   512";
+  SetLimits("self", "unlimited   unlimited", "1024   1048576");
+  EXPECT_THAT(Named("file_size", CheckLimits(plan_)),
+              Fails("512 B in a file at most", "ulimit -f unlimited"));
 }
 
 TEST_F(LimitsTest, LockedMemoryCountsWhereItIsPlanned) {

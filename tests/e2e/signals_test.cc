@@ -119,9 +119,11 @@ TEST(SignalsTest, EveryThreadHasThemBlocked) {
     EXPECT_EQ(threads_without(number), 1u)
         << "one waits for " << strsignal(number);
   }
-  for (const int number : {SIGSEGV, SIGBUS, SIGABRT, SIGTSTP, SIGCONT}) {
+  for (const int number : {SIGSEGV, SIGBUS, SIGABRT}) {
     EXPECT_EQ(threads_without(number), masks.size()) << strsignal(number);
   }
+  // Any thread may stop the process.
+  EXPECT_GT(threads_without(SIGTSTP), 0u);
 }
 
 TEST(SignalsTest, AStopThatComesDuringTheStartIsHeeded) {

@@ -54,7 +54,7 @@ class ServingQueueTest : public testing::Test {
 };
 
 TEST_F(ServingQueueTest, StopsOnceAllCallsHaveEnded) {
-  queue_.Start();
+  ASSERT_TRUE(queue_.Start().ok());
   std::atomic<int> taken = 0;
   constexpr int kCalls = 4;
   constexpr int kSteps = 500;

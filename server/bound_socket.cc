@@ -30,15 +30,26 @@ absl::StatusOr<sockaddr_un> AddressOf(const std::string& path) {
   return address;
 }
 
-// Who accepts connections at the address: "pid=12 uid=0". nullopt: nobody.
-std::optional<std::string> WhoServes(const sockaddr_un& address) {
-  const UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address),
+// Who accepts connections at the address: "pid=12 uid=0". nullopt: nobody. It
+// does not wait for a process that is stopped.
+absl::StatusOr<std::optional<std::string>> WhoServes(
+    const std::string& path, const sockaddr_un& address) {
+  const UniqueFd probe(
+      socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (probe.valid() &&
+      connect(probe.get(), reinterpret_cast<const sockaddr*>(&address),
               sizeof(address)) == 0) {
     return DescribePeer(probe.get());
   }
-  if (errno == EAGAIN) return "it takes no more connections now";
-  return std::nullopt;
+  if (probe.valid() && errno == EAGAIN) {
+    return "it takes no more connections now";
+  }
+  // Nothing else says that nobody does.
+  if (probe.valid() && (errno == ECONNREFUSED || errno == ENOENT)) {
+    return std::nullopt;
+  }
+  return absl::ErrnoToStatus(
+      errno, absl::StrCat("can't tell whether somebody listens on ", path));
 }
 
 // Removes what a daemon that died left at `path`.
@@ -52,22 +63,42 @@ absl::Status RemoveStaleSocket(const std::string& path,
                      " exists and is no socket: listen elsewhere "
                      "(--listen)"));
   }
-  if (const std::optional<std::string> who = WhoServes(address)) {
+  const absl::StatusOr<std::optional<std::string>> who =
+      WhoServes(path, address);
+  if (!who.ok()) return who.status();
+  if (who->has_value()) {
     return absl::AlreadyExistsError(absl::StrCat(
-        "another process listens on ", path, " (", *who,
+        "another process listens on ", path, " (", **who,
         "): stop that daemon first, or listen elsewhere (--listen)"));
   }
   unlink(path.c_str());
   return absl::OkStatus();
 }
 
-// Before anybody can connect.
-bool SetAccess(const std::string& path, const SocketAccess& access) {
-  if (access.group.has_value() &&
-      chown(path.c_str(), static_cast<uid_t>(-1), *access.group) < 0) {
-    return false;
+// Before anybody can connect. Whoever can write to the directory may have put
+// something else there meanwhile, such as a symbolic link.
+absl::Status SetAccess(const std::string& path, const SocketAccess& access) {
+  const UniqueFd file(open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  struct stat found;
+  if (!file.valid() || fstat(file.get(), &found) < 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("can't listen on ", path));
   }
-  return chmod(path.c_str(), access.mode) == 0;
+  if (!S_ISSOCK(found.st_mode) || found.st_uid != geteuid()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "can't listen on ", path, ": somebody replaced it at this moment"));
+  }
+  if (access.group.has_value() &&
+      fchownat(file.get(), "", static_cast<uid_t>(-1), *access.group,
+               AT_EMPTY_PATH) < 0) {
+    return absl::ErrnoToStatus(
+        errno, absl::StrCat("can't give ", path, " to the group ",
+                            *access.group, " of --allow_gid"));
+  }
+  if (chmod(absl::StrCat("/proc/self/fd/", file.get()).c_str(), access.mode) <
+      0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("can't chmod ", path));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -89,7 +120,9 @@ absl::StatusOr<std::unique_ptr<BoundSocket>> BoundSocket::Bind(
   }
   std::unique_ptr<BoundSocket> bound(
       new BoundSocket(std::move(fd), path, /*adopted=*/false));
-  if (!SetAccess(path, access) || listen(bound->fd(), SOMAXCONN) < 0) {
+  const absl::Status accessible = SetAccess(path, access);
+  if (!accessible.ok()) return accessible;
+  if (listen(bound->fd(), SOMAXCONN) < 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("can't listen on ", path));
   }
   return bound;
@@ -109,10 +142,7 @@ absl::StatusOr<std::unique_ptr<BoundSocket>> BoundSocket::Adopt(
 
 BoundSocket::BoundSocket(UniqueFd fd, const std::string& path, bool adopted)
     : fd_(std::move(fd)), path_(path), adopted_(adopted) {
-  struct stat file;
-  if (lstat(path_.c_str(), &file) < 0) return;
-  device_ = file.st_dev;
-  inode_ = file.st_ino;
+  file_ = FileAt(path_);
 }
 
 BoundSocket::~BoundSocket() {
@@ -120,9 +150,13 @@ BoundSocket::~BoundSocket() {
 }
 
 bool BoundSocket::IsNamed() const {
+  return file_.has_value() && FileAt(path_) == file_;
+}
+
+std::optional<BoundSocket::File> BoundSocket::FileAt(const std::string& path) {
   struct stat file;
-  return lstat(path_.c_str(), &file) == 0 && file.st_dev == device_ &&
-         file.st_ino == inode_;
+  if (lstat(path.c_str(), &file) < 0) return std::nullopt;
+  return File(file.st_dev, file.st_ino);
 }
 
 }  // namespace warmpool

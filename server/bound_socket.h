@@ -9,7 +9,9 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "server/socket_access.h"
@@ -34,6 +36,11 @@ class BoundSocket {
   // Removes the file, unless it was adopted or is another's by now.
   ~BoundSocket();
 
+  // What has a name: device and inode.
+  using File = std::pair<dev_t, ino_t>;
+  // nullopt: nothing has that name.
+  static std::optional<File> FileAt(const std::string& path);
+
   // Whether `path` leads to this socket.
   bool IsNamed() const;
   bool is_adopted() const { return adopted_; }
@@ -46,9 +53,7 @@ class BoundSocket {
   const UniqueFd fd_;
   const std::string path_;
   const bool adopted_;
-  // The file's; 0 if there was none.
-  dev_t device_ = 0;
-  ino_t inode_ = 0;
+  std::optional<File> file_;
 };
 
 }  // namespace warmpool

@@ -360,6 +360,7 @@ absl::Status Daemon::PrepareThreads() {
   absl::Status prepared = maintenance_.Prepare();
   if (prepared.ok()) prepared = stocker_.Prepare();
   if (prepared.ok()) prepared = holder_ender_.Start();
+  if (prepared.ok()) prepared = PrepareWatchdog();
   return prepared;
 }
 
@@ -377,7 +378,7 @@ absl::Status Daemon::StartServing() {
     });
   }
   if (started.ok()) started = transport_->Start();
-  if (started.ok()) started = StartWatchdog();
+  if (started.ok() && watchdog_ != nullptr) watchdog_->Start();
   if (!started.ok()) return started;
   {
     MutexLock lock(&mutex_);
@@ -387,7 +388,7 @@ absl::Status Daemon::StartServing() {
   return absl::OkStatus();
 }
 
-absl::Status Daemon::StartWatchdog() {
+absl::Status Daemon::PrepareWatchdog() {
   if (!options_.watchdog_period.has_value()) return absl::OkStatus();
   watchdog_ = std::make_unique<Watchdog>(Watchdog::Options{
       .period = *options_.watchdog_period,
@@ -399,7 +400,7 @@ absl::Status Daemon::StartWatchdog() {
              maintenance_.CallSoon(std::move(alive));
            }},
       .on_alive = options_.on_alive});
-  return watchdog_->Start();
+  return watchdog_->Prepare();
 }
 
 absl::Status Daemon::StartHttp() {

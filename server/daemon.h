@@ -134,7 +134,7 @@ class Daemon {
   // What can fail of StartServing.
   absl::Status PrepareThreads();
   absl::Status StartServing();
-  absl::Status StartWatchdog();
+  absl::Status PrepareWatchdog();
   absl::Status StartHttp();
   http::Status HttpStatus();
   // The outside is told. Does nothing the second time.

@@ -113,6 +113,8 @@ void SignalThread::Stop(int number) {
   sigaddset(&one, number);
   pthread_sigmask(SIG_UNBLOCK, &one, nullptr);
   raise(number);
+  // The first process of a pid namespace does not end by that.
+  _exit(128 + number);
 }
 
 }  // namespace warmpool

@@ -97,6 +97,11 @@ void Listener::KeepName() {
     unnamed_ = false;
     return;
   }
+  const std::optional<BoundSocket::File> there =
+      BoundSocket::FileAt(socket_->path());
+  // Asking again would be a connection to another daemon each time.
+  if (unnamed_ && there.has_value() && there == in_the_way_) return;
+  in_the_way_ = there;
   absl::StatusOr<std::unique_ptr<BoundSocket>> again =
       socket_->is_adopted() ? absl::FailedPreconditionError(
                                   "the service manager made it: systemctl "

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "core/base/clock.h"
@@ -63,6 +64,8 @@ class Listener {
   std::unique_ptr<BoundSocket> before_;
   // The name is gone, and was told to be.
   bool unnamed_ = false;
+  // What had the name when it could not be taken back.
+  std::optional<BoundSocket::File> in_the_way_;
   Thread acceptor_;
 };
 

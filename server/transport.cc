@@ -173,9 +173,6 @@ void Transport::CallOnServingThread(std::function<void()> call) {
 void Transport::SetServing(bool serving) { health_.SetServing(serving); }
 
 void Transport::Stop() {
-  // The socket goes first: whoever is cut off does not connect to it again.
-  listener_.reset();
-  if (gate_ != nullptr) gate_->Stop();
   if (server_ == nullptr) return;
   const HardStop hard_stop(
       &clock_, kHardStopAfter,
@@ -187,6 +184,9 @@ void Transport::Stop() {
         _exit(1);
       },
       std::move(hard_stop_thread_));
+  // The socket goes first: whoever is cut off does not connect to it again.
+  listener_.reset();
+  if (gate_ != nullptr) gate_->Stop();
   // As if the process were killed, for that is what every client copes with: it
   // asks the next daemon, under the same request id. What gRPC says when it shuts
   // down by itself (CANCELLED) may be taken for an answer, and it would wait for

@@ -2,10 +2,6 @@
 
 namespace warmpool {
 
-absl::Status Watchdog::Start() {
-  return thread_.Start("wpd-watchdog", [this] { Main(); });
-}
-
 Watchdog::~Watchdog() {
   {
     MutexLock lock(&state_->mutex);

@@ -39,8 +39,12 @@ class Watchdog {
   // Waits for no probe.
   ~Watchdog();
 
-  // Begins. RESOURCE_EXHAUSTED, naming the limit: there is no thread.
-  absl::Status Start();
+  // Gets the thread. RESOURCE_EXHAUSTED, naming the limit: there is none.
+  absl::Status Prepare() { return thread_.Prepare("wpd-watchdog"); }
+  // Begins. REQUIRES: Prepare.
+  void Start() {
+    thread_.Run([this] { Main(); });
+  }
 
  private:
   struct State {

@@ -21,14 +21,17 @@ namespace {
 // Where nothing tells when it happens.
 constexpr absl::Duration kLookEvery = absl::Milliseconds(20);
 
-// nullopt: nobody has it, or this user may not look.
-std::optional<std::string> TenantOf(const std::string& shm_dir) {
+// The lock file of the daemon that has the directory. -1: nobody has it, or this
+// user may not look.
+int LockFileOf(const std::string& shm_dir) {
   const int fd = open(shm_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return std::nullopt;
-  const absl::StatusOr<std::optional<std::string>> tenant =
-      LockTenant(fd, shm_dir);
+  if (fd < 0) return -1;
+  const absl::StatusOr<int> lock_fd = OpenLockFile(fd, shm_dir);
   close(fd);
-  return tenant.value_or(std::nullopt);
+  if (!lock_fd.ok()) return -1;
+  if (IsLocked(*lock_fd)) return *lock_fd;
+  close(*lock_fd);
+  return -1;
 }
 
 int PollMilliseconds(absl::Duration left) {
@@ -39,10 +42,9 @@ int PollMilliseconds(absl::Duration left) {
 
 }  // namespace
 
-DaemonEnd::DaemonEnd(std::string socket_path, std::string shm_dir, pid_t pid)
+DaemonEnd::DaemonEnd(std::string socket_path, const std::string& shm_dir, pid_t pid)
     : socket_path_(std::move(socket_path)),
-      shm_dir_(std::move(shm_dir)),
-      tenant_(TenantOf(shm_dir_)) {
+      lock_fd_(LockFileOf(shm_dir)) {
   // The kernel's number for whoever listens is one of this pid namespace. It is
   // not the daemon's where another process made the socket for it.
   const doctor::SocketReadings socket = doctor::ReadSocket(socket_path_);
@@ -53,11 +55,13 @@ DaemonEnd::DaemonEnd(std::string socket_path, std::string shm_dir, pid_t pid)
 
 DaemonEnd::~DaemonEnd() {
   if (pidfd_ >= 0) close(pidfd_);
+  if (lock_fd_ >= 0) close(lock_fd_);
 }
 
 bool DaemonEnd::HasLetGo() const {
-  // Another process may go on listening for it.
-  if (tenant_.has_value()) return TenantOf(shm_dir_) != tenant_;
+  // Another process may go on listening for it. The next daemon's lock file is
+  // another, unless this one was killed.
+  if (lock_fd_ >= 0) return !IsLocked(lock_fd_);
   return !doctor::ReadSocket(socket_path_).served();
 }
 

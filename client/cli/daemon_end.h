@@ -7,7 +7,6 @@
 
 #include <sys/types.h>
 
-#include <optional>
 #include <string>
 
 #include "absl/time/time.h"
@@ -19,7 +18,7 @@ class DaemonEnd {
   // To be made while the daemon runs. It listens on `socket_path`, has the
   // directory `shm_dir`, and calls itself `pid`, which may be a number of
   // another pid namespace.
-  DaemonEnd(std::string socket_path, std::string shm_dir, pid_t pid);
+  DaemonEnd(std::string socket_path, const std::string& shm_dir, pid_t pid);
   ~DaemonEnd();
   DaemonEnd(const DaemonEnd&) = delete;
   DaemonEnd& operator=(const DaemonEnd&) = delete;
@@ -33,11 +32,10 @@ class DaemonEnd {
   bool HasLetGo() const;
 
   const std::string socket_path_;
-  const std::string shm_dir_;
   // -1: the process is not to be seen from here.
   int pidfd_ = -1;
-  // Who has the lock, in its own words. nullopt: not to be told from here.
-  std::optional<std::string> tenant_;
+  // Its lock file, open. -1: not to be seen from here.
+  int lock_fd_ = -1;
 };
 
 }  // namespace warmpool

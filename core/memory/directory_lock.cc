@@ -11,23 +11,36 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "core/memory/filesystem_room.h"
 
 namespace warmpool {
 namespace {
 
-// The command name of a process as messages show it; empty if not known. A
-// process chooses its name, so what could command a terminal is replaced.
-std::string CommandOf(absl::string_view pid) {
+// A daemon that finds the lock taken tries again: somebody may be looking at it
+// with LockTenant, which takes it for a moment.
+constexpr int kTries = 5;
+constexpr absl::Duration kBetweenTries = absl::Milliseconds(10);
+
+// Others wrote it: what could command a terminal is replaced.
+std::string Printable(absl::string_view text) {
+  std::string printable(text);
+  for (char& c : printable) {
+    if (!absl::ascii_isprint(static_cast<unsigned char>(c))) c = '?';
+  }
+  return printable;
+}
+
+// The command name of a process as messages show it; empty if not known.
+std::string CommandOf(pid_t pid) {
   std::ifstream file(absl::StrCat("/proc/", pid, "/comm"));
   std::string command;
   std::getline(file, command);
-  for (char& c : command) {
-    if (!absl::ascii_isprint(static_cast<unsigned char>(c))) c = '?';
-  }
-  return command;
+  return Printable(command);
 }
 
 // Who has the lock: "pid 12 (warmpoold, uid 0), serving unix:/run/x.sock".
@@ -41,15 +54,17 @@ std::string DescribeTenant(int lock_fd) {
   absl::string_view told(line, got > 0 ? static_cast<size_t>(got) : 0);
   told = absl::StripAsciiWhitespace(told);
   absl::string_view rest = told;
-  if (!absl::ConsumePrefix(&rest, "pid ")) {
+  const bool has_pid = absl::ConsumePrefix(&rest, "pid ");
+  const absl::string_view digits = rest.substr(0, rest.find(','));
+  pid_t pid = 0;
+  if (!has_pid || !absl::SimpleAtoi(digits, &pid) || pid <= 0) {
     return absl::StrCat("a daemon of ", uid,
                         ", whose lock file does not tell its pid");
   }
-  const absl::string_view pid = rest.substr(0, rest.find(','));
-  rest.remove_prefix(pid.size());
+  rest.remove_prefix(digits.size());
   const std::string command = CommandOf(pid);
   return absl::StrCat("pid ", pid, " (", command, command.empty() ? "" : ", ",
-                      uid, ")", rest);
+                      uid, ")", Printable(rest));
 }
 
 // Whether the open file is still the one that the name leads to: the daemon
@@ -72,7 +87,7 @@ absl::Status DirectoryInUse(absl::string_view path, absl::string_view tenant) {
 
 absl::StatusOr<int> LockDirectory(int directory_fd, const std::string& path,
                                   absl::string_view tenant) {
-  for (;;) {
+  for (int tries = 1;; ++tries) {
     const int fd =
         openat(directory_fd, kLockFileName,
                O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -81,6 +96,11 @@ absl::StatusOr<int> LockDirectory(int directory_fd, const std::string& path,
                          absl::StrCat("can't open ", path, "/", kLockFileName));
     }
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+      if (errno == EWOULDBLOCK && tries < kTries) {
+        close(fd);
+        absl::SleepFor(kBetweenTries);
+        continue;
+      }
       const absl::Status status =
           errno == EWOULDBLOCK
               ? DirectoryInUse(path, DescribeTenant(fd))
@@ -107,18 +127,36 @@ absl::StatusOr<int> LockDirectory(int directory_fd, const std::string& path,
   }
 }
 
-absl::StatusOr<std::optional<std::string>> LockTenant(
-    int directory_fd, const std::string& path) {
+absl::StatusOr<int> OpenLockFile(int directory_fd, const std::string& path) {
+  // The directory may be another user's: what has this name may be a pipe, which
+  // would be waited for.
   const int fd = openat(directory_fd, kLockFileName,
-                        O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0 && errno == ENOENT) return std::nullopt;
+                        O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  struct stat file;
+  if (fd >= 0 && fstat(fd, &file) == 0 && S_ISREG(file.st_mode)) return fd;
   if (fd < 0) {
     return absl::ErrnoToStatus(
         errno, absl::StrCat("can't open ", path, "/", kLockFileName));
   }
-  std::optional<std::string> tenant;
-  if (flock(fd, LOCK_SH | LOCK_NB) < 0) tenant = DescribeTenant(fd);
   close(fd);
+  return absl::NotFoundError(
+      absl::StrCat(path, "/", kLockFileName, " is no regular file"));
+}
+
+bool IsLocked(int lock_fd) {
+  if (flock(lock_fd, LOCK_SH | LOCK_NB) < 0) return true;
+  flock(lock_fd, LOCK_UN);
+  return false;
+}
+
+absl::StatusOr<std::optional<std::string>> LockTenant(
+    int directory_fd, const std::string& path) {
+  const absl::StatusOr<int> fd = OpenLockFile(directory_fd, path);
+  if (absl::IsNotFound(fd.status())) return std::nullopt;
+  if (!fd.ok()) return fd.status();
+  std::optional<std::string> tenant;
+  if (IsLocked(*fd)) tenant = DescribeTenant(*fd);
+  close(*fd);
   return tenant;
 }
 

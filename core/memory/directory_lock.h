@@ -23,6 +23,14 @@ absl::Status DirectoryInUse(absl::string_view path, absl::string_view tenant);
 absl::StatusOr<int> LockDirectory(int directory_fd, const std::string& path,
                                   absl::string_view tenant);
 
+// Opens the lock file of an open directory, to look at its lock. NOT_FOUND: there
+// is none, or what has its name is no regular file.
+absl::StatusOr<int> OpenLockFile(int directory_fd, const std::string& path);
+
+// Whether a daemon has the lock of this very file, which outlives its name. Takes
+// the lock for a moment if nobody has it.
+bool IsLocked(int lock_fd);
+
 // Who has the lock of an open directory: pid, command, uid and what it serves;
 // nullopt: nobody. Takes the lock for a moment if nobody has it.
 absl::StatusOr<std::optional<std::string>> LockTenant(int directory_fd,

@@ -142,7 +142,11 @@ absl::StatusOr<int> OpenOrMakeAt(int parent_fd, const std::string& name,
   // In /dev/shm anybody can lay a symbolic link to where it does harm.
   const int fd = openat(parent_fd, name.c_str(),
                         O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) return CantOpen(errno, parent_fd, name, path);
+  if (fd < 0) {
+    const absl::Status cant = CantOpen(errno, parent_fd, name, path);
+    if (made) unlinkat(parent_fd, name.c_str(), AT_REMOVEDIR);
+    return cant;
+  }
   // What the umask took away, or the parent's set-group-id bit added.
   if (made) fchmod(fd, mode);
   absl::Status fit = CheckTmpfs(fd, path);

@@ -47,6 +47,8 @@ absl::StatusOr<std::unique_ptr<SegmentDirectory>> SegmentDirectory::Open(
       LockDirectory(*directory_fd, absolute, tenant);
   if (!lock_fd.ok()) {
     close(*directory_fd);
+    // If it was made just now, or is a daemon's that has just ended.
+    rmdir(absolute.c_str());
     return lock_fd.status();
   }
   const absl::StatusOr<int> private_fd =

@@ -10,7 +10,13 @@ void RememberedEnds::AddHolder(uid_t uid) {
 }
 
 void RememberedEnds::RemoveHolder(uid_t uid) {
-  if (--uids_.at(uid).holders == 0) unheld_.insert(uid);
+  const auto it = uids_.find(uid);
+  if (--it->second.holders > 0) return;
+  if (it->second.leases.empty()) {
+    uids_.erase(it);
+  } else {
+    unheld_.insert(uid);
+  }
 }
 
 void RememberedEnds::Remember(uid_t uid, const LeaseId& lease, const End& end,
@@ -55,6 +61,7 @@ void RememberedEnds::CheckInvariants() const {
     WARMPOOL_CHECK(of_uid.leases.size() <= kMostOfUid, "too many ends");
     ends += of_uid.leases.size();
     if (of_uid.holders > 0) continue;
+    WARMPOOL_CHECK(!of_uid.leases.empty(), "a uid without holders and ends");
     ++unheld;
     WARMPOOL_CHECK(unheld_.contains(uid), "ends that are kept for ever");
   }

@@ -5,10 +5,15 @@
 #include <sys/socket.h>
 
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "core/base/clock.h"
 #include "google/protobuf/util/json_util.h"
@@ -90,6 +95,16 @@ class MemoryStream final : public httplib::Stream {
   std::string response_;
 };
 
+// A client may ask for the same bytes thousands of times in one request, and
+// httplib would put all of them into memory.
+std::string WithoutRanges(absl::string_view request) {
+  std::vector<absl::string_view> lines = absl::StrSplit(request, "\r\n");
+  std::erase_if(lines, [](absl::string_view line) {
+    return absl::StartsWithIgnoreCase(line, "range");
+  });
+  return absl::StrJoin(lines, "\r\n");
+}
+
 // What httplib knows of addresses, requests and responses, without its threads.
 class HttplibPages final : public httplib::Server {
  public:
@@ -97,7 +112,8 @@ class HttplibPages final : public httplib::Server {
   UniqueFd TakeSocket() { return UniqueFd(svr_sock_.exchange(INVALID_SOCKET)); }
 
   std::string Answer(const std::string& request) {
-    MemoryStream stream(request);
+    const std::string whole = WithoutRanges(request);
+    MemoryStream stream(whole);
     bool closed = false;
     process_request(stream, /*close_connection=*/true, closed, nullptr);
     return stream.TakeResponse();
@@ -141,6 +157,7 @@ class HttplibServer final : public HttpServer {
     const absl::Time now = clock_.Now();
     if (now >= read_at_ + kFreshFor) {
       status_ = hooks_.status();
+      metrics_.clear();
       read_at_ = now;
     }
     return status_;
@@ -180,8 +197,11 @@ class HttplibServer final : public HttpServer {
     });
     server_.Get("/metrics",
                 [this](const httplib::Request&, httplib::Response& response) {
-                  response.set_content(MetricsText(Status(), absl::Now()),
-                                       kMetricsType);
+                  const http::Status& status = Status();
+                  if (metrics_.empty()) {
+                    metrics_ = MetricsText(status, absl::Now());
+                  }
+                  response.set_content(metrics_, kMetricsType);
                 });
     server_.Get("/status.json",
                 [this](const httplib::Request&, httplib::Response& response) {
@@ -204,8 +224,10 @@ class HttplibServer final : public HttpServer {
   const Hooks hooks_;
   const Clock& clock_ = MonotonicClock::Get();
   HttplibPages server_;
-  // These two are the port's thread's.
+  // These three are the port's thread's.
   http::Status status_;
+  // Of that status; empty if nobody has asked for it.
+  std::string metrics_;
   absl::Time read_at_ = absl::InfinitePast();
   // Last: it uses all of the above.
   std::unique_ptr<HttpPort> port_;

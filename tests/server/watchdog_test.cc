@@ -45,7 +45,8 @@ class WatchdogTest : public ::testing::Test {
         Watchdog::Options{.period = absl::Milliseconds(1),
                           .probes = {serving_.probe(), maintenance_.probe()},
                           .on_alive = [this] { ++told_; }});
-    ASSERT_TRUE(dog_->Start().ok());
+    ASSERT_TRUE(dog_->Prepare().ok());
+    dog_->Start();
   }
   bool BothAreAsked() {
     return testing::Eventually(

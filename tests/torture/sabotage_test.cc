@@ -53,7 +53,8 @@ const std::vector<std::string>& Losses() {
       "is lost", "not among the daemon's", "is not there", "does not linger",
       "can't attach", "was refused",
       // Of what was lost, given again.
-      "was granted generation", "was granted, as lease"};
+      "was granted generation", "was granted, as lease",
+      "was granted pages with the stamps"};
   return *losses;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -216,6 +217,32 @@ TEST_F(SegmentDirectoryTest, WhoHasItIsToldWhateverElseIsWrong) {
           absl::StatusCode::kFailedPrecondition,
           AllOf(HasSubstr("in use by pid " + std::to_string(daemon.pid())),
                 HasSubstr("stop that daemon first"), Not(HasSubstr("chmod")))));
+}
+
+// A directory of another mode is looked at before it is refused.
+TEST_F(SegmentDirectoryTest, IsNotHeldUpByAPipeInPlaceOfTheLock) {
+  mkdir(path_.c_str(), 0755);
+  chmod(path_.c_str(), 0755);
+  ASSERT_EQ(mkfifo((path_ + "/daemon.lock").c_str(), 0600), 0);
+  EXPECT_THAT(Open(path_, &calls_),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(SegmentDirectoryTest, ALockFileLeadsToNoOtherFile) {
+  mkdir(path_.c_str(), 0755);
+  chmod(path_.c_str(), 0755);
+  fs::create_directory(scratch_.Join("evil"));
+  std::ofstream(scratch_.Join("evil/comm")) << "secret\n";
+  const std::string lock = path_ + "/daemon.lock";
+  std::ofstream(lock) << "pid ../" << scratch_.Join("evil").substr(1)
+                      << ", \x1b[2Jserving\n";
+  const int fd = open(lock.c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_EQ(flock(fd, LOCK_EX), 0);
+  EXPECT_THAT(Open(path_, &calls_),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("in use"), Not(HasSubstr("secret")),
+                             Not(HasSubstr("\x1b")))));
+  close(fd);
 }
 
 TEST_F(SegmentDirectoryTest, ADeadDaemonsLockIsNoHindrance) {

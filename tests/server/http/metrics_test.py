@@ -166,6 +166,19 @@ class MetricsTest(unittest.TestCase):
             self.assertTrue(eventually(
                 lambda: daemon.get("/healthz")[0] == 200))
 
+    def test_the_same_bytes_again_and_again_are_sent_once(self):
+        ranges = ",".join(["0-"] * 1500)
+        with Daemon() as daemon:
+            with socket.create_connection(("127.0.0.1", daemon.port)) as one:
+                one.settimeout(10)
+                one.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+                            b"RANGE: bytes=" + ranges.encode() + b"\r\n\r\n")
+                received = 0
+                while data := one.recv(1 << 16):
+                    received += len(data)
+            self.assertGreater(received, 1000)
+            self.assertLess(received, 1 << 20)
+
     def test_who_keeps_connections_keeps_nobody_else_from_an_answer(self):
         starts = [b"", b"GET /metrics HTTP/1.1\r\nX: ",
                   b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"]

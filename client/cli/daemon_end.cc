@@ -34,6 +34,13 @@ int LockFileOf(const std::string& shm_dir) {
   return -1;
 }
 
+// What whoever has the lock wrote of itself.
+std::string LineIn(int lock_fd) {
+  char line[256];
+  const ssize_t got = pread(lock_fd, line, sizeof(line), 0);
+  return std::string(line, got > 0 ? static_cast<size_t>(got) : 0);
+}
+
 int PollMilliseconds(absl::Duration left) {
   const absl::Duration rounded = absl::Ceil(left, absl::Milliseconds(1));
   return static_cast<int>(
@@ -44,7 +51,8 @@ int PollMilliseconds(absl::Duration left) {
 
 DaemonEnd::DaemonEnd(std::string socket_path, const std::string& shm_dir, pid_t pid)
     : socket_path_(std::move(socket_path)),
-      lock_fd_(LockFileOf(shm_dir)) {
+      lock_fd_(LockFileOf(shm_dir)),
+      line_(LineIn(lock_fd_)) {
   // The kernel's number for whoever listens is one of this pid namespace. It is
   // not the daemon's where another process made the socket for it.
   const doctor::SocketReadings socket = doctor::ReadSocket(socket_path_);
@@ -59,9 +67,9 @@ DaemonEnd::~DaemonEnd() {
 }
 
 bool DaemonEnd::HasLetGo() const {
-  // Another process may go on listening for it. The next daemon's lock file is
-  // another, unless this one was killed.
-  if (lock_fd_ >= 0) return !IsLocked(lock_fd_);
+  // Another process may go on listening for it. The next daemon has another lock
+  // file or, where this one was killed, writes another line.
+  if (lock_fd_ >= 0) return !IsLocked(lock_fd_) || LineIn(lock_fd_) != line_;
   return !doctor::ReadSocket(socket_path_).served();
 }
 

@@ -36,6 +36,7 @@ class DaemonEnd {
   int pidfd_ = -1;
   // Its lock file, open. -1: not to be seen from here.
   int lock_fd_ = -1;
+  std::string line_;
 };
 
 }  // namespace warmpool

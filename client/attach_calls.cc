@@ -73,7 +73,7 @@ void AttachCalls::Try(std::shared_ptr<Call> call) {
     return OnAnswered(
         call, grpc::Status(grpc::StatusCode::UNAVAILABLE, "no connection"));
   }
-  const absl::Status threads = CheckThreadsFor(*call->link);
+  const absl::Status threads = CheckThreadsFor(call->link);
   if (!threads.ok()) {
     return Finish(call, grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
                                      std::string(threads.message())));
@@ -84,14 +84,17 @@ void AttachCalls::Try(std::shared_ptr<Call> call) {
       [this, call](const grpc::Status& status) { OnAnswered(call, status); });
 }
 
-absl::Status AttachCalls::CheckThreadsFor(const DaemonLink& link) {
+absl::Status AttachCalls::CheckThreadsFor(
+    const std::shared_ptr<DaemonLink>& link) {
   {
     MutexLock lock(&mutex_);
-    if (checked_ == &link) return absl::OkStatus();
+    const bool same = !checked_.owner_before(link) &&
+                      !link.owner_before(checked_);
+    if (same) return absl::OkStatus();
   }
   absl::Status checked = CheckCallbackThreads();
   MutexLock lock(&mutex_);
-  if (checked.ok()) checked_ = &link;
+  if (checked.ok()) checked_ = link;
   return checked;
 }
 

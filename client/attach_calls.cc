@@ -29,7 +29,9 @@ struct AttachCalls::Call {
   absl::Duration deadline;
   Done done;
   bool lost = false;
-  // Of the try that is under way.
+  // Of the try that is under way. A thread of gRPC's must not be the last that
+  // has either when others may end the connection (see DaemonConnector); the
+  // context has the connection, too, and so it goes first.
   std::shared_ptr<DaemonLink> link;
   // The same. Replaced under the lock, and not once this is
   // stopping, when others cancel it.
@@ -64,8 +66,9 @@ void AttachCalls::Try(std::shared_ptr<Call> call) {
   {
     MutexLock lock(&mutex_);
     stopping = stopping_;
-    if (!stopping) call->context = std::move(context);
+    if (!stopping) call->context.swap(context);
   }
+  context = nullptr;
   if (stopping) return Finish(call, grpc::Status::CANCELLED);
   // A thread of gRPC's can't wait for a connection: others make it.
   call->link = channel_.Current();
@@ -133,9 +136,16 @@ void AttachCalls::OnAnswered(const std::shared_ptr<Call>& call,
 void AttachCalls::Finish(const std::shared_ptr<Call>& call,
                          const grpc::Status& status) {
   bool stopped = false;
+  std::unique_ptr<grpc::ClientContext> context;
   {
     MutexLock lock(&mutex_);
     stopped = stopping_;
+    if (!stopped) context = std::move(call->context);
+  }
+  // Otherwise Stop does this.
+  if (!stopped) {
+    context = nullptr;
+    call->link = nullptr;
   }
   Outcome outcome;
   outcome.lost = call->lost;
@@ -173,9 +183,14 @@ void AttachCalls::Stop() {
   for (const std::shared_ptr<Call>& call : calls) {
     if (call->context != nullptr) call->context->TryCancel();
   }
-  calls.clear();
-  MutexLock lock(&mutex_);
-  while (!calls_.empty()) ended_.Wait(&mutex_);
+  {
+    MutexLock lock(&mutex_);
+    while (!calls_.empty()) ended_.Wait(&mutex_);
+  }
+  for (const std::shared_ptr<Call>& call : calls) {
+    call->context = nullptr;
+    call->link = nullptr;
+  }
 }
 
 }  // namespace warmpool

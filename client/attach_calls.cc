@@ -29,7 +29,9 @@ struct AttachCalls::Call {
   absl::Duration deadline;
   Done done;
   bool lost = false;
-  // Of the try that is under way.
+  // Of the try that is under way. A thread of gRPC's must not be the last that
+  // has either when others may end the connection (see DaemonConnector); the
+  // context has the connection, too, and so it goes first.
   std::shared_ptr<DaemonLink> link;
   // The same. Replaced under the lock, and not once this is
   // stopping, when others cancel it.
@@ -64,8 +66,9 @@ void AttachCalls::Try(std::shared_ptr<Call> call) {
   {
     MutexLock lock(&mutex_);
     stopping = stopping_;
-    if (!stopping) call->context = std::move(context);
+    if (!stopping) call->context.swap(context);
   }
+  context = nullptr;
   if (stopping) return Finish(call, grpc::Status::CANCELLED);
   // A thread of gRPC's can't wait for a connection: others make it.
   call->link = channel_.Current();
@@ -73,7 +76,7 @@ void AttachCalls::Try(std::shared_ptr<Call> call) {
     return OnAnswered(
         call, grpc::Status(grpc::StatusCode::UNAVAILABLE, "no connection"));
   }
-  const absl::Status threads = CheckThreadsFor(*call->link);
+  const absl::Status threads = CheckThreadsFor(call->link);
   if (!threads.ok()) {
     return Finish(call, grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
                                      std::string(threads.message())));
@@ -84,14 +87,17 @@ void AttachCalls::Try(std::shared_ptr<Call> call) {
       [this, call](const grpc::Status& status) { OnAnswered(call, status); });
 }
 
-absl::Status AttachCalls::CheckThreadsFor(const DaemonLink& link) {
+absl::Status AttachCalls::CheckThreadsFor(
+    const std::shared_ptr<DaemonLink>& link) {
   {
     MutexLock lock(&mutex_);
-    if (checked_ == &link) return absl::OkStatus();
+    const bool same = !checked_.owner_before(link) &&
+                      !link.owner_before(checked_);
+    if (same) return absl::OkStatus();
   }
   absl::Status checked = CheckCallbackThreads();
   MutexLock lock(&mutex_);
-  if (checked.ok()) checked_ = &link;
+  if (checked.ok()) checked_ = link;
   return checked;
 }
 
@@ -130,9 +136,16 @@ void AttachCalls::OnAnswered(const std::shared_ptr<Call>& call,
 void AttachCalls::Finish(const std::shared_ptr<Call>& call,
                          const grpc::Status& status) {
   bool stopped = false;
+  std::unique_ptr<grpc::ClientContext> context;
   {
     MutexLock lock(&mutex_);
     stopped = stopping_;
+    if (!stopped) context = std::move(call->context);
+  }
+  // Otherwise Stop does this.
+  if (!stopped) {
+    context = nullptr;
+    call->link = nullptr;
   }
   Outcome outcome;
   outcome.lost = call->lost;
@@ -170,9 +183,14 @@ void AttachCalls::Stop() {
   for (const std::shared_ptr<Call>& call : calls) {
     if (call->context != nullptr) call->context->TryCancel();
   }
-  calls.clear();
-  MutexLock lock(&mutex_);
-  while (!calls_.empty()) ended_.Wait(&mutex_);
+  {
+    MutexLock lock(&mutex_);
+    while (!calls_.empty()) ended_.Wait(&mutex_);
+  }
+  for (const std::shared_ptr<Call>& call : calls) {
+    call->context = nullptr;
+    call->link = nullptr;
+  }
 }
 
 }  // namespace warmpool

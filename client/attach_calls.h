@@ -53,7 +53,7 @@ class AttachCalls {
   struct Call;
 
   // Whether gRPC gets the threads that it starts for the link's first call.
-  absl::Status CheckThreadsFor(const DaemonLink& link);
+  absl::Status CheckThreadsFor(const std::shared_ptr<DaemonLink>& link);
   // One try.
   void Try(std::shared_ptr<Call> call);
   void OnAnswered(const std::shared_ptr<Call>& call,
@@ -67,8 +67,9 @@ class AttachCalls {
   // Signalled when the last call has ended.
   CondVar ended_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  // The last link that CheckThreadsFor found well; compared only.
-  const DaemonLink* checked_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  // The last link that CheckThreadsFor found well. Compared only, by its owner:
+  // the next link may have the same address.
+  std::weak_ptr<DaemonLink> checked_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<std::shared_ptr<Call>> calls_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -170,7 +170,7 @@ absl::StatusOr<v1::SessionReply> Connection::CallInSession(
 
 template <typename Part>
 absl::StatusOr<HeldLease> Connection::CallForLease(
-    const v1::SessionRequest& request, Part* part, absl::Duration deadline) {
+    const v1::SessionRequest& request, Part* part, Effort* effort) {
   // Before any lock: the fork may have come while it was held.
   const absl::Status process = channel_.CheckProcess();
   if (!process.ok()) return process;
@@ -178,13 +178,11 @@ absl::StatusOr<HeldLease> Connection::CallForLease(
   part->set_request_id(request_id);
   part->set_client_id(client_id_);
   const absl::Time asked = MonotonicClock::Get().Now();
-  Effort effort = FullEffort();
-  effort.deadline = deadline;
-  absl::StatusOr<v1::SessionReply> reply = CallInSession(request, &effort);
+  absl::StatusOr<v1::SessionReply> reply = CallInSession(request, effort);
   if (reply.ok()) {
     return Hold(request_id, std::move(GrantedIn(&*reply)), asked);
   }
-  NoteNoGrant(request_id, effort.answered);
+  NoteNoGrant(request_id, effort->answered);
   return reply.status();
 }
 
@@ -228,21 +226,25 @@ absl::StatusOr<HeldLease> Connection::Lease(v1::LeaseRequest lease,
   v1::SessionRequest request;
   *request.mutable_lease() = std::move(lease);
   const absl::Time until = MonotonicClock::Get().Now() + options_.deadline;
+  Effort effort = FullEffort();
   absl::StatusOr<HeldLease> held =
-      CallForLease(request, request.mutable_lease(), options_.deadline);
-  if (!absl::IsResourceExhausted(held.status()) || !give_back()) return held;
+      CallForLease(request, request.mutable_lease(), &effort);
+  // Otherwise it is this process that lacks something.
+  const bool full = absl::IsResourceExhausted(held.status()) && effort.answered;
+  if (!full || !give_back()) return held;
   // What was given back goes out before the request.
-  const absl::Duration left = until - MonotonicClock::Get().Now();
-  if (left <= absl::ZeroDuration()) return held;
-  return CallForLease(request, request.mutable_lease(), left);
+  effort = FullEffort();
+  effort.deadline = until - MonotonicClock::Get().Now();
+  if (effort.deadline <= absl::ZeroDuration()) return held;
+  return CallForLease(request, request.mutable_lease(), &effort);
 }
 
 absl::StatusOr<HeldLease> Connection::Attach(v1::AttachRequest attach) {
   v1::SessionRequest request;
   *request.mutable_attach() = std::move(attach);
-  return CallForLease(
-      request, request.mutable_attach(),
-      options_.deadline + DurationFromWire(request.attach().wait()));
+  Effort effort = FullEffort();
+  effort.deadline += DurationFromWire(request.attach().wait());
+  return CallForLease(request, request.mutable_attach(), &effort);
 }
 
 void Connection::AttachThen(
@@ -278,7 +280,8 @@ void Connection::EndAttachThens() {
 absl::StatusOr<HeldLease> Connection::Claim(v1::ClaimRequest claim) {
   v1::SessionRequest request;
   *request.mutable_claim() = std::move(claim);
-  return CallForLease(request, request.mutable_claim(), options_.deadline);
+  Effort effort = FullEffort();
+  return CallForLease(request, request.mutable_claim(), &effort);
 }
 
 std::vector<HeldLease> Connection::LeaseAhead(uint64_t bytes, size_t count) {

@@ -175,7 +175,7 @@ class Connection final : public LeaseSource {
   // `part` is the part of `request` that asks for a lease.
   template <typename Part>
   absl::StatusOr<HeldLease> CallForLease(const v1::SessionRequest& request,
-                                         Part* part, absl::Duration deadline);
+                                         Part* part, Effort* effort);
   // What a request for a lease begins and, without a grant, ends with. The former
   // returns its id.
   std::string BeginForLease();

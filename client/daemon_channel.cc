@@ -33,6 +33,13 @@ bool IsDraining(const grpc::Status& status) {
          absl::StrContains(status.error_message(), "draining");
 }
 
+// A process that can't connect is without a daemon.
+absl::Status AsAway(const absl::Status& status) {
+  return absl::IsResourceExhausted(status)
+             ? absl::UnavailableError(status.message())
+             : status;
+}
+
 std::string Within(absl::Duration deadline) {
   return absl::StrCat(" within ", absl::FormatDuration(deadline));
 }
@@ -97,8 +104,10 @@ absl::Status DaemonChannel::WaitForDaemon(absl::Duration deadline) {
 
 absl::StatusOr<std::shared_ptr<DaemonLink>> DaemonChannel::Link(
     absl::Duration patience) {
-  return connector_.Get(MonotonicClock::Get().Now() + patience,
-                        /*wait=*/false);
+  absl::StatusOr<std::shared_ptr<DaemonLink>> link = connector_.Get(
+      MonotonicClock::Get().Now() + patience, /*wait=*/false);
+  if (!link.ok()) return AsAway(link.status());
+  return link;
 }
 
 absl::Status DaemonChannel::Call(
@@ -114,8 +123,13 @@ absl::Status DaemonChannel::Call(
   for (;;) {
     const absl::StatusOr<std::shared_ptr<DaemonLink>> link =
         connector_.Get(end, effort->wait_for_daemon);
-    // What this process lacks says nothing about the daemon.
-    if (absl::IsResourceExhausted(link.status())) return link.status();
+    // What this process lacks says nothing about the daemon, which may have
+    // done already what an earlier try asked for.
+    if (absl::IsResourceExhausted(link.status())) {
+      const bool sent_nothing = !effort->lost && !effort->repeated;
+      return sent_nothing && effort->wait_for_daemon ? link.status()
+                                                     : AsAway(link.status());
+    }
     grpc::Status status(effort->wait_for_daemon
                             ? grpc::StatusCode::DEADLINE_EXCEEDED
                             : grpc::StatusCode::UNAVAILABLE,

@@ -81,6 +81,9 @@ class DaemonChannel {
   // Tries `call` until it has an answer. UNAVAILABLE: there is none (the
   // message tells the target and what is there), or the daemon says so
   // (draining); DEADLINE_EXCEEDED: the daemon is there but silent.
+  // RESOURCE_EXHAUSTED without an answer: this process has no thread or
+  // descriptor left for a connection, and the daemon was sent nothing. It is
+  // UNAVAILABLE after a try that was sent, and for a call that does not wait.
   absl::Status Call(Effort* effort,
                     absl::FunctionRef<grpc::Status(const Try&)> call);
 
@@ -131,7 +134,8 @@ class DaemonChannel {
 
   // For calls that are made without Call: a connection, which they keep while
   // they last, and tell of when they lost it. It waits for no daemon, but for
-  // `patience` for one that is there to say something.
+  // `patience` for one that is there to say something. UNAVAILABLE: there is
+  // none, or this process has no thread or descriptor left.
   absl::StatusOr<std::shared_ptr<DaemonLink>> Link(absl::Duration patience);
   // The last one, be it lost.
   std::shared_ptr<DaemonLink> Current() const { return connector_.Current(); }

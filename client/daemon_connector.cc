@@ -1,6 +1,7 @@
 #include "client/daemon_connector.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -51,13 +52,14 @@ absl::StatusOr<std::shared_ptr<DaemonLink>> DaemonConnector::Try(
     }
     trying_ = true;
   }
+  DropReplaced();
   absl::StatusOr<std::shared_ptr<DaemonLink>> made = Connect(until);
   {
     MutexLock lock(&mutex_);
     trying_ = false;
     last_try_ = made.status();
     if (made.ok()) {
-      current_ = *made;
+      ReplaceLocked(*made);
       peer_ = current_->peer();
     }
   }
@@ -85,7 +87,26 @@ std::shared_ptr<DaemonLink> DaemonConnector::Current() const {
 
 void DaemonConnector::NoteLost(const std::shared_ptr<DaemonLink>& link) {
   MutexLock lock(&mutex_);
-  if (current_ == link) current_ = lost_;
+  if (current_ == link) ReplaceLocked(lost_);
+}
+
+void DaemonConnector::ReplaceLocked(std::shared_ptr<DaemonLink> link) {
+  if (current_ != lost_) replaced_.push_back(std::move(current_));
+  current_ = std::move(link);
+}
+
+void DaemonConnector::DropReplaced() {
+  // Destroyed without the lock.
+  std::vector<std::shared_ptr<DaemonLink>> unused;
+  MutexLock lock(&mutex_);
+  const auto first_unused = std::partition(
+      replaced_.begin(), replaced_.end(),
+      [](const std::shared_ptr<DaemonLink>& link) {
+        return link.use_count() > 1;
+      });
+  unused.assign(std::make_move_iterator(first_unused),
+                std::make_move_iterator(replaced_.end()));
+  replaced_.erase(first_unused, replaced_.end());
 }
 
 std::optional<uid_t> DaemonConnector::peer() const {

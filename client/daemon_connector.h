@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -53,6 +54,11 @@ class DaemonConnector {
   absl::Status last_try() const;
 
  private:
+  // Makes `link` the current one.
+  void ReplaceLocked(std::shared_ptr<DaemonLink> link)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Lets go of the earlier ones that nobody else has.
+  void DropReplaced();
   // One try, or the outcome of another thread's.
   absl::StatusOr<std::shared_ptr<DaemonLink>> Try(absl::Time until);
   absl::StatusOr<std::shared_ptr<DaemonLink>> Connect(absl::Time until) const;
@@ -66,6 +72,9 @@ class DaemonConnector {
   CondVar tried_;
   bool trying_ ABSL_GUARDED_BY(mutex_) = false;
   std::shared_ptr<DaemonLink> current_ ABSL_GUARDED_BY(mutex_) = lost_;
+  // Earlier ones that may be in use. gRPC's threads that serve a link must not
+  // be the last to let go of it: its end waits for theirs (1.51).
+  std::vector<std::shared_ptr<DaemonLink>> replaced_ ABSL_GUARDED_BY(mutex_);
   std::optional<uid_t> peer_ ABSL_GUARDED_BY(mutex_);
   absl::Status last_try_ ABSL_GUARDED_BY(mutex_);
 };

@@ -47,7 +47,7 @@ GrpcUse::GrpcUse() {
 }
 
 GrpcUse::~GrpcUse() {
-  if (CheckThreads(1).ok()) grpc_shutdown();
+  if (!ThreadWasRefused() && CheckThreads(1).ok()) grpc_shutdown();
 }
 
 absl::Status CheckCallbackThreads() {

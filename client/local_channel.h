@@ -23,8 +23,8 @@ absl::Status CheckCallbackThreads();
 
 // Keeps gRPC running as long as it exists. gRPC is shut down with the last of them,
 // so that a process which forks later may begin anew; but not where no thread is
-// left at that moment: it may have been refused one, which its shutdown would wait
-// for without end (1.51).
+// left, or this process was ever refused one: gRPC may have been refused one, too,
+// which its shutdown would wait for without end (1.51).
 class GrpcUse {
  public:
   GrpcUse();

@@ -66,7 +66,15 @@ MappedLease::MappedLease(SystemCalls* calls,
       segment(std::move(segment)),
       granted(std::move(held.granted)),
       source(std::move(source)),
-      calls(calls) {}
+      calls(calls),
+      mark_(ForkGuard::Get().Mark()) {}
+
+absl::Status MappedLease::CheckProcess() const {
+  if (!mark_.Forked()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("buffer \"", granted.buffer_name(),
+                   "\" is leased by the process that forked this one"));
+}
 
 absl::Status MappedLease::MapSegment(PageState pages) {
   const size_t bytes = granted.mapped_bytes();
@@ -85,6 +93,8 @@ void MappedLease::Share(uint64_t size_bytes) {
 }
 
 absl::Status MappedLease::Seal(v1::SealRequest request) {
+  const absl::Status process = CheckProcess();
+  if (!process.ok()) return process;
   shared.store(true, std::memory_order_relaxed);
   const uint64_t size_bytes = request.size_bytes();
   absl::Status sealed =
@@ -109,6 +119,8 @@ absl::Status MappedLease::Seal(v1::SealRequest request) {
 absl::Status MappedLease::MakeTicket(v1::MakeTicketRequest request,
                                      bool* given_up) {
   *given_up = false;
+  const absl::Status process = CheckProcess();
+  if (!process.ok()) return process;
   if (granted.sealed()) {
     return absl::FailedPreconditionError(
         absl::StrCat("buffer \"", granted.buffer_name(),
@@ -167,6 +179,12 @@ bool MappedLease::writable() const {
 // each other's segments, and then Add returns before its own has ended. A forked
 // child may not take a lock that its parent shares, either.
 absl::Status MappedLease::Unmap() {
+  if (mark_.Forked() && !source->mapping_scope().forked_children) {
+    // Nothing was inherited: at its address is what the child has mapped since.
+    segment.set_data(nullptr);
+    segment.parts() = Segment::Parts();
+    return absl::OkStatus();
+  }
   UnmapBatch batch(calls,
                    {.drain = UnmapBatch::Drain::kInline, .threshold_bytes = 0});
   const size_t bytes = segment.bytes();

@@ -16,6 +16,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "client/fork_guard.h"
 #include "client/lease_source.h"
 #include "core/memory/populate.h"
 #include "core/memory/segment.h"
@@ -45,7 +46,8 @@ struct alignas(64) MappedLease {
               HeldLease held, Segment segment);
 
   // Unmaps, releases and waits for the daemon's answer. In a forked child it
-  // only unmaps, and returns FAILED_PRECONDITION: the lease is the parent's.
+  // only unmaps what the child inherited, and returns FAILED_PRECONDITION: the
+  // lease is the parent's.
   // This or EndLater is to be called once before the lease is destroyed, unless
   // its segment was taken and ended.
   absl::Status End();
@@ -58,7 +60,8 @@ struct alignas(64) MappedLease {
   // Others may know the name from here on: no cache gets the lease.
   void Share(uint64_t size_bytes);
   // Gives up the right to write and lets others attach. On error it can be
-  // written to as before, unless it is not known what became of it.
+  // written to as before, unless it is not known what became of it. In a forked
+  // child this and MakeTicket do nothing: FAILED_PRECONDITION.
   absl::Status Seal(v1::SealRequest request);
   // Unmaps, and gives the lease up for the ticket. Where the daemon refuses,
   // the lease stays, and is mapped anew, maybe elsewhere; `*given_up` tells
@@ -95,8 +98,12 @@ struct alignas(64) MappedLease {
   SystemCalls* calls;
 
  private:
+  absl::Status CheckProcess() const;
   absl::Status MapSegment(PageState pages);
   absl::Status Unmap();
+
+  // Of the process that has the lease.
+  const ForkMark mark_;
 };
 
 }  // namespace warmpool

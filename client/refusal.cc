@@ -1,12 +1,15 @@
 #include "client/refusal.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
 #include "absl/strings/ascii.h"
+#include "core/base/clock.h"
 
 namespace warmpool {
 namespace {
@@ -16,6 +19,9 @@ constexpr size_t kHeaderBytes = 9;
 constexpr size_t kGoAwayBytes = 8;
 constexpr uint8_t kGoAway = 7;
 constexpr uint8_t kInadequateSecurity = 0xc;
+
+// Of what a connection sends first, as far as a refusal is looked for.
+constexpr size_t kMaxBytes = 1024;
 
 }  // namespace
 
@@ -44,15 +50,28 @@ absl::Status RefusalIn(absl::string_view received) {
 }
 
 absl::Status AwaitRefusal(int fd, absl::Duration patience) {
-  pollfd polled = {fd, POLLIN, 0};
-  if (poll(&polled, 1, static_cast<int>(absl::ToInt64Milliseconds(patience))) <=
-      0) {
-    return absl::OkStatus();
+  const Clock& clock = MonotonicClock::Get();
+  const absl::Time until = clock.Now() + patience;
+  // The text may come in pieces.
+  char received[kMaxBytes];
+  size_t size = 0;
+  while (size < kMaxBytes) {
+    const absl::Duration left =
+        std::max(until - clock.Now(), absl::ZeroDuration());
+    pollfd polled = {fd, POLLIN, 0};
+    const int readable =
+        poll(&polled, 1, static_cast<int>(absl::ToInt64Milliseconds(left)));
+    if (readable < 0 && errno == EINTR) continue;
+    if (readable <= 0) break;
+    const ssize_t got =
+        recv(fd, received + size, kMaxBytes - size, MSG_DONTWAIT);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (got <= 0) break;
+    size += static_cast<size_t>(got);
+    absl::Status refusal = RefusalIn(absl::string_view(received, size));
+    if (!refusal.ok()) return refusal;
   }
-  char received[1024];
-  const ssize_t got = recv(fd, received, sizeof(received), MSG_DONTWAIT);
-  if (got <= 0) return absl::OkStatus();
-  return RefusalIn(absl::string_view(received, static_cast<size_t>(got)));
+  return absl::OkStatus();
 }
 
 }  // namespace warmpool

@@ -16,7 +16,8 @@ namespace warmpool {
 // daemon does not serve this process. UNAVAILABLE: for the moment.
 absl::Status RefusalIn(absl::string_view received);
 
-// Waits for a refusal on a new connection, for `patience` at most.
+// Waits for a refusal on a new connection, for `patience` at most. OK: there is
+// none in the first KiB that came, or it was cut off.
 absl::Status AwaitRefusal(int fd, absl::Duration patience);
 
 }  // namespace warmpool

@@ -99,7 +99,8 @@ struct ClientOptions {
   // back is set aside, and counts for its user, until its children have exec'ed
   // or ended. Off: a child that touches a buffer of its parent's gets a
   // SIGSEGV, and keeps nothing. For processes whose children live long and need
-  // no buffers.
+  // no buffers. A fork by another thread while a buffer is being mapped or sealed
+  // may come before the kernel is told: that child keeps the buffer mapped.
   bool inherit_on_fork = true;
   // Whether core dumps have the bytes of buffers, as far as coredump_filter
   // says so (core(5): by default those that have lost their names). Off: never.

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <atomic>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -12,6 +13,12 @@
 #include "core/base/mutex.h"
 
 namespace warmpool {
+namespace {
+
+// Stays set.
+std::atomic<bool> was_refused{false};
+
+}  // namespace
 
 SignalsBlocked::SignalsBlocked() {
   sigset_t blocked;
@@ -67,6 +74,7 @@ absl::Status Thread::Prepare(const char* name) {
       if (const std::function<void()> main = handover->AwaitDecision()) main();
     });
   } catch (const std::system_error&) {
+    was_refused.store(true, std::memory_order_relaxed);
     return absl::ResourceExhaustedError(LimitMetByThread());
   }
   // Longer names are refused, and a thread does without.
@@ -103,6 +111,8 @@ absl::Status CheckThreads(int threads) {
   }
   return absl::OkStatus();
 }
+
+bool ThreadWasRefused() { return was_refused.load(std::memory_order_relaxed); }
 
 absl::Status RunOnThread(const char* name, const std::function<void()>& work) {
   Thread thread;

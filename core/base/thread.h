@@ -75,6 +75,10 @@ class Thread {
 // For libraries that abort, or wait for ever, where they get none.
 absl::Status CheckThreads(int threads);
 
+// Whether this process, or one that it was forked from, was ever refused a
+// thread by Prepare. So a library that starts threads may have been refused one.
+bool ThreadWasRefused();
+
 // Calls `work` on a thread of its own and waits for it: for calls into
 // libraries that may start threads and may take long. Errors as of Prepare;
 // `work` was not called then.

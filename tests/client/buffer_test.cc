@@ -1,6 +1,7 @@
 // Buffers, against a daemon that does as it is told.
 #include "client/buffer.h"
 
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -258,6 +259,62 @@ TEST_F(BufferTest, AForkedChildUnmapsItAndLeavesTheLease) {
   EXPECT_EQ(releases_, 0);
   EXPECT_TRUE(IsMapped(granted_.path()));
   EXPECT_THAT(buffer.Release(), IsOk());
+}
+
+// A child that is refused everything, and does not lose what it writes at
+// `data`, exits with 0.
+void UseInForkedChild(Buffer* buffer, char* data) {
+  alarm(30);
+  std::memset(data, 'c', kTwoMiB);
+  const bool refused = absl::IsFailedPrecondition(buffer->Seal()) &&
+                       absl::IsFailedPrecondition(
+                           buffer->MakeTicket().status()) &&
+                       buffer->valid();
+  std::memset(data, 'd', kTwoMiB);
+  _exit(refused ? 0 : 1);
+}
+
+TEST_F(BufferTest, AForkedChildCanNeitherSealItNorMakeATicketOfIt) {
+  Buffer buffer = Lease();
+  const pid_t child = fork();
+  if (child == 0) {
+    UseInForkedChild(&buffer, reinterpret_cast<char*>(buffer.data()));
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(buffer.data()[0], std::byte{'d'});
+}
+
+// Where children inherit nothing, the addresses are theirs to map.
+TEST_F(BufferTest, AForkedChildKeepsWhatItMapsWhereItInheritedNothing) {
+  absl::StatusOr<Client> client = Client::Connect(
+      daemon_.target(), {.lease_cache_bytes = 0, .inherit_on_fork = false});
+  ASSERT_THAT(client, IsOk());
+  absl::StatusOr<Buffer> buffer = client->Lease(kTwoMiB);
+  ASSERT_THAT(buffer, IsOk());
+  for (const bool ends : {false, true}) {
+    const pid_t child = fork();
+    if (child == 0) {
+      alarm(30);
+      void* const hole = buffer->data();
+      if (mmap(hole, kTwoMiB, PROT_READ | PROT_WRITE,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+               0) != hole) {
+        _exit(2);
+      }
+      if (!ends) UseInForkedChild(&*buffer, static_cast<char*>(hole));
+      std::memset(hole, 'c', kTwoMiB);
+      if (!absl::IsFailedPrecondition(buffer->Release())) _exit(3);
+      std::memset(hole, 'd', kTwoMiB);
+      _exit(0);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0) << ends;
+  }
+  EXPECT_EQ(releases_, 0);
+  EXPECT_THAT(buffer->Release(), IsOk());
 }
 
 TEST_F(BufferTest, OptionsReachTheDaemon) {

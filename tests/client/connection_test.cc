@@ -1,5 +1,6 @@
 #include "client/connection.h"
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include <atomic>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -122,6 +124,51 @@ TEST_F(ConnectionTest, ErrorsOfTheDaemonComeAsTheyAreAndOnce) {
                                "full: 5 bytes free")),
       StatusIs(absl::StatusCode::kResourceExhausted, "full: 5 bytes free"));
   EXPECT_EQ(calls_, 1);
+}
+
+// While this exists, the process can open no descriptor.
+class NoDescriptorsLeft {
+ public:
+  NoDescriptorsLeft() {
+    // Those of the standard streams are taken.
+    EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const rlimit none = {3, before_.rlim_max};
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  }
+  ~NoDescriptorsLeft() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_ = {};
+};
+
+// RESOURCE_EXHAUSTED would be a daemon's word that it has granted nothing.
+TEST_F(ConnectionTest, WhatItLacksItselfIsNotTakenForTheDaemonsAnswer) {
+  const std::shared_ptr<Connection> connection = Open({.deadline = kSoon});
+  std::optional<NoDescriptorsLeft> none_left;
+  daemon_.on_lease = [&](const auto&, auto*) {
+    none_left.emplace();
+    ++calls_;
+    daemon_.LoseConnection();
+    return grpc::Status::OK;
+  };
+  int given_back = 0;
+  const auto lease = [&] {
+    return connection
+        ->Lease({},
+                [&] {
+                  ++given_back;
+                  return true;
+                })
+        .status();
+  };
+  EXPECT_THAT(lease(), StatusIs(absl::StatusCode::kUnavailable,
+                                HasSubstr("no descriptor left")));
+  // Of this one nothing was sent, and the caller learns what is lacking.
+  EXPECT_THAT(lease(), StatusIs(absl::StatusCode::kResourceExhausted,
+                                HasSubstr("no descriptor left")));
+  EXPECT_EQ(calls_, 1);
+  none_left.reset();
+  EXPECT_EQ(given_back, 0);
 }
 
 TEST_F(ConnectionTest, WhatADrainingDaemonRefusesItsSuccessorIsAskedFor) {

@@ -2,6 +2,9 @@
 // its children are forked before gRPC is used. Needs root.
 #include "client/refusal.h"
 
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -9,6 +12,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/warmpool.h"
 #include "gmock/gmock.h"
@@ -114,6 +118,72 @@ TEST(RefusalInTest, WhatIsNoRefusalIsNone) {
     EXPECT_THAT(RefusalIn(refusal.substr(0, size)), IsOk());
   }
   EXPECT_THAT(RefusalIn("HTTP/1.1 400 Bad Request"), IsOk());
+}
+
+// The reason, and one end of a connection on which it is sent.
+class AwaitRefusalTest : public ::testing::Test {
+ protected:
+  // Each piece that is sent on a SOCK_SEQPACKET is received by itself.
+  void Open(int type) { ASSERT_EQ(socketpair(AF_UNIX, type, 0, ends_), 0); }
+
+  void Send(absl::string_view piece) {
+    ASSERT_EQ(send(ends_[1], piece.data(), piece.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(piece.size()));
+  }
+
+  void TearDown() override {
+    close(ends_[0]);
+    close(ends_[1]);
+  }
+
+  const std::string refusal_ = std::string(
+      "\0\0\x0a\7\0\0\0\0\0\0\0\0\0\0\0\0\x0c"
+      "no",
+      19);
+  int ends_[2] = {-1, -1};
+};
+
+TEST_F(AwaitRefusalTest, TheReasonMayComeInPieces) {
+  Open(SOCK_SEQPACKET);
+  for (const char& byte : refusal_) Send(absl::string_view(&byte, 1));
+  EXPECT_THAT(AwaitRefusal(ends_[0], absl::Seconds(30)),
+              StatusIs(absl::StatusCode::kPermissionDenied, "no"));
+}
+
+TEST_F(AwaitRefusalTest, OneThatIsCutOffIsNone) {
+  Open(SOCK_STREAM);
+  Send(refusal_.substr(0, 18));
+  shutdown(ends_[1], SHUT_WR);
+  EXPECT_THAT(AwaitRefusal(ends_[0], absl::Seconds(30)), IsOk());
+}
+
+// What the handler sends, a byte with every signal.
+int signal_end = -1;
+std::string* signal_text = nullptr;
+volatile sig_atomic_t signals_seen = 0;
+
+void SendNextByte(int) {
+  const size_t next = static_cast<size_t>(signals_seen);
+  if (next >= signal_text->size()) return;
+  signals_seen = signals_seen + 1;
+  if (write(signal_end, signal_text->data() + next, 1) != 1) _exit(1);
+}
+
+TEST_F(AwaitRefusalTest, SignalsDoNotEndTheWait) {
+  Open(SOCK_STREAM);
+  std::string text = refusal_;
+  signal_end = ends_[1];
+  signal_text = &text;
+  struct sigaction handler = {}, before;
+  handler.sa_handler = SendNextByte;
+  ASSERT_EQ(sigaction(SIGALRM, &handler, &before), 0);
+  const itimerval often = {{0, 1000}, {0, 1000}};
+  const itimerval never = {};
+  ASSERT_EQ(setitimer(ITIMER_REAL, &often, nullptr), 0);
+  EXPECT_THAT(AwaitRefusal(ends_[0], absl::Seconds(30)),
+              StatusIs(absl::StatusCode::kPermissionDenied, "no"));
+  setitimer(ITIMER_REAL, &never, nullptr);
+  sigaction(SIGALRM, &before, nullptr);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -18,8 +19,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
+#include "client/attach_calls.h"
+#include "client/daemon_channel.h"
+#include "client/daemon_link.h"
+#include "client/local_channel.h"
 #include "client/warmpool.h"
 #include "gtest/gtest.h"
+#include "proto/warmpool/v1/warmpool.pb.h"
 #include "tests/support/daemon_process.h"
 
 namespace warmpool {
@@ -159,6 +165,46 @@ TEST_F(ThreadLimitTest, WhatNeedsAThreadLaterSaysSo) {
         return Judge(channel.Lease(kBytes).status());
       }),
       kWorked);
+}
+
+// The next connection needs threads of its own, though the allocator puts it
+// where the last one was.
+TEST_F(ThreadLimitTest, EachConnectionsFirstCallWithACallbackIsChecked) {
+  EXPECT_EQ(
+      InProcessOfUser([&] {
+        const GrpcUse grpc_use;
+        const std::string target = daemon_->target();
+        DaemonChannel channel(target, target.substr(5));
+        if (!channel.WaitForDaemon(absl::Seconds(20)).ok()) return kWrong;
+        AttachCalls calls(&channel, [] {});
+        const auto attach = [&] {
+          absl::Notification called;
+          absl::Status attached;
+          v1::AttachRequest request;
+          request.set_name("nothing");
+          request.set_request_id(std::string(16, 'r'));
+          request.set_client_id(std::string(16, 'c'));
+          calls.Start(std::move(request), absl::Seconds(20),
+                      [&](AttachCalls::Outcome outcome) {
+                        attached = outcome.status;
+                        called.Notify();
+                      });
+          called.WaitForNotification();
+          return attached;
+        };
+        const DaemonLink* before = nullptr;
+        for (int i = 0; i < 200 && before != channel.Current().get(); ++i) {
+          if (!absl::IsNotFound(attach())) return kWrong;
+          before = channel.Current().get();
+          channel.NoteLost(channel.Current());
+          if (!channel.Link(absl::Seconds(20)).ok()) return kWrong;
+        }
+        SetThreadLimit(1);
+        const Outcome outcome = Judge(attach());
+        SetThreadLimit(1000);
+        return outcome;
+      }),
+      kRefused);
 }
 
 // The limit that was met, and no other, is named.

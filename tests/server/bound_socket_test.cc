@@ -58,7 +58,7 @@ class BoundSocketTest : public ::testing::Test {
 
   const ScratchDirectory scratch_;
   const std::string path_ = scratch_.Join("warmpool.sock");
-  const SocketAccess access_;
+  SocketAccess access_;
 };
 
 TEST_F(BoundSocketTest, ReplacesWhatADeadProcessLeft) {

@@ -36,6 +36,8 @@ ABSL_FLAG(warmpool::ByteSize, size, {warmpool::kMiB * 4}, "Size of a frame");
 ABSL_FLAG(int, frames, 2000, "Frames of each kind");
 ABSL_FLAG(absl::Duration, linger, absl::Seconds(1),
           "How long a frame stays after its producer has released it");
+ABSL_FLAG(absl::Duration, slow, absl::InfiniteDuration(),
+          "Tells of each frame that takes longer");
 // Given to the child.
 ABSL_FLAG(std::string, target, "", "Internal: be the producer");
 
@@ -103,12 +105,13 @@ void Run() {
   DaemonProcess daemon;
   absl::StatusOr<Client> client = Client::Connect(daemon.target());
   Check(client.status());
-  ChildProcess producer({testing::ThisProgram(),
-                         absl::StrCat("--target=", daemon.target()),
-                         absl::StrCat("--rate=", absl::GetFlag(FLAGS_rate)),
-                         absl::StrCat("--size=", absl::GetFlag(FLAGS_size).bytes),
-                         absl::StrCat("--frames=", absl::GetFlag(FLAGS_frames)),
-                         absl::StrCat("--linger=", absl::FormatDuration(absl::GetFlag(FLAGS_linger)))});
+  ChildProcess producer(
+      {testing::ThisProgram(), absl::StrCat("--target=", daemon.target()),
+       absl::StrCat("--rate=", absl::GetFlag(FLAGS_rate)),
+       absl::StrCat("--size=", absl::GetFlag(FLAGS_size).bytes),
+       absl::StrCat("--frames=", absl::GetFlag(FLAGS_frames)),
+       absl::StrCat("--linger=",
+                    absl::FormatDuration(absl::GetFlag(FLAGS_linger)))});
   std::vector<double> awaited;
   std::vector<double> told;
   for (int frame = 0; frame < 2 * absl::GetFlag(FLAGS_frames); ++frame) {
@@ -121,8 +124,12 @@ void Run() {
     Check(view.status());
     int64_t sealed = 0;
     std::memcpy(&sealed, view->data(), sizeof(sealed));
-    (waits ? awaited : told).push_back((NowNanos() - sealed) / 1e3);
-    if (getenv("WP_TRACE") && (NowNanos() - sealed) > 10e6) printf("frame %d %s %.1f ms\n", frame, waits?"awaited":"told", (NowNanos()-sealed)/1e6);
+    const absl::Duration taken = absl::Nanoseconds(NowNanos() - sealed);
+    (waits ? awaited : told).push_back(absl::ToDoubleMicroseconds(taken));
+    if (taken > absl::GetFlag(FLAGS_slow)) {
+      std::printf("frame %d (%s) took %s\n", frame, waits ? "awaited" : "told",
+                  absl::FormatDuration(taken).c_str());
+    }
   }
   producer.WriteLine("");
   producer.Wait();

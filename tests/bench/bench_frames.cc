@@ -102,7 +102,7 @@ void Print(const char* what, std::vector<double> micros) {
 }
 
 void Run() {
-  DaemonProcess daemon;
+  DaemonProcess daemon({}, testing::Runfile("server/warmpoold"));
   absl::StatusOr<Client> client = Client::Connect(daemon.target());
   Check(client.status());
   ChildProcess producer(

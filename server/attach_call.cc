@@ -10,25 +10,25 @@
 #include "absl/status/statusor.h"
 #include "core/base/mutex.h"
 #include "core/pool/lease.h"
+#include "server/async_call.h"
 #include "server/grpc_status.h"
+#include "server/packed_message.h"
 #include "server/waiting_attach.h"
 
 namespace warmpool {
 namespace {
 
-// Deletes itself once gRPC and the request are done with it.
-class AttachCall final {
+class AttachCall final : public AsyncCall {
  public:
   explicit AttachCall(const Serving& serving)
-      : hold_(serving.queue), serving_(serving) {
-    context_.AsyncNotifyWhenDone(&over_);
-    grpc::ServerCompletionQueue* const queue = serving.queue->queue();
-    serving.service->RequestAttach(&context_, &request_, &writer_, queue, queue,
-                                   &begun_);
+      : AsyncCall(serving.call_deps()), serving_(serving) {
+    context().AsyncNotifyWhenDone(&over_);
+    serving.service->RequestAttach(&context(), &received_, &writer_, queue(),
+                                   queue(), begun());
   }
 
  private:
-  using Step = MemberEvent<AttachCall>;
+  using Step = AsyncCall::Step<AttachCall>;
 
   class Attach final : public WaitingAttach {
    public:
@@ -51,39 +51,24 @@ class AttachCall final {
     AttachCall& call_;
   };
 
-  void OnBegun(bool ok) {
-    // The server shuts down; nothing else was asked for.
-    if (!ok) {
-      delete this;
-      return;
-    }
-    AwaitAttach(serving_);
-    const absl::StatusOr<Caller> caller =
-        serving_.holders->Resolve(context_.peer());
-    if (!caller.ok()) return Finish(caller.status(), v1::AttachResponse());
-    const absl::Status charged = charge_.Take(
-        serving_.accounts, caller->uid, UidAccounts::Resource::kCalls);
-    if (!charged.ok()) return Finish(charged, v1::AttachResponse());
+  void AwaitNext() override { AwaitAttach(serving_); }
+
+  void OnBegun(const absl::Status& admitted) override {
+    absl::Status unpacked = admitted;
+    v1::AttachRequest request;
+    if (unpacked.ok()) unpacked = UnpackShort(&received_, &request);
+    if (!unpacked.ok()) return Finish(unpacked, v1::AttachResponse());
     // What nobody knows is not kept while it waits.
-    request_.DiscardUnknownFields();
+    request.DiscardUnknownFields();
     attach_ =
-        std::make_shared<Attach>(this, caller->holder, std::move(request_));
-    const absl::Time begun = serving_.rpc_stats->Begin();
-    // Once it is answered, this may be gone.
-    ServingShare& share = *serving_.share;
-    const uid_t uid = caller->uid;
-    if (share.IsUsedUp(uid, begun)) {
-      serving_.workers->Run(uid, [attach = attach_] { attach->Try(); });
-    } else {
-      attach_->Try();
-    }
-    share.Charge(uid, begun, /*request_bytes=*/0);
+        std::make_shared<Attach>(this, caller().holder, std::move(request));
+    attach_->Try();
   }
 
   // By any thread. Afterwards the serving thread may delete this.
   void Finish(const absl::Status& status, const v1::AttachResponse& response) {
     if (status.ok()) {
-      writer_.Finish(response, grpc::Status::OK, &finished_);
+      writer_.Finish(Pack(response), grpc::Status::OK, &finished_);
     } else {
       writer_.FinishWithError(ToGrpcStatus(status), &finished_);
     }
@@ -105,17 +90,13 @@ class AttachCall final {
     if (is_over_ && is_finished_) delete this;
   }
 
-  const ServingQueue::Hold hold_;
   const Serving& serving_;
-  grpc::ServerContext context_;
-  UidCharge charge_;
-  v1::AttachRequest request_;
-  grpc::ServerAsyncResponseWriter<v1::AttachResponse> writer_{&context_};
+  grpc::ByteBuffer received_;
+  grpc::ServerAsyncResponseWriter<grpc::ByteBuffer> writer_{&context()};
   std::shared_ptr<Attach> attach_;
   bool is_over_ = false;
   bool is_finished_ = false;
 
-  Step begun_{this, &AttachCall::OnBegun};
   Step finished_{this, &AttachCall::OnFinished};
   Step over_{this, &AttachCall::OnOver};
 };

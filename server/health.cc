@@ -7,10 +7,10 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "proto/warmpool/v1/warmpool.grpc.pb.h"
 #include "server/grpc_status.h"
+#include "server/packed_message.h"
 
 namespace warmpool {
 namespace {
@@ -21,55 +21,53 @@ using grpc::health::v1::HealthCheckResponse;
 // More than any name has that is known.
 constexpr size_t kMaxNameBytes = 128;
 
-// One Check. Deletes itself.
-class HealthCheck final : public ServingQueue::Event {
+class HealthCheck final : public AsyncCall {
  public:
-  HealthCheck(HealthService* health, ServingQueue* queue)
-      : hold_(queue), health_(*health), queue_(*queue) {
-    health_.service()->RequestCheck(&context_, &request_, &writer_,
-                                    queue_.queue(), queue_.queue(), this);
-  }
-
-  void Happened(bool ok) override {
-    if (std::exchange(answered_, true) || !ok) {
-      delete this;
-      return;
-    }
-    new HealthCheck(&health_, &queue_);
-    HealthCheckResponse response;
-    response.set_status(health_.StatusOf(request_.service()));
-    if (response.status() == HealthCheckResponse::SERVICE_UNKNOWN) {
-      writer_.FinishWithError(
-          grpc::Status(grpc::StatusCode::NOT_FOUND,
-                       absl::StrCat("no service is named \"",
-                                    request_.service(), "\"")),
-          this);
-    } else {
-      writer_.Finish(response, grpc::Status::OK, this);
-    }
+  HealthCheck(HealthService* health, const Deps& deps)
+      : AsyncCall(deps), health_(*health), deps_(deps) {
+    health_.service()->RequestCheck(&context(), &received_, &writer_, queue(),
+                                    queue(), begun());
   }
 
  private:
-  const ServingQueue::Hold hold_;
+  void AwaitNext() override { new HealthCheck(&health_, deps_); }
+
+  void OnBegun(const absl::Status& admitted) override {
+    absl::Status status = admitted;
+    HealthCheckRequest request;
+    if (status.ok()) status = UnpackShort(&received_, &request);
+    HealthCheckResponse response;
+    response.set_status(health_.StatusOf(request.service()));
+    if (status.ok() &&
+        response.status() == HealthCheckResponse::SERVICE_UNKNOWN) {
+      status = absl::NotFoundError(
+          absl::StrCat("no service is named \"", request.service(), "\""));
+    }
+    if (!status.ok()) {
+      writer_.FinishWithError(ToGrpcStatus(status), &finished_);
+      return;
+    }
+    writer_.Finish(Pack(response), grpc::Status::OK, &finished_);
+  }
+
+  void OnFinished(bool) { delete this; }
+
   HealthService& health_;
-  ServingQueue& queue_;
-  grpc::ServerContext context_;
-  HealthCheckRequest request_;
-  grpc::ServerAsyncResponseWriter<HealthCheckResponse> writer_{&context_};
-  bool answered_ = false;
+  const Deps deps_;
+  grpc::ByteBuffer received_;
+  grpc::ServerAsyncResponseWriter<grpc::ByteBuffer> writer_{&context()};
+  Step<HealthCheck> finished_{this, &HealthCheck::OnFinished};
 };
 
 }  // namespace
 
-// One Watch. Deletes itself.
-class HealthWatch final {
+class HealthWatch final : public AsyncCall {
  public:
-  HealthWatch(HealthService* health, const HealthService::Deps& deps)
-      : hold_(deps.queue), health_(*health), deps_(deps) {
-    context_.AsyncNotifyWhenDone(&over_);
-    grpc::ServerCompletionQueue* const queue = deps_.queue->queue();
-    health_.service()->RequestWatch(&context_, &request_, &writer_, queue,
-                                    queue, &begun_);
+  HealthWatch(HealthService* health, const Deps& deps)
+      : AsyncCall(deps), health_(*health), deps_(deps) {
+    context().AsyncNotifyWhenDone(&over_);
+    health_.service()->RequestWatch(&context(), &received_, &writer_, queue(),
+                                    queue(), begun());
   }
 
   // The status may have changed.
@@ -79,34 +77,24 @@ class HealthWatch final {
   }
 
  private:
-  using Step = MemberEvent<HealthWatch>;
+  using Step = AsyncCall::Step<HealthWatch>;
 
-  void OnBegun(bool ok) {
-    if (!ok) {
-      delete this;
-      return;
-    }
-    new HealthWatch(&health_, deps_);
+  void AwaitNext() override { new HealthWatch(&health_, deps_); }
+
+  void OnBegun(const absl::Status& admitted) override {
     {
       MutexLock lock(&mutex_);
       // Ended by OnOver.
       ++steps_;
     }
-    service_ = std::move(*request_.mutable_service());
-    request_ = HealthCheckRequest();
+    absl::Status status = admitted;
+    HealthCheckRequest request;
+    if (status.ok()) status = UnpackShort(&received_, &request);
+    if (!status.ok()) return Finish(ToGrpcStatus(status));
+    service_ = std::move(*request.mutable_service());
     if (service_.size() > kMaxNameBytes) service_.resize(kMaxNameBytes);
-    const absl::Status charged = Charge();
-    if (!charged.ok()) return Finish(ToGrpcStatus(charged));
     health_.Add(this);
     Update();
-  }
-
-  absl::Status Charge() {
-    const absl::StatusOr<Caller> caller =
-        deps_.holders->Resolve(context_.peer());
-    if (!caller.ok()) return caller.status();
-    return charge_.Take(deps_.accounts, caller->uid,
-                        UidAccounts::Resource::kCalls);
   }
 
   void Finish(const grpc::Status& status) {
@@ -125,7 +113,7 @@ class HealthWatch final {
     ++steps_;
     HealthCheckResponse response;
     response.set_status(status);
-    writer_.Write(response, &written_);
+    writer_.Write(Pack(response), &written_);
   }
 
   void OnWritten(bool) {
@@ -153,14 +141,11 @@ class HealthWatch final {
     delete this;
   }
 
-  const ServingQueue::Hold hold_;
   HealthService& health_;
-  const HealthService::Deps deps_;
-  UidCharge charge_;
-  grpc::ServerContext context_;
-  HealthCheckRequest request_;
+  const Deps deps_;
+  grpc::ByteBuffer received_;
   std::string service_;
-  grpc::ServerAsyncWriter<HealthCheckResponse> writer_{&context_};
+  grpc::ServerAsyncWriter<grpc::ByteBuffer> writer_{&context()};
 
   Mutex mutex_;
   int steps_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -168,14 +153,13 @@ class HealthWatch final {
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 
-  Step begun_{this, &HealthWatch::OnBegun};
   Step written_{this, &HealthWatch::OnWritten};
   Step finished_step_{this, &HealthWatch::OnFinished};
   Step over_{this, &HealthWatch::OnOver};
 };
 
-void HealthService::Serve(const Deps& deps) {
-  new HealthCheck(this, deps.queue);
+void HealthService::Serve(const AsyncCall::Deps& deps) {
+  new HealthCheck(this, deps);
   new HealthWatch(this, deps);
 }
 

@@ -13,9 +13,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "core/base/mutex.h"
 #include "proto/grpc/health/v1/health.grpc.pb.h"
-#include "server/holder_registry.h"
-#include "server/serving_queue.h"
-#include "server/uid_accounts.h"
+#include "server/async_call.h"
 
 namespace warmpool {
 
@@ -25,17 +23,16 @@ class HealthWatch;
 class HealthService {
  public:
   using Status = grpc::health::v1::HealthCheckResponse::ServingStatus;
+  // All messages come and go packed (server/packed_message.h).
+  using Service = grpc::health::v1::Health::WithRawMethod_Check<
+      grpc::health::v1::Health::WithRawMethod_Watch<
+          grpc::health::v1::Health::Service>>;
 
   // For the server's builder.
-  grpc::health::v1::Health::AsyncService* service() { return &service_; }
+  Service* service() { return &service_; }
 
-  // Begins to wait for calls. What is pointed to must outlive them, as this must.
-  struct Deps {
-    ServingQueue* queue;
-    HolderRegistry* holders;
-    UidAccounts* accounts;
-  };
-  void Serve(const Deps& deps);
+  // Begins to wait for calls, which this must outlive.
+  void Serve(const AsyncCall::Deps& deps);
 
   // Tells whoever watches.
   void SetServing(bool serving);
@@ -49,7 +46,7 @@ class HealthService {
   void Add(HealthWatch* watch);
   void Remove(HealthWatch* watch);
 
-  grpc::health::v1::Health::AsyncService service_;
+  Service service_;
 
   // Held while a watch is told, which then asks for the status.
   Mutex watches_mutex_;

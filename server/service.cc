@@ -12,16 +12,11 @@
 namespace warmpool {
 namespace {
 
-using Service = v1::MemoryPool::AsyncService;
-
 template <typename Request, typename Response>
 void Await(const Serving& serving,
            const UnaryMethod<Request, Response>& method) {
   UnaryCall<Request, Response>::Await(serving, method);
 }
-
-template <typename Request, typename Response>
-using RequestCall = decltype(UnaryMethod<Request, Response>::await);
 
 // As UnaryMethod::handle.
 template <auto kHandle, typename Request, typename Response>
@@ -34,7 +29,7 @@ std::optional<absl::Status> HandleBy(Handlers& handlers, HolderId holder,
 // An RPC that the serving thread answers.
 template <auto kHandle, typename Request, typename Response>
 UnaryMethod<Request, Response> Quick(Rpc rpc,
-                                     RequestCall<Request, Response> await) {
+                                     AwaitUnary await) {
   return {.rpc = rpc,
           .await = await,
           .handle_at_once = [](Handlers& handlers, HolderId holder,
@@ -48,7 +43,7 @@ UnaryMethod<Request, Response> Quick(Rpc rpc,
 // One that a worker answers.
 template <auto kHandle, typename Request, typename Response>
 UnaryMethod<Request, Response> Slow(Rpc rpc,
-                                    RequestCall<Request, Response> await) {
+                                    AwaitUnary await) {
   return {.rpc = rpc,
           .await = await,
           .handle_at_once = [](Handlers&, HolderId, const Request&, Response*) {
@@ -90,56 +85,56 @@ std::optional<absl::Status> LeaseInFull(Handlers& handlers, HolderId holder,
 
 const UnaryMethod<v1::LeaseRequest, v1::LeaseResponse> kLease = {
     .rpc = Rpc::kLease,
-    .await = &Service::RequestLease,
+    .await = &AsyncService::RequestLease,
     .handle_at_once = &LeaseAtOnce,
     .handle = &LeaseInFull,
     .workers = &Serving::workers};
 const UnaryMethod<v1::ReleaseRequest, v1::ReleaseResponse> kRelease = {
     .rpc = Rpc::kRelease,
-    .await = &Service::RequestRelease,
+    .await = &AsyncService::RequestRelease,
     .handle_at_once = &ReleaseFew,
     .handle = &HandleBy<&Handlers::Release, v1::ReleaseRequest,
                         v1::ReleaseResponse>,
     .workers = &Serving::releaser};
 const auto kSeal = Quick<&Handlers::Seal, v1::SealRequest, v1::SealResponse>(
-    Rpc::kSeal, &Service::RequestSeal);
+    Rpc::kSeal, &AsyncService::RequestSeal);
 const auto kMakeTicket =
     Quick<&Handlers::MakeTicket, v1::MakeTicketRequest, v1::MakeTicketResponse>(
-        Rpc::kMakeTicket, &Service::RequestMakeTicket);
+        Rpc::kMakeTicket, &AsyncService::RequestMakeTicket);
 const auto kClaim =
     Quick<&Handlers::Claim, v1::ClaimRequest, v1::ClaimResponse>(
-        Rpc::kClaim, &Service::RequestClaim);
+        Rpc::kClaim, &AsyncService::RequestClaim);
 const UnaryMethod<v1::RenewRequest, v1::RenewResponse> kRenew = {
     .rpc = Rpc::kRenew,
-    .await = &Service::RequestRenew,
+    .await = &AsyncService::RequestRenew,
     .handle_at_once = &RenewFew,
     .handle =
         &HandleBy<&Handlers::Renew, v1::RenewRequest, v1::RenewResponse>,
     .workers = &Serving::workers};
 const auto kGetStats =
     Slow<&Handlers::GetStats, v1::GetStatsRequest, v1::GetStatsResponse>(
-        Rpc::kGetStats, &Service::RequestGetStats);
+        Rpc::kGetStats, &AsyncService::RequestGetStats);
 const auto kSetLogLevel =
     Quick<&Handlers::SetLogLevel, v1::SetLogLevelRequest,
           v1::SetLogLevelResponse>(Rpc::kSetLogLevel,
-                                   &Service::RequestSetLogLevel);
+                                   &AsyncService::RequestSetLogLevel);
 const auto kAssert =
     Slow<&Handlers::Assert, v1::AssertRequest, v1::AssertResponse>(
-        Rpc::kAssert, &Service::RequestAssert);
+        Rpc::kAssert, &AsyncService::RequestAssert);
 const auto kListBuffers =
     Slow<&Handlers::ListBuffers, v1::ListBuffersRequest,
          v1::ListBuffersResponse>(Rpc::kListBuffers,
-                                  &Service::RequestListBuffers);
+                                  &AsyncService::RequestListBuffers);
 const auto kListHolders =
     Slow<&Handlers::ListHolders, v1::ListHoldersRequest,
          v1::ListHoldersResponse>(Rpc::kListHolders,
-                                  &Service::RequestListHolders);
+                                  &AsyncService::RequestListHolders);
 const auto kTrim = Slow<&Handlers::Trim, v1::TrimRequest, v1::TrimResponse>(
-    Rpc::kTrim, &Service::RequestTrim);
+    Rpc::kTrim, &AsyncService::RequestTrim);
 const UnaryMethod<v1::ShutdownRequest, v1::ShutdownResponse> kShutdown = [] {
   auto method =
       Slow<&Handlers::Shutdown, v1::ShutdownRequest, v1::ShutdownResponse>(
-          Rpc::kShutdown, &Service::RequestShutdown);
+          Rpc::kShutdown, &AsyncService::RequestShutdown);
   method.on_answered = &Handlers::OnShutdownAnswered;
   return method;
 }();

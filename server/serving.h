@@ -3,21 +3,46 @@
 #define WARMPOOL_SERVER_SERVING_H_
 
 #include "proto/warmpool/v1/warmpool.grpc.pb.h"
+#include "server/async_call.h"
 #include "server/handlers.h"
 #include "server/holder_registry.h"
 #include "server/rpc_stats.h"
 #include "server/serving_queue.h"
-#include "server/serving_share.h"
 #include "server/session_hub.h"
 #include "server/uid_accounts.h"
 #include "server/workers.h"
 
 namespace warmpool {
 
-// Messages of a Session come as they are: unpacking a large one takes milliseconds,
-// and the serving thread does it for nobody before he has time left.
-using AsyncService =
-    v1::MemoryPool::WithRawMethod_Session<v1::MemoryPool::AsyncService>;
+namespace internal {
+template <typename Base>
+using WithRawLeases = v1::MemoryPool::WithRawMethod_Lease<
+    v1::MemoryPool::WithRawMethod_Release<v1::MemoryPool::WithRawMethod_Renew<
+        v1::MemoryPool::WithRawMethod_Assert<Base>>>>;
+template <typename Base>
+using WithRawHandover = v1::MemoryPool::WithRawMethod_Seal<
+    v1::MemoryPool::WithRawMethod_Attach<
+        v1::MemoryPool::WithRawMethod_MakeTicket<
+            v1::MemoryPool::WithRawMethod_Claim<Base>>>>;
+template <typename Base>
+using WithRawInspection = v1::MemoryPool::WithRawMethod_GetStats<
+    v1::MemoryPool::WithRawMethod_ListBuffers<
+        v1::MemoryPool::WithRawMethod_ListHolders<Base>>>;
+template <typename Base>
+using WithRawCommands = v1::MemoryPool::WithRawMethod_Trim<
+    v1::MemoryPool::WithRawMethod_Shutdown<
+        v1::MemoryPool::WithRawMethod_SetLogLevel<Base>>>;
+template <typename Base>
+using WithRawStreams = v1::MemoryPool::WithRawMethod_Session<
+    v1::MemoryPool::WithRawMethod_WatchStats<
+        v1::MemoryPool::WithRawMethod_WatchBuffers<Base>>>;
+}  // namespace internal
+
+// All messages come and go packed (server/packed_message.h).
+using AsyncService = internal::WithRawLeases<
+    internal::WithRawHandover<internal::WithRawInspection<
+        internal::WithRawCommands<
+            internal::WithRawStreams<v1::MemoryPool::Service>>>>>;
 
 // What is pointed to outlives all calls.
 struct Serving {
@@ -32,7 +57,10 @@ struct Serving {
   SessionHub* sessions;
   RpcStats* rpc_stats;
   UidAccounts* accounts;
-  ServingShare* share;
+
+  AsyncCall::Deps call_deps() const {
+    return {.queue = queue, .holders = holders, .accounts = accounts};
+  }
 };
 
 }  // namespace warmpool

@@ -2,11 +2,23 @@
 
 #include <grpc/support/time.h>
 #include <grpcpp/alarm.h>
+#include <unistd.h>
 
 #include <utility>
 
 namespace warmpool {
 namespace {
+
+// For how long events are served before gRPC looks at the sockets again: what a
+// client waits for others at least, as long as a few warm leases.
+constexpr absl::Duration kSlice = absl::Microseconds(200);
+// For how long events are taken out at a stretch, should there be no end of them.
+constexpr absl::Duration kLongestTakeIn = absl::Microseconds(500);
+// gRPC looks at one ready socket at a time, and says that there is no event if
+// that socket had none. After so many there is hardly one left.
+constexpr int kLooksInVain = 3;
+// Nobody waits this long for a queue that has an event.
+constexpr absl::Duration kAsleep = absl::Microseconds(20);
 
 // An alarm that is due at once: that is how gRPC 1.51 lets one thread wake
 // another's completion queue.
@@ -17,7 +29,8 @@ class Call final : public ServingQueue::Event {
     alarm_.Set(queue->queue(), gpr_time_0(GPR_CLOCK_MONOTONIC), this);
   }
 
-  void Happened(bool) override {
+  uid_t uid() const override { return geteuid(); }
+  void OnEvent(bool) override {
     call_();
     delete this;
   }
@@ -55,6 +68,10 @@ void ServingQueue::CallSoon(std::function<void()> call) {
   new Call(this, std::move(call));
 }
 
+void ServingQueue::CallAfterArrivals(std::function<void()> call) {
+  after_arrivals_.push_back(std::move(call));
+}
+
 void ServingQueue::Stop() {
   if (std::exchange(stopped_, true)) return;
   if (thread_.running()) {
@@ -72,22 +89,84 @@ void ServingQueue::Stop() {
 }
 
 void ServingQueue::Main() {
+  while (const std::optional<Item> item = Await()) {
+    item->event->OnArrival(item->ok);
+    if (clock_.Now() - looked_at_ < kSlice) {
+      // Nobody is behind: first come, first served.
+      EndArrivals();
+      item->event->OnEvent(item->ok);
+      continue;
+    }
+    waiting_.Push(item->event->uid(), *item);
+    while (!waiting_.empty()) {
+      TakeIn();
+      ServeInTurn();
+    }
+    waiting_.Reset();
+  }
+}
+
+std::optional<ServingQueue::Item> ServingQueue::Await() {
   void* tag = nullptr;
   bool ok = false;
-  for (;;) {
-    auto next = grpc::CompletionQueue::TIMEOUT;
-    if (busy_poll_ > absl::ZeroDuration()) {
-      const absl::Time until = clock_.Now() + busy_poll_;
-      do {
-        next = queue_->AsyncNext(&tag, &ok, gpr_time_0(GPR_CLOCK_MONOTONIC));
-      } while (next == grpc::CompletionQueue::TIMEOUT && clock_.Now() < until);
-    }
-    if (next == grpc::CompletionQueue::SHUTDOWN) return;
-    if (next == grpc::CompletionQueue::TIMEOUT && !queue_->Next(&tag, &ok)) {
-      return;
-    }
-    static_cast<Event*>(tag)->Happened(ok);
+  const absl::Time begun = clock_.Now();
+  auto next = grpc::CompletionQueue::TIMEOUT;
+  if (busy_poll_ > absl::ZeroDuration()) {
+    do {
+      next = queue_->AsyncNext(&tag, &ok, gpr_time_0(GPR_CLOCK_MONOTONIC));
+    } while (next == grpc::CompletionQueue::TIMEOUT &&
+             clock_.Now() < begun + busy_poll_);
   }
+  if (next == grpc::CompletionQueue::SHUTDOWN) return std::nullopt;
+  if (next == grpc::CompletionQueue::TIMEOUT && !queue_->Next(&tag, &ok)) {
+    return std::nullopt;
+  }
+  const absl::Time now = clock_.Now();
+  if (now - begun >= kAsleep) looked_at_ = now;
+  return Item{.event = static_cast<Event*>(tag), .ok = ok};
+}
+
+void ServingQueue::TakeIn() {
+  const absl::Time begun = clock_.Now();
+  absl::Time now = begun;
+  for (int in_vain = 0;
+       in_vain < kLooksInVain && now - begun < kLongestTakeIn;) {
+    void* tag = nullptr;
+    Item item;
+    if (queue_->AsyncNext(&tag, &item.ok, gpr_time_0(GPR_CLOCK_MONOTONIC)) !=
+        grpc::CompletionQueue::GOT_EVENT) {
+      ++in_vain;
+      now = clock_.Now();
+      continue;
+    }
+    in_vain = 0;
+    item.event = static_cast<Event*>(tag);
+    item.event->OnArrival(item.ok);
+    const uid_t uid = item.event->uid();
+    waiting_.Push(uid, item);
+    // gRPC has read and unpacked it meanwhile.
+    const absl::Time before = std::exchange(now, clock_.Now());
+    waiting_.Charge(uid, now - before);
+  }
+  EndArrivals();
+  looked_at_ = now;
+}
+
+void ServingQueue::ServeInTurn() {
+  const absl::Time begun = clock_.Now();
+  absl::Time now = begun;
+  while (!waiting_.empty() && now - begun < kSlice) {
+    uid_t uid = 0;
+    const Item item = waiting_.Pop(&uid);
+    item.event->OnEvent(item.ok);
+    const absl::Time before = std::exchange(now, clock_.Now());
+    waiting_.Charge(uid, now - before);
+  }
+}
+
+void ServingQueue::EndArrivals() {
+  for (const std::function<void()>& call : after_arrivals_) call();
+  after_arrivals_.clear();
 }
 
 }  // namespace warmpool

@@ -3,15 +3,23 @@
 // thread or queue costs a wake-up for every call, and the callback API more
 // still (server/DESIGN.md).
 //
+// gRPC's queue is first come, first served, and gRPC reads no socket before that
+// queue is empty: a client with many events would hold up all others. So the
+// thread takes the events out after a fifth of a millisecond at most, and then
+// serves the uids that they belong to in turn.
+//
 // Nothing that takes long may run on the thread: see Workers.
 #ifndef WARMPOOL_SERVER_SERVING_QUEUE_H_
 #define WARMPOOL_SERVER_SERVING_QUEUE_H_
 
 #include <grpcpp/grpcpp.h>
+#include <sys/types.h>
 
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -19,16 +27,22 @@
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "core/base/thread.h"
+#include "server/fair_queue.h"
 
 namespace warmpool {
 
 class ServingQueue {
  public:
-  // Something that gRPC was asked for, under the tag of its address.
+  // Something that gRPC was asked for, under the tag of its address. All methods
+  // run on the serving thread. `ok`: as gRPC says of the operation.
   class Event {
    public:
-    // Runs on the serving thread. `ok`: as gRPC says of the operation.
-    virtual void Happened(bool ok) = 0;
+    // It has come. Must take no longer than a look.
+    virtual void OnArrival(bool) {}
+    // Whose time OnEvent takes. Asked for after OnArrival.
+    virtual uid_t uid() const = 0;
+    // Its turn has come. May delete it.
+    virtual void OnEvent(bool ok) = 0;
 
    protected:
     ~Event() = default;
@@ -63,12 +77,27 @@ class ServingQueue {
   // Has `call` called soon by the serving thread, or by Stop. Thread-safe.
   // REQUIRES: the queue is not being stopped.
   void CallSoon(std::function<void()> call);
+  // For OnArrival: has `call` called once all that has come by now was taken out.
+  void CallAfterArrivals(std::function<void()> call);
   // Serves until nobody holds the queue. Does nothing the second time.
   // REQUIRES: the server was shut down, so that all calls come to their end.
   void Stop();
 
  private:
+  struct Item {
+    Event* event = nullptr;
+    bool ok = false;
+  };
+
   void Main();
+  // The next event of gRPC's queue; waits for it. nullopt: the queue was shut
+  // down.
+  std::optional<Item> Await();
+  // Takes out what has come, and has gRPC look at the sockets.
+  void TakeIn();
+  // Serves uids in turn, for a slice of time.
+  void ServeInTurn();
+  void EndArrivals();
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   const absl::Duration busy_poll_;
@@ -76,27 +105,16 @@ class ServingQueue {
   bool stopped_ = false;
   Thread thread_;
 
+  // Of the serving thread.
+  FairQueue<Item> waiting_;
+  std::vector<std::function<void()>> after_arrivals_;
+  // When gRPC's queue was last known to be empty: then it looks at the sockets.
+  absl::Time looked_at_ = absl::InfinitePast();
+
   Mutex mutex_;
   // Signalled when nobody holds the queue any more.
   CondVar idle_;
   size_t holds_ ABSL_GUARDED_BY(mutex_) = 0;
-};
-
-// An event that a method of `owner` handles.
-template <typename Owner>
-class MemberEvent final : public ServingQueue::Event {
- public:
-  using Method = void (Owner::*)(bool ok);
-
-  // `owner` must outlive it.
-  MemberEvent(Owner* owner, Method happened)
-      : owner_(*owner), happened_(happened) {}
-
-  void Happened(bool ok) override { (owner_.*happened_)(ok); }
-
- private:
-  Owner& owner_;
-  const Method happened_;
 };
 
 }  // namespace warmpool

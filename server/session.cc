@@ -16,7 +16,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "core/base/mutex.h"
+#include "server/async_call.h"
 #include "server/grpc_status.h"
+#include "server/packed_message.h"
 #include "server/session_answers.h"
 #include "server/session_outbox.h"
 #include "server/waiting_attach.h"
@@ -30,8 +32,6 @@ constexpr size_t kMaxAttaches = SessionOutbox::kMaxWaiting / 2;
 constexpr uint64_t kMaxIdleBytes = uint64_t{1} << 46;
 // More than there are; a report with more does not tell by size class.
 constexpr int kMaxIdleClasses = 256;
-// A request whose memory is kept for the next.
-constexpr size_t kMaxKeptRequestBytes = 4 << 10;
 
 // Whether the size classes are such as there can be, and what is idle in all.
 bool AddsUp(const v1::IdleReport& idle) {
@@ -48,17 +48,17 @@ bool AddsUp(const v1::IdleReport& idle) {
 }
 
 // Deletes itself once gRPC and the workers are done with it.
-class SessionCall final : public SessionHub::Session,
+class SessionCall final : public AsyncCall,
+                          public SessionHub::Session,
                           private SessionOutbox::Wire {
  public:
   explicit SessionCall(const Serving& serving)
-      : hold_(serving.queue),
+      : AsyncCall(serving.call_deps()),
         serving_(serving),
         outbox_(this, serving.accounts) {
-    context_.AsyncNotifyWhenDone(&over_);
-    grpc::ServerCompletionQueue* const queue = serving.queue->queue();
-    serving.service->RequestSession(&context_, &stream_, queue, queue,
-                                    &begun_);
+    context().AsyncNotifyWhenDone(&over_);
+    serving.service->RequestSession(&context(), &stream_, queue(), queue(),
+                                    begun());
   }
 
   void Keep() override { ++steps_; }
@@ -68,49 +68,33 @@ class SessionCall final : public SessionHub::Session,
   void LetGo() override { EndStep(); }
 
  private:
-  using Step = MemberEvent<SessionCall>;
+  using Step = AsyncCall::Step<SessionCall>;
 
-  void OnBegun(bool ok) {
-    // The server shuts down; nothing else was asked for.
-    if (!ok) {
-      delete this;
-      return;
-    }
-    AwaitSession(serving_);
+  void AwaitNext() override { AwaitSession(serving_); }
+
+  void OnBegun(const absl::Status& admitted) override {
     // Ended by OnOver.
     ++steps_;
-    const absl::StatusOr<Caller> caller =
-        serving_.holders->Resolve(context_.peer());
-    if (!caller.ok()) return outbox_.Finish(ToGrpcStatus(caller.status()));
-    caller_ = *caller;
-    outbox_.SetUid(caller_.uid);
-    const absl::Status charged = charge_.Take(
-        serving_.accounts, caller_.uid, UidAccounts::Resource::kCalls);
-    if (!charged.ok()) return outbox_.Finish(ToGrpcStatus(charged));
-    serving_.sessions->Add(caller_.holder, this);
+    outbox_.SetUid(caller().uid);
+    if (!admitted.ok()) return outbox_.Finish(ToGrpcStatus(admitted));
+    serving_.sessions->Add(caller().holder, this);
     Read();
   }
 
   // --- SessionOutbox::Wire ---
   void Write(const v1::SessionResponse& response) override {
-    grpc::ByteBuffer packed;
-    bool is_own = false;
-    // Fails for messages of gigabytes only.
-    (void)grpc::SerializationTraits<v1::SessionResponse>::Serialize(
-        response, &packed, &is_own);
     ++steps_;
-    stream_.Write(packed, &written_);
+    stream_.Write(Pack(response), &written_);
   }
   void Finish(const grpc::Status& status) override {
     ++steps_;
     stream_.Finish(status, &finished_step_);
   }
-  void Cancel() override { context_.TryCancel(); }
+  void Cancel() override { context().TryCancel(); }
 
   void Read() {
     ++steps_;
-    serving_.share->WhenThereIsTime(
-        caller_.uid, [this] { stream_.Read(&received_, &read_); });
+    stream_.Read(&received_, &read_);
   }
 
   // Where nobody else reads on: if not now, then once there is room.
@@ -131,31 +115,26 @@ class SessionCall final : public SessionHub::Session,
       EndStep();
       return;
     }
-    serving_.share->WhenThereIsTime(caller_.uid, [this] {
+    if (received_.Length() <= kMaxQuickBytes) {
+      HandleRequest();
+      EndStep();
+      return;
+    }
+    serving_.workers->Run(caller().uid, [this] {
       HandleRequest();
       EndStep();
     });
-  }
-
-  bool Unpack() {
-    // One that was large is not kept for a small one.
-    if (request_.SpaceUsedLong() > kMaxKeptRequestBytes) {
-      request_ = v1::SessionRequest();
-    }
-    return grpc::SerializationTraits<v1::SessionRequest>::Deserialize(
-               &received_, &request_)
-        .ok();
   }
 
   void HandleRequest() {
     came_at_ = serving_.rpc_stats->Begin();
     // The client reconciles what of this it still needs.
     if (outbox_.finished()) return;
-    if (!Unpack()) {
-      return outbox_.Finish(
-          grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
-                       "a message of the Session is no SessionRequest"));
-    }
+    // One that was large is not kept for a small one.
+    if (is_large_) request_ = v1::SessionRequest();
+    is_large_ = received_.Length() > kMaxQuickBytes;
+    const absl::Status unpacked = Unpack(&received_, &request_);
+    if (!unpacked.ok()) return outbox_.Finish(ToGrpcStatus(unpacked));
     if (request_.released_size() > kMaxLeasesInRequest) {
       // There is no reply to say so in.
       return outbox_.Finish(grpc::Status(
@@ -172,15 +151,12 @@ class SessionCall final : public SessionHub::Session,
     const bool answered = leases_first && AnswerIfReady();
     if (EndFew(released)) {
       CarryOut(released, answered);
-      // Whether there is time for the next depends on what this has taken.
-      serving_.share->Charge(caller_.uid, came_at_, /*request_bytes=*/0);
       ReadOrDefer();
       return;
     }
-    serving_.share->Charge(caller_.uid, came_at_, /*request_bytes=*/0);
     ++steps_;
     serving_.releaser->Run(
-        caller_.uid, [this, released = std::move(released), answered] {
+        caller().uid, [this, released = std::move(released), answered] {
           CarryOut(released, answered);
           ReadOrDefer();
           EndStep();
@@ -192,7 +168,7 @@ class SessionCall final : public SessionHub::Session,
   using Released = google::protobuf::RepeatedPtrField<v1::LeaseRef>;
   void CarryOut(const Released& released, bool answered) {
     if (!released.empty()) {
-      serving_.handlers->ReleaseQuietly(caller_.holder, released);
+      serving_.handlers->ReleaseQuietly(caller().holder, released);
     }
     if (request_.has_idle()) NoteIdle(request_.idle());
     const bool asks =
@@ -211,7 +187,7 @@ class SessionCall final : public SessionHub::Session,
       if (is_over_) return;
       before = std::exchange(idle_, idle);
     }
-    serving_.sessions->ChangeIdle(caller_.holder, before, idle);
+    serving_.sessions->ChangeIdle(caller().holder, before, idle);
   }
 
   void CountAnswer(const v1::SessionRequest& request, absl::Time begun,
@@ -226,7 +202,7 @@ class SessionCall final : public SessionHub::Session,
   bool AnswerIfReady() {
     const uint64_t number = outbox_.BeginRequest();
     v1::SessionResponse response;
-    const bool answered = AnswerAtOnce(*serving_.handlers, caller_.holder,
+    const bool answered = AnswerAtOnce(*serving_.handlers, caller().holder,
                                        request_, response.mutable_reply());
     if (answered) CountAnswer(request_, came_at_, response);
     outbox_.EndRequest(
@@ -243,7 +219,7 @@ class SessionCall final : public SessionHub::Session,
     slow->number = outbox_.BeginRequest();
     slow->begun = came_at_;
     v1::SessionReply* const reply = slow->response.mutable_reply();
-    if (AnswerAtOnce(*serving_.handlers, caller_.holder, request_, reply)) {
+    if (AnswerAtOnce(*serving_.handlers, caller().holder, request_, reply)) {
       CountAnswer(request_, came_at_, slow->response);
       outbox_.EndRequest(slow->number, std::move(slow->response));
       return;
@@ -253,10 +229,10 @@ class SessionCall final : public SessionHub::Session,
     slow->request = std::move(request_);
     ++steps_;
     absl::Status waits = slow->charge.Take(
-        serving_.accounts, caller_.uid, UidAccounts::Resource::kHeldBytes,
+        serving_.accounts, caller().uid, UidAccounts::Resource::kHeldBytes,
         slow->request.SpaceUsedLong());
     if (waits.ok()) {
-      waits = slow->worker->TryRun(caller_.uid,
+      waits = slow->worker->TryRun(caller().uid,
                                    [this, slow] { AnswerSlowly(slow); });
     }
     if (waits.ok()) return;
@@ -284,9 +260,9 @@ class SessionCall final : public SessionHub::Session,
       return;
     }
     const auto wake = [this, slow] {
-      slow->worker->Run(caller_.uid, [this, slow] { AnswerSlowly(slow); });
+      slow->worker->Run(caller().uid, [this, slow] { AnswerSlowly(slow); });
     };
-    if (AnswerInFull(*serving_.handlers, caller_.holder, slow->request,
+    if (AnswerInFull(*serving_.handlers, caller().holder, slow->request,
                      {slow.get(), wake, &slow->wait_until},
                      slow->response.mutable_reply())) {
       EndSlowly(*slow);
@@ -305,7 +281,7 @@ class SessionCall final : public SessionHub::Session,
    public:
     SessionAttach(SessionCall* call, const v1::SessionRequest& request)
         : WaitingAttach(call->serving_.handlers, call->serving_.rpc_stats,
-                        call->caller_.holder, request.attach()),
+                        call->caller().holder, request.attach()),
           call_(*call),
           tag_(request.tag()) {}
 
@@ -393,7 +369,7 @@ class SessionCall final : public SessionHub::Session,
 
   // The call has come to its end, or was cancelled.
   void OnOver(bool) {
-    serving_.sessions->Remove(caller_.holder, this);
+    serving_.sessions->Remove(caller().holder, this);
     outbox_.Finish(grpc::Status::CANCELLED);
     v1::IdleReport idle;
     Attaches attaches;
@@ -403,12 +379,12 @@ class SessionCall final : public SessionHub::Session,
       idle = std::exchange(idle_, v1::IdleReport());
       attaches.swap(attaches_);
     }
-    serving_.sessions->ChangeIdle(caller_.holder, idle, v1::IdleReport());
+    serving_.sessions->ChangeIdle(caller().holder, idle, v1::IdleReport());
     if (attaches.size() <= static_cast<size_t>(kFewLeases)) {
       CancelAll(attaches);
     } else {
       ++steps_;
-      serving_.workers->Run(caller_.uid,
+      serving_.workers->Run(caller().uid,
                             [this, attaches = std::move(attaches)] {
                               CancelAll(attaches);
                               EndStep();
@@ -428,19 +404,15 @@ class SessionCall final : public SessionHub::Session,
     if (--steps_ == 0) delete this;
   }
 
-  const ServingQueue::Hold hold_;
   const Serving& serving_;
-  // Set when the call begins.
-  Caller caller_;
-  UidCharge charge_;
-  grpc::ServerContext context_;
   grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer> stream_{
-      &context_};
+      &context()};
   SessionOutbox outbox_;
   // Belongs to the read under way.
   grpc::ByteBuffer received_;
   // Belongs to whoever carries it out.
   v1::SessionRequest request_;
+  bool is_large_ = false;
   // When it came.
   absl::Time came_at_;
   // What gRPC, the workers and the hub are still to come back with.
@@ -455,7 +427,6 @@ class SessionCall final : public SessionHub::Session,
   Attaches attaches_ ABSL_GUARDED_BY(mutex_);
   bool is_over_ ABSL_GUARDED_BY(mutex_) = false;
 
-  Step begun_{this, &SessionCall::OnBegun};
   Step read_{this, &SessionCall::OnRead};
   Step written_{this, &SessionCall::OnWritten};
   Step finished_step_{this, &SessionCall::OnFinished};

@@ -59,7 +59,6 @@ Transport::Transport(const Clock* clock, HolderRegistry* holders,
     : clock_(*clock),
       holders_(*holders),
       handlers_(*handlers),
-      share_(clock),
       workers_({.threads = kWorkerThreads,
                 .threads_per_uid = ThreadsPerUid()}),
       releaser_(Workers::Options()),
@@ -71,8 +70,7 @@ Transport::Transport(const Clock* clock, HolderRegistry* holders,
                .handlers = handlers,
                .sessions = sessions,
                .rpc_stats = rpc_stats,
-               .accounts = &accounts_,
-               .share = &share_},
+               .accounts = &accounts_},
       refusals_(clock) {}
 
 Transport::~Transport() { Stop(); }
@@ -88,8 +86,7 @@ absl::Status Transport::Listen(const std::string& listen,
 }
 
 absl::Status Transport::StartThreads() {
-  absl::Status status = share_.Start();
-  if (status.ok()) status = workers_.Start();
+  absl::Status status = workers_.Start();
   if (status.ok()) status = releaser_.Start();
   if (status.ok()) status = hard_stop_thread_.Prepare("wpd-hard-stop");
   // gRPC aborts the process, or never answers, where it gets none (1.51).
@@ -114,9 +111,7 @@ absl::Status Transport::StartServer(const GrpcServerOptions& options) {
   if (server_ == nullptr) return absl::InternalError("gRPC server can't start");
   serving_.queue = queue_.get();
   ServeMemoryPool(serving_);
-  health_.Serve({.queue = queue_.get(),
-                 .holders = &holders_,
-                 .accounts = &accounts_});
+  health_.Serve(serving_.call_deps());
   const absl::Status started = queue_->Start();
   if (started.ok()) SetServing(true);
   return started;
@@ -192,7 +187,6 @@ void Transport::Stop() {
   // down by itself (CANCELLED) may be taken for an answer, and it would wait for
   // Sessions, which do not end.
   holders_.CutConnections();
-  share_.Stop();
   handlers_.StopWaiting();
   server_->Shutdown(absl::ToChronoTime(absl::Now()));
   server_->Wait();

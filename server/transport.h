@@ -80,7 +80,6 @@ class Transport {
   std::unique_ptr<grpc::Server> server_;
   Handlers& handlers_;
   UidAccounts accounts_{UidAccounts::Options()};
-  ServingShare share_;
   Workers workers_;
   Workers releaser_;
   Serving serving_;

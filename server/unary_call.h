@@ -5,27 +5,30 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <cstddef>
 #include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "core/pool/lease.h"
+#include "server/async_call.h"
 #include "server/grpc_status.h"
+#include "server/packed_message.h"
 #include "server/serving.h"
 
 namespace warmpool {
 
+// AsyncService::RequestX.
+using AwaitUnary = void (AsyncService::*)(
+    grpc::ServerContext*, grpc::ByteBuffer*,
+    grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>*, grpc::CompletionQueue*,
+    grpc::ServerCompletionQueue*, void*);
+
 template <typename Request, typename Response>
 struct UnaryMethod {
-  using Service = v1::MemoryPool::AsyncService;
   Rpc rpc;
-  // Service::RequestX.
-  void (Service::*await)(grpc::ServerContext*, Request*,
-                         grpc::ServerAsyncResponseWriter<Response>*,
-                         grpc::CompletionQueue*, grpc::ServerCompletionQueue*,
-                         void*);
+  AwaitUnary await;
   // On the serving thread; nullopt: it takes longer.
   std::optional<absl::Status> (*handle_at_once)(Handlers&, HolderId,
                                                 const Request&, Response*);
@@ -37,10 +40,8 @@ struct UnaryMethod {
   void (Handlers::*on_answered)() = nullptr;
 };
 
-// Deletes itself. There is always one that waits for its call: it makes the
-// next when it has one.
 template <typename Request, typename Response>
-class UnaryCall final : public ServingQueue::Event {
+class UnaryCall final : public AsyncCall {
  public:
   using Method = UnaryMethod<Request, Response>;
 
@@ -48,107 +49,90 @@ class UnaryCall final : public ServingQueue::Event {
   static void Await(const Serving& serving, const Method& method) {
     auto* const call = new UnaryCall(serving, method);
     (serving.service->*method.await)(
-        &call->context_, &call->request_, &call->writer_,
-        serving.queue->queue(), serving.queue->queue(), call);
+        &call->context(), &call->received_, &call->writer_, call->queue(),
+        call->queue(), call->begun());
   }
 
-  void Happened(bool ok) override {
-    // Answered, or the server shuts down before a call has come.
-    if (begun_ != absl::InfinitePast() || !ok) {
-      if (succeeded_ && method_.on_answered != nullptr) {
-        (serving_.handlers->*method_.on_answered)();
-      }
-      delete this;
-      return;
-    }
-    begun_ = serving_.rpc_stats->Begin();
-    Await(serving_, method_);
-    Answer();
-  }
 
  private:
   UnaryCall(const Serving& serving, const Method& method)
-      : hold_(serving.queue), serving_(serving), method_(method) {}
-  ~UnaryCall() = default;
+      : AsyncCall(serving.call_deps()), serving_(serving), method_(method) {}
 
-  void Answer() {
-    // While the call is new its connection is sure to be there.
-    const absl::StatusOr<Caller> caller =
-        serving_.holders->Resolve(context_.peer());
-    if (!caller.ok()) return Finish(caller.status());
-    caller_ = *caller;
-    const absl::Status charged = charge_.Take(
-        serving_.accounts, caller_.uid, UidAccounts::Resource::kCalls);
-    if (!charged.ok()) return Finish(charged);
-    // Finished, this may be gone.
-    ServingShare& share = *serving_.share;
-    const uid_t uid = caller_.uid;
-    const absl::Time begun = begun_;
-    const size_t bytes = request_.SpaceUsedLong();
-    if (!share.IsUsedUp(uid, begun)) {
-      const std::optional<absl::Status> status = method_.handle_at_once(
-          *serving_.handlers, caller_.holder, request_, &response_);
-      if (status.has_value()) {
-        Finish(*status);
-        share.Charge(uid, begun, bytes);
-        return;
-      }
-    }
-    HandOver(bytes);
-    share.Charge(uid, begun, bytes);
+  void AwaitNext() override { Await(serving_, method_); }
+
+  void OnBegun(const absl::Status& admitted) override {
+    came_at_ = serving_.rpc_stats->Begin();
+    if (!admitted.ok()) return Finish(admitted);
+    const size_t packed_bytes = received_.Length();
+    if (packed_bytes > kMaxQuickBytes) return HandOver(packed_bytes);
+    const absl::Status unpacked = Unpack(&received_, &request_);
+    if (!unpacked.ok()) return Finish(unpacked);
+    const std::optional<absl::Status> status = method_.handle_at_once(
+        *serving_.handlers, caller().holder, request_, &response_);
+    if (status.has_value()) return Finish(*status);
+    HandOver(request_.SpaceUsedLong());
   }
 
-  // To a worker.
+  // To a worker. `bytes`: what the request takes while it waits.
   void HandOver(size_t bytes) {
-    absl::Status waits =
-        held_.Take(serving_.accounts, caller_.uid,
-                   UidAccounts::Resource::kHeldBytes, bytes);
+    absl::Status waits = held_.Take(serving_.accounts, caller().uid,
+                                    UidAccounts::Resource::kHeldBytes, bytes);
     if (waits.ok()) {
       waits = (serving_.*method_.workers)
-                  ->TryRun(caller_.uid, [this] { Handle(); });
+                  ->TryRun(caller().uid, [this] { Handle(); });
     }
     if (!waits.ok()) Finish(waits);
   }
 
   // Runs on a worker.
   void Handle() {
+    if (received_.Valid()) {
+      const absl::Status unpacked = Unpack(&received_, &request_);
+      if (!unpacked.ok()) return Finish(unpacked);
+      // What nobody knows is not kept while it waits.
+      request_.DiscardUnknownFields();
+    }
     const auto wake = [this] {
-      (serving_.*method_.workers)->Run(caller_.uid, [this] { Handle(); });
+      (serving_.*method_.workers)->Run(caller().uid, [this] { Handle(); });
     };
     const std::optional<absl::Status> status =
-        method_.handle(*serving_.handlers, caller_.holder, request_,
+        method_.handle(*serving_.handlers, caller().holder, request_,
                        {this, wake, &wait_until_}, &response_);
     if (status.has_value()) Finish(*status);
   }
 
   // Afterwards the serving thread may delete this.
   void Finish(const absl::Status& status) {
-    serving_.rpc_stats->Record(method_.rpc, begun_, status.code());
+    serving_.rpc_stats->Record(method_.rpc, came_at_, status.code());
     succeeded_ = status.ok();
     // A client that does not read its answer keeps the call, but no more.
     request_ = Request();
-    const Response response = std::move(response_);
+    received_.Clear();
     if (status.ok()) {
-      writer_.Finish(response, grpc::Status::OK, this);
+      writer_.Finish(Pack(std::exchange(response_, Response())), grpc::Status::OK, &finished_);
     } else {
-      writer_.FinishWithError(ToGrpcStatus(status), this);
+      writer_.FinishWithError(ToGrpcStatus(status), &finished_);
     }
   }
 
-  const ServingQueue::Hold hold_;
+  void OnFinished(bool) {
+    if (succeeded_ && method_.on_answered != nullptr) {
+      (serving_.handlers->*method_.on_answered)();
+    }
+    delete this;
+  }
+
   const Serving& serving_;
   const Method& method_;
-  grpc::ServerContext context_;
-  // Set when the call begins.
-  Caller caller_;
-  UidCharge charge_;
   UidCharge held_;
+  grpc::ByteBuffer received_;
   Request request_;
   Response response_;
   absl::Time wait_until_ = absl::InfinitePast();
-  grpc::ServerAsyncResponseWriter<Response> writer_{&context_};
-  absl::Time begun_ = absl::InfinitePast();
+  grpc::ServerAsyncResponseWriter<grpc::ByteBuffer> writer_{&context()};
+  absl::Time came_at_;
   bool succeeded_ = false;
+  Step<UnaryCall> finished_{this, &UnaryCall::OnFinished};
 };
 
 }  // namespace warmpool

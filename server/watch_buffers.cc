@@ -8,71 +8,54 @@
 #include <memory>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/pool/buffer_events.h"
-#include "core/pool/lease.h"
+#include "server/async_call.h"
 #include "server/conversion.h"
 #include "server/grpc_status.h"
+#include "server/packed_message.h"
 
 namespace warmpool {
 namespace {
 
 // Writes one event after the other; out of events, it waits to be woken. One of
-// these is always under way, and whichever it is finishes the call. Everything
-// but Wake happens on the serving thread. Deletes itself.
-class WatchBuffersCall final {
+// these is always under way, and whichever it is finishes the call.
+class WatchBuffersCall final : public AsyncCall {
  public:
   explicit WatchBuffersCall(const Serving& serving)
-      : hold_(serving.queue), serving_(serving) {
-    context_.AsyncNotifyWhenDone(&over_);
-    grpc::ServerCompletionQueue* const queue = serving.queue->queue();
-    serving.service->RequestWatchBuffers(&context_, &request_, &writer_, queue,
-                                         queue, &begun_);
+      : AsyncCall(serving.call_deps()), serving_(serving) {
+    context().AsyncNotifyWhenDone(&over_);
+    serving.service->RequestWatchBuffers(&context(), &received_, &writer_,
+                                         queue(), queue(), begun());
   }
 
  private:
-  using Step = MemberEvent<WatchBuffersCall>;
+  using Step = AsyncCall::Step<WatchBuffersCall>;
 
-  void OnBegun(bool ok) {
-    // The server shuts down; nothing else was asked for.
-    if (!ok) {
-      delete this;
-      return;
-    }
-    AwaitWatchBuffers(serving_);
-    const absl::StatusOr<Caller> caller =
-        serving_.holders->Resolve(context_.peer());
-    if (!caller.ok()) return Finish(ToGrpcStatus(caller.status()));
-    const absl::Status charged = charge_.Take(
-        serving_.accounts, caller->uid, UidAccounts::Resource::kCalls);
-    if (!charged.ok()) return Finish(ToGrpcStatus(charged));
-    request_.DiscardUnknownFields();
+  void AwaitNext() override { AwaitWatchBuffers(serving_); }
+
+  void OnBegun(const absl::Status& admitted) override {
+    absl::Status unpacked = admitted;
+    v1::WatchBuffersRequest request;
+    if (unpacked.ok()) unpacked = UnpackShort(&received_, &request);
+    if (!unpacked.ok()) return Finish(ToGrpcStatus(unpacked));
     absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> watch =
-        serving_.handlers->WatchBuffers(caller->holder, request_,
+        serving_.handlers->WatchBuffers(caller().holder, request,
                                         [this] { Wake(); });
     if (!watch.ok()) return Finish(ToGrpcStatus(watch.status()));
     watch_ = *std::move(watch);
-    uid_ = caller->uid;
     WriteNext();
   }
 
   void WriteNext() {
     if (is_over_) return Finish(grpc::Status::CANCELLED);
-    const absl::Time begun = serving_.rpc_stats->Begin();
-    if (serving_.share->IsUsedUp(uid_, begun)) {
-      // As if there were nothing, until there is time.
-      is_waiting_ = true;
-      is_woken_ = true;
-      serving_.share->WhenThereIsTime(uid_, [this] { SetAlarm(); });
-      return;
-    }
     const std::shared_ptr<const BufferEvents::Event> event = watch_->Next();
     if (event == nullptr) {
       is_waiting_ = true;
       return;
     }
-    writer_.Write(ToProto(*event), &written_);
-    serving_.share->Charge(uid_, begun, /*request_bytes=*/0);
+    writer_.Write(Pack(ToProto(*event)), &written_);
   }
 
   void OnWritten(bool ok) {
@@ -84,12 +67,7 @@ class WatchBuffersCall final {
   // twice. `watch_` does not go before this has returned.
   void Wake() {
     is_woken_ = true;
-    SetAlarm();
-  }
-
-  void SetAlarm() {
-    alarm_.Set(serving_.queue->queue(), gpr_time_0(GPR_CLOCK_MONOTONIC),
-               &woken_);
+    alarm_.Set(queue(), gpr_time_0(GPR_CLOCK_MONOTONIC), &woken_);
   }
 
   void OnWoken(bool) {
@@ -122,13 +100,9 @@ class WatchBuffersCall final {
     if (is_over_ && is_finished_) delete this;
   }
 
-  const ServingQueue::Hold hold_;
   const Serving& serving_;
-  UidCharge charge_;
-  uid_t uid_ = 0;
-  grpc::ServerContext context_;
-  v1::WatchBuffersRequest request_;
-  grpc::ServerAsyncWriter<v1::BufferEvent> writer_{&context_};
+  grpc::ByteBuffer received_;
+  grpc::ServerAsyncWriter<grpc::ByteBuffer> writer_{&context()};
   grpc::Alarm alarm_;
   // Until the call is finished.
   std::unique_ptr<BufferEvents::Watch> watch_;
@@ -138,7 +112,6 @@ class WatchBuffersCall final {
   bool is_over_ = false;
   bool is_finished_ = false;
 
-  Step begun_{this, &WatchBuffersCall::OnBegun};
   Step written_{this, &WatchBuffersCall::OnWritten};
   Step woken_{this, &WatchBuffersCall::OnWoken};
   Step finished_{this, &WatchBuffersCall::OnFinished};

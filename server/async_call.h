@@ -1,0 +1,95 @@
+// AsyncCall: what the calls of all RPCs have in common, from before a client makes
+// one until gRPC is done with it. As it comes it is known whose it is, it is
+// charged to that uid, and another is made that waits for the next; the rest
+// happens when it is the uid's turn (server/serving_queue.h).
+//
+// A call deletes itself. Except where a method says otherwise, everything happens
+// on the serving thread.
+#ifndef WARMPOOL_SERVER_ASYNC_CALL_H_
+#define WARMPOOL_SERVER_ASYNC_CALL_H_
+
+#include <grpcpp/grpcpp.h>
+#include <sys/types.h>
+
+#include "absl/status/status.h"
+#include "server/holder_registry.h"
+#include "server/serving_queue.h"
+#include "server/uid_accounts.h"
+
+namespace warmpool {
+
+class AsyncCall {
+ public:
+  // What is pointed to must outlive all calls.
+  struct Deps {
+    ServingQueue* queue;
+    HolderRegistry* holders;
+    UidAccounts* accounts;
+  };
+
+  // Something that gRPC was asked for, which a method of `Owner` handles.
+  template <typename Owner>
+  class Step final : public ServingQueue::Event {
+   public:
+    using Method = void (Owner::*)(bool ok);
+
+    // `owner` must outlive it.
+    Step(Owner* owner, Method method) : owner_(*owner), method_(method) {}
+
+    uid_t uid() const override { return owner_.caller().uid; }
+    void OnEvent(bool ok) override { (owner_.*method_)(ok); }
+
+   private:
+    Owner& owner_;
+    const Method method_;
+  };
+
+  AsyncCall(const AsyncCall&) = delete;
+  AsyncCall& operator=(const AsyncCall&) = delete;
+
+  // Once it has begun.
+  const Caller& caller() const { return caller_; }
+
+ protected:
+  explicit AsyncCall(const Deps& deps) : hold_(deps.queue), deps_(deps) {}
+  virtual ~AsyncCall() = default;
+
+  // Makes the call that waits for the next client.
+  virtual void AwaitNext() = 0;
+  // A client has made the call. `admitted`: why it is to be refused.
+  virtual void OnBegun(const absl::Status& admitted) = 0;
+
+  grpc::ServerCompletionQueue* queue() { return deps_.queue->queue(); }
+  grpc::ServerContext& context() { return context_; }
+  // The tag under which gRPC is asked for the call.
+  ServingQueue::Event* begun() { return &begun_; }
+
+ private:
+  class Begun final : public ServingQueue::Event {
+   public:
+    explicit Begun(AsyncCall* call) : call_(*call) {}
+
+    void OnArrival(bool ok) override {
+      if (ok) call_.Arrive();
+    }
+    uid_t uid() const override { return call_.caller().uid; }
+    void OnEvent(bool ok) override;
+
+   private:
+    AsyncCall& call_;
+  };
+
+  void Arrive();
+
+  const ServingQueue::Hold hold_;
+  const Deps deps_;
+  grpc::ServerContext context_;
+  Caller caller_;
+  UidCharge charge_;
+  absl::Status admitted_;
+  Begun begun_{this};
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_SERVER_ASYNC_CALL_H_

@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/server/packed_call.h"
 #include "tests/server/raw_client.h"
 #include "tests/support/daemon_process.h"
 
@@ -291,6 +292,38 @@ TEST_F(LimitsTest, CompressedRequestsAreRefused) {
   const grpc::Status status = client.Lease(request, &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED)
       << status.error_message();
+}
+
+TEST_F(LimitsTest, RequestsThatAreNoSuchMessageAreRefused) {
+  Start({});
+  const std::string nonsense = "\xff\xff\xff";
+  for (const std::string method :
+       {"Lease", "Release", "Attach", "Claim", "GetStats"}) {
+    const grpc::Status status = CallPacked(
+        client_->channel(), "/warmpool.v1.MemoryPool/" + method, nonsense);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_THAT(status.error_message(), HasSubstr(method + "Request"));
+  }
+  EXPECT_EQ(CallPacked(client_->channel(), "/grpc.health.v1.Health/Check", nonsense)
+                .error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(LimitsTest, LongRequestsAreServedIfTheyMayListMany) {
+  Start({});
+  // A field that nobody knows, as of a later version of the protocol.
+  const std::string unknown =
+      std::string("\xfa\x7f\xb8\x17", 4) + std::string(3000, 'x');
+  const std::string lease = RawClient::LeaseOf(4096).SerializeAsString();
+  EXPECT_TRUE(CallPacked(client_->channel(), "/warmpool.v1.MemoryPool/Lease",
+                         lease + unknown)
+                  .ok());
+  for (const std::string method : {"/warmpool.v1.MemoryPool/Attach",
+                                   "/grpc.health.v1.Health/Check"}) {
+    const grpc::Status status = CallPacked(client_->channel(), method, unknown);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_THAT(status.error_message(), HasSubstr("more than 2048"));
+  }
 }
 
 }  // namespace

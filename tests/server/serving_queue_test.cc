@@ -1,20 +1,30 @@
-// The queue's end: calls that are under way are served to theirs.
+// The queue's turns, and its end: calls that are under way are served to theirs.
 #include "server/serving_queue.h"
 
 #include <grpcpp/alarm.h>
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <string>
+#include <thread>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "core/base/clock.h"
 #include "gtest/gtest.h"
+#include "tests/server/packed_call.h"
 
 namespace warmpool {
 namespace {
+
+constexpr uid_t kBusy = 1;
+constexpr uid_t kOther = 2;
 
 // A call of many steps, each of which asks gRPC for the next. Deletes itself.
 class LongCall final : public ServingQueue::Event {
@@ -24,7 +34,8 @@ class LongCall final : public ServingQueue::Event {
     Next();
   }
 
-  void Happened(bool ok) override {
+  uid_t uid() const override { return kBusy; }
+  void OnEvent(bool ok) override {
     EXPECT_TRUE(ok);
     ++taken_;
     if (--left_ > 0) return Next();
@@ -43,30 +54,135 @@ class LongCall final : public ServingQueue::Event {
   grpc::Alarm alarm_;
 };
 
-class ServingQueueTest : public testing::Test {
+// The same without end, and slow: there is always one that waits.
+class EndlessCall final : public ServingQueue::Event {
+ public:
+  EndlessCall(ServingQueue* queue, const std::atomic<bool>* over,
+              std::atomic<int>* taken)
+      : hold_(queue), queue_(*queue), over_(*over), taken_(*taken) {
+    Next();
+  }
+
+  uid_t uid() const override { return kBusy; }
+  void OnEvent(bool) override {
+    ++taken_;
+    const absl::Time begun = absl::Now();
+    while (absl::Now() - begun < absl::Microseconds(100)) {
+    }
+    if (!over_) return Next();
+    delete this;
+  }
+
+ private:
+  void Next() {
+    alarm_.Set(queue_.queue(), gpr_time_0(GPR_CLOCK_MONOTONIC), this);
+  }
+
+  const ServingQueue::Hold hold_;
+  ServingQueue& queue_;
+  const std::atomic<bool>& over_;
+  std::atomic<int>& taken_;
+  grpc::Alarm alarm_;
+};
+
+// Waits for one call, of any method, and refuses it.
+class AwaitedCall final : public ServingQueue::Event {
+ public:
+  AwaitedCall(grpc::AsyncGenericService* service, ServingQueue* queue,
+              const std::atomic<int>* taken)
+      : hold_(queue), taken_(*taken) {
+    service->RequestCall(&context_, &stream_, queue->queue(), queue->queue(),
+                         this);
+  }
+
+  void OnArrival(bool ok) override {
+    if (ok && taken_at_arrival_ < 0) taken_at_arrival_ = taken_.load();
+  }
+  uid_t uid() const override { return kOther; }
+  void OnEvent(bool ok) override {
+    if (taken_at_turn_ < 0 && ok) {
+      taken_at_turn_ = taken_.load();
+      stream_.Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, ""), this);
+      return;
+    }
+    done_ = true;
+  }
+
+  bool done() const { return done_; }
+  // What the busy uid was served between the arrival of the call and its turn.
+  int waited_for() const { return taken_at_turn_ - taken_at_arrival_; }
+
+ private:
+  const ServingQueue::Hold hold_;
+  const std::atomic<int>& taken_;
+  grpc::GenericServerContext context_;
+  grpc::GenericServerAsyncReaderWriter stream_{&context_};
+  int taken_at_arrival_ = -1;
+  std::atomic<int> taken_at_turn_ = -1;
+  std::atomic<bool> done_ = false;
+};
+
+class ServingQueueTest : public ::testing::Test {
  protected:
+  ServingQueueTest() {
+    builder_.RegisterAsyncGenericService(&service_);
+    builder_.AddListeningPort(target_, grpc::InsecureServerCredentials());
+    completions_ = builder_.AddCompletionQueue();
+    server_ = builder_.BuildAndStart();
+    queue_ = std::make_unique<ServingQueue>(std::move(completions_),
+                                            absl::ZeroDuration(),
+                                            &MonotonicClock::Get());
+  }
+
+  const std::string target_ =
+      absl::StrCat("unix-abstract:serving_queue_test.", getpid());
+  grpc::AsyncGenericService service_;
   grpc::ServerBuilder builder_;
-  std::unique_ptr<grpc::ServerCompletionQueue> completions_ =
-      builder_.AddCompletionQueue();
-  const std::unique_ptr<grpc::Server> server_ = builder_.BuildAndStart();
-  ServingQueue queue_{std::move(completions_), absl::ZeroDuration(),
-                      &MonotonicClock::Get()};
+  std::unique_ptr<grpc::ServerCompletionQueue> completions_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<ServingQueue> queue_;
 };
 
 TEST_F(ServingQueueTest, StopsOnceAllCallsHaveEnded) {
-  ASSERT_TRUE(queue_.Start().ok());
+  ASSERT_TRUE(queue_->Start().ok());
   std::atomic<int> taken = 0;
   constexpr int kCalls = 4;
   constexpr int kSteps = 500;
-  for (int i = 0; i < kCalls; ++i) new LongCall(&queue_, kSteps, &taken);
+  for (int i = 0; i < kCalls; ++i) {
+    new LongCall(queue_.get(), kSteps, &taken);
+  }
   server_->Shutdown();
-  queue_.Stop();
+  queue_->Stop();
   EXPECT_EQ(taken, kCalls * kSteps);
 }
 
 TEST_F(ServingQueueTest, OneThatNeverServedStopsToo) {
   server_->Shutdown();
-  queue_.Stop();
+  queue_->Stop();
+}
+
+// gRPC by itself reads no socket for as long as its queue has events.
+TEST_F(ServingQueueTest, ACallIsServedWhileAnotherUidHasEventsWithoutEnd) {
+  ASSERT_TRUE(queue_->Start().ok());
+  std::atomic<int> taken = 0;
+  std::atomic<bool> over = false;
+  auto awaited =
+      std::make_unique<AwaitedCall>(&service_, queue_.get(), &taken);
+  constexpr int kCalls = 100;
+  for (int i = 0; i < kCalls; ++i) {
+    new EndlessCall(queue_.get(), &over, &taken);
+  }
+  const grpc::Status status = testing::CallPacked(
+      grpc::CreateChannel(target_, grpc::InsecureChannelCredentials()),
+      "/any/Method", "");
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  while (!awaited->done()) std::this_thread::yield();
+  // A slice of those that were being served at most.
+  EXPECT_LT(awaited->waited_for(), kCalls / 2);
+  over = true;
+  awaited.reset();
+  server_->Shutdown();
+  queue_->Stop();
 }
 
 }  // namespace

@@ -1,7 +1,11 @@
-// How long a frame takes from its producer's seal to a consumer in another process,
-// at the pace of a camera:
+// How long a frame takes to a consumer in another process, at the pace of a camera:
+// from the moment at which its producer wants a buffer for it, and from its seal.
 //
 //   bazel-bin/tests/bench/bench_frames --rate=60 --size=4MiB
+//
+// The difference is the producer's lease, and its writing. A lease is slow where no
+// memory is ready: until the frames that are kept (--linger) have come round once,
+// each takes another buffer. With --stock the daemon has that much ready before.
 //
 // Once the consumer waits for each frame's name (Attach with `wait`), and once it is
 // told by a pipe that the frame is sealed, and attaches then. The two take turns, so
@@ -36,6 +40,8 @@ ABSL_FLAG(warmpool::ByteSize, size, {warmpool::kMiB * 4}, "Size of a frame");
 ABSL_FLAG(int, frames, 2000, "Frames of each kind");
 ABSL_FLAG(absl::Duration, linger, absl::Seconds(1),
           "How long a frame stays after its producer has released it");
+ABSL_FLAG(warmpool::ByteSize, stock, {256 * warmpool::kMiB},
+          "Memory that the daemon makes ahead of demand");
 ABSL_FLAG(absl::Duration, slow, absl::InfiniteDuration(),
           "Tells of each frame that takes longer");
 // Given to the child.
@@ -61,6 +67,18 @@ int64_t NowNanos() {
          absl::Nanoseconds(1);
 }
 
+// At the beginning of a frame.
+struct Stamp {
+  int64_t due_nanos = 0;
+  int64_t leased_nanos = 0;
+  int64_t sealed_nanos = 0;
+  bool fresh = false;
+};
+
+double MicrosSince(int64_t nanos) {
+  return static_cast<double>(NowNanos() - nanos) / 1e3;
+}
+
 std::string NameOf(int frame) { return absl::StrCat("frame/", frame); }
 
 bool IsAwaited(int frame) { return frame / kTurn % 2 == 0; }
@@ -74,12 +92,15 @@ int Produce() {
   for (int frame = 0; frame < 2 * absl::GetFlag(FLAGS_frames); ++frame) {
     due += pause;
     absl::SleepFor(due - absl::Now());
+    Stamp stamp{.due_nanos = NowNanos()};
     absl::StatusOr<Buffer> buffer = client->Lease(
         absl::GetFlag(FLAGS_size).bytes, {.name = NameOf(frame)});
     Check(buffer.status());
+    stamp.leased_nanos = NowNanos();
+    stamp.fresh = buffer->warmth() == BufferWarmth::kFresh;
     std::memset(buffer->data(), frame, buffer->size());
-    const int64_t now = NowNanos();
-    std::memcpy(buffer->data(), &now, sizeof(now));
+    stamp.sealed_nanos = NowNanos();
+    std::memcpy(buffer->data(), &stamp, sizeof(stamp));
     Check(buffer->Seal({.linger = absl::GetFlag(FLAGS_linger)}));
     if (!IsAwaited(frame)) std::cout << "sealed" << std::endl;
   }
@@ -95,14 +116,46 @@ double Percentile(std::vector<double>* values, double share) {
   return (*values)[index];
 }
 
-void Print(const char* what, std::vector<double> micros) {
-  std::printf("%-8s %8.0f %8.0f %8.0f %8.0f\n", what,
+void PrintLine(const char* what, std::vector<double> micros) {
+  std::printf("%-20s %8.0f %8.0f %8.0f %8.0f\n", what,
               Percentile(&micros, 0.5), Percentile(&micros, 0.9),
               Percentile(&micros, 0.99), Percentile(&micros, 1));
 }
 
+// Of frames of one kind, in microseconds.
+struct Times {
+  std::vector<double> since_due;
+  std::vector<double> since_seal;
+};
+
+// Of leases whose memory had to be made.
+struct FreshLeases {
+  int count = 0;
+  int64_t longest_nanos = 0;
+};
+
+void PrintAll(const Times& awaited, const Times& told,
+              const FreshLeases& fresh) {
+  utsname machine{};
+  uname(&machine);
+  std::printf("Linux %s, %ld processors; %s a frame, %g frames a second\n",
+              machine.release, sysconf(_SC_NPROCESSORS_ONLN),
+              FormatByteSize(absl::GetFlag(FLAGS_size).bytes).c_str(),
+              absl::GetFlag(FLAGS_rate));
+  std::printf("%-20s %8s %8s %8s %8s\n", "until attached, us", "p50", "p90",
+              "p99", "max");
+  PrintLine("awaited, from due", awaited.since_due);
+  PrintLine("awaited, from seal", awaited.since_seal);
+  PrintLine("told, from due", told.since_due);
+  PrintLine("told, from seal", told.since_seal);
+  std::printf("leases of fresh memory: %d, the longest %.1f ms\n", fresh.count,
+              static_cast<double>(fresh.longest_nanos) / 1e6);
+}
+
 void Run() {
-  DaemonProcess daemon({}, testing::Runfile("server/warmpoold"));
+  DaemonProcess daemon(
+      {absl::StrCat("--stock_bytes=", absl::GetFlag(FLAGS_stock).bytes)},
+      testing::Runfile("server/warmpoold"));
   absl::StatusOr<Client> client = Client::Connect(daemon.target());
   Check(client.status());
   ChildProcess producer(
@@ -112,8 +165,9 @@ void Run() {
        absl::StrCat("--frames=", absl::GetFlag(FLAGS_frames)),
        absl::StrCat("--linger=",
                     absl::FormatDuration(absl::GetFlag(FLAGS_linger)))});
-  std::vector<double> awaited;
-  std::vector<double> told;
+  Times awaited;
+  Times told;
+  FreshLeases fresh;
   for (int frame = 0; frame < 2 * absl::GetFlag(FLAGS_frames); ++frame) {
     const bool waits = IsAwaited(frame);
     if (!waits && producer.ReadLine() != "sealed") {
@@ -122,27 +176,26 @@ void Run() {
     const absl::StatusOr<Buffer> view = client->Attach(
         NameOf(frame), {.wait = absl::Seconds(waits ? 10 : 0)});
     Check(view.status());
-    int64_t sealed = 0;
-    std::memcpy(&sealed, view->data(), sizeof(sealed));
-    const absl::Duration taken = absl::Nanoseconds(NowNanos() - sealed);
-    (waits ? awaited : told).push_back(absl::ToDoubleMicroseconds(taken));
-    if (taken > absl::GetFlag(FLAGS_slow)) {
-      std::printf("frame %d (%s) took %s\n", frame, waits ? "awaited" : "told",
-                  absl::FormatDuration(taken).c_str());
+    Stamp stamp;
+    std::memcpy(&stamp, view->data(), sizeof(stamp));
+    Times& times = waits ? awaited : told;
+    times.since_due.push_back(MicrosSince(stamp.due_nanos));
+    times.since_seal.push_back(MicrosSince(stamp.sealed_nanos));
+    const int64_t lease_nanos = stamp.leased_nanos - stamp.due_nanos;
+    if (stamp.fresh) {
+      ++fresh.count;
+      fresh.longest_nanos = std::max(fresh.longest_nanos, lease_nanos);
+    }
+    if (absl::Microseconds(times.since_due.back()) >
+        absl::GetFlag(FLAGS_slow)) {
+      std::printf("frame %d, %s: %.1f ms, %.1f ms of them its lease\n", frame,
+                  waits ? "awaited" : "told", times.since_due.back() / 1e3,
+                  static_cast<double>(lease_nanos) / 1e6);
     }
   }
   producer.WriteLine("");
   producer.Wait();
-  utsname machine{};
-  uname(&machine);
-  std::printf("Linux %s, %ld processors; %s a frame, %g frames a second\n",
-              machine.release, sysconf(_SC_NPROCESSORS_ONLN),
-              FormatByteSize(absl::GetFlag(FLAGS_size).bytes).c_str(),
-              absl::GetFlag(FLAGS_rate));
-  std::printf("from seal to attached, us:\n%-8s %8s %8s %8s %8s\n", "", "p50",
-              "p90", "p99", "max");
-  Print("awaited", awaited);
-  Print("told", told);
+  PrintAll(awaited, told, fresh);
 }
 
 }  // namespace

@@ -7,24 +7,26 @@ namespace warmpool {
 void AsyncCall::Arrive() {
   // While the call is young its connection is sure to be there.
   const absl::StatusOr<Caller> caller = deps_.holders->Resolve(context_.peer());
-  admitted_ = caller.status();
-  if (caller.ok()) {
-    caller_ = *caller;
-    admitted_ = charge_.Take(deps_.accounts, caller_.uid,
-                             UidAccounts::Resource::kCalls);
+  absl::Status admitted = caller.status();
+  if (admitted.ok()) {
+    admitted = charge_.Take(deps_.accounts, caller->uid,
+                            UidAccounts::Resource::kCalls);
   }
-  // Not at once: if many calls are there already, the queue would never be empty.
-  // The call is there until a later event ends it.
-  deps_.queue->CallAfterArrivals([this] { AwaitNext(); });
+  if (admitted.ok()) caller_ = *caller;
+  // This call is there until a later event ends it.
+  deps_.queue->AwaitNextBy([this] { AwaitNext(); });
+  if (admitted.ok()) return;
+  refused_ = true;
+  OnBegun(admitted);
 }
 
 void AsyncCall::Begun::OnEvent(bool ok) {
-  if (ok) {
-    call_.OnBegun(call_.admitted_);
-  } else {
-    // The server shuts down, and gRPC was asked for nothing else.
+  // The server shuts down, and gRPC was asked for nothing else.
+  if (!ok) {
     delete &call_;
+    return;
   }
+  if (!call_.refused_) call_.OnBegun(absl::OkStatus());
 }
 
 }  // namespace warmpool

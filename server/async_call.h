@@ -1,7 +1,8 @@
 // AsyncCall: what the calls of all RPCs have in common, from before a client makes
-// one until gRPC is done with it. As it comes it is known whose it is, it is
-// charged to that uid, and another is made that waits for the next; the rest
-// happens when it is the uid's turn (server/serving_queue.h).
+// one until gRPC is done with it. When a call comes, the daemon finds out whose it
+// is, charges that uid, and makes another call that waits for the next client. The
+// rest happens when it is the uid's turn (server/serving_queue.h). A call that is
+// refused has no turn of its uid's: it counts for nobody, so it must go soon.
 //
 // A call deletes itself. Except where a method says otherwise, everything happens
 // on the serving thread.
@@ -47,7 +48,7 @@ class AsyncCall {
   AsyncCall(const AsyncCall&) = delete;
   AsyncCall& operator=(const AsyncCall&) = delete;
 
-  // Once it has begun.
+  // Once it has begun; the uid is ServingQueue::kNobody for one that is refused.
   const Caller& caller() const { return caller_; }
 
  protected:
@@ -84,9 +85,9 @@ class AsyncCall {
   const ServingQueue::Hold hold_;
   const Deps deps_;
   grpc::ServerContext context_;
-  Caller caller_;
+  Caller caller_{.uid = ServingQueue::kNobody};
   UidCharge charge_;
-  absl::Status admitted_;
+  bool refused_ = false;
   Begun begun_{this};
 };
 

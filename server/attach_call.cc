@@ -67,6 +67,7 @@ class AttachCall final : public AsyncCall {
 
   // By any thread. Afterwards the serving thread may delete this.
   void Finish(const absl::Status& status, const v1::AttachResponse& response) {
+    received_.Clear();
     if (status.ok()) {
       writer_.Finish(Pack(response), grpc::Status::OK, &finished_);
     } else {

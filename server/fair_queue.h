@@ -64,7 +64,7 @@ class FairQueue {
  private:
   struct Queue {
     std::deque<Item> items;
-    // Since Reset. One that comes later begins with what the next one has had.
+    // Since Reset. A uid that comes later begins with least_.
     absl::Duration had;
   };
 

@@ -80,7 +80,8 @@ class Handlers {
       const google::protobuf::RepeatedPtrField<v1::LeaseRef>& leases) = 0;
   virtual absl::Status Renew(HolderId holder, const v1::RenewRequest& request,
                              v1::RenewResponse* response) = 0;
-  // What GetStats answers, or answered a moment ago: the same to all who watch.
+  // What GetStats answers, or answered a moment ago: the same to all who watch. For
+  // workers: it takes milliseconds now and then.
   virtual std::shared_ptr<const v1::GetStatsResponse> RecentStats(
       HolderId holder) = 0;
   virtual absl::Status SetLogLevel(HolderId holder,

@@ -43,6 +43,7 @@ class HealthCheck final : public AsyncCall {
       status = absl::NotFoundError(
           absl::StrCat("no service is named \"", request.service(), "\""));
     }
+    received_.Clear();
     if (!status.ok()) {
       writer_.FinishWithError(ToGrpcStatus(status), &finished_);
       return;
@@ -90,6 +91,7 @@ class HealthWatch final : public AsyncCall {
     absl::Status status = admitted;
     HealthCheckRequest request;
     if (status.ok()) status = UnpackShort(&received_, &request);
+    received_.Clear();
     if (!status.ok()) return Finish(ToGrpcStatus(status));
     service_ = std::move(*request.mutable_service());
     if (service_.size() > kMaxNameBytes) service_.resize(kMaxNameBytes);

@@ -41,10 +41,12 @@ absl::Status Unpack(grpc::ByteBuffer* packed, Message* message) {
 // For requests that are never long. INVALID_ARGUMENT: this one is.
 template <typename Message>
 absl::Status UnpackShort(grpc::ByteBuffer* packed, Message* message) {
-  if (packed->Length() <= kMaxQuickBytes) return Unpack(packed, message);
-  return absl::InvalidArgumentError(absl::StrCat(
-      "the ", Message::descriptor()->full_name(), " has ", packed->Length(),
-      " bytes, more than ", kMaxQuickBytes));
+  const size_t bytes = packed->Length();
+  if (bytes <= kMaxQuickBytes) return Unpack(packed, message);
+  packed->Clear();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the ", Message::descriptor()->full_name(), " has ", bytes,
+                   " bytes, more than ", kMaxQuickBytes));
 }
 
 }  // namespace warmpool

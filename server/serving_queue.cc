@@ -2,21 +2,28 @@
 
 #include <grpc/support/time.h>
 #include <grpcpp/alarm.h>
-#include <unistd.h>
 
+#include <algorithm>
+#include <bit>
 #include <utility>
 
 namespace warmpool {
 namespace {
 
-// For how long events are served before gRPC looks at the sockets again: what a
-// client waits for others at least, as long as a few warm leases.
+// For how long events are served before gRPC looks at the sockets again, as long as
+// a few warm leases take. A client whose socket has become readable waits for that
+// long, and for one TakeIn.
 constexpr absl::Duration kSlice = absl::Microseconds(200);
 // For how long events are taken out at a stretch, should there be no end of them.
 constexpr absl::Duration kLongestTakeIn = absl::Microseconds(500);
 // gRPC looks at one ready socket at a time, and says that there is no event if
-// that socket had none. After so many there is hardly one left.
+// that socket had none. It takes less than this if no socket was ready, and after
+// that a few times in a row none is.
+constexpr absl::Duration kNoSocketReady = absl::Microseconds(4);
 constexpr int kLooksInVain = 3;
+// Calls that are let in at a stretch. Those that gRPC has read and that were not let
+// in take memory, and nobody counts them.
+constexpr int kMostArrivals = 32;
 // Nobody waits this long for a queue that has an event.
 constexpr absl::Duration kAsleep = absl::Microseconds(20);
 
@@ -29,11 +36,10 @@ class Call final : public ServingQueue::Event {
     alarm_.Set(queue->queue(), gpr_time_0(GPR_CLOCK_MONOTONIC), this);
   }
 
-  uid_t uid() const override { return geteuid(); }
-  void OnEvent(bool) override {
-    call_();
-    delete this;
-  }
+  // Waits for nobody.
+  void OnArrival(bool) override { call_(); }
+  uid_t uid() const override { return ServingQueue::kNobody; }
+  void OnEvent(bool) override { delete this; }
 
  private:
   ServingQueue::Hold hold_;
@@ -68,8 +74,12 @@ void ServingQueue::CallSoon(std::function<void()> call) {
   new Call(this, std::move(call));
 }
 
-void ServingQueue::CallAfterArrivals(std::function<void()> call) {
-  after_arrivals_.push_back(std::move(call));
+void ServingQueue::AwaitNextBy(std::function<void()> call) {
+  if (++arrivals_ <= kMostArrivals) {
+    call();
+  } else {
+    awaits_.push_back(std::move(call));
+  }
 }
 
 void ServingQueue::Stop() {
@@ -90,10 +100,10 @@ void ServingQueue::Stop() {
 
 void ServingQueue::Main() {
   while (const std::optional<Item> item = Await()) {
+    arrivals_ = 0;
     item->event->OnArrival(item->ok);
     if (clock_.Now() - looked_at_ < kSlice) {
       // Nobody is behind: first come, first served.
-      EndArrivals();
       item->event->OnEvent(item->ok);
       continue;
     }
@@ -129,14 +139,20 @@ std::optional<ServingQueue::Item> ServingQueue::Await() {
 void ServingQueue::TakeIn() {
   const absl::Time begun = clock_.Now();
   absl::Time now = begun;
+  arrivals_ = 0;
+  // Those that are not let in yet come first, or there might be ever more of them.
+  // But sockets are looked at in the first round, the second, the fourth, and so on.
+  const bool looks = std::has_single_bit(crowded_rounds_ + 1);
   for (int in_vain = 0;
        in_vain < kLooksInVain && now - begun < kLongestTakeIn;) {
+    if (arrivals_ >= kMostArrivals && !looks) break;
     void* tag = nullptr;
     Item item;
-    if (queue_->AsyncNext(&tag, &item.ok, gpr_time_0(GPR_CLOCK_MONOTONIC)) !=
-        grpc::CompletionQueue::GOT_EVENT) {
-      ++in_vain;
-      now = clock_.Now();
+    const auto next =
+        queue_->AsyncNext(&tag, &item.ok, gpr_time_0(GPR_CLOCK_MONOTONIC));
+    const absl::Time before = std::exchange(now, clock_.Now());
+    if (next != grpc::CompletionQueue::GOT_EVENT) {
+      in_vain = now - before < kNoSocketReady ? in_vain + 1 : 0;
       continue;
     }
     in_vain = 0;
@@ -144,11 +160,13 @@ void ServingQueue::TakeIn() {
     item.event->OnArrival(item.ok);
     const uid_t uid = item.event->uid();
     waiting_.Push(uid, item);
-    // gRPC has read and unpacked it meanwhile.
-    const absl::Time before = std::exchange(now, clock_.Now());
-    waiting_.Charge(uid, now - before);
+    // What gRPC did meanwhile was for this uid, as a rule.
+    now = clock_.Now();
+    waiting_.Charge(uid, std::min(now - before, kSlice));
   }
-  EndArrivals();
+  crowded_rounds_ = arrivals_ >= kMostArrivals ? crowded_rounds_ + 1 : 0;
+  for (const std::function<void()>& call : awaits_) call();
+  awaits_.clear();
   looked_at_ = now;
 }
 
@@ -162,11 +180,6 @@ void ServingQueue::ServeInTurn() {
     const absl::Time before = std::exchange(now, clock_.Now());
     waiting_.Charge(uid, now - before);
   }
-}
-
-void ServingQueue::EndArrivals() {
-  for (const std::function<void()>& call : after_arrivals_) call();
-  after_arrivals_.clear();
 }
 
 }  // namespace warmpool

@@ -33,13 +33,17 @@ namespace warmpool {
 
 class ServingQueue {
  public:
+  // No process has this uid.
+  static constexpr uid_t kNobody = static_cast<uid_t>(-1);
+
   // Something that gRPC was asked for, under the tag of its address. All methods
   // run on the serving thread. `ok`: as gRPC says of the operation.
   class Event {
    public:
     // It has come. Must take no longer than a look.
     virtual void OnArrival(bool) {}
-    // Whose time OnEvent takes. Asked for after OnArrival.
+    // Whose time OnEvent takes; kNobody if that is not known. Asked for after
+    // OnArrival.
     virtual uid_t uid() const = 0;
     // Its turn has come. May delete it.
     virtual void OnEvent(bool ok) = 0;
@@ -77,8 +81,9 @@ class ServingQueue {
   // Has `call` called soon by the serving thread, or by Stop. Thread-safe.
   // REQUIRES: the queue is not being stopped.
   void CallSoon(std::function<void()> call);
-  // For OnArrival: has `call` called once all that has come by now was taken out.
-  void CallAfterArrivals(std::function<void()> call);
+  // For the OnArrival of a call: lets gRPC have the next of its kind by `call`, at
+  // once or, if many come, once this thread has looked at the sockets.
+  void AwaitNextBy(std::function<void()> call);
   // Serves until nobody holds the queue. Does nothing the second time.
   // REQUIRES: the server was shut down, so that all calls come to their end.
   void Stop();
@@ -97,7 +102,6 @@ class ServingQueue {
   void TakeIn();
   // Serves uids in turn, for a slice of time.
   void ServeInTurn();
-  void EndArrivals();
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   const absl::Duration busy_poll_;
@@ -107,8 +111,13 @@ class ServingQueue {
 
   // Of the serving thread.
   FairQueue<Item> waiting_;
-  std::vector<std::function<void()>> after_arrivals_;
-  // When gRPC's queue was last known to be empty: then it looks at the sockets.
+  // Calls that came since the last TakeIn began, and what waits for its end.
+  int arrivals_ = 0;
+  std::vector<std::function<void()>> awaits_;
+  // How often in a row as many came as were let in.
+  unsigned crowded_rounds_ = 0;
+  // When gRPC's queue was last empty, for then it looks at the sockets, or had its
+  // events taken out.
   absl::Time looked_at_ = absl::InfinitePast();
 
   Mutex mutex_;

@@ -30,6 +30,8 @@ namespace {
 constexpr size_t kMaxAttaches = SessionOutbox::kMaxWaiting / 2;
 // More than any machine has: the sum over all Sessions does not overflow.
 constexpr uint64_t kMaxIdleBytes = uint64_t{1} << 46;
+// A request of no more bytes keeps its memory for the next.
+constexpr size_t kMaxKeptBytes = 512;
 // More than there are; a report with more does not tell by size class.
 constexpr int kMaxIdleClasses = 256;
 
@@ -99,6 +101,7 @@ class SessionCall final : public AsyncCall,
 
   // Where nobody else reads on: if not now, then once there is room.
   void ReadOrDefer() {
+    if (is_large_) request_ = v1::SessionRequest();
     read_deferred_ = true;
     ReadIfDeferred();
   }
@@ -120,7 +123,8 @@ class SessionCall final : public AsyncCall,
       EndStep();
       return;
     }
-    serving_.workers->Run(caller().uid, [this] {
+    // Not by the other workers: what they are at may wait for these releases.
+    serving_.releaser->Run(caller().uid, [this] {
       HandleRequest();
       EndStep();
     });
@@ -130,15 +134,12 @@ class SessionCall final : public AsyncCall,
     came_at_ = serving_.rpc_stats->Begin();
     // The client reconciles what of this it still needs.
     if (outbox_.finished()) return;
-    // One that was large is not kept for a small one.
-    if (is_large_) request_ = v1::SessionRequest();
-    is_large_ = received_.Length() > kMaxQuickBytes;
+    is_large_ = received_.Length() > kMaxKeptBytes;
     const absl::Status unpacked = Unpack(&received_, &request_);
-    if (!unpacked.ok()) return outbox_.Finish(ToGrpcStatus(unpacked));
+    if (!unpacked.ok()) return FinishUnread(unpacked);
     if (request_.released_size() > kMaxLeasesInRequest) {
       // There is no reply to say so in.
-      return outbox_.Finish(grpc::Status(
-          grpc::StatusCode::INVALID_ARGUMENT,
+      return FinishUnread(absl::InvalidArgumentError(
           absl::StrCat("a message of the Session releases ",
                        request_.released_size(), " leases, at most ",
                        kMaxLeasesInRequest, " go in one: split it")));
@@ -161,6 +162,12 @@ class SessionCall final : public AsyncCall,
           ReadOrDefer();
           EndStep();
         });
+  }
+
+  // Carries out neither this request nor another.
+  void FinishUnread(const absl::Status& status) {
+    request_ = v1::SessionRequest();
+    outbox_.Finish(ToGrpcStatus(status));
   }
 
   // All that the request asks for, but a lease that was `answered`. Only after that
@@ -410,7 +417,7 @@ class SessionCall final : public AsyncCall,
   SessionOutbox outbox_;
   // Belongs to the read under way.
   grpc::ByteBuffer received_;
-  // Belongs to whoever carries it out.
+  // Belong to whoever carries it out.
   v1::SessionRequest request_;
   bool is_large_ = false;
   // When it came.

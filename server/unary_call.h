@@ -108,8 +108,9 @@ class UnaryCall final : public AsyncCall {
     // A client that does not read its answer keeps the call, but no more.
     request_ = Request();
     received_.Clear();
+    const Response response = std::exchange(response_, Response());
     if (status.ok()) {
-      writer_.Finish(Pack(std::exchange(response_, Response())), grpc::Status::OK, &finished_);
+      writer_.Finish(Pack(response), grpc::Status::OK, &finished_);
     } else {
       writer_.FinishWithError(ToGrpcStatus(status), &finished_);
     }

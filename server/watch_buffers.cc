@@ -77,6 +77,7 @@ class WatchBuffersCall final : public AsyncCall {
   }
 
   void Finish(const grpc::Status& status) {
+    received_.Clear();
     watch_.reset();
     writer_.Finish(status, &finished_);
   }

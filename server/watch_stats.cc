@@ -68,7 +68,10 @@ class WatchStatsCall final : public AsyncCall {
     Write();
   }
 
-  void Finish(const grpc::Status& status) { writer_.Finish(status, &finished_); }
+  void Finish(const grpc::Status& status) {
+    received_.Clear();
+    writer_.Finish(status, &finished_);
+  }
 
   void OnOver(bool) {
     is_over_ = true;

@@ -3,6 +3,7 @@
 
 #include <grpcpp/alarm.h>
 #include <grpcpp/generic/async_generic_service.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -122,6 +124,42 @@ class AwaitedCall final : public ServingQueue::Event {
   std::atomic<bool> done_ = false;
 };
 
+// As AwaitedCall, but there is always one more, and the caller is told by the method.
+class ManyCalls final : public ServingQueue::Event {
+ public:
+  ManyCalls(grpc::AsyncGenericService* service, ServingQueue* queue)
+      : hold_(queue), service_(*service), queue_(*queue) {
+    service->RequestCall(&context_, &stream_, queue->queue(), queue->queue(),
+                         this);
+  }
+
+  void OnArrival(bool ok) override {
+    if (!ok || has_come_) return;
+    has_come_ = true;
+    queue_.AwaitNextBy([this] { new ManyCalls(&service_, &queue_); });
+  }
+  uid_t uid() const override {
+    return context_.method() == "/of/Other" ? kOther : kBusy;
+  }
+  void OnEvent(bool ok) override {
+    if (has_come_ && ok && !is_answered_) {
+      is_answered_ = true;
+      stream_.Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, ""), this);
+      return;
+    }
+    delete this;
+  }
+
+ private:
+  const ServingQueue::Hold hold_;
+  grpc::AsyncGenericService& service_;
+  ServingQueue& queue_;
+  grpc::GenericServerContext context_;
+  grpc::GenericServerAsyncReaderWriter stream_{&context_};
+  bool has_come_ = false;
+  bool is_answered_ = false;
+};
+
 class ServingQueueTest : public ::testing::Test {
  protected:
   ServingQueueTest() {
@@ -176,12 +214,55 @@ TEST_F(ServingQueueTest, ACallIsServedWhileAnotherUidHasEventsWithoutEnd) {
       grpc::CreateChannel(target_, grpc::InsecureChannelCredentials()),
       "/any/Method", "");
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  over = true;
+  // Cancels the call, if it has not come.
+  server_->Shutdown();
   while (!awaited->done()) std::this_thread::yield();
   // A slice of those that were being served at most.
   EXPECT_LT(awaited->waited_for(), kCalls / 2);
-  over = true;
   awaited.reset();
+  queue_->Stop();
+}
+
+// Calls that gRPC has read wait in a line that all uids share.
+TEST_F(ServingQueueTest, ManyNewCallsAreLetInTogether) {
+  ASSERT_TRUE(queue_->Start().ok());
+  std::atomic<int> taken = 0;
+  std::atomic<bool> over = false;
+  new ManyCalls(&service_, queue_.get());
+  for (int i = 0; i < 100; ++i) new EndlessCall(queue_.get(), &over, &taken);
+  constexpr int kCalls = 400;
+  const auto channel =
+      grpc::CreateChannel(target_, grpc::InsecureChannelCredentials());
+  grpc::GenericStub stub(channel);
+  grpc::CompletionQueue answers;
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::GenericClientAsyncResponseReader>> calls;
+  std::vector<grpc::ByteBuffer> responses(kCalls);
+  std::vector<grpc::Status> statuses(kCalls);
+  const grpc::Slice nothing;
+  for (size_t i = 0; i < kCalls; ++i) {
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    contexts.back()->set_deadline(
+        absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
+    calls.push_back(stub.PrepareUnaryCall(contexts.back().get(), "/of/Busy",
+                                          grpc::ByteBuffer(&nothing, 1),
+                                          &answers));
+    calls.back()->StartCall();
+    calls.back()->Finish(&responses[i], &statuses[i], this);
+  }
+  const int before = taken;
+  EXPECT_EQ(testing::CallPacked(channel, "/of/Other", "").error_code(),
+            grpc::StatusCode::UNIMPLEMENTED);
+  // Not one in each round, in which at least one of the others is served.
+  EXPECT_LT(taken - before, kCalls / 2);
+  over = true;
   server_->Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  for (int i = 0; i < kCalls; ++i) EXPECT_TRUE(answers.Next(&tag, &ok));
+  answers.Shutdown();
+  EXPECT_FALSE(answers.Next(&tag, &ok));
   queue_->Stop();
 }
 

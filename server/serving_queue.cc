@@ -17,13 +17,13 @@ constexpr absl::Duration kSlice = absl::Microseconds(200);
 // For how long events are taken out at a stretch, should there be no end of them.
 constexpr absl::Duration kLongestTakeIn = absl::Microseconds(500);
 // gRPC looks at one ready socket at a time, and says that there is no event if
-// that socket had none. It takes less than this if no socket was ready, and after
-// that a few times in a row none is.
-constexpr absl::Duration kNoSocketReady = absl::Microseconds(4);
-constexpr int kLooksInVain = 3;
+// that socket had none. After so many times in a row there is hardly one left, unless
+// somebody has hundreds of connections, and sends a byte now and then on each.
+constexpr int kLooksInVain = 4;
 // Calls that are let in at a stretch. Those that gRPC has read and that were not let
 // in take memory, and nobody counts them.
 constexpr int kMostArrivals = 32;
+constexpr unsigned kBurstRounds = 32;
 // Nobody waits this long for a queue that has an event.
 constexpr absl::Duration kAsleep = absl::Microseconds(20);
 
@@ -140,9 +140,12 @@ void ServingQueue::TakeIn() {
   const absl::Time begun = clock_.Now();
   absl::Time now = begun;
   arrivals_ = 0;
-  // Those that are not let in yet come first, or there might be ever more of them.
-  // But sockets are looked at in the first round, the second, the fourth, and so on.
-  const bool looks = std::has_single_bit(crowded_rounds_ + 1);
+  // Calls that are not let in yet come first, or there might be ever more of them. A
+  // burst of a thousand is let in with looks at the sockets between, for others; if
+  // they go on coming, the looks become rare.
+  const bool looks = crowded_rounds_ < kBurstRounds
+                         ? crowded_rounds_ % 4 == 0
+                         : std::has_single_bit(crowded_rounds_);
   for (int in_vain = 0;
        in_vain < kLooksInVain && now - begun < kLongestTakeIn;) {
     if (arrivals_ >= kMostArrivals && !looks) break;
@@ -152,7 +155,7 @@ void ServingQueue::TakeIn() {
         queue_->AsyncNext(&tag, &item.ok, gpr_time_0(GPR_CLOCK_MONOTONIC));
     const absl::Time before = std::exchange(now, clock_.Now());
     if (next != grpc::CompletionQueue::GOT_EVENT) {
-      in_vain = now - before < kNoSocketReady ? in_vain + 1 : 0;
+      ++in_vain;
       continue;
     }
     in_vain = 0;

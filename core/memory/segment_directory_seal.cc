@@ -18,11 +18,10 @@ absl::Status SegmentDirectory::Seal(Segment* segment, const Sharing& sharing) {
         "can't share with other uids: this daemon serves its own uid alone; run "
         "it as root, with --allow_uid or --allow_gid");
   }
-  // One that is sealed already may have been opened in between by its owner.
-  if (!segment->sealed() || !sharing.empty()) {
-    const absl::Status kept = KeepAs(/*sealed=*/true, sharing, segment);
-    if (!kept.ok()) return kept;
-  }
+  // One that is sealed already may be so by halves, after a seal whose undoing
+  // failed.
+  const absl::Status kept = KeepAs(/*sealed=*/true, sharing, segment);
+  if (!kept.ok()) return kept;
   bool keep = false;
   const int fd = OpenToProve(*segment, &keep);
   const uid_t prover = ProverOf(*segment);
@@ -109,7 +108,7 @@ int SegmentDirectory::Permit(bool sealed, const Sharing& sharing, int fd,
   int done = RetryOnInterrupt([&] { return calls_.State(fd, &state); });
   if (done < 0) return done;
   // It was shared, or was about to be.
-  if (!sealed && state.owner != ProverOf(segment)) {
+  if (state.owner != ProverOf(segment)) {
     done = permit(OwnersAcl());
     const int given = give(ProverOf(segment));
     // There may be no lists on this filesystem.

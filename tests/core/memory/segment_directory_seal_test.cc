@@ -198,6 +198,37 @@ TEST_F(SegmentDirectorySealTest, AfterAFailureItIsAsItWas) {
   EXPECT_THAT(Seal(), IsOk());
 }
 
+// Its undoing fails halfway: the mode is another, and the file was not opened
+// anew.
+TEST_F(SegmentDirectorySealTest, AfterOneThatCouldNotBeUndoneTheNextIsWhole) {
+  const int writer = open(file_.c_str(), O_RDWR);
+  calls_.FailNth(Call::kOpen, 2, EIO);
+  calls_.FailNth(Call::kChmod, 3, EIO);
+  EXPECT_THAT(Seal(), testing::Not(IsOk()));
+  close(writer);
+  ASSERT_THAT(Seal(), IsOk());
+  EXPECT_EQ(Mode(), 0400u);
+  EXPECT_EQ(directory_->Prove(segment_), Verdict::kFree);
+}
+
+TEST_F(SegmentDirectorySealTest, WhatWasToBeSharedIsSealedForItsUidAlone) {
+  if (!SegmentDirectory::MayServeOtherUids()) GTEST_SKIP() << "takes root";
+  Segment theirs = MakeOrDie(*directory_, 64 * kKiB, 1234);
+  const std::string path = directory_->PathOf(theirs);
+  const int writer = open(path.c_str(), O_RDWR);
+  // The second one is in its undoing.
+  calls_.FailNth(Call::kFstat, 2, EIO);
+  EXPECT_THAT(directory_->Seal(&theirs, {{1235}, {}}), testing::Not(IsOk()));
+  close(writer);
+  ASSERT_THAT(directory_->Seal(&theirs), IsOk());
+  struct stat file {};
+  ASSERT_EQ(stat(path.c_str(), &file), 0);
+  EXPECT_EQ(file.st_uid, 1234u);
+  EXPECT_EQ(file.st_mode & 07777, 0400u);
+  EXPECT_EQ(directory_->Prove(theirs), Verdict::kFree);
+  End(std::move(theirs));
+}
+
 TEST_F(SegmentDirectorySealTest, ItWorksWithoutADescriptorOfItsOwn) {
   SegmentDirectory::Options options;
   options.max_open_segments = 0;

@@ -401,7 +401,7 @@ class Pool {
   // Gives the file of a buffer that is on its way to its claimer another name, if
   // somebody may still open it by the one that it has.
   absl::Status RenameForClaim(LeaseTable::Buffer* buffer);
-  absl::Status ProveForClaim(const LeaseTable::Buffer& buffer);
+  absl::Status ProveForClaim(LeaseTable::Buffer* buffer);
   // The journal has the one replaced by the other, which was not granted: neither
   // is to live on.
   void EndReplaced(const LeaseId& replaced, const LeaseId& by);

@@ -273,7 +273,7 @@ absl::StatusOr<LeaseGrant> Pool::ClaimUncounted(HolderId holder,
   if (!begun.ok()) return begun.status();
   LeaseTable::Buffer* const buffer = begun->buffer;
   absl::Status status = RenameForClaim(buffer);
-  if (status.ok()) status = ProveForClaim(*buffer);
+  if (status.ok()) status = ProveForClaim(buffer);
   if (status.ok()) {
     LeaseRecord record = RecordOf(lease, *buffer, caller);
     record.generation = generation;
@@ -346,17 +346,21 @@ absl::Status Pool::RenameForClaim(LeaseTable::Buffer* buffer) {
   return absl::OkStatus();
 }
 
-absl::Status Pool::ProveForClaim(const LeaseTable::Buffer& buffer) {
-  switch (directory_.Prove(buffer.segment)) {
+absl::Status Pool::ProveForClaim(LeaseTable::Buffer* buffer) {
+  // A seal whose undoing failed left the file read-only.
+  const Verdict verdict = buffer->segment.sealed()
+                              ? directory_.Unseal(&buffer->segment)
+                              : directory_.Prove(buffer->segment);
+  switch (verdict) {
     case Verdict::kFree: return absl::OkStatus();
     case Verdict::kInUse:
       return absl::FailedPreconditionError(absl::StrCat(
-          "buffer \"", buffer.name, "\" can't be claimed as yet: a process "
+          "buffer \"", buffer->name, "\" can't be claimed as yet: a process "
           "still has it open or mapped. The ticket stays good"));
     case Verdict::kUnfit: break;
   }
   return absl::FailedPreconditionError(
-      absl::StrCat("buffer \"", buffer.name, "\" can't be claimed: its file "
+      absl::StrCat("buffer \"", buffer->name, "\" can't be claimed: its file "
                    "was changed, and ends with the ticket"));
 }
 

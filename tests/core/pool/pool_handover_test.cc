@@ -1,7 +1,9 @@
 // Buffers that go from one holder to another: sealed, by a ticket, or left behind
 // for those who come later.
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <optional>
@@ -299,6 +301,20 @@ TEST_F(PoolHandoverTest, NobodyClaimsWhatSomebodyStillHasMapped) {
                                     HasSubstr("stays good")));
   close(fd);
   EXPECT_THAT(Claim(kBob), IsOk());
+}
+
+TEST_F(PoolHandoverTest, WhatASealThatFailedLeftBehindIsNotTheClaimers) {
+  const LeaseGrant lease = LeaseOrDie(kAlice, 4096);
+  const int writer = open(lease.path.c_str(), O_RDWR);
+  // The third one is in the undoing, which then leaves the file read-only.
+  calls_.FailNth(SystemCalls::Call::kFstat, 3, EIO);
+  EXPECT_THAT(Seal(kAlice, lease), Not(IsOk()));
+  close(writer);
+  ASSERT_THAT(MakeTicket(kAlice, lease), IsOk());
+  ASSERT_THAT(Claim(kBob), IsOk());
+  struct stat file {};
+  ASSERT_EQ(stat(lease.path.c_str(), &file), 0);
+  EXPECT_EQ(file.st_mode & 07777, 0600u);
 }
 
 TEST_F(PoolHandoverTest, AnotherUidClaimsNothing) {

@@ -18,9 +18,6 @@ namespace {
 // Stays set.
 std::atomic<bool> was_refused{false};
 
-// This thread was made here.
-thread_local bool is_ours = false;
-
 }  // namespace
 
 SignalsBlocked::SignalsBlocked() {
@@ -74,7 +71,6 @@ absl::Status Thread::Prepare(const char* name) {
   auto handover = std::make_shared<Handover>();
   try {
     thread_ = std::thread([handover] {
-      is_ours = true;
       if (const std::function<void()> main = handover->AwaitDecision()) main();
     });
   } catch (const std::system_error&) {
@@ -119,10 +115,6 @@ absl::Status CheckThreads(int threads) {
 bool ThreadWasRefused() { return was_refused.load(std::memory_order_relaxed); }
 
 absl::Status RunOnThread(const char* name, const std::function<void()>& work) {
-  if (is_ours) {
-    work();
-    return absl::OkStatus();
-  }
   Thread thread;
   return thread.Start(name, work);
 }

@@ -79,9 +79,9 @@ absl::Status CheckThreads(int threads);
 // thread by Prepare. So a library that starts threads may have been refused one.
 bool ThreadWasRefused();
 
-// Calls `work` on a thread that blocks signals, and waits for it: for calls into
-// libraries that may start threads and may take long. That is a thread of its own,
-// unless this one was made here. Errors as of Prepare; `work` was not called then.
+// Calls `work` on a thread of its own and waits for it: for calls into
+// libraries that may start threads and may take long. Errors as of Prepare;
+// `work` was not called then.
 absl::Status RunOnThread(const char* name, const std::function<void()>& work);
 
 }  // namespace warmpool

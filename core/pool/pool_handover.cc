@@ -192,7 +192,9 @@ absl::StatusOr<absl::Duration> Pool::MakeTicket(HolderId holder,
     const absl::StatusOr<const LeaseTable::Lease*> known =
         table_.Find(0, {ticket, 0}, /*as_admin=*/true);
     // Asked again, as its answer was lost.
-    if (known.ok() && *known != nullptr && (*known)->request_id == ref.id) {
+    if (known.ok() && *known != nullptr &&
+        (*known)->kind == LeaseKind::kTicket &&
+        (*known)->request_id == ref.id) {
       return (*known)->ttl;
     }
     if (!absl::IsNotFound(known.status())) {

@@ -419,6 +419,17 @@ TEST_F(PoolHandoverTest, ALeaseIsNoTicket) {
       StatusIs(absl::StatusCode::kAlreadyExists));
 }
 
+// Clients choose the ids of their requests, so one may equal a lease's id.
+TEST_F(PoolHandoverTest, AHeldLeaseIsNoTicketWhateverItsRequestId) {
+  const LeaseGrant lease = LeaseOrDie(kAlice, 4096);
+  LeaseRequest request = Request(4096);
+  request.request_id = lease.id;
+  const LeaseGrant other = Lease(kAlice, request).value();
+  EXPECT_THAT(
+      pool_->MakeTicket(kAlice, {lease.id, 0}, other.id, std::nullopt),
+      StatusIs(absl::StatusCode::kAlreadyExists));
+}
+
 TEST_F(PoolHandoverTest, WhatIsSealedOrSharedBecomesNoTicket) {
   const LeaseGrant sealed = LeaseOrDie(kAlice, 4096, "sealed");
   ASSERT_THAT(Seal(kAlice, sealed), IsOk());

@@ -14,7 +14,7 @@ void AsyncCall::Arrive() {
   }
   if (admitted.ok()) caller_ = *caller;
   // This call is there until a later event ends it.
-  deps_.queue->AwaitNextBy([this] { AwaitNext(); });
+  deps_.queue->RequestNext([this] { AwaitNext(); });
   if (admitted.ok()) return;
   refused_ = true;
   OnBegun(admitted);

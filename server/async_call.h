@@ -2,7 +2,7 @@
 // one until gRPC is done with it. When a call comes, the daemon finds out whose it
 // is, charges that uid, and makes another call that waits for the next client. The
 // rest happens when it is the uid's turn (server/serving_queue.h). A call that is
-// refused has no turn of its uid's: it counts for nobody, so it must go soon.
+// refused does not wait for a turn: no limit bounds how many there are.
 //
 // A call deletes itself. Except where a method says otherwise, everything happens
 // on the serving thread.

@@ -20,9 +20,10 @@ constexpr absl::Duration kLongestTakeIn = absl::Microseconds(500);
 // that socket had none. After so many times in a row there is hardly one left, unless
 // somebody has hundreds of connections, and sends a byte now and then on each.
 constexpr int kLooksInVain = 4;
-// Calls that are let in at a stretch. Those that gRPC has read and that were not let
-// in take memory, and nobody counts them.
+// Calls that one TakeIn lets in. gRPC keeps the others that it has read; they take
+// memory that counts for nobody.
 constexpr int kMostArrivals = 32;
+// After so many rounds in a row that let in all they may, it is no mere burst.
 constexpr unsigned kBurstRounds = 32;
 // Nobody waits this long for a queue that has an event.
 constexpr absl::Duration kAsleep = absl::Microseconds(20);
@@ -74,11 +75,11 @@ void ServingQueue::CallSoon(std::function<void()> call) {
   new Call(this, std::move(call));
 }
 
-void ServingQueue::AwaitNextBy(std::function<void()> call) {
+void ServingQueue::RequestNext(std::function<void()> request) {
   if (++arrivals_ <= kMostArrivals) {
-    call();
+    request();
   } else {
-    awaits_.push_back(std::move(call));
+    requests_.push_back(std::move(request));
   }
 }
 
@@ -140,9 +141,9 @@ void ServingQueue::TakeIn() {
   const absl::Time begun = clock_.Now();
   absl::Time now = begun;
   arrivals_ = 0;
-  // Calls that are not let in yet come first, or there might be ever more of them. A
-  // burst of a thousand is let in with looks at the sockets between, for others; if
-  // they go on coming, the looks become rare.
+  // While calls wait to be let in, gRPC looks at the sockets in every fourth round
+  // only: each look may bring more calls, which nobody counts. If they do not end
+  // after a burst of a thousand, the looks become rarer and rarer.
   const bool looks = crowded_rounds_ < kBurstRounds
                          ? crowded_rounds_ % 4 == 0
                          : std::has_single_bit(crowded_rounds_);
@@ -168,8 +169,8 @@ void ServingQueue::TakeIn() {
     waiting_.Charge(uid, std::min(now - before, kSlice));
   }
   crowded_rounds_ = arrivals_ >= kMostArrivals ? crowded_rounds_ + 1 : 0;
-  for (const std::function<void()>& call : awaits_) call();
-  awaits_.clear();
+  for (const std::function<void()>& request : requests_) request();
+  requests_.clear();
   looked_at_ = now;
 }
 

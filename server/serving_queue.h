@@ -81,9 +81,9 @@ class ServingQueue {
   // Has `call` called soon by the serving thread, or by Stop. Thread-safe.
   // REQUIRES: the queue is not being stopped.
   void CallSoon(std::function<void()> call);
-  // For the OnArrival of a call: lets gRPC have the next of its kind by `call`, at
-  // once or, if many come, once this thread has looked at the sockets.
-  void AwaitNextBy(std::function<void()> call);
+  // For the OnArrival of a call: `request` asks gRPC for the next call of that
+  // kind. Runs it at once; if many calls come, only after a look at the sockets.
+  void RequestNext(std::function<void()> request);
   // Serves until nobody holds the queue. Does nothing the second time.
   // REQUIRES: the server was shut down, so that all calls come to their end.
   void Stop();
@@ -111,10 +111,11 @@ class ServingQueue {
 
   // Of the serving thread.
   FairQueue<Item> waiting_;
-  // Calls that came since the last TakeIn began, and what waits for its end.
+  // Calls that came since the last TakeIn began.
   int arrivals_ = 0;
-  std::vector<std::function<void()>> awaits_;
-  // How often in a row as many came as were let in.
+  // Requests for further calls that wait for the end of TakeIn.
+  std::vector<std::function<void()>> requests_;
+  // How often in a row TakeIn let in as many calls as it may.
   unsigned crowded_rounds_ = 0;
   // When gRPC's queue was last empty, for then it looks at the sockets, or had its
   // events taken out.

@@ -101,7 +101,7 @@ class SessionCall final : public AsyncCall,
 
   // Where nobody else reads on: if not now, then once there is room.
   void ReadOrDefer() {
-    if (is_large_) request_ = v1::SessionRequest();
+    if (!keeps_memory_) request_ = v1::SessionRequest();
     read_deferred_ = true;
     ReadIfDeferred();
   }
@@ -134,7 +134,7 @@ class SessionCall final : public AsyncCall,
     came_at_ = serving_.rpc_stats->Begin();
     // The client reconciles what of this it still needs.
     if (outbox_.finished()) return;
-    is_large_ = received_.Length() > kMaxKeptBytes;
+    keeps_memory_ = received_.Length() <= kMaxKeptBytes;
     const absl::Status unpacked = Unpack(&received_, &request_);
     if (!unpacked.ok()) return FinishUnread(unpacked);
     if (request_.released_size() > kMaxLeasesInRequest) {
@@ -419,7 +419,8 @@ class SessionCall final : public AsyncCall,
   grpc::ByteBuffer received_;
   // Belong to whoever carries it out.
   v1::SessionRequest request_;
-  bool is_large_ = false;
+  // For the next request; a long one gives its own back.
+  bool keeps_memory_ = true;
   // When it came.
   absl::Time came_at_;
   // What gRPC, the workers and the hub are still to come back with.

@@ -53,7 +53,6 @@ class UnaryCall final : public AsyncCall {
         call->queue(), call->begun());
   }
 
-
  private:
   UnaryCall(const Serving& serving, const Method& method)
       : AsyncCall(serving.call_deps()), serving_(serving), method_(method) {}

@@ -136,7 +136,7 @@ class ManyCalls final : public ServingQueue::Event {
   void OnArrival(bool ok) override {
     if (!ok || has_come_) return;
     has_come_ = true;
-    queue_.AwaitNextBy([this] { new ManyCalls(&service_, &queue_); });
+    queue_.RequestNext([this] { new ManyCalls(&service_, &queue_); });
   }
   uid_t uid() const override {
     return context_.method() == "/of/Other" ? kOther : kBusy;

@@ -3,9 +3,9 @@
 #include <memory>
 #include <utility>
 
-#include "client/conversion.h"
-#include "client/lease_cache.h"
-#include "client/mapped_lease.h"
+#include "client/cache/lease_cache.h"
+#include "client/leases/mapped_lease.h"
+#include "client/rpc/conversion.h"
 #include "core/base/random_id.h"
 
 namespace warmpool {
@@ -100,12 +100,9 @@ bool Buffer::writable() const { return lease_->writable(); }
 BufferWarmth Buffer::warmth() const {
   if (lease_->reused) return BufferWarmth::kWarm;
   switch (lease_->granted.warmth()) {
-    case v1::WARMTH_STOCK:
-      return BufferWarmth::kStock;
-    case v1::WARMTH_FRESH:
-      return BufferWarmth::kFresh;
-    default:
-      return BufferWarmth::kWarm;
+    case v1::WARMTH_STOCK: return BufferWarmth::kStock;
+    case v1::WARMTH_FRESH: return BufferWarmth::kFresh;
+    default: return BufferWarmth::kWarm;
   }
 }
 

@@ -27,12 +27,12 @@ enum class BufferWarmth {
 };
 
 struct SealOptions {
-  // For how long the buffer is kept once its sealer's lease has ended (released,
-  // or its process is gone), for those who attach to it later.
+  // For how long the buffer is kept once its sealer's lease has ended
+  // (released, or its process is gone), for those who attach to it later.
   absl::Duration linger = absl::ZeroDuration();
-  // Other users, and groups, whose processes may attach to it too: 16 of each at
-  // most, where a root daemon serves them. FAILED_PRECONDITION where the daemon
-  // serves its own uid alone.
+  // Other users, and groups, whose processes may attach to it too: 16 of each
+  // at most, where a root daemon serves them. FAILED_PRECONDITION where the
+  // daemon serves its own uid alone.
   std::vector<uid_t> share_with_uids = {};
   std::vector<gid_t> share_with_gids = {};
 };
@@ -43,12 +43,12 @@ struct TicketOptions {
   absl::Duration ttl = absl::Seconds(30);
 };
 
-// Move-only. Destroying it gives the lease back; data() is invalid from then on.
-// The client's lease cache keeps it for this process's next Lease, unless the
-// lease has a name of its own, a ttl of its own, was attached, or somebody asked
-// for its name(): then the daemon has it back. Not thread-safe, but its bytes are
-// whosever the owner says. In a forked child destroying it only unmaps: the
-// lease is the parent's.
+// Move-only. Destroying it gives the lease back; data() is invalid from then
+// on. The client's lease cache keeps it for this process's next Lease, unless
+// the lease has a name of its own, a ttl of its own, was attached, or somebody
+// asked for its name(): then the daemon has it back. Not thread-safe, but its
+// bytes are whosever the owner says. In a forked child destroying it only
+// unmaps: the lease is the parent's.
 class Buffer {
  public:
   // Holds nothing; only destroying and assigning it make sense.
@@ -94,7 +94,7 @@ class Buffer {
   // ended the lease meanwhile; the mapping stays.)
   bool valid() const { return lease_ != nullptr; }
 
-  // From here on nobody can write to the buffer, not its own process either (a
+  // After this no process can write to the buffer, not even its own (a
   // write is a SIGSEGV in the writer), and others can attach to it for reading;
   // data() stays where it is. No other process may have it mapped for writing.
   // FAILED_PRECONDITION: one has, or has a lease on it; the buffer is as it was
@@ -108,11 +108,11 @@ class Buffer {
   // Unmaps the buffer and turns its lease into a ticket of 16 random bytes, for
   // this process to send to another: by Client::Claim that becomes the only
   // holder, and may write. The buffer holds nothing afterwards. The ticket is
-  // good for one claim, and outlives this process. FAILED_PRECONDITION: the buffer
-  // is sealed, or others have leases on it; it stays, renewed, though data() may
-  // have moved. Or the lease has ended: the buffer holds nothing. UNAVAILABLE,
-  // DEADLINE_EXCEEDED: the daemon's answer is missing; the buffer holds nothing,
-  // and goes back to the daemon.
+  // good for one claim, and outlives this process. FAILED_PRECONDITION: the
+  // buffer is sealed, or others have leases on it; it stays, renewed, though
+  // data() may have moved. Or the lease has ended: the buffer holds nothing.
+  // UNAVAILABLE, DEADLINE_EXCEEDED: the daemon's answer is missing; the buffer
+  // holds nothing, and goes back to the daemon.
   absl::StatusOr<std::string> MakeTicket(TicketOptions options = {});
 
   // Gives the lease a full time to live from this moment. NOT_FOUND,
@@ -121,15 +121,14 @@ class Buffer {
   // stays until the release.
   absl::Status Renew();
 
-  // Gives the buffer to the lease cache, which is OK at once; or, if that must not
-  // keep it (see above), unmaps, then releases. The destructor does the same,
-  // but does not wait for the daemon's answer.
-  // Release waits for a daemon that is away, until the client's deadline, unless that
-  // daemon has been silent before. FAILED_PRECONDITION: the lease had ended
-  // before, expired or revoked. The buffer holds nothing afterwards, whatever
-  // the status: if the release did not reach the daemon, the library repeats it
-  // once the daemon is back, or the lease ends with its time to live or with
-  // this process.
+  // Gives the buffer to the lease cache, which is OK at once; or, if that must
+  // not keep it (see above), unmaps, then releases. The destructor does the
+  // same, but does not wait for the daemon's answer. Release waits for a daemon
+  // that is away, until the client's deadline, unless that daemon has been
+  // silent before. FAILED_PRECONDITION: the lease had ended before, expired or
+  // revoked. The buffer holds nothing afterwards, whatever the status: if the
+  // release did not reach the daemon, the library repeats it once the daemon is
+  // back, or the lease ends with its time to live or with this process.
   absl::Status Release();
 
  private:

@@ -1,6 +1,6 @@
 #include "client/channel.h"
 
-#include "client/channel_member.h"
+#include "client/channels/channel_member.h"
 
 namespace warmpool {
 

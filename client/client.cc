@@ -7,16 +7,16 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "client/buffer_pages.h"
-#include "client/channel_member.h"
-#include "client/connection.h"
-#include "client/conversion.h"
-#include "client/lease_cache.h"
-#include "client/lease_source.h"
-#include "client/mapped_lease.h"
+#include "client/cache/lease_cache.h"
+#include "client/channels/channel_member.h"
+#include "client/leases/buffer_pages.h"
+#include "client/leases/connection.h"
+#include "client/leases/lease_source.h"
+#include "client/leases/mapped_lease.h"
+#include "client/rpc/conversion.h"
 #include "client/warmpool.h"
 #include "core/base/clock.h"
-#include "core/memory/system_calls.h"
+#include "core/memory/kernel/system_calls.h"
 
 namespace warmpool {
 namespace {
@@ -156,12 +156,12 @@ absl::StatusOr<Buffer> Client::Attach(const std::string& name,
   return MapBuffer(connection_, connection_->Attach(*request));
 }
 
-void Client::AttachThen(
+void Client::AttachAsync(
     const std::string& name, AttachOptions options,
     std::function<void(absl::StatusOr<Buffer>)> on_attached) {
   const absl::StatusOr<v1::AttachRequest> request = ToRequest(name, options);
   if (!request.ok()) return on_attached(request.status());
-  connection_->AttachThen(
+  connection_->AttachAsync(
       *request,
       // It lives until all of these were called.
       [connection = std::weak_ptr<Connection>(connection_),
@@ -189,8 +189,8 @@ absl::StatusOr<Buffer> Client::MapBuffer(std::shared_ptr<Connection> connection,
                 (*lease)->granted.size_bytes());
 }
 
-absl::StatusOr<MappedLease*> Client::Map(
-    std::shared_ptr<Connection> connection, absl::StatusOr<HeldLease> held) {
+absl::StatusOr<MappedLease*> Client::Map(std::shared_ptr<Connection> connection,
+                                         absl::StatusOr<HeldLease> held) {
   if (!held.ok()) return held.status();
   absl::StatusOr<std::unique_ptr<MappedLease>> lease = MappedLease::Map(
       &LinuxSystemCalls::Get(), std::move(connection), *std::move(held));
@@ -199,13 +199,13 @@ absl::StatusOr<MappedLease*> Client::Map(
 }
 
 Channel Client::OpenChannel(std::string name, ChannelOptions options) {
-  return Channel(ChannelMember::Make(
-      std::move(name), connection_, &LinuxSystemCalls::Get(),
-      &MonotonicClock::Get(),
-      {.idle = options.idle,
-       .take_within = options.take_within,
-       .limits = {.max_buffers = options.max_buffers,
-                  .max_bytes = options.max_bytes}}));
+  return Channel(
+      ChannelMember::Make(std::move(name), connection_,
+                          &LinuxSystemCalls::Get(), &MonotonicClock::Get(),
+                          {.idle = options.idle,
+                           .take_within = options.take_within,
+                           .limits = {.max_buffers = options.max_buffers,
+                                      .max_bytes = options.max_bytes}}));
 }
 
 LeaseCacheStats Client::lease_cache_stats() const {

@@ -55,8 +55,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/buffer.h"
+#include "client/cache/lease_cache_stats.h"
 #include "client/channel.h"
-#include "client/lease_cache_stats.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 
 namespace warmpool {
@@ -71,19 +71,20 @@ struct ClientOptions {
   // Leases with a finite time to live are renewed by a thread of the library
   // while the process runs; off, their owner calls Renew.
   bool renew_leases = true;
-  // Bytes of released buffers that the client keeps for its next leases; 0: none,
-  // and every release goes to the daemon. A thread has a 1/32 of them to itself,
-  // without a lock (a buffer of up to a 1/64, two of the half of that; by default
-  // 4 MiB and 2 MiB); a half serves all threads. Other processes can't use what
-  // is kept: those that seldom lease the same size again should keep nothing.
-  // The daemon asks for it back when memory is short. Kept only while leases are
-  // renewed or have no finite time to live.
+  // Bytes of released buffers that the client keeps for its next leases; 0:
+  // none, and every release goes to the daemon. A thread has a 1/32 of them to
+  // itself, without a lock (a buffer of up to a 1/64, two of the half of that;
+  // by default 4 MiB and 2 MiB); a half serves all threads. Other processes
+  // can't use what is kept: those that seldom lease the same size again should
+  // keep nothing. The daemon asks for it back when memory is short. Kept only
+  // while leases are renewed or have no finite time to live.
   uint64_t lease_cache_bytes = uint64_t{256} << 20;
   // What nobody leased for so long goes back to the daemon. 40 ms at least.
   absl::Duration lease_cache_idle = absl::Seconds(2);
-  // A size that the cache misses twice within 20 ms gets more of what the daemon
-  // has ready into it, in the background: as many as it missed, and fewer where
-  // such went unused. Off: the cache keeps what was released, and no more.
+  // A size that the cache misses twice within 20 ms gets more of what the
+  // daemon has ready into it, in the background: as many as it missed, and
+  // fewer where such went unused. Off: the cache keeps what was released, and
+  // no more.
   bool prefetch = true;
   // A call that goes to the daemon asks the kernel for its answer again and
   // again for so long before it sleeps. With the daemon's --busy_poll a call
@@ -91,7 +92,7 @@ struct ClientOptions {
   // zero: off.
   absl::Duration busy_poll = absl::ZeroDuration();
   // Besides root and this process's own, the uid whose daemon is trusted. A
-  // daemon says which files are to be written to, and anybody may bind a
+  // daemon says which files are to be written to, and any process may bind a
   // socket.
   std::optional<uid_t> daemon_uid = std::nullopt;
   // Whether processes that this one forks have its buffers mapped, too, and may
@@ -99,8 +100,9 @@ struct ClientOptions {
   // back is set aside, and counts for its user, until its children have exec'ed
   // or ended. Off: a child that touches a buffer of its parent's gets a
   // SIGSEGV, and keeps nothing. For processes whose children live long and need
-  // no buffers. A fork by another thread while a buffer is being mapped or sealed
-  // may come before the kernel is told: that child keeps the buffer mapped.
+  // no buffers. A fork by another thread while a buffer is being mapped or
+  // sealed may come before the kernel is told: that child keeps the buffer
+  // mapped.
   bool inherit_on_fork = true;
   // Whether core dumps have the bytes of buffers, as far as coredump_filter
   // says so (core(5): by default those that have lost their names). Off: never.
@@ -126,7 +128,8 @@ struct AttachOptions {
   // there), on top of the client's deadline. More than a day is
   // INVALID_ARGUMENT.
   absl::Duration wait = absl::ZeroDuration();
-  // The uid that the buffer belongs to, if another shares it with this process's.
+  // The uid that the buffer belongs to, if another shares it with this
+  // process's.
   std::optional<uid_t> owner_uid = std::nullopt;
 };
 
@@ -151,36 +154,38 @@ class Client {
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
 
-  // A writable buffer of at least `bytes` bytes, mapped. One from the lease cache
-  // has old bytes, kWarm as warmth() and its old lease_id(); a name, a ttl or
-  // zeroed come from the daemon always. INVALID_ARGUMENT: the
-  // size, name or ttl. ALREADY_EXISTS: the name is taken. RESOURCE_EXHAUSTED:
-  // the machine is full; the message tells the bytes free.
+  // A writable buffer of at least `bytes` bytes, mapped. One from the lease
+  // cache has old bytes, kWarm as warmth() and its old lease_id(); a name, a
+  // ttl or zeroed come from the daemon always. INVALID_ARGUMENT: the size, name
+  // or ttl. ALREADY_EXISTS: the name is taken. RESOURCE_EXHAUSTED: the machine
+  // is full; the message tells the bytes free.
   absl::StatusOr<Buffer> Lease(uint64_t bytes, LeaseOptions options = {});
 
-  // Another holder's named buffer, for reading, as soon as it is sealed. NOT_FOUND:
-  // no buffer has that name, or none came in time. DEADLINE_EXCEEDED: it is
-  // there, but was not sealed in time. PERMISSION_DENIED: it is another uid's, and
-  // not shared with this one. FAILED_PRECONDITION: `writable`, and it is
-  // sealed, or on its way to another holder.
+  // Another holder's named buffer, for reading, as soon as it is sealed.
+  // NOT_FOUND: no buffer has that name, or none came in time.
+  // DEADLINE_EXCEEDED: it is there, but was not sealed in time.
+  // PERMISSION_DENIED: it is another uid's, and not shared with this one.
+  // FAILED_PRECONDITION: `writable`, and it is sealed, or on its way to another
+  // holder.
   absl::StatusOr<Buffer> Attach(const std::string& name,
                                 AttachOptions options = {});
 
   // The same without sleeping, for who waits for many: `on_attached` is called
   // once, on a thread of the library or before this returns, and must not block
-  // for long. CANCELLED: the client was destroyed meanwhile, which no callback may
-  // do.
-  void AttachThen(const std::string& name, AttachOptions options,
-                  std::function<void(absl::StatusOr<Buffer>)> on_attached);
+  // for long. CANCELLED: the client was destroyed meanwhile, which no callback
+  // may do.
+  void AttachAsync(const std::string& name, AttachOptions options,
+                   std::function<void(absl::StatusOr<Buffer>)> on_attached);
 
-  // The buffer that another process made a ticket of, writable. NOT_FOUND: there
-  // is no such ticket. FAILED_PRECONDITION: it expired or was claimed, or a process
-  // still has the buffer mapped, and then it stays good.
+  // The buffer that another process made a ticket of, writable. NOT_FOUND:
+  // there is no such ticket. FAILED_PRECONDITION: it expired or was claimed, or
+  // a process still has the buffer mapped, and then it stays good.
   absl::StatusOr<Buffer> Claim(const std::string& ticket,
                                ClaimOptions options = {});
 
-  // Makes this process a member of a channel of its uid's; the first Lease or Take
-  // asks the daemon. The channel may outlive the client. See client/channel.h.
+  // Makes this process a member of a channel of its uid's; the first Lease or
+  // Take asks the daemon. The channel may outlive the client. See
+  // client/channel.h.
   Channel OpenChannel(std::string name, ChannelOptions options = {});
 
   LeaseCacheStats lease_cache_stats() const;
@@ -194,22 +199,23 @@ class Client {
       absl::Duration interval,
       const std::function<bool(const v1::GetStatsResponse&)>& on_stats);
 
-  // All buffers that this process may see, by uid and name; asks page by page. Of
-  // `filter`, the paging fields are ignored. With a client_id one buffer may be
-  // told several times, with some of the client's leases each.
+  // All buffers that this process may see, by uid and name; asks page by page.
+  // Of `filter`, the paging fields are ignored. With a client_id one buffer may
+  // be told several times, with some of the client's leases each.
   absl::StatusOr<std::vector<v1::Buffer>> ListBuffers(
       v1::ListBuffersRequest filter = {});
 
-  // Processes with what they hold, most bytes first: those of this process's uid,
-  // for uid 0 and the daemon's all. `limit`: 1 to 1000 of them; 0: 100.
+  // Processes with what they hold, most bytes first: those of this process's
+  // uid, for uid 0 and the daemon's all. `limit`: 1 to 1000 of them; 0: 100.
   absl::StatusOr<v1::ListHoldersResponse> ListHolders(uint32_t limit = 0);
 
-  // Calls `on_event` with what becomes of buffers whose names start so, of those
-  // that ListBuffers shows, until it returns false (OK) or the daemon goes away
-  // (UNAVAILABLE). The first event is KIND_RESYNC: list the buffers then, and
-  // nothing is missing. It comes again where `on_event` took so long that events
-  // were lost. Does not wait for a daemon. INVALID_ARGUMENT: the prefix is longer
-  // than a name; RESOURCE_EXHAUSTED: processes of this user watch too often.
+  // Calls `on_event` with what becomes of buffers whose names start so, of
+  // those that ListBuffers shows, until it returns false (OK) or the daemon
+  // goes away (UNAVAILABLE). The first event is KIND_RESYNC: list the buffers
+  // then, and nothing is missing. It comes again where `on_event` took so long
+  // that events were lost. Does not wait for a daemon. INVALID_ARGUMENT: the
+  // prefix is longer than a name; RESOURCE_EXHAUSTED: processes of this user
+  // watch too often.
   absl::Status WatchBuffers(
       const std::string& name_prefix,
       const std::function<bool(const v1::BufferEvent&)>& on_event);
@@ -225,8 +231,8 @@ class Client {
   // the daemon's uid.
   absl::StatusOr<v1::ShutdownResponse> Shutdown(bool revoke);
 
-  // Sets how much the daemon logs, or just tells it (UNSPECIFIED). Only for uid 0
-  // and the daemon's uid.
+  // Sets how much the daemon logs, or just tells it (UNSPECIFIED). Only for uid
+  // 0 and the daemon's uid.
   absl::StatusOr<v1::SetLogLevelResponse> SetLogLevel(v1::LogLevel level);
 
  private:

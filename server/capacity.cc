@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/byte_size.h"
-#include "core/memory/memory_room.h"
+#include "core/memory/cgroup/memory_room.h"
 
 namespace warmpool {
 
@@ -18,11 +18,11 @@ BoundedCapacity BoundCapacity(uint64_t asked_bytes,
   if (!limit.has_value()) return capacity;
   const uint64_t kept = MemoryRoom::KeptBytes(limit->limit_bytes);
   if (limit->limit_bytes - kept < capacity.bytes) {
-    capacity = {limit->limit_bytes - kept,
-                absl::StrCat(limit->limit_file, " is ",
-                             FormatByteSize(limit->limit_bytes), ", of which ",
-                             FormatByteSize(kept),
-                             " are kept for the daemon itself")};
+    capacity = {
+        limit->limit_bytes - kept,
+        absl::StrCat(limit->limit_file, " is ",
+                     FormatByteSize(limit->limit_bytes), ", of which ",
+                     FormatByteSize(kept), " are kept for the daemon itself")};
   }
   return capacity;
 }

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "core/memory/memory_limit.h"
+#include "core/memory/cgroup/memory_limit.h"
 
 namespace warmpool {
 
@@ -16,8 +16,8 @@ struct BoundedCapacity {
   std::string bound_by;
 };
 
-// At most what the filesystem has in all (0: it has no bound) and what the limit
-// of the control groups leaves to segments.
+// At most what the filesystem has in all (0: it has no bound) and what the
+// limit of the control groups leaves to segments.
 BoundedCapacity BoundCapacity(uint64_t asked_bytes,
                               uint64_t filesystem_total_bytes,
                               const std::optional<MemoryUse>& limit);

@@ -10,15 +10,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/byte_size.h"
-#include "core/caching/unmap_batch.h"
-#include "core/memory/descriptor_limit.h"
-#include "core/memory/file_size_limit.h"
+#include "core/base/unique_fd.h"
+#include "core/engine/unmap_batch.h"
+#include "core/memory/kernel/descriptor_limit.h"
+#include "core/memory/kernel/file_size_limit.h"
 #include "server/capacity.h"
-#include "server/conversion.h"
-#include "server/log_value.h"
-#include "server/peer.h"
+#include "server/clients/peer.h"
+#include "server/log/log_value.h"
 #include "server/recovery.h"
-#include "server/unique_fd.h"
+#include "server/wire/conversion.h"
 #include "spdlog/spdlog.h"
 
 namespace warmpool {
@@ -102,10 +102,9 @@ Daemon::Daemon(const DaemonOptions& options)
       journal_calls_(options.journal_calls != nullptr ? *options.journal_calls
                                                       : own_journal_calls_),
       maintenance_(&clock_),
-      memory_pressure_(
-          &memory_limit_, &clock_,
-          {.shed = [this] { return Shed(); },
-           .kept_bytes = [this] { return pool_->kept_bytes(); }}),
+      memory_pressure_(&memory_limit_, &clock_,
+                       {.shed = [this] { return ReleaseUnused(); },
+                        .kept_bytes = [this] { return pool_->kept_bytes(); }}),
       rpc_stats_(&clock_, [this] { maintenance_.Poke(); }) {}
 
 Daemon::~Daemon() {
@@ -113,7 +112,8 @@ Daemon::~Daemon() {
   // One that did not get as far as to know the leases has none to judge by.
   if (recovered_ && pool_->stats().live_leases == 0) pool_->EndJournal();
   for (Segment& segment : leftovers_) {
-    UnmapBatch(&calls_, {UnmapBatch::Drain::kInline}).LetGo(std::move(segment));
+    UnmapBatch(&calls_, {UnmapBatch::Drain::kInline})
+        .Detach(std::move(segment));
   }
 }
 
@@ -132,7 +132,7 @@ absl::Status Daemon::OpenDirectory() {
   options.memory_room = &memory_room_;
   options.huge_pages = options_.huge_pages;
   options.end_window = [this](Segment window) {
-    UnmapBatch(&calls_, {UnmapBatch::Drain::kInline}).LetGo(std::move(window));
+    UnmapBatch(&calls_, {UnmapBatch::Drain::kInline}).Detach(std::move(window));
   };
   options.on_small_pages = [this](uint64_t bytes, const absl::Status& why) {
     if (const auto suppressed = log_limit_.Pass("small pages")) {
@@ -198,14 +198,14 @@ absl::Status Daemon::MakePool() {
   pool.segments.leftover_grace =
       std::max(pool.segments.leftover_grace, pool.default_ttl);
   pool.segments.capacity_bytes = CapacityFor(held);
-  pool.segments.bigcache.max_bytes = options_.bigcache_bytes.value_or(
-      pool.segments.capacity_bytes / 2);
+  pool.segments.bigcache.max_bytes =
+      options_.bigcache_bytes.value_or(pool.segments.capacity_bytes / 2);
   pool.segments.stock.max_bytes = options_.stock_bytes.value_or(
       std::min(pool.segments.capacity_bytes / kStockShare, kMostStock));
   // One word for both: an idle daemon gives its memory back.
   pool.segments.stock.decay = pool.segments.bigcache.decay;
   makes_stock_ = pool.segments.stock.max_bytes > 0;
-  pool.segments.batch.drain = UnmapBatch::Drain::kIdly;
+  pool.segments.batch.drain = UnmapBatch::Drain::kIdleThread;
   pool.segments.on_stock_wanted = [this] { stocker_.Wake(); };
   pool.segments.overhead_bytes = directory_->overhead_bytes();
   pool.segments.prove_within = kProveWithin;
@@ -274,8 +274,7 @@ absl::Status Daemon::TakeOver() {
 }
 
 uint64_t Daemon::CapacityFor(uint64_t held_bytes) {
-  const uint64_t half =
-      (directory_->FreeBytes().value_or(0) + held_bytes) / 2;
+  const uint64_t half = (directory_->FreeBytes().value_or(0) + held_bytes) / 2;
   const BoundedCapacity capacity = BoundCapacity(
       options_.capacity_bytes.value_or(half),
       directory_->FilesystemSpace().value_or(FilesystemBytes()).total,
@@ -320,21 +319,19 @@ absl::Status Daemon::MakeHolders() {
 }
 
 void Daemon::EndGone(const Holder& holder) {
-  holder_ender_.Add(holder.uid, [this, id = holder.id] {
-    return pool_->RemoveSomeOf(id);
-  });
+  holder_ender_.Add(holder.uid,
+                    [this, id = holder.id] { return pool_->RemoveSomeOf(id); });
 }
 
 void Daemon::EndForgotten(const Holder& holder, absl::Time since) {
-  holder_ender_.Add(
-      holder.uid,
-      [this, id = holder.id,
-       search = Pool::UnusedSearch{.since = since}]() mutable {
-        if (pool_->EndSomeUnusedLeases(id, &search)) return true;
-        if (search.ended > 0) LogForgotten(id, search.ended);
-        if (!pool_->HasLeases(id)) holders_->Forget(id);
-        return false;
-      });
+  holder_ender_.Add(holder.uid,
+                    [this, id = holder.id,
+                     search = Pool::UnusedSearch{.since = since}]() mutable {
+                      if (pool_->EndSomeUnusedLeases(id, &search)) return true;
+                      if (search.ended > 0) LogForgotten(id, search.ended);
+                      if (!pool_->HasLeases(id)) holders_->Forget(id);
+                      return false;
+                    });
 }
 
 absl::Status Daemon::Listen() {
@@ -348,8 +345,7 @@ absl::Status Daemon::Listen() {
   absl::Status started = handlers_->Start();
   if (!started.ok()) return started;
   transport_ = std::make_unique<Transport>(&clock_, holders_.get(),
-                                           handlers_.get(), &hub_,
-                                           &rpc_stats_);
+                                           handlers_.get(), &hub_, &rpc_stats_);
   started = StartHttp();
   if (!started.ok()) return started;
   return transport_->Listen(options_.listen, options_.grpc,
@@ -366,12 +362,12 @@ absl::Status Daemon::PrepareThreads() {
 
 absl::Status Daemon::StartServing() {
   memory_pressure_.Start();
-  absl::Status started = maintenance_.Start([this](
-                                                const Maintenance::Turn& turn) {
-    pool_->PostponeExpiry(turn.grace_end);
-    const absl::Time next = pool_->Tick(turn.now);
-    return std::min({next, memory_pressure_.Look(), stats_->Look()});
-  });
+  absl::Status started =
+      maintenance_.Start([this](const Maintenance::Turn& turn) {
+        pool_->PostponeExpiry(turn.grace_end);
+        const absl::Time next = pool_->Tick(turn.now);
+        return std::min({next, memory_pressure_.Poll(), stats_->Poll()});
+      });
   if (started.ok() && makes_stock_) {
     started = stocker_.Start([this](SegmentPool::StepRunner run_step) {
       return pool_->MakeStock(run_step);
@@ -392,13 +388,12 @@ absl::Status Daemon::PrepareWatchdog() {
   if (!options_.watchdog_period.has_value()) return absl::OkStatus();
   watchdog_ = std::make_unique<Watchdog>(Watchdog::Options{
       .period = *options_.watchdog_period,
-      .probes =
-          {[this](std::function<void()> alive) {
-             transport_->CallOnServingThread(std::move(alive));
-           },
-           [this](std::function<void()> alive) {
-             maintenance_.CallSoon(std::move(alive));
-           }},
+      .probes = {[this](std::function<void()> alive) {
+                   transport_->CallOnServingThread(std::move(alive));
+                 },
+                 [this](std::function<void()> alive) {
+                   maintenance_.CallSoon(std::move(alive));
+                 }},
       .on_alive = options_.on_alive});
   return watchdog_->Prepare();
 }
@@ -452,9 +447,10 @@ void Daemon::LogRevoked(const RevokedLease& revoked) {
       revoked.cause == EndCause::kExpired ? "expired" : "revoked";
   // Clients choose how soon their leases expire.
   if (const auto suppressed = log_limit_.Pass(cause)) {
-    spdlog::info("lease ended by the daemon lease={} holder={} buffer={} cause={}{}",
-                 revoked.id.ToHex(), revoked.holder, revoked.buffer_name, cause,
-                 *suppressed);
+    spdlog::info(
+        "lease ended by the daemon lease={} holder={} buffer={} cause={}{}",
+        revoked.id.ToHex(), revoked.holder, revoked.buffer_name, cause,
+        *suppressed);
   }
 }
 
@@ -465,15 +461,15 @@ void Daemon::LogRefused(const Refusal& refusal) {
         "reason={}{}",
         absl::StatusCodeToString(refusal.status.code()), refusal.bytes,
         refusal.holder.id, refusal.holder.pid, refusal.holder.uid,
-        LogValue(refusal.holder.command),
-        LogValue(refusal.status.message()), *suppressed);
+        LogValue(refusal.holder.command), LogValue(refusal.status.message()),
+        *suppressed);
   }
 }
 
 void Daemon::LogForgotten(HolderId holder, size_t leases) {
   if (const auto suppressed = log_limit_.Pass("forgotten")) {
-    spdlog::info("leases that their holder forgot holder={} leases={}{}", holder,
-                 leases, *suppressed);
+    spdlog::info("leases that their holder forgot holder={} leases={}{}",
+                 holder, leases, *suppressed);
   }
 }
 
@@ -495,9 +491,9 @@ size_t Daemon::Wait() {
     BeginDrain();
     AwaitReleases();
   }
-  // While clients are served, for it may take long. What comes back from here on
-  // is little.
-  pool_->Shed(EvictionReason::kDrained, absl::InfiniteDuration());
+  // While clients are served, for it may take long. What comes back from here
+  // on is little.
+  pool_->ReleaseUnused(EvictionReason::kDrained, absl::InfiniteDuration());
   StopServing();
   LogLeasesLeft();
   return pool_->stats().live_leases;
@@ -535,8 +531,9 @@ void Daemon::BeginDrain() {
   hub_.NotifyAll(notice);
 }
 
-uint64_t Daemon::Shed() {
-  const uint64_t bytes = pool_->Shed(EvictionReason::kPressure, kPressurePause);
+uint64_t Daemon::ReleaseUnused() {
+  const uint64_t bytes =
+      pool_->ReleaseUnused(EvictionReason::kPressure, kPressurePause);
   if (const uint64_t idle = hub_.idle_bytes(); idle > 0) TrimClients(idle);
   return bytes;
 }
@@ -573,11 +570,12 @@ void Daemon::LogLeasesLeft() {
   for (const BufferListing& buffer : pool_->ListAll(kMostLeasesLogged)) {
     for (const BufferListing::Lease& lease : buffer.leases) {
       if (++logged > kMostLeasesLogged) continue;
-      spdlog::warn("lease left lease={} holder={} pid={} uid={} command={} "
-                   "buffer={} bytes={} segment={}",
-                   lease.id.ToHex(), lease.holder.id, lease.holder.pid,
-                   lease.holder.uid, LogValue(lease.holder.command),
-                   buffer.name, buffer.segment_bytes, buffer.file_name);
+      spdlog::warn(
+          "lease left lease={} holder={} pid={} uid={} command={} "
+          "buffer={} bytes={} segment={}",
+          lease.id.ToHex(), lease.holder.id, lease.holder.pid, lease.holder.uid,
+          LogValue(lease.holder.command), buffer.name, buffer.segment_bytes,
+          buffer.file_name);
     }
   }
   spdlog::info("stopped leases_left={} quarantined={}", stats.live_leases,

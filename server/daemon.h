@@ -19,77 +19,34 @@
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "core/base/random_id.h"
-#include "core/memory/huge_pages.h"
-#include "core/memory/memory_limit.h"
-#include "core/memory/memory_room.h"
-#include "core/memory/segment_directory.h"
-#include "core/memory/system_calls.h"
-#include "core/pool/journal.h"
+#include "core/engine/stocker.h"
+#include "core/engine/uid_quota.h"
+#include "core/journal/journal.h"
+#include "core/memory/cgroup/memory_limit.h"
+#include "core/memory/cgroup/memory_room.h"
+#include "core/memory/directory/segment_directory.h"
+#include "core/memory/kernel/system_calls.h"
+#include "core/memory/pages/huge_pages.h"
 #include "core/pool/pool.h"
-#include "core/pool/stocker.h"
-#include "core/pool/uid_quota.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
-#include "server/admission.h"
-#include "server/grpc_server.h"
-#include "server/holder_ender.h"
-#include "server/holder_registry.h"
+#include "server/clients/admission.h"
+#include "server/clients/holder_ender.h"
+#include "server/clients/holder_registry.h"
+#include "server/clients/peer.h"
+#include "server/clients/session_hub.h"
+#include "server/daemon_options.h"
 #include "server/http/http_server.h"
-#include "server/log_limit.h"
+#include "server/log/log_limit.h"
 #include "server/maintenance.h"
-#include "server/memory_pressure.h"
-#include "server/peer.h"
-#include "server/pool_handlers.h"
-#include "server/rpc_stats.h"
-#include "server/session_hub.h"
-#include "server/stats.h"
-#include "server/transport.h"
+#include "server/pressure/memory_pressure.h"
+#include "server/rpc/pool_handlers.h"
+#include "server/stats/rpc_stats.h"
+#include "server/stats/stats.h"
+#include "server/transport/grpc_server.h"
+#include "server/transport/transport.h"
 #include "server/watchdog.h"
 
 namespace warmpool {
-
-struct DaemonOptions {
-  // Those for segments, and those for the journal. Null: the kernel's.
-  SystemCalls* calls = nullptr;
-  SystemCalls* journal_calls = nullptr;
-  // Where the processes behind connections are looked up. Null: the kernel.
-  PeerSource* peers = nullptr;
-  // "unix:PATH".
-  std::string listen;
-  // A socket that listens there, which the daemon takes over. -1: it makes one.
-  int passed_socket = -1;
-  std::string shm_dir;
-  // Never more than the machine has (BoundedCapacity). nullopt: half of what it
-  // has free and the directory already holds.
-  std::optional<uint64_t> capacity_bytes;
-  // What BigCache may retain. nullopt: half of the capacity.
-  std::optional<uint64_t> bigcache_bytes;
-  // What is made ahead of demand. nullopt: a sixteenth of the capacity, 256 MiB
-  // at most.
-  std::optional<uint64_t> stock_bytes;
-  // Of segments of 2 MiB and more.
-  HugePages::Use huge_pages = HugePages::Use::kAuto;
-  // The daemon sets its capacity, byte caps, overhead and callbacks.
-  Pool::Options pool;
-  // How long a stopping daemon waits for leases to be released, and grants none
-  // meanwhile. None is lost without it: the next daemon takes them up.
-  absl::Duration drain_timeout = absl::ZeroDuration();
-  // Called once as it begins to stop, whoever asked for it.
-  std::function<void()> on_stopping;
-  GrpcServerOptions grpc;
-  // Who is served besides root and the daemon's own uid, and who commands.
-  Admission::Options admission;
-  size_t max_connections_per_uid = 1024;
-  // Where the status page and the metrics are served. nullopt: nowhere.
-  std::optional<HttpAddress> metrics_listen;
-  // Whether they tell who holds what, to whoever can connect.
-  bool metrics_holders = false;
-  // Leases and bytes of one uid.
-  UidQuota::Options uid_quota;
-  // How often `on_alive` is called, for as long as the serving and the
-  // maintenance thread make progress. nullopt: never.
-  std::optional<absl::Duration> watchdog_period;
-  std::function<void()> on_alive;
-};
 
 class Daemon {
  public:
@@ -118,8 +75,8 @@ class Daemon {
   void LogForgotten(HolderId holder, size_t leases);
   // What a holder left that is gone ends.
   void EndGone(const Holder& holder);
-  // What one forgot that has no connection ends; then it is forgotten itself, if
-  // it has nothing left.
+  // What one forgot that has no connection ends; then it is forgotten itself,
+  // if it has nothing left.
   void EndForgotten(const Holder& holder, absl::Time since);
   void LogHugePages();
   absl::Status MakeHolders();
@@ -145,7 +102,7 @@ class Daemon {
   void AwaitReleases();
   // Ends what no lease needs, and asks clients for what they keep idle: that is
   // ended the next time. Returns the bytes ended.
-  uint64_t Shed();
+  uint64_t ReleaseUnused();
   // Asks clients for what they keep idle.
   void TrimClients(uint64_t wanted_bytes);
   // Ends all connections and calls. Does nothing the second time.

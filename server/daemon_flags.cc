@@ -12,9 +12,9 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/byte_size.h"
 #include "core/base/unix_target.h"
-#include "core/pool/uid_quota.h"
-#include "server/accounts.h"
-#include "server/log_level.h"
+#include "core/engine/uid_quota.h"
+#include "server/clients/accounts.h"
+#include "server/log/log_level.h"
 
 namespace warmpool {
 
@@ -133,12 +133,13 @@ ABSL_FLAG(std::string, listen, "",
           "unix:/run/warmpool/warmpool.sock for root, "
           "unix:$XDG_RUNTIME_DIR/warmpool.sock or, without that, "
           "unix:/tmp/warmpool-UID/warmpool.sock for others");
-ABSL_FLAG(std::string, shm_dir, "",
-          "Directory of the segments, on a tmpfs; its last component is made "
-          "where it is missing. It is the daemon's own: unknown files in it are "
-          "quarantined and removed once nobody has them open; one that has "
-          "files in it and was never Warmpool's is refused. Default: "
-          "/dev/shm/warmpool-UID");
+ABSL_FLAG(
+    std::string, shm_dir, "",
+    "Directory of the segments, on a tmpfs; its last component is made "
+    "where it is missing. It is the daemon's own: unknown files in it are "
+    "quarantined and removed once nobody has them open; one that has "
+    "files in it and was never Warmpool's is refused. Default: "
+    "/dev/shm/warmpool-UID");
 ABSL_FLAG(warmpool::CapacityFlag, capacity_bytes, {},
           "Bytes of all segments together (4G, 512MiB, ...), at most what the "
           "filesystem of --shm_dir has and the daemon's control groups allow; "
@@ -146,22 +147,24 @@ ABSL_FLAG(warmpool::CapacityFlag, capacity_bytes, {},
 ABSL_FLAG(warmpool::ByteSize, max_buffer_bytes,
           {warmpool::SizeClasses::kDefaultMaxBytes},
           "Largest buffer that can be leased");
-ABSL_FLAG(warmpool::HugePagesFlag, huge_pages, {},
-          "Pages of 2 MiB for segments of 2 MiB and more. auto: where the kernel "
-          "has them; never; require: or the daemon does not start, and a lease "
-          "that can't have them is refused");
+ABSL_FLAG(
+    warmpool::HugePagesFlag, huge_pages, {},
+    "Pages of 2 MiB for segments of 2 MiB and more. auto: where the kernel "
+    "has them; never; require: or the daemon does not start, and a lease "
+    "that can't have them is refused");
 ABSL_FLAG(warmpool::SlotsFlag, bigcache_slots, {},
           "Segments that BigCache retains for each uid and size class, such as "
-          "4; adaptive: as many as demand has swung by lately");
+          "4; adaptive: the recent peak-to-trough of demand");
 ABSL_FLAG(warmpool::CapacityFlag, bigcache_bytes, {},
           "Bytes that BigCache retains at most; auto: half of the capacity");
 ABSL_FLAG(absl::Duration, bigcache_decay, absl::Seconds(10),
           "A retained segment that nobody asks for is evicted after this long, "
           "and so is stock; inf: never");
-ABSL_FLAG(warmpool::CapacityFlag, stock_bytes, {},
-          "Bytes of segments made ahead of demand, for leases that find nothing "
-          "retained; auto: a sixteenth of the capacity, 256 MiB at most; 0: "
-          "none");
+ABSL_FLAG(
+    warmpool::CapacityFlag, stock_bytes, {},
+    "Bytes of segments made ahead of demand, for leases that find nothing "
+    "retained; auto: a sixteenth of the capacity, 256 MiB at most; 0: "
+    "none");
 ABSL_FLAG(warmpool::ByteSize, batch_threshold_bytes,
           {warmpool::UnmapBatch::kDefaultThresholdBytes},
           "Evicted segments are ended together once they add up to this");
@@ -209,14 +212,16 @@ ABSL_FLAG(warmpool::HttpAddressFlag, metrics_listen, {},
           "Address of the status page and of metrics for Prometheus, HOST:PORT "
           "such as 127.0.0.1:9464: / for people, /metrics, /healthz, /readyz. "
           "Every local user can read them; none: there are none");
-ABSL_FLAG(bool, metrics_holders, false,
-          "Show there who holds what, and whose lease was refused last and why, "
-          "too");
+ABSL_FLAG(
+    bool, metrics_holders, false,
+    "Show there who holds what, and whose lease was refused last and why, "
+    "too");
 ABSL_FLAG(bool, reflection, false,
           "Serve gRPC reflection, for grpcurl and the like");
-ABSL_FLAG(std::string, log_level, "info",
-          "trace, debug, info, warn, error or off; warmpool log-level changes it "
-          "while the daemon runs");
+ABSL_FLAG(
+    std::string, log_level, "info",
+    "trace, debug, info, warn, error or off; warmpool log-level changes it "
+    "while the daemon runs");
 
 namespace warmpool {
 namespace {
@@ -231,9 +236,8 @@ constexpr char kUsage[] =
     "SIGQUIT and SIGXCPU do the same; SIGHUP, SIGUSR1 and the like do nothing.";
 
 absl::Status NegativeFlag(absl::string_view flag, absl::Duration value) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("--", flag, "=", absl::FormatDuration(value),
-                   " is negative"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--", flag, "=", absl::FormatDuration(value), " is negative"));
 }
 
 absl::Status CheckDurations() {

@@ -9,7 +9,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/clock.h"
-#include "server/log_limit.h"
+#include "server/log/log_limit.h"
 #include "spdlog/spdlog.h"
 
 namespace warmpool {

@@ -44,7 +44,7 @@ void Maintenance::Main(const std::function<absl::Time(const Turn&)>& tick) {
   PauseDetector pauses(due);
   while (AwaitTurn(due, &pauses)) {
     const absl::Time now = clock_.Now();
-    const absl::Time grace_end = pauses.Look(now);
+    const absl::Time grace_end = pauses.Poll(now);
     // The next look comes when the tick is done.
     pauses.NextLook(now, now);
     const std::vector<std::function<void()>> calls = TakeCalls();
@@ -57,7 +57,7 @@ bool Maintenance::AwaitTurn(absl::Time due, PauseDetector* pauses) {
   MutexLock lock(&mutex_);
   while (!poked_ && !stopping_) {
     const absl::Time now = clock_.Now();
-    pauses->Look(now);
+    pauses->Poll(now);
     const absl::Time next_look = pauses->NextLook(now, due);
     if (due <= now) break;
     condition_.WaitFor(&mutex_, next_look - now);

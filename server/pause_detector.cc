@@ -4,7 +4,7 @@
 
 namespace warmpool {
 
-absl::Time PauseDetector::Look(absl::Time now) {
+absl::Time PauseDetector::Poll(absl::Time now) {
   grace_left_ =
       std::min(kMostGrace, grace_left_ + (now - last_look_) / kGraceShare);
   last_look_ = now;

@@ -28,7 +28,7 @@ class PauseDetector {
 
   // Returns until when nothing that was due may be taken for overdue; a time in
   // the past: there was no pause lately.
-  absl::Time Look(absl::Time now);
+  absl::Time Poll(absl::Time now);
 
   // When to look next, `due` being when something may become overdue. At once:
   // a look follows as soon as work that may take a moment is done.

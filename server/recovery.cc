@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "server/log_value.h"
+#include "server/log/log_value.h"
 #include "spdlog/spdlog.h"
 
 namespace warmpool {

@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "core/journal/journal.h"
 #include "core/memory/segment.h"
-#include "core/pool/journal.h"
 #include "core/pool/pool.h"
-#include "server/holder_registry.h"
+#include "server/clients/holder_registry.h"
 
 namespace warmpool {
 

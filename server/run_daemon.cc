@@ -24,12 +24,12 @@
 #include "google/protobuf/stubs/logging.h"
 #include "server/daemon.h"
 #include "server/daemon_flags.h"
-#include "server/daemon_log.h"
 #include "server/daemon_signals.h"
-#include "server/log_limit.h"
-#include "server/log_value.h"
-#include "server/passed_sockets.h"
+#include "server/log/daemon_log.h"
+#include "server/log/log_limit.h"
+#include "server/log/log_value.h"
 #include "server/service_notice.h"
+#include "server/transport/passed_sockets.h"
 #include "spdlog/spdlog.h"
 
 namespace warmpool {
@@ -87,7 +87,8 @@ int Fail(const absl::Status& status) {
   return 1;
 }
 
-// Takes the socket that the service manager passed, if it is the one to serve on.
+// Takes the socket that the service manager passed, if it is the one to serve
+// on.
 void ChooseSocket(std::vector<PassedSocket> passed, DaemonOptions* options) {
   if (options->listen.empty()) {
     options->listen = passed.empty()
@@ -99,9 +100,10 @@ void ChooseSocket(std::vector<PassedSocket> passed, DaemonOptions* options) {
     if (path.ok() && socket.path == *path && options->passed_socket < 0) {
       options->passed_socket = socket.fd.Release();
     } else {
-      spdlog::warn("the service manager passed another socket than that of "
-                   "--listen, not served passed={} listen={}",
-                   LogValue(socket.path), LogValue(options->listen));
+      spdlog::warn(
+          "the service manager passed another socket than that of "
+          "--listen, not served passed={} listen={}",
+          LogValue(socket.path), LogValue(options->listen));
     }
   }
 }

@@ -5,7 +5,7 @@
 
 #include <functional>
 
-#include "server/daemon.h"
+#include "server/daemon_options.h"
 
 namespace warmpool {
 

@@ -1,7 +1,7 @@
-// What the daemon tells the service manager that started it: that it serves, and
-// that it stops (sd_notify(3)). Where none asked to be told (NOTIFY_SOCKET is not
-// set) these do nothing. A manager that does not read is none of the daemon's
-// concern: failures are ignored.
+// What the daemon tells the service manager that started it: that it serves,
+// and that it stops (sd_notify(3)). Where none asked for it (NOTIFY_SOCKET is
+// not set) these do nothing. A manager that does not read is none of the
+// daemon's concern: failures are ignored.
 #ifndef WARMPOOL_SERVER_SERVICE_NOTICE_H_
 #define WARMPOOL_SERVER_SERVICE_NOTICE_H_
 
@@ -19,7 +19,7 @@ void NoticeReady(const std::string& status);
 // patience is as it was.
 void NoticeStopping(absl::Duration drain_timeout);
 
-// How often the manager is to be told that the daemon lives: it asks to be told
+// How often the daemon tells the manager that it lives: the manager asks for it
 // within WatchdogSec=, and is three times as often. nullopt: it does not ask.
 std::optional<absl::Duration> WatchdogPeriod();
 

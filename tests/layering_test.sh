@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The layering of docs/DESIGN as a test: who may make which system call, include
-# which header, depend on which room. Bazel's visibility can't tell all of it:
-# system headers and packages of other projects are visible to everybody.
+# Tests the layering: which file may make which system call, which folder may
+# include which header and depend on which folder. Bazel's visibility cannot check
+# all of it: system headers and other projects' packages are visible everywhere.
 #
 # It reads the source tree itself, not copies of it: no package has to list its
 # files for it. So Bazel can't know when they change, and runs it every time
@@ -16,30 +16,49 @@ readonly MEMORY_CALLS='mmap|mmap64|munmap|mremap|madvise|process_madvise|posix_m
 # FILE: CALL. The one file that makes them, and what three others do with files
 # of their own that hold no memory: the daemon's lock, its socket, and the empty
 # file that shows at start whether the proof works.
-readonly ALLOWED_CALLS='core/memory/linux_system_calls.cc: .*
-core/memory/directory_claim.cc: unlinkat
-core/memory/directory_lock.cc: (ftruncate|unlinkat)
-core/memory/own_directory.cc: unlinkat
-core/memory/proof_check.cc: unlinkat
-server/bound_socket.cc: unlink'
+readonly ALLOWED_CALLS='core/memory/kernel/linux_system_calls.cc: .*
+core/memory/directory/directory_claim.cc: unlinkat
+core/memory/directory/directory_lock.cc: (ftruncate|unlinkat)
+core/memory/directory/own_directory.cc: unlinkat
+core/memory/directory/proof_check.cc: unlinkat
+server/transport/bound_socket.cc: unlink'
 
 # Only Batch ends memory; the file before implements what it calls.
-readonly MAY_INCLUDE_ENDING_CALLS='core/caching/unmap_batch.cc|core/memory/linux_system_calls.cc'
+readonly MAY_INCLUDE_ENDING_CALLS='core/engine/unmap_batch.cc|core/memory/kernel/linux_system_calls.cc'
 
-# Room -> the rooms it may depend on. Every dependency is an arrow in some BUILD
+# Folder -> the folders it may depend on, as regular expressions; with its subfolders,
+# except where a pattern ends in a target. Every dependency is an arrow in some BUILD
 # file, so where each arrow is allowed, so is every path.
 readonly ARROWS='proto -> proto
 core/base -> core/base
 core/memory -> core/base|core/memory
-core/caching -> core/base|core/memory|core/caching
-core/pool -> core/base|core/memory|core/caching|core/pool
-server -> core/base|core/memory|core/caching|core/pool|proto|server
-client -> core/base|core/memory|core/caching|proto|client'
+core/memory/kernel -> core/base|core/memory/kernel
+core/memory/pages -> core/base|core/memory:[a-z_]*|core/memory/(kernel|pages)
+core/memory/cgroup -> core/base|core/memory/cgroup
+core/engine -> core/(base|memory|engine)
+core/lease -> core/(base|memory|engine:warmth|lease)
+core/journal -> core/(base|memory|engine:warmth|lease|journal)
+core/pool -> core
+server -> core|proto|server
+server/log -> core/base|proto|server/log
+server/wire -> core|proto|server/wire
+server/pressure -> core|server/(log|pressure)
+server/clients -> core|proto|server/clients
+server/stats -> core|proto|server/(clients|log|pressure|stats|wire)
+server/scheduling -> core|server/scheduling
+server/rpc -> core|proto|server/(clients|log|rpc|scheduling|stats|wire)
+server/transport -> core|proto|server/(clients|log|rpc|scheduling|stats|transport)
+server/http -> core|proto|server/(http|log)
+client -> core/(base|memory|engine)|proto|client
+client/rpc -> core/(base|memory)|proto|client/rpc
+client/leases -> core/(base|memory|engine)|proto|client/(leases|rpc)
+client/cache -> core/(base|memory|engine)|proto|client/(cache|leases|rpc)
+client/channels -> core/(base|memory)|proto|client/(channels|leases|rpc)'
 
 # --- Checks: each prints one line for each violation ---
 
-# The lines that match, in the sources of rooms and without comments, each after
-# its file's name and a colon: matches PATTERN ROOM...
+# The lines that match, in the sources of folders and without comments, each after
+# its file's name and a colon: matches PATTERN FOLDER...
 matches() {
   local pattern="$1"
   shift
@@ -56,29 +75,29 @@ check_memory_calls() {
          { gsub(/^(SYS|__NR)_|[^a-z_0-9]/, ""); print file " " $0 }' |
     sort -u |
     { grep -vxE "${ALLOWED_CALLS}" || true; } |
-    sed 's|: \(.*\)| calls \1(): only core/memory/linux_system_calls.cc may|'
+    sed 's|: \(.*\)| calls \1(): only core/memory/kernel/linux_system_calls.cc may|'
 }
 
 check_ending_calls() {
-  matches '#include "core/memory/ending_calls.h"' core server client |
+  matches '#include "core/memory/kernel/ending_calls.h"' core server client |
     { grep -vE "^(${MAY_INCLUDE_ENDING_CALLS}):" || true; } |
     sed 's|:.*| includes ending_calls.h: only Batch may munmap|'
 }
 
 check_core_includes() {
   matches '#include [<"](grpc|grpcpp|google/protobuf|absl/flags|spdlog|proto|server|client)/|#include .*\.pb\.h' core |
-    sed 's|$|: core knows no gRPC, no protobuf, no flags, no other room|'
+    sed 's|$|: core knows no gRPC, no protobuf, no flags, no other folder|'
 }
 
 check_arrows() {
-  local room allowed
-  while read -r room _ allowed; do
+  local folder allowed
+  while read -r folder _ allowed; do
     # Labels that say who may see a target are no arrows.
-    { grep -roE --include=BUILD '"//[^"]*"' "${room}" 2>/dev/null || true; } |
+    { grep -roE --include=BUILD '"//[^"]*"' "${folder}" 2>/dev/null || true; } |
       tr -d '"' |
       { grep -vE ':__(pkg|subpackages)__$|://visibility:|\.bzl$' || true; } |
       { grep -vE "://(${allowed})([/:]|$)" || true; } |
-      sed "s#:# depends on #; s#\$#; ${room} may depend on ${allowed//|/, }#"
+      sed "s#:# depends on #; s#\$#; ${folder} may depend on ${allowed//|/, }#"
   done <<<"${ARROWS}"
   # Packages from elsewhere.
   { grep -roE --include=BUILD '@(com_github_grpc_grpc|com_google_protobuf|com_github_gabime_spdlog|com_google_absl//absl/(flags|debugging))[^"]*' core || true; } |
@@ -105,16 +124,17 @@ put() {
   echo "$2" >>"${fake}/$1"
 }
 
-put core/memory/linux_system_calls.cc 'void* p = mmap(nullptr, 1, 0, 0, -1, 0);'
-put core/memory/linux_system_calls.cc '#include "core/memory/ending_calls.h"'
-put core/memory/directory_lock.cc '  unlinkat(fd, "x", 0);'
-put server/bound_socket.cc '  unlink(path.c_str());'
-put core/caching/bigcache.cc '// munmap(2) is not for us'
-put core/caching/bigcache.cc '  calls_.munmap(p); calls->munmap(p); Unmap(p); remunmap(p);'
-put core/caching/unmap_batch.cc '#include "core/memory/ending_calls.h"'
+put core/memory/kernel/linux_system_calls.cc 'void* p = mmap(nullptr, 1, 0, 0, -1, 0);'
+put core/memory/kernel/linux_system_calls.cc '#include "core/memory/kernel/ending_calls.h"'
+put core/memory/directory/directory_lock.cc '  unlinkat(fd, "x", 0);'
+put server/transport/bound_socket.cc '  unlink(path.c_str());'
+put core/engine/bigcache.cc '// munmap(2) is not for us'
+put core/engine/bigcache.cc '  calls_.munmap(p); calls->munmap(p); Unmap(p); remunmap(p);'
+put core/engine/unmap_batch.cc '#include "core/memory/kernel/ending_calls.h"'
 put core/pool/BUILD 'visibility = ["//server:__subpackages__", "//core/pool:__pkg__"],'
-put server/BUILD 'deps = ["//core/pool:lease", "//proto/warmpool/v1:warmpool_cc_proto"],'
-put client/BUILD 'deps = ["//client/cli:main", "//core/caching:unmap_batch"],'
+put server/BUILD 'deps = ["//core/lease", "//proto/warmpool/v1:warmpool_cc_proto"],'
+put core/memory/pages/BUILD 'deps = ["//core/memory:segment", "//core/memory/kernel:retry"],'
+put client/BUILD 'deps = ["//client/cli:main", "//core/engine:unmap_batch"],'
 told="$(violations "${fake}")"
 if [[ -n "${told}" ]]; then
   echo "layering_test: what is allowed is told off: ${told}"
@@ -125,16 +145,18 @@ put core/pool/pool.cc 'void* p = mmap(nullptr, 1, 0, 0, -1, 0);'
 put core/pool/pool.h 'syscall(SYS_memfd_create, "x", 1);'
 put client/buffer.cc '  ::munmap (p, 1);'
 put server/daemon.cc 'if (fallocate(fd, 0, 0, 1) < 0) {'
-put server/session.cc '  unlink(path.c_str());'
-put server/bound_socket.cc '  madvise(p, 1, 1);'
-put client/warmpool.cc '#include "core/memory/ending_calls.h"'
+put server/rpc/session.cc '  unlink(path.c_str());'
+put server/transport/bound_socket.cc '  madvise(p, 1, 1);'
+put client/warmpool.cc '#include "core/memory/kernel/ending_calls.h"'
 put core/base/a.h '#include <grpcpp/grpcpp.h>'
 put core/base/b.h '#include "absl/flags/flag.h"'
 put core/base/c.h '#include "warmpool.pb.h"'
-put client/cli/BUILD 'deps = ["//core/pool:lease"],'
+put client/cli/BUILD 'deps = ["//core/lease"],'
 put client/load/BUILD 'deps = ["//server"],'
-put core/memory/BUILD 'deps = ["//core/caching:bigcache"],'
-put core/caching/BUILD 'deps = ["//proto/warmpool/v1:warmpool_cc_proto"],'
+put core/memory/BUILD 'deps = ["//core/engine:bigcache"],'
+put core/engine/BUILD 'deps = ["//core/pool", "//proto/warmpool/v1:warmpool_cc_proto"],'
+put server/stats/BUILD 'deps = ["//server/rpc:session"],'
+put core/memory/kernel/BUILD 'deps = ["//core/memory:segment"],'
 put core/base/BUILD 'deps = ["@com_google_absl//absl/flags:flag"],'
 told="$(violations "${fake}")"
 while read -r expected; do
@@ -147,16 +169,18 @@ core/pool/pool.cc calls mmap()
 core/pool/pool.h calls memfd_create()
 client/buffer.cc calls munmap()
 server/daemon.cc calls fallocate()
-server/session.cc calls unlink()
-server/bound_socket.cc calls madvise()
+server/rpc/session.cc calls unlink()
+server/transport/bound_socket.cc calls madvise()
 client/warmpool.cc includes ending_calls.h
 core/base/a.h:#include <grpcpp/grpcpp.h>: core knows no gRPC
 core/base/b.h:#include "absl/flags/flag.h": core knows no gRPC
 core/base/c.h:#include "warmpool.pb.h": core knows no gRPC
-client/cli/BUILD depends on //core/pool:lease; client may
+client/cli/BUILD depends on //core/lease; client may
 client/load/BUILD depends on //server; client may
-core/memory/BUILD depends on //core/caching:bigcache; core/memory may
-core/caching/BUILD depends on //proto/warmpool/v1:warmpool_cc_proto; core/caching may
+core/memory/BUILD depends on //core/engine:bigcache; core/memory may
+core/engine/BUILD depends on //proto/warmpool/v1:warmpool_cc_proto; core/engine may
+server/stats/BUILD depends on //server/rpc:session; server/stats may
+core/memory/kernel/BUILD depends on //core/memory:segment; core/memory/kernel may
 core/base/BUILD depends on @com_google_absl//absl/flags:flag
 EXPECTED
 
@@ -176,7 +200,7 @@ fi
 # What Bazel itself says of the whole graph, given as files of labels.
 for dependencies in "$@"; do
   forbidden='^//(proto|server|client)'
-  [[ "${dependencies}" == *core* ]] || forbidden='^//(core/pool|server)'
+  [[ "${dependencies}" == *core* ]] || forbidden='^//(core/(pool|lease|journal)|core/engine:segment_pool|server)'
   if [[ ! -s "${dependencies}" ]] || grep -E "${forbidden}[/:]" "${dependencies}"; then
     echo "layering_test: ${dependencies} is empty, or has what it must not"
     failed=1

@@ -40,9 +40,10 @@ bool IsUsageError(const absl::Status& status) {
 absl::StatusOr<Client> Connect(absl::Duration longest_wait) {
   const absl::Duration deadline = absl::GetFlag(FLAGS_deadline);
   if (deadline <= absl::ZeroDuration()) {
-    return UsageError(absl::StrCat("--deadline=", absl::FormatDuration(deadline),
-                                   " is no time to wait: give a positive one, "
-                                   "as 500ms or 10s"));
+    return UsageError(
+        absl::StrCat("--deadline=", absl::FormatDuration(deadline),
+                     " is no time to wait: give a positive one, "
+                     "as 500ms or 10s"));
   }
   std::string target = absl::GetFlag(FLAGS_target);
   if (target.empty()) target = DefaultTarget();

@@ -37,8 +37,8 @@ inline constexpr absl::string_view kCommonFlags[] = {"target", "daemon_uid",
 absl::Status UsageError(absl::string_view message);
 bool IsUsageError(const absl::Status& status);
 
-// To the daemon that --target names. It waits for an answer as long as --deadline
-// says, but not longer than `longest_wait`.
+// To the daemon that --target names. It waits for an answer as long as
+// --deadline says, but not longer than `longest_wait`.
 absl::StatusOr<Client> Connect(
     absl::Duration longest_wait = absl::InfiniteDuration());
 

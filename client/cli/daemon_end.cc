@@ -13,7 +13,7 @@
 #include "absl/status/statusor.h"
 #include "client/cli/doctor/socket.h"
 #include "core/base/clock.h"
-#include "core/memory/directory_lock.h"
+#include "core/memory/directory/directory_lock.h"
 
 namespace warmpool {
 namespace {
@@ -21,8 +21,8 @@ namespace {
 // Where nothing tells when it happens.
 constexpr absl::Duration kLookEvery = absl::Milliseconds(20);
 
-// The lock file of the daemon that has the directory. -1: nobody has it, or this
-// user may not look.
+// The lock file of the daemon that has the directory. -1: nobody has it, or
+// this user may not look.
 int LockFileOf(const std::string& shm_dir) {
   const int fd = open(shm_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return -1;
@@ -49,7 +49,8 @@ int PollMilliseconds(absl::Duration left) {
 
 }  // namespace
 
-DaemonEnd::DaemonEnd(std::string socket_path, const std::string& shm_dir, pid_t pid)
+DaemonEnd::DaemonEnd(std::string socket_path, const std::string& shm_dir,
+                     pid_t pid)
     : socket_path_(std::move(socket_path)),
       lock_fd_(LockFileOf(shm_dir)),
       line_(LineIn(lock_fd_)) {
@@ -67,8 +68,8 @@ DaemonEnd::~DaemonEnd() {
 }
 
 bool DaemonEnd::HasLetGo() const {
-  // Another process may go on listening for it. The next daemon has another lock
-  // file or, where this one was killed, writes another line.
+  // Another process may go on listening for it. The next daemon has another
+  // lock file or, where this one was killed, writes another line.
   if (lock_fd_ >= 0) return !IsLocked(lock_fd_) || LineIn(lock_fd_) != line_;
   return !doctor::ReadSocket(socket_path_).served();
 }

@@ -24,9 +24,10 @@
 
 ABSL_DECLARE_FLAG(std::string, target);
 
-ABSL_FLAG(std::string, shm_dir, "",
-          "The daemon's directory. Default: /dev/shm/warmpool-UID (doctor: that "
-          "of the daemon that answers)");
+ABSL_FLAG(
+    std::string, shm_dir, "",
+    "The daemon's directory. Default: /dev/shm/warmpool-UID (doctor: that "
+    "of the daemon that answers)");
 ABSL_FLAG(uint64_t, buffers, 1000, "Buffers that are to be live at a time");
 ABSL_FLAG(warmpool::ByteSize, capacity_bytes, {},
           "The daemon's planned --capacity_bytes. Default: that of the daemon "
@@ -88,9 +89,9 @@ absl::StatusOr<Checks> Examine() {
   Append(doctor::CheckMemory(plan), &checks);
   checks.push_back(doctor::CheckRemoveIpc(plan));
   // A directory that others may pass is one of a daemon that serves them.
-  Append(doctor::CheckContainer(doctor::ReadContainer(plan), plan,
-                                plan.daemon_runs && directory.exists &&
-                                    directory.mode == 0711),
+  Append(doctor::CheckContainer(
+             doctor::ReadContainer(plan), plan,
+             plan.daemon_runs && directory.exists && directory.mode == 0711),
          &checks);
   checks.push_back(doctor::CheckClock(doctor::ReadClock()));
   checks.push_back(doctor::CheckSocket(socket, directory.tenant));
@@ -111,9 +112,8 @@ absl::Status Run(absl::Span<const std::string> arguments) {
   const cli::DoctorReport report = doctor::MakeReport(*checks);
   Print(report, doctor::ReportText(report));
   if (report.failed() == 0) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat(report.failed(), " of ", report.checks_size(),
-                   " checks failed"));
+  return absl::FailedPreconditionError(absl::StrCat(
+      report.failed(), " of ", report.checks_size(), " checks failed"));
 }
 
 }  // namespace

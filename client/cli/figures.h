@@ -26,8 +26,8 @@ std::string LatencyText(
     const google::protobuf::RepeatedPtrField<v1::RpcStats>& rpcs,
     absl::string_view method);
 
-// "3s ago: RESOURCE_EXHAUSTED, 900 MiB, asked for by camera (pid 12)", or "none".
-// Why that was is its message.
+// "3s ago: RESOURCE_EXHAUSTED, 900 MiB, asked for by camera (pid 12)", or
+// "none". Why that was is its message.
 std::string LastRefusalText(const v1::GetStatsResponse& stats);
 // The same of one refusal.
 std::string RefusalText(const v1::Refusal& refusal);

@@ -52,20 +52,23 @@ absl::Status Run(absl::Span<const std::string> arguments) {
 }  // namespace
 
 Command GcCommand() {
-  return {.name = "gc",
-          .arguments = "",
-          .summary = "what a daemon that is gone left behind, and who has it",
-          .help =
-              "Lists the files in the directory of a daemon that is gone, and the "
-              "processes that\nhave any of them open or mapped, those included "
-              "that were removed meanwhile and\nwhose memory is still taken. It "
-              "asks no daemon, and changes nothing. KIND is\nsegment, quarantined "
-              "(set aside by the daemon), own (lock, journal), removed or\nunknown. "
-              "To see what every process has takes root; whom it could not look into "
-              "it\ntells.\n\n"
-              "  warmpool gc --dry-run\n",
-          .flags = {"dry_run", "shm_dir"},
-          .run = Run};
+  return {
+      .name = "gc",
+      .arguments = "",
+      .summary = "what a daemon that is gone left behind, and who has it",
+      .help =
+          "Lists the files in the directory of a daemon that is gone, and the "
+          "processes that\nhave any of them open or mapped, those included "
+          "that were removed meanwhile and\nwhose memory is still taken. It "
+          "asks no daemon, and changes nothing. KIND is\nsegment, quarantined "
+          "(set aside by the daemon), own (lock, journal), removed "
+          "or\nunknown. "
+          "To see what every process has takes root; whom it could not look "
+          "into "
+          "it\ntells.\n\n"
+          "  warmpool gc --dry-run\n",
+      .flags = {"dry_run", "shm_dir"},
+      .run = Run};
 }
 
 }  // namespace warmpool

@@ -28,12 +28,9 @@ namespace {
 
 const char* WarmthName(BufferWarmth warmth) {
   switch (warmth) {
-    case BufferWarmth::kWarm:
-      return "warm";
-    case BufferWarmth::kStock:
-      return "stock";
-    case BufferWarmth::kFresh:
-      return "fresh";
+    case BufferWarmth::kWarm: return "warm";
+    case BufferWarmth::kStock: return "stock";
+    case BufferWarmth::kFresh: return "fresh";
   }
   return "unknown";
 }

@@ -52,21 +52,22 @@ absl::Status Run(absl::Span<const std::string> arguments) {
 }  // namespace
 
 Command ListCommand() {
-  return {.name = "list",
-          .arguments = "",
-          .summary = "leased buffers, and the processes that hold them",
-          .help =
-              "Prints a line for each lease, ordered by the buffer's name. "
-              "SIZE was asked for,\nCLASS is what its segment has. ATTACHED "
-              "counts the leases of processes on it.\nTTL LEFT is \"process\" "
-              "for a lease that lasts as long as its process; a lease\nthat "
-              "nobody has is a ticket, or lingers. LEASE is what release "
-              "takes.\nBelow, a line for each channel that has buffers: MEMBERS "
-              "are the pids of those\nwho have one mapped.\n\n"
-              "  warmpool list --name_prefix=camera/\n"
-              "  warmpool list --sort=size --json\n",
-          .flags = {"name_prefix", "holder", "sort", "uid"},
-          .run = Run};
+  return {
+      .name = "list",
+      .arguments = "",
+      .summary = "leased buffers, and the processes that hold them",
+      .help =
+          "Prints a line for each lease, ordered by the buffer's name. "
+          "SIZE was asked for,\nCLASS is what its segment has. ATTACHED "
+          "counts the leases of processes on it.\nTTL LEFT is \"process\" "
+          "for a lease that lasts as long as its process; a lease\nthat "
+          "nobody has is a ticket, or lingers. LEASE is what release "
+          "takes.\nBelow, a line for each channel that has buffers: MEMBERS "
+          "are the pids of those\nwho have one mapped.\n\n"
+          "  warmpool list --name_prefix=camera/\n"
+          "  warmpool list --sort=size --json\n",
+      .flags = {"name_prefix", "holder", "sort", "uid"},
+      .run = Run};
 }
 
 }  // namespace warmpool

@@ -170,10 +170,11 @@ void SortBuffers(BufferOrder order, cli::BufferListing* listing) {
     return std::make_tuple(key(buffer), absl::string_view(buffer.name()),
                            buffer.uid());
   };
-  absl::c_sort(*listing->mutable_buffers(),
-               [&place](const cli::ListedBuffer& a, const cli::ListedBuffer& b) {
-                 return place(a) < place(b);
-               });
+  absl::c_sort(
+      *listing->mutable_buffers(),
+      [&place](const cli::ListedBuffer& a, const cli::ListedBuffer& b) {
+        return place(a) < place(b);
+      });
 }
 
 std::string ListingText(const cli::BufferListing& listing) {

@@ -32,8 +32,8 @@ std::optional<BufferOrder> BufferOrderNamed(absl::string_view name);
 
 void SortBuffers(BufferOrder order, cli::BufferListing* listing);
 
-// A table with a line for each lease, and one with a line for each channel if there
-// are any.
+// A table with a line for each lease, and one with a line for each channel if
+// there are any.
 std::string ListingText(const cli::BufferListing& listing);
 
 }  // namespace warmpool

@@ -49,17 +49,18 @@ absl::Status Run(absl::Span<const std::string> arguments) {
 }  // namespace
 
 Command LogLevelCommand() {
-  return {.name = "log-level",
-          .arguments = "[LEVEL]",
-          .summary = "how much the daemon logs",
-          .help =
-              "Makes the daemon log LEVEL and what is worse from now on, until it "
-              "stops: trace,\ndebug, info, warn, error or off. Without a LEVEL, "
-              "tells it. Only for root, the\ndaemon's user and its "
-              "administrators.\n\n"
-              "  warmpool log-level debug\n",
-          .flags = {},
-          .run = Run};
+  return {
+      .name = "log-level",
+      .arguments = "[LEVEL]",
+      .summary = "how much the daemon logs",
+      .help =
+          "Makes the daemon log LEVEL and what is worse from now on, until it "
+          "stops: trace,\ndebug, info, warn, error or off. Without a LEVEL, "
+          "tells it. Only for root, the\ndaemon's user and its "
+          "administrators.\n\n"
+          "  warmpool log-level debug\n",
+      .flags = {},
+      .run = Run};
 }
 
 }  // namespace warmpool

@@ -25,10 +25,10 @@ constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 
 std::vector<Command> AllCommands() {
-  return {StatsCommand(),    TopCommand(),     ListCommand(),
-          WatchCommand(),    EventsCommand(),  LeaseCommand(),
-          ReleaseCommand(),  TrimCommand(),    ShutdownCommand(),
-          LogLevelCommand(), DoctorCommand(),  GcCommand()};
+  return {StatsCommand(),    TopCommand(),    ListCommand(),
+          WatchCommand(),    EventsCommand(), LeaseCommand(),
+          ReleaseCommand(),  TrimCommand(),   ShutdownCommand(),
+          LogLevelCommand(), DoctorCommand(), GcCommand()};
 }
 
 const Command* Find(const std::vector<Command>& commands,
@@ -123,7 +123,8 @@ void AcceptHyphens(int argc, char** argv) {
     absl::string_view argument = argv[i];
     if (argument == "--") return;
     if (!absl::ConsumePrefix(&argument, "--")) continue;
-    char* const end = argv[i] + 2 + std::min(argument.find('='), argument.size());
+    char* const end =
+        argv[i] + 2 + std::min(argument.find('='), argument.size());
     std::replace(argv[i] + 2, end, '-', '_');
   }
 }

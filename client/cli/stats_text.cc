@@ -140,12 +140,9 @@ std::string BigCacheText(const v1::BigCacheCounts& counts) {
 
 const char* MethodText(v1::HugePageMethod method) {
   switch (method) {
-    case v1::HUGE_PAGE_METHOD_COLLAPSE:
-      return "collapse";
-    case v1::HUGE_PAGE_METHOD_MOUNT:
-      return "mount";
-    default:
-      return "none";
+    case v1::HUGE_PAGE_METHOD_COLLAPSE: return "collapse";
+    case v1::HUGE_PAGE_METHOD_MOUNT: return "mount";
+    default: return "none";
   }
 }
 
@@ -172,8 +169,8 @@ std::string MemoryPressureText(const v1::MemoryPressureCounts& counts) {
 
 std::string QuarantineText(const v1::QuarantineCounts& counts) {
   Table table("ll");
-  table.AddRow({"now", FormatCounts({{"segments",
-                                      counts.quarantined_segments()}})});
+  table.AddRow(
+      {"now", FormatCounts({{"segments", counts.quarantined_segments()}})});
   table.AddRow(
       {"failed", FormatCounts({{"set asides", counts.failed_set_asides()}})});
   if (counts.quarantined_segments() > 0) {
@@ -282,9 +279,8 @@ std::string RecentText(const v1::GetStatsResponse& stats) {
 std::string StatsText(const v1::GetStatsResponse& stats) {
   return absl::StrCat(DaemonText(stats), "\n", BytesText(stats.bytes()), "\n",
                       LeasesText(stats), "\n", RecentText(stats), "\n",
-                      SizeClassesText(stats),
-                      BigCacheText(stats.bigcache()), "\n",
-                      QuarantineText(stats.quarantine()), "\n",
+                      SizeClassesText(stats), BigCacheText(stats.bigcache()),
+                      "\n", QuarantineText(stats.quarantine()), "\n",
                       HugePagesText(stats.huge_pages()), "\n",
                       MemoryPressureText(stats.memory_pressure()), "\n",
                       BatchText(stats.batch()), "\n", LatenciesText(stats),

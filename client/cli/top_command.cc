@@ -47,7 +47,7 @@ std::optional<HolderOrder> OrderOfKey(char key) {
   }
 }
 
-absl::StatusOr<cli::TopFrame> Look(Client& client) {
+absl::StatusOr<cli::TopFrame> Poll(Client& client) {
   absl::StatusOr<v1::GetStatsResponse> stats = client.GetStats();
   if (!stats.ok()) return stats.status();
   absl::StatusOr<v1::ListHoldersResponse> holders =
@@ -73,7 +73,7 @@ class Top {
   absl::Status Run(absl::Duration interval, uint64_t count) {
     for (uint64_t shown = 0; count == 0 || shown < count; ++shown) {
       if (shown > 0 && !Sleep(interval)) return absl::OkStatus();
-      absl::StatusOr<cli::TopFrame> frame = Look(client_);
+      absl::StatusOr<cli::TopFrame> frame = Poll(client_);
       if (frame.ok()) {
         before_ = std::exchange(last_, *std::move(frame));
         gone_since_.reset();
@@ -95,9 +95,8 @@ class Top {
         before_.has_value() ? &*before_ : nullptr;
     if (terminal_ != nullptr) {
       const size_t rows = terminal_->rows();
-      std::string text =
-          TopText(*last_, before, terminal_->columns(),
-                  rows - std::min(rows, kRowsBelow + 1));
+      std::string text = TopText(*last_, before, terminal_->columns(),
+                                 rows - std::min(rows, kRowsBelow + 1));
       if (gone_since_.has_value()) {
         absl::StrAppend(&text, "THE DAEMON DOES NOT ANSWER since ",
                         FormatAge(absl::Now() - *gone_since_),
@@ -159,9 +158,8 @@ absl::Status Run(absl::Span<const std::string> arguments) {
   }
   const absl::Duration interval = absl::GetFlag(FLAGS_interval);
   if (interval < kShortestInterval) {
-    return UsageError(absl::StrCat("--interval=",
-                                   absl::FormatDuration(interval),
-                                   " is below 100ms"));
+    return UsageError(absl::StrCat(
+        "--interval=", absl::FormatDuration(interval), " is below 100ms"));
   }
   // Before the client's threads: the terminal is to be given back.
   StopSignals signals;

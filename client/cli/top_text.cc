@@ -33,9 +33,9 @@ std::string RateText(const cli::TopFrame& frame, const cli::TopFrame* before) {
   if (before == nullptr || before->stats().pid() != frame.stats().pid()) {
     return "-";
   }
-  const double seconds = absl::ToDoubleSeconds(
-      ToDuration(frame.stats().uptime()) -
-      ToDuration(before->stats().uptime()));
+  const double seconds =
+      absl::ToDoubleSeconds(ToDuration(frame.stats().uptime()) -
+                            ToDuration(before->stats().uptime()));
   const uint64_t granted = GrantedLeases(frame.stats().leases());
   const uint64_t granted_before = GrantedLeases(before->stats().leases());
   // Or it is another one of the same pid, as in a container.
@@ -65,31 +65,30 @@ std::string Wrapped(absl::string_view text, size_t columns, size_t indent) {
   return lines;
 }
 
-std::string FiguresText(const cli::TopFrame& frame,
-                        const cli::TopFrame* before, size_t columns) {
+std::string FiguresText(const cli::TopFrame& frame, const cli::TopFrame* before,
+                        size_t columns) {
   const v1::GetStatsResponse& stats = frame.stats();
   const v1::LeaseCounts& leases = stats.leases();
   Table table("ll");
-  table.AddRow({"hit ratio",
-                absl::StrCat(HitRatioText(stats.recent().leases()),
-                             " in the last 10 s, ", HitRatioText(leases),
-                             " since the start")});
-  table.AddRow({"leases", absl::StrCat(FormatCount(leases.live_leases()),
-                                       " live, ", RateText(frame, before),
-                                       " granted per second")});
-  table.AddRow({"latency",
-                absl::StrCat(LatencyText(stats.recent().rpcs(), "Lease"),
-                             " in the daemon, in the last 10 s")});
-  table.AddRow({"refused", absl::StrCat(FormatCount(Refused(leases)),
-                                        ", the last ",
-                                        LastRefusalText(stats))});
+  table.AddRow(
+      {"hit ratio", absl::StrCat(HitRatioText(stats.recent().leases()),
+                                 " in the last 10 s, ", HitRatioText(leases),
+                                 " since the start")});
+  table.AddRow(
+      {"leases", absl::StrCat(FormatCount(leases.live_leases()), " live, ",
+                              RateText(frame, before), " granted per second")});
+  table.AddRow(
+      {"latency", absl::StrCat(LatencyText(stats.recent().rpcs(), "Lease"),
+                               " in the daemon, in the last 10 s")});
+  table.AddRow(
+      {"refused", absl::StrCat(FormatCount(Refused(leases)), ", the last ",
+                               LastRefusalText(stats))});
   std::string text = table.ToString();
   if (!stats.last_refusal().message().empty()) {
     constexpr absl::string_view kWhy = "why        ";
-    absl::StrAppend(&text, kWhy,
-                    Wrapped(stats.last_refusal().message(), columns,
-                            kWhy.size()),
-                    "\n");
+    absl::StrAppend(
+        &text, kWhy,
+        Wrapped(stats.last_refusal().message(), columns, kWhy.size()), "\n");
   }
   return text;
 }
@@ -117,12 +116,11 @@ std::string BytesText(const v1::ByteAccount& bytes) {
     const double share =
         static_cast<double>(sum) /
         static_cast<double>(std::max<uint64_t>(bytes.capacity_bytes(), 1));
-    const auto end = static_cast<size_t>(
-        std::lround(std::min(share, 1.0) * kBarColumns));
+    const auto end =
+        static_cast<size_t>(std::lround(std::min(share, 1.0) * kBarColumns));
     if (end > bar.size()) bar.append(end - bar.size(), letter);
-    legend.push_back(
-        absl::StrCat(std::string(1, letter), " ", name, " ",
-                     FormatByteSize(value)));
+    legend.push_back(absl::StrCat(std::string(1, letter), " ", name, " ",
+                                  FormatByteSize(value)));
   }
   const auto line = [&legend](size_t begin, size_t end) {
     std::string text;

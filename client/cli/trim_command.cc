@@ -23,17 +23,18 @@ absl::Status Run(absl::Span<const std::string> arguments) {
 }  // namespace
 
 Command TrimCommand() {
-  return {.name = "trim",
-          .arguments = "",
-          .summary = "gives the system back what no lease needs",
-          .help =
-              "Ends what is retained, batched and in stock, and asks clients "
-              "for what lies idle\nin their lease caches. What is leased stays. "
-              "The next leases find no warm memory.\nOnly for root, the "
-              "daemon's user and its administrators.\n\n"
-              "  warmpool trim\n",
-          .flags = {},
-          .run = Run};
+  return {
+      .name = "trim",
+      .arguments = "",
+      .summary = "gives the system back what no lease needs",
+      .help =
+          "Ends what is retained, batched and in stock, and asks clients "
+          "for what lies idle\nin their lease caches. What is leased stays. "
+          "The next leases find no warm memory.\nOnly for root, the "
+          "daemon's user and its administrators.\n\n"
+          "  warmpool trim\n",
+      .flags = {},
+      .run = Run};
 }
 
 }  // namespace warmpool

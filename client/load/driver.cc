@@ -61,15 +61,9 @@ class Run {
 
   void CountWarmth(LoadWarmth warmth) {
     switch (warmth) {
-      case LoadWarmth::kWarm:
-        ++measured_.warm;
-        break;
-      case LoadWarmth::kStock:
-        ++measured_.stock;
-        break;
-      case LoadWarmth::kFresh:
-        ++measured_.fresh;
-        break;
+      case LoadWarmth::kWarm: ++measured_.warm; break;
+      case LoadWarmth::kStock: ++measured_.stock; break;
+      case LoadWarmth::kFresh: ++measured_.fresh; break;
     }
   }
 

@@ -1,5 +1,5 @@
-// Messages, to and from the bytes of a pipe: each is preceded by its length in 4
-// bytes. Both ends are the same program on the same machine.
+// Messages, to and from the bytes of a pipe: each is preceded by its length in
+// 4 bytes. Both ends are the same program on the same machine.
 #ifndef WARMPOOL_CLIENT_LOAD_FRAMED_MESSAGE_H_
 #define WARMPOOL_CLIENT_LOAD_FRAMED_MESSAGE_H_
 

@@ -38,7 +38,8 @@ ABSL_FLAG(std::optional<uint64_t>, iterations, std::nullopt,
           "Leases for each client; for handoff, rounds of each pair and --via. "
           "Default: no limit; 100 for vm");
 ABSL_FLAG(std::optional<absl::Duration>, duration, std::nullopt,
-          "How long to go on, all of --via together. With --iterations too, whichever ends first. "
+          "How long to go on, all of --via together. With --iterations too, "
+          "whichever ends first. "
           "Default: no limit; 10s when --iterations is not given either");
 ABSL_FLAG(double, rate, 0,
           "Leases per second, all clients together. Leases and releases are "
@@ -53,9 +54,10 @@ ABSL_FLAG(absl::Duration, deadline, absl::Seconds(10),
 ABSL_FLAG(bool, lease_cache, false,
           "Clients keep what they release, as the library does by default, and "
           "lease it again without a call. Off, the daemon is what is measured");
-ABSL_FLAG(absl::Duration, busy_poll, absl::ZeroDuration(),
-          "How long a client that waits for an answer asks the kernel again and "
-          "again before it sleeps. 0: not at all");
+ABSL_FLAG(
+    absl::Duration, busy_poll, absl::ZeroDuration(),
+    "How long a client that waits for an answer asks the kernel again and "
+    "again before it sleeps. 0: not at all");
 ABSL_FLAG(std::string, json, "",
           "File for the report as JSON; -: to stdout, in place of the table");
 ABSL_FLAG(std::optional<int>, client_process, std::nullopt,
@@ -94,9 +96,9 @@ Flags:
 )";
 
 constexpr absl::string_view kFlags[] = {
-    "target",     "scenario", "clients", "processes", "size",
-    "live",       "iterations", "duration", "rate", "touch", "pairs", "via",
-    "seed",       "lease_cache", "busy_poll", "deadline", "json"};
+    "target",     "scenario",    "clients",   "processes", "size",  "live",
+    "iterations", "duration",    "rate",      "touch",     "pairs", "via",
+    "seed",       "lease_cache", "busy_poll", "deadline",  "json"};
 
 absl::Status Invalid(absl::string_view flag, absl::string_view value,
                      absl::string_view why) {

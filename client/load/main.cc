@@ -67,8 +67,8 @@ int RunClients(const LoadOptions& options, char** argv) {
   const absl::StatusOr<LoadOutcome> outcome =
       RunLoad(options, MonotonicClock::Get(), **crew, signals);
   if (!outcome.ok()) return Fail(outcome.status());
-  const bool printed = Print(outcome->report, ReportText(outcome->report),
-                             options.json_path);
+  const bool printed =
+      Print(outcome->report, ReportText(outcome->report), options.json_path);
   return outcome->success && printed ? 0 : 1;
 }
 

@@ -6,16 +6,11 @@ namespace warmpool {
 
 const char* OperationName(Operation operation) {
   switch (operation) {
-    case Operation::kConnect:
-      return "connect";
-    case Operation::kLease:
-      return "lease";
-    case Operation::kRelease:
-      return "release";
-    case Operation::kProcess:
-      return "process";
-    case Operation::kStats:
-      return "stats";
+    case Operation::kConnect: return "connect";
+    case Operation::kLease: return "lease";
+    case Operation::kRelease: return "release";
+    case Operation::kProcess: return "process";
+    case Operation::kStats: return "stats";
   }
   return "unknown";
 }

@@ -19,12 +19,9 @@ constexpr uint64_t kPattern = 0x5741524d504f4f4c;  // "WARMPOOL"
 
 LoadWarmth WarmthOf(const Buffer& buffer) {
   switch (buffer.warmth()) {
-    case BufferWarmth::kWarm:
-      return LoadWarmth::kWarm;
-    case BufferWarmth::kStock:
-      return LoadWarmth::kStock;
-    case BufferWarmth::kFresh:
-      break;
+    case BufferWarmth::kWarm: return LoadWarmth::kWarm;
+    case BufferWarmth::kStock: return LoadWarmth::kStock;
+    case BufferWarmth::kFresh: break;
   }
   return LoadWarmth::kFresh;
 }
@@ -69,11 +66,8 @@ absl::StatusOr<LoadWarmth> PoolTarget::Lease(size_t slot, uint64_t bytes) {
 bool PoolTarget::Touch(size_t slot) {
   Buffer& buffer = buffers_[slot];
   switch (touch_) {
-    case TouchMode::kNone:
-      return false;
-    case TouchMode::kPages:
-      TouchPages(buffer);
-      return true;
+    case TouchMode::kNone: return false;
+    case TouchMode::kPages: TouchPages(buffer); return true;
     case TouchMode::kAll:
       std::memset(buffer.data(), static_cast<int>(kPattern & 0xff),
                   buffer.size());

@@ -50,14 +50,12 @@ void ProcessCrew::ReadFrom(Child& child) {
   const std::optional<std::string> ended = child.process.Read(&child.parser);
   load::ClientEvent event;
   while (child.parser.Next(&event)) Handle(child, event);
-  if (ended.has_value()) NoteEnd(child, *ended);
+  if (ended.has_value()) RecordEnd(child, *ended);
 }
 
 void ProcessCrew::Handle(Child& child, const load::ClientEvent& event) {
   switch (event.event_case()) {
-    case load::ClientEvent::kReady:
-      child.ready = true;
-      break;
+    case load::ClientEvent::kReady: child.ready = true; break;
     case load::ClientEvent::kProgress:
       child.progress = event.progress().leases();
       break;
@@ -65,27 +63,25 @@ void ProcessCrew::Handle(Child& child, const load::ClientEvent& event) {
       measured_.Merge(FromParts(event.measurement()));
       child.measured = true;
       break;
-    case load::ClientEvent::EVENT_NOT_SET:
-      break;
+    case load::ClientEvent::EVENT_NOT_SET: break;
   }
 }
 
-void ProcessCrew::NoteEnd(const Child& child,
-                          const std::string& how_it_ended) {
+void ProcessCrew::RecordEnd(const Child& child,
+                            const std::string& how_it_ended) {
   if (child.measured) return;
-  measured_.RecordFailure(Operation::kProcess,
-                          absl::AbortedError(absl::StrCat(
-                              "client process ", child.process.pid(), " ",
-                              how_it_ended, " without a result")));
+  measured_.RecordFailure(
+      Operation::kProcess,
+      absl::AbortedError(absl::StrCat("client process ", child.process.pid(),
+                                      " ", how_it_ended, " without a result")));
 }
 
 bool ProcessCrew::WaitReady(absl::Duration timeout) {
   ReadEvents(timeout);
-  return std::all_of(
-      children_.begin(), children_.end(),
-      [](const Child& child) {
-        return child.ready || child.process.events() < 0;
-      });
+  return std::all_of(children_.begin(), children_.end(),
+                     [](const Child& child) {
+                       return child.ready || child.process.events() < 0;
+                     });
 }
 
 void ProcessCrew::Start() {

@@ -50,7 +50,7 @@ class ProcessCrew final : public Crew {
   void ReadEvents(absl::Duration timeout);
   void ReadFrom(Child& child);
   void Handle(Child& child, const load::ClientEvent& event);
-  void NoteEnd(const Child& child, const std::string& how_it_ended);
+  void RecordEnd(const Child& child, const std::string& how_it_ended);
 
   std::vector<Child> children_;
   Measurement measured_;

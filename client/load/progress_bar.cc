@@ -19,10 +19,10 @@ constexpr char kStartOver[] = "\r\x1b[K";
 std::string ProgressLine(double fraction, uint64_t done, absl::Duration elapsed,
                          absl::string_view what) {
   const int filled = static_cast<int>(fraction * kWidth);
-  std::string line =
-      absl::StrFormat("[%s%s] %3d %%  %s %s", std::string(filled, '#'),
-                      std::string(kWidth - filled, '.'),
-                      static_cast<int>(fraction * 100), FormatCount(done), what);
+  std::string line = absl::StrFormat(
+      "[%s%s] %3d %%  %s %s", std::string(filled, '#'),
+      std::string(kWidth - filled, '.'), static_cast<int>(fraction * 100),
+      FormatCount(done), what);
   if (fraction <= 0 || elapsed <= absl::ZeroDuration()) return line;
   const double per_second =
       static_cast<double>(done) / absl::ToDoubleSeconds(elapsed);

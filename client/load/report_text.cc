@@ -97,14 +97,13 @@ std::string ServerText(const load::LoadReport& report) {
                                                 bigcache.misses_zeroed()},
                                  {"retained", bigcache.retained_segments()},
                                  {"evictions", bigcache.evictions()}})});
-  table.AddRow(
-      {"evicted for", FormatCounts({{"full ring", bigcache.evicted_ring_full()},
-                                    {"byte cap", bigcache.evicted_byte_cap()},
-                                    {"decay", bigcache.evicted_decayed()},
-                                    {"room", bigcache.evicted_for_room()},
-                                    {"drain", bigcache.evicted_drained()},
-                                    {"pressure",
-                                     bigcache.evicted_pressure()}})});
+  table.AddRow({"evicted for",
+                FormatCounts({{"full ring", bigcache.evicted_ring_full()},
+                              {"byte cap", bigcache.evicted_byte_cap()},
+                              {"decay", bigcache.evicted_decayed()},
+                              {"room", bigcache.evicted_for_room()},
+                              {"drain", bigcache.evicted_drained()},
+                              {"pressure", bigcache.evicted_pressure()}})});
   table.AddRow(
       {"Batch", FormatCounts({{"blocks added", batch.blocks_added()},
                               {"crossings", batch.crossings()},
@@ -112,9 +111,10 @@ std::string ServerText(const load::LoadReport& report) {
                               {"blocks flushed", batch.blocks_flushed()},
                               {"waiting", batch.blocks_waiting()}})});
   const v1::HugePageCounts& huge_pages = report.server().huge_pages();
-  table.AddRow({"huge pages",
-                FormatCounts({{"segments", huge_pages.huge_segments()},
-                              {"small instead", huge_pages.small_segments()}})});
+  table.AddRow(
+      {"huge pages",
+       FormatCounts({{"segments", huge_pages.huge_segments()},
+                     {"small instead", huge_pages.small_segments()}})});
   table.AddRow({"system calls", SystemCallsText(report.server())});
   return absl::StrCat("\n", kIndent, "daemon, ",
                       report.server_restarted()

@@ -47,8 +47,8 @@ Terminal::Terminal() {
   tcgetattr(STDIN_FILENO, &before_);
   termios raw = before_;
   raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
-  // The keys for signals stay, but for those after which the terminal could not be
-  // given back.
+  // The keys for signals stay, but for those after which the terminal could not
+  // be given back.
   raw.c_cc[VSUSP] = _POSIX_VDISABLE;
   raw.c_cc[VQUIT] = _POSIX_VDISABLE;
   tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw);
@@ -76,10 +76,9 @@ void Terminal::Show(const std::string& text) {
   const size_t most = columns();
   absl::string_view separator;
   for (const absl::string_view line : absl::StrSplit(text, '\n')) {
-    // Cleared before it is written: a line as wide as the terminal would lose its
-    // last character after.
-    absl::StrAppend(&shown, separator, kClearToEndOfLine,
-                    line.substr(0, most));
+    // Cleared before it is written: a line as wide as the terminal would lose
+    // its last character after.
+    absl::StrAppend(&shown, separator, kClearToEndOfLine, line.substr(0, most));
     separator = "\n";
   }
   Write(shown + kClearBelow);

@@ -1,10 +1,10 @@
 // The names of buffers that are in a channel.
 //
-// A channel is a set of buffers that processes of one uid pass on among themselves
-// without asking the daemon, so that nothing is proven between one's use and the
-// next's. A buffer belongs to a channel by its name, which only the daemon can
-// give: "channel:", the channel's name, ":", and as hex the id that stands for the
-// buffer in the messages of its users.
+// A channel is a set of buffers that processes of one uid pass on among
+// themselves without asking the daemon, so that nothing is proven between one's
+// use and the next's. A buffer belongs to a channel by its name, which only the
+// daemon can give: "channel:", the channel's name, ":", and as hex the id that
+// stands for the buffer in the messages of its users.
 //
 // Pure functions.
 #ifndef WARMPOOL_CORE_BASE_CHANNEL_NAME_H_
@@ -18,7 +18,8 @@
 
 namespace warmpool {
 
-std::string ChannelBufferName(absl::string_view channel, const RandomId& buffer);
+std::string ChannelBufferName(absl::string_view channel,
+                              const RandomId& buffer);
 
 // What the names of all buffers of a channel start with, and of no others'.
 std::string ChannelBufferPrefix(absl::string_view channel);

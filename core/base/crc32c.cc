@@ -27,7 +27,8 @@ constexpr std::array<uint32_t, 256> kTable = MakeTable();
 
 uint32_t ExtendByTable(uint32_t remainder, absl::string_view bytes) {
   for (const char byte : bytes) {
-    const uint32_t index = (remainder ^ static_cast<unsigned char>(byte)) & 0xff;
+    const uint32_t index =
+        (remainder ^ static_cast<unsigned char>(byte)) & 0xff;
     remainder = remainder >> 8 ^ kTable[index];
   }
   return remainder;

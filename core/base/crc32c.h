@@ -1,5 +1,6 @@
 // CRC-32C (Castagnoli): the checksum of what is kept in files. It finds every
-// change of up to 32 neighbouring bits, which is why a flipped byte never passes.
+// change of up to 32 neighbouring bits, which is why a flipped byte never
+// passes.
 #ifndef WARMPOOL_CORE_BASE_CRC32C_H_
 #define WARMPOOL_CORE_BASE_CRC32C_H_
 

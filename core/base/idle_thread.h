@@ -1,6 +1,6 @@
-// IdleThread: a thread for work that has to be done but never at anybody's cost:
-// it gets what processor time nobody else wants (SCHED_IDLE, sched(7)), and a
-// processor that runs it counts as idle where others wake.
+// IdleThread: a thread that runs under SCHED_IDLE (sched(7)) only: it gets the
+// processor time that no other thread wants, and a processor that runs it
+// counts as idle for threads that wake.
 //
 // On a busy machine it may stop for as long as a second, wherever it is. So it
 // may hold nothing that others wait for: no lock of this process, and none in

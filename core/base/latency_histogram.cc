@@ -30,8 +30,7 @@ size_t LatencyHistogram::BucketOf(uint64_t ns) {
   // A bucket includes its upper bound.
   const uint64_t below = ns - 1;
   const int bits = std::bit_width(below) - 1;
-  const uint64_t step =
-      (below >> (bits - kStepBits)) & (kStepsPerDoubling - 1);
+  const uint64_t step = (below >> (bits - kStepBits)) & (kStepsPerDoubling - 1);
   return static_cast<size_t>(bits - kFirstBits) * kStepsPerDoubling + step + 1;
 }
 

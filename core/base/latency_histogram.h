@@ -2,8 +2,8 @@
 // buckets of a quarter of a doubling. Recording is two additions without a
 // lock, so it may stand on any path.
 //
-// Thread-safe. A snapshot taken while others record may miss what they are about
-// to add; its count is that of its buckets.
+// Thread-safe. A snapshot taken while others record may miss what they are
+// about to add; its count is that of its buckets.
 #ifndef WARMPOOL_CORE_BASE_LATENCY_HISTOGRAM_H_
 #define WARMPOOL_CORE_BASE_LATENCY_HISTOGRAM_H_
 
@@ -18,8 +18,8 @@ namespace warmpool {
 
 class LatencyHistogram {
  public:
-  // The first bucket has what took up to 2^10 ns, the last what took longer than
-  // 2^34 ns (17 s).
+  // The first bucket has what took up to 2^10 ns, the last what took longer
+  // than 2^34 ns (17 s).
   static constexpr int kFirstBits = 10;
   static constexpr int kLastBits = 34;
   static constexpr int kStepsPerDoubling = 4;

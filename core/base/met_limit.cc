@@ -98,8 +98,8 @@ Explanation OfAddressSpace(uint64_t wanted) {
                  wanted, "raise it (ulimit -v, LimitAS=)");
 }
 
-// With mlockall(MCL_FUTURE) every mapping counts. The kernel lets a process with
-// CAP_IPC_LOCK lock what it likes, and then that is no cause.
+// With mlockall(MCL_FUTURE) every mapping counts. The kernel lets a process
+// with CAP_IPC_LOCK lock what it likes, and then that is no cause.
 Explanation OfLockedMemory(uint64_t wanted) {
   return OfBytes(RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK",
                  "locked memory (mlockall locks all that is mapped)",
@@ -213,11 +213,12 @@ std::string LimitMetByThread() {
   if (!met.has_value()) met = OfAddressSpace(stack);
   if (!met.has_value() && LocksMemory()) met = OfLockedMemory(stack);
   if (!met.has_value()) met = OfSystemThreads();
-  return Join("no thread is left", met,
-              "the kernel refuses one; see RLIMIT_NPROC (ulimit -u), pids.max of "
-              "the control group, kernel.threads-max, RLIMIT_AS (ulimit -v), the "
-              "memory that is free, and RLIMIT_MEMLOCK (ulimit -l) where mlockall "
-              "locks all that is mapped");
+  return Join(
+      "no thread is left", met,
+      "the kernel refuses one; see RLIMIT_NPROC (ulimit -u), pids.max of "
+      "the control group, kernel.threads-max, RLIMIT_AS (ulimit -v), the "
+      "memory that is free, and RLIMIT_MEMLOCK (ulimit -l) where mlockall "
+      "locks all that is mapped");
 }
 
 std::string LimitMetByMapping(size_t bytes, int error) {
@@ -229,9 +230,10 @@ std::string LimitMetByMapping(size_t bytes, int error) {
   if (!met.has_value()) met = OfMappings();
   if (!met.has_value()) met = OfAddressSpace(bytes);
   if (!met.has_value() && LocksMemory()) met = OfLockedMemory(bytes);
-  return Join(what.c_str(), met,
-              "the kernel refuses it; see RLIMIT_AS (ulimit -v), vm.max_map_count "
-              "and the memory that is free");
+  return Join(
+      what.c_str(), met,
+      "the kernel refuses it; see RLIMIT_AS (ulimit -v), vm.max_map_count "
+      "and the memory that is free");
 }
 
 }  // namespace warmpool

@@ -45,7 +45,7 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
 
 // Between two holds of a lock that others need: std::mutex is not fair, so
 // whoever waits for it needs the time that it takes to wake.
-inline void GiveWay() {
+inline void Yield() {
   std::this_thread::sleep_for(std::chrono::microseconds(20));
 }
 
@@ -63,8 +63,8 @@ class CondVar {
   void WaitFor(Mutex* mutex, absl::Duration timeout)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     std::unique_lock<std::mutex> lock(mutex->mutex_, std::adopt_lock);
-    condition_.wait_for(lock, absl::ToChronoNanoseconds(
-                                  std::min(timeout, absl::Hours(1))));
+    condition_.wait_for(
+        lock, absl::ToChronoNanoseconds(std::min(timeout, absl::Hours(1))));
     lock.release();
   }
 

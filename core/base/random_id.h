@@ -46,7 +46,7 @@ class RandomSource {
   virtual RandomId Next() = 0;
 };
 
-// The kernel's generator: ids that nobody can guess.
+// The kernel's generator: ids that cannot be guessed.
 class KernelRandom final : public RandomSource {
  public:
   // Never destroyed.

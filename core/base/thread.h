@@ -76,7 +76,8 @@ class Thread {
 absl::Status CheckThreads(int threads);
 
 // Whether this process, or one that it was forked from, was ever refused a
-// thread by Prepare. So a library that starts threads may have been refused one.
+// thread by Prepare. So a library that starts threads may have been refused
+// one.
 bool ThreadWasRefused();
 
 // Calls `work` on a thread of its own and waits for it: for calls into

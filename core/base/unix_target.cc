@@ -76,7 +76,8 @@ absl::StatusOr<std::string> SocketPathOf(absl::string_view target) {
   absl::string_view path = target;
   if (!absl::ConsumePrefix(&path, "unix:")) {
     return absl::InvalidArgumentError(
-        absl::StrCat("target \"", target, "\": only Unix sockets are served; "
+        absl::StrCat("target \"", target,
+                     "\": only Unix sockets are served; "
                      "write unix:PATH"));
   }
   if (absl::ConsumePrefix(&path, "//") && !absl::StartsWith(path, "/")) {

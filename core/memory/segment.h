@@ -44,8 +44,8 @@ class Segment {
     bool set_aside = false;
     // Whether somebody may open the file by its name though he has no lease.
     bool name_is_stale = false;
-    // Which file it is that was opened: the name may lead to another by the time
-    // it is opened again. 0: it was not.
+    // Which file it is that was opened: the name may lead to another by the
+    // time it is opened again. 0: it was not.
     uint64_t device = 0;
     uint64_t inode = 0;
   };
@@ -92,7 +92,7 @@ class Segment {
   bool zeroed() const { return zeroed_; }
   void set_zeroed(bool zeroed) { zeroed_ = zeroed; }
 
-  // Whether its file is one that nobody can open for writing any more
+  // Whether its file can no longer be opened for writing
   // (SegmentDirectory::Seal). May be asked while it is sealed: a proof of a
   // leased segment may be under way.
   bool sealed() const { return sealed_.load(std::memory_order_relaxed); }

@@ -48,9 +48,7 @@ class SizeClasses {
 
   // Bytes of a segment of the class.
   // REQUIRES: size_class came from For() of this table.
-  size_t Bytes(SizeClass size_class) const {
-    return bytes_[size_class.index];
-  }
+  size_t Bytes(SizeClass size_class) const { return bytes_[size_class.index]; }
 
   // The largest request allowed, in bytes.
   size_t max_bytes() const { return max_bytes_; }

@@ -1,16 +1,17 @@
-// AttachWaits: who waits for a buffer of some name to be there, or to be sealed.
-// Waiting takes an entry in here and nothing else: no thread, no polling.
+// AttachWaits: who waits for a buffer of some name to be there, or to be
+// sealed. Waiting takes an entry in here and nothing else: no thread, no
+// polling.
 //
 // An entry is taken out once, by whoever brings about what it waits for, by its
-// deadline, or by being cancelled; the taker calls its wake function, without what
-// synchronises this.
+// deadline, or by being cancelled; the taker calls its wake function, without
+// what synchronises this.
 //
 // Thousands may wait for one buffer, or for one holder: they are taken out
 // a few at a time, those first who have waited for longest.
 //
-// Externally synchronised, with the table of the buffers: between the look at that
-// and the entry nothing may change.
-// Invariant: every wait is found by its target, its deadline and its holder.
+// Externally synchronised, with the table of the buffers: between the look at
+// that and the entry nothing may change. Invariant: every wait is found by its
+// target, its deadline and its holder.
 #ifndef WARMPOOL_CORE_POOL_ATTACH_WAITS_H_
 #define WARMPOOL_CORE_POOL_ATTACH_WAITS_H_
 
@@ -30,7 +31,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "core/pool/lease.h"
+#include "core/lease/lease.h"
 
 namespace warmpool {
 

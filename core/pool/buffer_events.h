@@ -1,4 +1,4 @@
-// BufferEvents: what becomes of buffers, for those who watch them.
+// BufferEvents: publishes buffer lifecycle events.
 //
 // Whoever changes the lease table publishes the change in the same hold of the
 // lock that guards the table, so that the events of a buffer come in the order

@@ -18,15 +18,15 @@ namespace {
 using Key = LeaseTable::BuffersByName::key_type;
 using LeasesByBuffer = LeaseTable::LeasesByBuffer;
 
-// Where to go on: at a buffer, and with a filter for a client at one of its leases
-// on that.
+// Where to go on: at a buffer, and with a filter for a client at one of its
+// leases on that.
 struct Place {
   Key buffer;
   LeaseId lease;
 };
 
-// "UID:NAME", or "UID:LEASE:NAME". The lease's id is in hex; no name starts with as
-// many digits and a colon.
+// "UID:NAME", or "UID:LEASE:NAME". The lease's id is in hex; no name starts
+// with as many digits and a colon.
 std::string TokenOf(const Place& place) {
   const auto& [uid, name] = place.buffer;
   if (place.lease == LeaseId()) return absl::StrCat(uid, ":", name);
@@ -138,10 +138,7 @@ class Candidates {
 class Lister {
  public:
   Lister(const LeaseTable& table, const BufferFilter& filter, absl::Time now)
-      : table_(table),
-        filter_(filter),
-        now_(now),
-        candidates_(table, filter) {}
+      : table_(table), filter_(filter), now_(now), candidates_(table, filter) {}
 
   // From the place on, up to the last uid.
   BufferPage Page(Place place, uid_t last_uid, size_t page_size) {
@@ -283,12 +280,9 @@ class Lister {
 
 }  // namespace
 
-absl::StatusOr<BufferPage> ListBuffers(const LeaseTable& table,
-                                       const Holder& caller,
-                                       const BufferFilter& filter,
-                                       size_t page_size,
-                                       const std::string& page_token,
-                                       absl::Time now) {
+absl::StatusOr<BufferPage> ListBuffers(
+    const LeaseTable& table, const Holder& caller, const BufferFilter& filter,
+    size_t page_size, const std::string& page_token, absl::Time now) {
   Place place;
   if (!page_token.empty()) {
     absl::StatusOr<Place> told = PlaceOf(page_token);

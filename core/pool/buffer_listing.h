@@ -1,12 +1,12 @@
 // ListBuffers: the buffers of a lease table, page by page, as one holder may
 // see them.
 //
-// A page costs no more where the table is large: whoever makes one holds the lock
-// that everybody needs. The buffers of a uid, those whose names start alike, those
-// of a process and those of a client are found without a look at any other. What
-// fits several of these filters is looked for among what fits each of them, and
-// that, with what is shown, is kMostLooks at most: then the page ends, perhaps
-// without a buffer, and the next goes on from there.
+// A page costs no more where the table is large: whoever makes one holds the
+// lock that everybody needs. The buffers of a uid, those whose names start
+// alike, those of a process and those of a client are found without a look at
+// any other. What fits several of these filters is looked for among what fits
+// each of them, and that, with what is shown, is kMostLooks at most: then the
+// page ends, perhaps without a buffer, and the next goes on from there.
 //
 // Pure functions.
 #ifndef WARMPOOL_CORE_POOL_BUFFER_LISTING_H_
@@ -23,7 +23,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "core/pool/lease.h"
+#include "core/lease/lease.h"
 #include "core/pool/lease_table.h"
 
 namespace warmpool {
@@ -69,8 +69,8 @@ struct BufferFilter {
   pid_t holder_pid = 0;
   std::optional<uid_t> uid;
   // Only buffers that this client leased or attached to, with its leases alone,
-  // and with all of these: where they are too many for a page the buffer is on the
-  // next one again.
+  // and with all of these: where they are too many for a page the buffer is on
+  // the next one again.
   std::optional<ClientId> client;
 };
 
@@ -92,12 +92,9 @@ struct BufferPage {
 // At most `page_size` buffers from `page_token` on (empty: from the start),
 // ordered by uid and name. Those of other uids are shown to an admin only.
 // INVALID_ARGUMENT: the token is none that was given.
-absl::StatusOr<BufferPage> ListBuffers(const LeaseTable& table,
-                                       const Holder& caller,
-                                       const BufferFilter& filter,
-                                       size_t page_size,
-                                       const std::string& page_token,
-                                       absl::Time now);
+absl::StatusOr<BufferPage> ListBuffers(
+    const LeaseTable& table, const Holder& caller, const BufferFilter& filter,
+    size_t page_size, const std::string& page_token, absl::Time now);
 
 }  // namespace warmpool
 

@@ -22,10 +22,8 @@ bool LastRefusals::IsNotable(const absl::Status& status) {
     case absl::StatusCode::kAborted:
     case absl::StatusCode::kCancelled:
     case absl::StatusCode::kDeadlineExceeded:
-    case absl::StatusCode::kUnavailable:
-      return false;
-    default:
-      return true;
+    case absl::StatusCode::kUnavailable: return false;
+    default: return true;
   }
 }
 

@@ -14,7 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "core/pool/lease.h"
+#include "core/lease/lease.h"
 
 namespace warmpool {
 
@@ -25,7 +25,7 @@ struct Refusal {
   absl::Duration age;
   // Whose request it was; without an id if the process is not known.
   Holder holder;
-  // Asked for. 0: none, or not to be told from the request.
+  // Bytes asked for; 0 if unknown.
   uint64_t bytes = 0;
 };
 
@@ -34,10 +34,10 @@ class LastRefusals {
   // Uids that are remembered.
   static constexpr size_t kMostUids = 64;
 
-  // Whether somebody must do something about it: the machine, a limit, the system
-  // or the request itself did not allow the lease. Others are ordinary answers: a
-  // buffer that is not there or not sealed so far, a name that is taken, a daemon
-  // that drains.
+  // Whether somebody must do something about it: the machine, a limit, the
+  // system or the request itself did not allow the lease. Others are ordinary
+  // answers: a buffer that is not there or not sealed so far, a name that is
+  // taken, a daemon that drains.
   static bool IsNotable(const absl::Status& status);
 
   // Remembers a refusal that is notable; `now` is its moment.

@@ -15,16 +15,16 @@ const char* Told(LeaseKind kind, EndCause cause) {
     case EndCause::kUnclaimed:
       return "expired before it was claimed: its maker must make another one, "
              "with a longer time to live if need be";
-    case EndCause::kLingered:
-      return "ended: its buffer was kept long enough";
+    case EndCause::kLingered: return "ended: its buffer was kept long enough";
     case EndCause::kReleased: return "was released";
     case EndCause::kExpired: return "expired: renew it within its time to live";
     case EndCause::kRevoked: return "was revoked";
     case EndCause::kHolderDied: return "ended with its holder's process";
     case EndCause::kHandedOver:
       return "was handed over: its ticket is good for one claim";
-    case EndCause::kUnused: return "ended: nobody used it, and its holder had "
-                                   "no connection";
+    case EndCause::kUnused:
+      return "ended: nobody used it, and its holder had "
+             "no connection";
   }
   return "ended";
 }
@@ -221,8 +221,9 @@ const LeaseTable::Lease& LeaseTable::AddLease(Buffer* buffer, Lease lease) {
   return added;
 }
 
-absl::StatusOr<const LeaseTable::Lease*> LeaseTable::Find(
-    HolderId holder, const LeaseRef& ref, bool as_admin) const {
+absl::StatusOr<const LeaseTable::Lease*> LeaseTable::Find(HolderId holder,
+                                                          const LeaseRef& ref,
+                                                          bool as_admin) const {
   const auto lease = leases_.find(ref.id);
   const RememberedEnds::End* const ended = ended_.Find(ref.id);
   if (lease == leases_.end() && ended == nullptr) {
@@ -230,8 +231,8 @@ absl::StatusOr<const LeaseTable::Lease*> LeaseTable::Find(
                                             " is not known: it was never "
                                             "granted here, or ended long ago"));
   }
-  const HolderId owner = lease != leases_.end() ? lease->second->holder
-                                                : ended->holder;
+  const HolderId owner =
+      lease != leases_.end() ? lease->second->holder : ended->holder;
   if (owner != holder && !as_admin) {
     return absl::PermissionDeniedError(
         absl::StrCat("lease ", ref.id.ToHex(), " belongs to another holder"));
@@ -267,8 +268,8 @@ void LeaseTable::Renew(const LeaseId& id, absl::Duration ttl, absl::Time now) {
   }
 }
 
-void LeaseTable::NoteShown(const Buffer& buffer, HolderId holder,
-                           const ClientId& client, absl::Time now) {
+void LeaseTable::RecordShown(const Buffer& buffer, HolderId holder,
+                             const ClientId& client, absl::Time now) {
   std::vector<LeaseId> shown;
   for (auto it = recovering_.lower_bound({&buffer, holder, client, LeaseId()});
        it != recovering_.end() && shown.size() < kShownAtOnce &&
@@ -321,12 +322,9 @@ LeaseTable::Ended LeaseTable::End(const LeaseId& id, EndCause cause) {
 
 UnheldCount* LeaseTable::UnheldOf(const Lease& lease) {
   switch (lease.kind) {
-    case LeaseKind::kTicket:
-      return &tickets_;
-    case LeaseKind::kLingering:
-      return &lingering_;
-    case LeaseKind::kHeld:
-      break;
+    case LeaseKind::kTicket: return &tickets_;
+    case LeaseKind::kLingering: return &lingering_;
+    case LeaseKind::kHeld: break;
   }
   return nullptr;
 }
@@ -336,16 +334,14 @@ void LeaseTable::RememberEnd(const Lease& lease, EndCause cause) {
   const uid_t uid = lease.kind == LeaseKind::kHeld
                         ? holders_.at(lease.holder).holder.uid
                         : lease.buffer->uid;
-  ended_.Remember(uid, lease.id,
-                  {lease.holder, lease.request_id, lease.kind, cause},
-                  [this](const RememberedEnds::End& forgotten) {
-                    requests_.erase(
-                        RequestKey(forgotten.holder, forgotten.request_id));
-                  });
+  ended_.Remember(
+      uid, lease.id, {lease.holder, lease.request_id, lease.kind, cause},
+      [this](const RememberedEnds::End& forgotten) {
+        requests_.erase(RequestKey(forgotten.holder, forgotten.request_id));
+      });
 }
 
-std::vector<LeaseId> LeaseTable::Expired(absl::Time now,
-                                         size_t limit) const {
+std::vector<LeaseId> LeaseTable::Expired(absl::Time now, size_t limit) const {
   std::vector<LeaseId> expired;
   for (const auto& [expires_at, id] : expiries_) {
     if (expires_at > now || expired.size() == limit) break;

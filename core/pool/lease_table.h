@@ -2,17 +2,16 @@
 // are on, buffer names, and the request ids that were answered.
 //
 // Externally synchronised; makes no system call. Nothing in here looks at all
-// leases, or at all of a buffer, a holder or a client: what may be many is asked
-// for a few at a time. So these are ordered sets; a hash table that grows would
-// also move everything at once, while everybody waits.
-// A buffer is pinned while something that concerns it is done without what
-// synchronises the table: it stays where it is and keeps its name and segment,
-// even when its last lease ends.
-// Invariants: every lease has a live holder and a buffer; every buffer has a
-// lease or is pinned, and its name leads to it; every live lease is found by its
-// request id, by its client and, if it has a time to live, by its expiry; the
-// recovering ones are known; nobody has a lease to write to a sealed buffer, and a
-// ticket is the only lease on its buffer.
+// leases, or at all of a buffer, a holder or a client: what may be many is
+// asked for a few at a time. So these are ordered sets; a hash table that grows
+// would also move everything at once, while everybody waits. A buffer is pinned
+// while something that concerns it is done without what synchronises the table:
+// it stays where it is and keeps its name and segment, even when its last lease
+// ends. Invariants: every lease has a live holder and a buffer; every buffer
+// has a lease or is pinned, and its name leads to it; every live lease is found
+// by its request id, by its client and, if it has a time to live, by its
+// expiry; the recovering ones are known; nobody has a lease to write to a
+// sealed buffer, and a ticket is the only lease on its buffer.
 #ifndef WARMPOOL_CORE_POOL_LEASE_TABLE_H_
 #define WARMPOOL_CORE_POOL_LEASE_TABLE_H_
 
@@ -34,16 +33,16 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "core/lease/lease.h"
+#include "core/lease/lease_record.h"
 #include "core/memory/segment.h"
-#include "core/pool/lease.h"
-#include "core/pool/lease_record.h"
 #include "core/pool/remembered_ends.h"
 
 namespace warmpool {
 
 class LeaseTable {
  public:
-  // Recovering leases that one NoteShown makes live, at most.
+  // Recovering leases that one RecordShown makes live, at most.
   static constexpr size_t kShownAtOnce = 64;
 
   struct Buffer {
@@ -131,7 +130,8 @@ class LeaseTable {
                                 const LeasePlace& after) const;
   bool HasLeases(HolderId id) const;
   // Looks at `most` holders, from the one after `*after` on, which becomes the
-  // last of them; adds what each has that has a lease. False: there are no more.
+  // last of them; adds what each has that has a lease. False: there are no
+  // more.
   bool AddUsages(size_t most, HolderId* after,
                  std::vector<HolderUsage>* usages) const;
   // REQUIRES: it has no leases.
@@ -175,10 +175,10 @@ class LeaseTable {
   // REQUIRES: the lease is there.
   void Renew(const LeaseId& id, absl::Duration ttl, absl::Time now);
   // A client has shown that it knows the buffer: gives its recovering leases on
-  // it a full time to live. Only kShownAtOnce of them: who has more on one buffer
-  // shows himself for the others another time.
-  void NoteShown(const Buffer& buffer, HolderId holder, const ClientId& client,
-                 absl::Time now);
+  // it a full time to live. Only kShownAtOnce of them: who has more on one
+  // buffer shows himself for the others another time.
+  void RecordShown(const Buffer& buffer, HolderId holder,
+                   const ClientId& client, absl::Time now);
   // The holder of `id` has sealed its buffer. REQUIRES: the lease is live.
   void Seal(const LeaseId& id, const SealRequest& request);
   Ended End(const LeaseId& id, EndCause cause);
@@ -202,8 +202,8 @@ class LeaseTable {
   size_t buffer_count() const { return buffer_count_; }
   size_t holder_count() const { return holders_.size(); }
 
-  // Buffers by (uid, name), so that a listing for one uid passes by no other's; a
-  // null value is a name being taken. One without a lease is about to go.
+  // Buffers by (uid, name), so that a listing for one uid passes by no other's;
+  // a null value is a name being taken. One without a lease is about to go.
   using BuffersByName =
       absl::btree_map<std::pair<uid_t, std::string>, std::unique_ptr<Buffer>>;
   const BuffersByName& buffers() const { return buffers_; }
@@ -228,7 +228,7 @@ class LeaseTable {
     uint64_t bytes = 0;
   };
 
-  // By its buffer, holder and client: what NoteShown looks for.
+  // By its buffer, holder and client: what RecordShown looks for.
   using Recovering = std::tuple<const Buffer*, HolderId, ClientId, LeaseId>;
 
   static LeasesByBuffer::value_type KeyOf(const Lease& lease) {

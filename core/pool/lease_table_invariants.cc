@@ -20,12 +20,12 @@ void LeaseTable::CheckHolders() const {
       bytes += LeaseOf(std::get<LeaseId>(key)).buffer->segment.bytes();
     }
     WARMPOOL_CHECK(bytes == entry.bytes, "a holder's bytes do not add up");
-    WARMPOOL_CHECK(holders_by_pid_.contains(std::make_pair(entry.holder.pid, id)),
-                   "a holder that its pid does not lead to");
+    WARMPOOL_CHECK(
+        holders_by_pid_.contains(std::make_pair(entry.holder.pid, id)),
+        "a holder that its pid does not lead to");
   }
   WARMPOOL_CHECK(held == leases_.size(), "holders and leases disagree");
-  WARMPOOL_CHECK(holders_.size() == holders_by_pid_.size(),
-                 "pid of no holder");
+  WARMPOOL_CHECK(holders_.size() == holders_by_pid_.size(), "pid of no holder");
 }
 
 void LeaseTable::CheckLeases() const {

@@ -35,7 +35,7 @@ Pool::~Pool() {
       if (segment.has_value()) leased.push_back(*std::move(segment));
     }
   }
-  for (Segment& segment : leased) segments_.LetGo(std::move(segment));
+  for (Segment& segment : leased) segments_.Detach(std::move(segment));
 }
 
 void Pool::AddHolder(Holder holder) {
@@ -43,8 +43,8 @@ void Pool::AddHolder(Holder holder) {
   table_.AddHolder(std::move(holder));
 }
 
-void Pool::NoteRefused(HolderId holder, uint64_t bytes,
-                       const absl::Status& status) {
+void Pool::RecordRefused(HolderId holder, uint64_t bytes,
+                         const absl::Status& status) {
   Refusal refusal{.status = status,
                   .age = absl::ZeroDuration(),
                   .holder = Holder(),
@@ -101,7 +101,7 @@ absl::StatusOr<absl::Duration> Pool::Renew(HolderId holder, const LeaseRef& ref,
     AccountJournal();
   }
   // Not earlier: as in AttachUncounted.
-  if (*ttl > absl::ZeroDuration()) segments_.NoteDue(now + *ttl);
+  if (*ttl > absl::ZeroDuration()) segments_.ScheduleTick(now + *ttl);
   if (bytes > 0) {
     const absl::Status resized = Resize(holder, ref, bytes);
     if (!resized.ok()) return resized;
@@ -160,8 +160,8 @@ absl::Status Pool::RequireAdmin(HolderId holder, absl::string_view deed) const {
   MutexLock lock(&mutex_);
   const Holder* const caller = table_.FindHolder(holder);
   if (caller != nullptr && caller->admin) return absl::OkStatus();
-  return absl::PermissionDeniedError(
-      absl::StrCat("only uid 0, the daemon's own uid and --admin_uid may ", deed));
+  return absl::PermissionDeniedError(absl::StrCat(
+      "only uid 0, the daemon's own uid and --admin_uid may ", deed));
 }
 
 absl::Time Pool::Tick(absl::Time as_of) {
@@ -193,7 +193,7 @@ void Pool::Drain() {
     }
     Wake(wakes);
     more = wakes.size() == kWaitsAtOnce;
-    if (more) GiveWay();
+    if (more) Yield();
   }
   segments_.Drain();
 }

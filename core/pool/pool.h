@@ -4,8 +4,8 @@
 //
 // Thread-safe. Its lock covers the lease table only; it is held over no system
 // call, not while a listener is called, nor for more than a few leases at a
-// time: no hold is longer because the table is large. What a request is about is
-// reserved or pinned in the table meanwhile.
+// time: no hold is longer because the table is large. What a request is about
+// is reserved or pinned in the table meanwhile.
 #ifndef WARMPOOL_CORE_POOL_POOL_H_
 #define WARMPOOL_CORE_POOL_POOL_H_
 
@@ -25,17 +25,17 @@
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "core/base/random_id.h"
-#include "core/memory/segment_directory.h"
+#include "core/engine/segment_pool.h"
+#include "core/engine/uid_quota.h"
+#include "core/journal/journal.h"
+#include "core/journal/journal_keeper.h"
+#include "core/lease/lease.h"
+#include "core/memory/directory/segment_directory.h"
 #include "core/pool/attach_waits.h"
 #include "core/pool/buffer_events.h"
 #include "core/pool/buffer_listing.h"
-#include "core/pool/journal.h"
-#include "core/pool/journal_keeper.h"
 #include "core/pool/last_refusals.h"
-#include "core/pool/lease.h"
 #include "core/pool/lease_table.h"
-#include "core/pool/segment_pool.h"
-#include "core/pool/uid_quota.h"
 
 namespace warmpool {
 
@@ -54,10 +54,10 @@ class Pool {
     // Called, under no lock, when a request for a lease was refused.
     std::function<void(const Refusal&)> on_refused;
     // Called under no lock; runs what it is given, soon and on another thread:
-    // where many wait for a buffer, whoever makes or seals it does not wake them
-    // all. Each call is for a few of them. The uid is the buffer's. If it runs
-    // nothing they wait until their deadlines; it must run nothing once the pool
-    // has ended. Null: the caller wakes all.
+    // where many wait for a buffer, whoever makes or seals it does not wake
+    // them all. Each call is for a few of them. The uid is the buffer's. If it
+    // runs nothing they wait until their deadlines; it must run nothing once
+    // the pool has ended. Null: the caller wakes all.
     std::function<void(uid_t, std::function<void()>)> run_later;
   };
 
@@ -168,18 +168,18 @@ class Pool {
   absl::StatusOr<LeaseGrant> Attach(HolderId holder,
                                     const AttachRequest& request);
   // The same, but nullopt where the buffer is not there, or not sealed, as yet:
-  // `wait` is taken over, and woken when that may have changed, at its deadline,
-  // and when the pool drains or the holder goes. Then the request is to be made
-  // again. Null: it does not wait.
+  // `wait` is taken over, and woken when that may have changed, at its
+  // deadline, and when the pool drains or the holder goes. Then the request is
+  // to be made again. Null: it does not wait.
   std::optional<absl::StatusOr<LeaseGrant>> AttachOrWait(
       HolderId holder, const AttachRequest& request, AttachWait* wait);
   // False: it is being woken, or was.
   bool CancelWait(WaitId id);
 
-  // From here on nobody can write to the buffer: others attach to it for reading.
-  // Its holder must have neither mapping nor descriptor for writing left.
-  // OK if it is sealed already. FAILED_PRECONDITION, saying so: it is to be
-  // shared with other uids, and this pool serves one.
+  // After this no process can write to the buffer: others attach to it for
+  // reading. Its holder must have neither mapping nor descriptor for writing
+  // left. OK if it is sealed already. FAILED_PRECONDITION, saying so: it is to
+  // be shared with other uids, and this pool serves one.
   absl::Status Seal(HolderId holder, const LeaseRef& lease,
                     const SealRequest& request);
 
@@ -193,14 +193,15 @@ class Pool {
                                             const LeaseId& ticket,
                                             RequestedTtl ttl,
                                             uint64_t bytes = 0);
-  // The lease that a ticket stands for, after the proof that nobody else has the
-  // buffer.
+  // The lease that a ticket stands for, after the proof that nobody else has
+  // the buffer.
   absl::StatusOr<LeaseGrant> Claim(HolderId holder,
                                    const ClaimRequest& request);
 
   // Counts a request for a lease that was refused before it got here, and keeps
   // why. `bytes` as in Refusal.
-  void NoteRefused(HolderId holder, uint64_t bytes, const absl::Status& status);
+  void RecordRefused(HolderId holder, uint64_t bytes,
+                     const absl::Status& status);
   // Of the uid's processes, the last one that is notable.
   std::optional<Refusal> LastRefusalOf(uid_t uid) const;
   static constexpr size_t kMostRefusalsTold = 16;
@@ -284,10 +285,10 @@ class Pool {
   bool MakeStock(SegmentPool::StepRunner run_step) {
     return segments_.MakeStock(run_step);
   }
-  uint64_t Shed(EvictionReason reason, absl::Duration stock_pause) {
-    return segments_.Shed(reason, stock_pause);
+  uint64_t ReleaseUnused(EvictionReason reason, absl::Duration stock_pause) {
+    return segments_.ReleaseUnused(reason, stock_pause);
   }
-  // Bytes that Shed would end.
+  // Bytes that ReleaseUnused would end.
   uint64_t kept_bytes() const { return segments_.kept_bytes(); }
 
   // No further lease is granted; stock, what is retained and batched ends.
@@ -344,8 +345,9 @@ class Pool {
   // Waits that are taken out in one hold of the lock, about a microsecond each,
   // and woken by one call: each is a request that is made again.
   static constexpr size_t kWaitsAtOnce = 64;
-  // Those that whoever made a buffer or sealed it wakes himself: for a few, whose
-  // answers are on their way before his, another thread would take longer.
+  // Those that whoever made a buffer or sealed it wakes himself: for a few,
+  // whose answers are on their way before his, another thread would take
+  // longer.
   static constexpr size_t kWakesByCaller = 16;
   // Those who waited for a buffer.
   struct Woken {
@@ -398,12 +400,12 @@ class Pool {
   absl::StatusOr<HandOver> BeginClaimLocked(const Holder& caller,
                                             const LeaseId& ticket)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Gives the file of a buffer that is on its way to its claimer another name, if
-  // somebody may still open it by the one that it has.
+  // Gives the file of a buffer that is on its way to its claimer another name,
+  // if somebody may still open it by the one that it has.
   absl::Status RenameForClaim(LeaseTable::Buffer* buffer);
   absl::Status ProveForClaim(LeaseTable::Buffer* buffer);
-  // The journal has the one replaced by the other, which was not granted: neither
-  // is to live on.
+  // The journal has the one replaced by the other, which was not granted:
+  // neither is to live on.
   void EndReplaced(const LeaseId& replaced, const LeaseId& by);
   // A buffer in a channel is kept so long for a member that has been given it,
   // and has not opened it yet, after all others have let go of it in order.
@@ -440,7 +442,7 @@ class Pool {
                               const Holder& holder);
   // Accounts for a journal that has grown, and has Tick called if need be.
   void AccountJournal();
-  // Whether the journal is to be told: not if `ttl` is what it knows.
+  // Whether the journal needs a record: not if `ttl` is what it knows.
   bool RenewLocked(const LeaseTable::Lease& lease, absl::Duration ttl,
                    absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Makes `lease` live again, and its buffer if this is its first lease. False:
@@ -507,9 +509,9 @@ class Pool {
   // has it back.
   std::optional<Segment> UnpinLocked(LeaseTable::Buffer* buffer)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Ends those of the leases that live still, as many as one hold of the lock is
-  // for: that counts ends, of which one lease may bring many. Returns how many
-  // leases it is done with.
+  // Ends those of the leases that live still, as many as one hold of the lock
+  // is for: that counts ends, of which one lease may bring many. Returns how
+  // many leases it is done with.
   size_t EndSomeLocked(absl::Span<const LeaseId> leases, EndCause cause,
                        std::vector<LeaseTable::Ended>* ended)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

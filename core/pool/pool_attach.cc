@@ -17,7 +17,7 @@ std::optional<absl::StatusOr<LeaseGrant>> Pool::AttachOrWait(
   std::optional<absl::StatusOr<LeaseGrant>> grant =
       AttachUncounted(holder, request, wait);
   if (grant.has_value() && !grant->ok()) {
-    NoteRefused(holder, /*bytes=*/0, grant->status());
+    RecordRefused(holder, /*bytes=*/0, grant->status());
   }
   return grant;
 }
@@ -52,7 +52,7 @@ void Pool::WakeLater(AttachWaits::Crowd crowd) {
     });
     return;
   }
-  while (WakeSome(crowd)) GiveWay();
+  while (WakeSome(crowd)) Yield();
 }
 
 bool Pool::WakeSome(const AttachWaits::Crowd& crowd) {
@@ -121,8 +121,7 @@ absl::Status Pool::MayAttachLocked(const LeaseTable::Buffer* buffer,
         absl::StrCat("buffer \"", request.name,
                      "\" is sealed: it can be attached to for reading only"));
   }
-  if (writes &&
-      (buffer->handing_over || first.kind == LeaseKind::kTicket)) {
+  if (writes && (buffer->handing_over || first.kind == LeaseKind::kTicket)) {
     return absl::FailedPreconditionError(
         absl::StrCat("buffer \"", request.name,
                      "\" is being sealed or handed over, and "
@@ -160,10 +159,9 @@ std::optional<absl::StatusOr<LeaseGrant>> Pool::AttachUncounted(
     const bool will_come =
         absl::IsNotFound(may) || absl::IsDeadlineExceeded(may);
     if (may.ok()) {
-      table_.NoteShown(*buffer, holder, request.client_id, lease.granted_at);
+      table_.RecordShown(*buffer, holder, request.client_id, lease.granted_at);
       may = quota_.Reserve(caller.uid, 0);
-    } else if (will_come && wait != nullptr &&
-               lease.granted_at < wait->until) {
+    } else if (will_come && wait != nullptr && lease.granted_at < wait->until) {
       wait_until = wait->until;
       may = waits_.Add({request.name, request.owner.value_or(caller.uid),
                         /*sealed=*/request.access == Access::kReadOnly},
@@ -177,12 +175,12 @@ std::optional<absl::StatusOr<LeaseGrant>> Pool::AttachUncounted(
   }
   // Not earlier, here and below: a Tick in between would not see what is due.
   if (buffer == nullptr) {
-    segments_.NoteDue(wait_until);
+    segments_.ScheduleTick(wait_until);
     return std::nullopt;
   }
-  absl::StatusOr<LeaseGrant> grant = CommitOnLive(
-      caller, std::move(lease), buffer, &Stats::granted_attached);
-  if (grant.ok()) segments_.NoteDue(expires_at);
+  absl::StatusOr<LeaseGrant> grant =
+      CommitOnLive(caller, std::move(lease), buffer, &Stats::granted_attached);
+  if (grant.ok()) segments_.ScheduleTick(expires_at);
   return grant;
 }
 

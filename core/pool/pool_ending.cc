@@ -1,6 +1,6 @@
 // How leases end. Many at once end a few at a time: a process may have a
-// hundred thousand of them, and everybody else waits for the lock meanwhile. What
-// is counted is ends, for one lease may bring many.
+// hundred thousand of them, and everybody else waits for the lock meanwhile.
+// What is counted is ends, for one lease may bring many.
 #include <algorithm>
 #include <utility>
 
@@ -20,12 +20,9 @@ constexpr size_t kLeasesAtOnce = 64;
 EndCause CauseOf(EndCause cause, LeaseKind kind) {
   if (cause != EndCause::kExpired) return cause;
   switch (kind) {
-    case LeaseKind::kTicket:
-      return EndCause::kUnclaimed;
-    case LeaseKind::kLingering:
-      return EndCause::kLingered;
-    case LeaseKind::kHeld:
-      break;
+    case LeaseKind::kTicket: return EndCause::kUnclaimed;
+    case LeaseKind::kLingering: return EndCause::kLingered;
+    case LeaseKind::kHeld: break;
   }
   return cause;
 }
@@ -48,7 +45,7 @@ std::vector<absl::Status> Pool::Release(HolderId holder,
   std::vector<absl::Status> statuses;
   statuses.reserve(leases.size());
   while (statuses.size() < leases.size()) {
-    if (!statuses.empty()) GiveWay();
+    if (!statuses.empty()) Yield();
     std::vector<LeaseTable::Ended> ended;
     {
       MutexLock lock(&mutex_);
@@ -104,13 +101,13 @@ size_t Pool::EndEach(absl::Span<const LeaseId> leases, EndCause cause) {
     }
     count += ended.size();
     Finish(std::move(ended));
-    if (!leases.empty()) GiveWay();
+    if (!leases.empty()) Yield();
   }
   return count;
 }
 
 void Pool::RemoveHolder(HolderId id) {
-  while (RemoveSomeOf(id)) GiveWay();
+  while (RemoveSomeOf(id)) Yield();
 }
 
 bool Pool::RemoveSomeOf(HolderId id) {
@@ -140,7 +137,7 @@ bool Pool::HasLeases(HolderId id) const {
 
 size_t Pool::EndUnusedLeases(HolderId id, absl::Time since) {
   UnusedSearch search{.since = since};
-  while (EndSomeUnusedLeases(id, &search)) GiveWay();
+  while (EndSomeUnusedLeases(id, &search)) Yield();
   return search.ended;
 }
 
@@ -181,7 +178,7 @@ size_t Pool::EndUnused(absl::Span<const LeaseId> leases, absl::Time since) {
   }
   size_t count = 0;
   for (size_t next = 0; next < candidates.size();) {
-    if (next > 0) GiveWay();
+    if (next > 0) Yield();
     std::vector<LeaseTable::Ended> ended;
     std::vector<Segment> unpinned;
     {
@@ -224,7 +221,7 @@ size_t Pool::RevokeAll() {
     }
     count += ended.size();
     Finish(std::move(ended));
-    if (more) GiveWay();
+    if (more) Yield();
   }
   segments_.EndQuarantined();
   return count;
@@ -250,18 +247,19 @@ void Pool::EndExpired(absl::Time as_of) {
     }
     more = ended.size() >= kLeasesAtOnce;
     Finish(std::move(ended));
-    if (more) GiveWay();
+    if (more) Yield();
   }
 }
 
 void Pool::EndForAllLocked(const LeaseId& id, EndCause cause,
                            std::vector<LeaseTable::Ended>* ended) {
   const LeaseTable::Lease& lease = table_.LeaseOf(id);
-  if (lease.kind == LeaseKind::kHeld && !ChannelOf(lease.buffer->name).empty()) {
+  if (lease.kind == LeaseKind::kHeld &&
+      !ChannelOf(lease.buffer->name).empty()) {
     const std::vector<LeaseId> members(lease.buffer->leases.begin(),
                                        lease.buffer->leases.end());
-    // First: a daemon that is killed between their records finds a dead member's
-    // lease, and does the rest again.
+    // First: a daemon that is killed between their records finds a dead
+    // member's lease, and does the rest again.
     for (const LeaseId& member : members) {
       if (member != id) ended->push_back(EndLocked(member, EndCause::kRevoked));
     }
@@ -273,12 +271,8 @@ LeaseTable::Ended Pool::EndLocked(const LeaseId& id, EndCause cause,
                                   bool for_all) {
   cause = CauseOf(cause, table_.LeaseOf(id).kind);
   switch (cause) {
-    case EndCause::kUnclaimed:
-      ++counts_.unclaimed;
-      break;
-    case EndCause::kLingered:
-      ++counts_.linger_ended;
-      break;
+    case EndCause::kUnclaimed: ++counts_.unclaimed; break;
+    case EndCause::kLingered: ++counts_.linger_ended; break;
     case EndCause::kReleased: ++counts_.released; break;
     case EndCause::kExpired: ++counts_.expired; break;
     case EndCause::kRevoked: ++counts_.revoked; break;
@@ -321,7 +315,7 @@ void Pool::RecordEnd(const LeaseTable::Ended& ended) {
   if (successor.has_value()) {
     const bool kept = journal_.Replace(ended.lease.id, *successor).ok();
     AccountJournal();
-    segments_.NoteDue(successor->granted_at + successor->ttl);
+    segments_.ScheduleTick(successor->granted_at + successor->ttl);
     // Without it a later daemon does not let the buffer linger.
     if (kept) {
       bool live = false;

@@ -16,7 +16,7 @@ absl::StatusOr<LeaseGrant> Pool::Lease(HolderId holder,
       (request.if_ready && absl::IsNotFound(grant.status())) ||
       (!request.is_last_try && LacksRoom(grant.status()));
   if (!grant.ok() && !tried_again) {
-    NoteRefused(holder, request.bytes, grant.status());
+    RecordRefused(holder, request.bytes, grant.status());
   }
   return grant;
 }
@@ -117,9 +117,8 @@ absl::StatusOr<LeaseGrant> Pool::LeaseUncounted(HolderId holder,
       return reserved;
     }
   }
-  absl::StatusOr<SegmentPool::Acquired> acquired =
-      segments_.Acquire({buffer.uid, request.bytes, request.require_zeroed,
-                         request.if_ready});
+  absl::StatusOr<SegmentPool::Acquired> acquired = segments_.Acquire(
+      {buffer.uid, request.bytes, request.require_zeroed, request.if_ready});
   if (!acquired.ok()) {
     quota_.ReleaseBytes(buffer.uid, segment_bytes);
     MutexLock lock(&mutex_);
@@ -142,9 +141,9 @@ absl::Status Pool::ReserveLocked(const LeaseTable::Buffer& buffer,
   const absl::Status named =
       table_.ReserveName(buffer.uid, buffer.name, clock_.Now());
   if (!named.ok()) return named;
-  const absl::Status reserved =
-      size_status.ok() ? quota_.Reserve(buffer.uid, segment_bytes)
-                       : size_status;
+  const absl::Status reserved = size_status.ok()
+                                    ? quota_.Reserve(buffer.uid, segment_bytes)
+                                    : size_status;
   if (!reserved.ok()) table_.AbandonName(buffer.uid, buffer.name);
   return reserved;
 }
@@ -170,8 +169,8 @@ absl::StatusOr<LeaseGrant> Pool::CommitLease(const Holder& holder,
   if (kept) {
     MutexLock lock(&mutex_);
     if (table_.FindHolder(holder.id) != nullptr && !draining_) {
-      grant = GrantOf(
-          AddBufferLocked(std::move(buffer), std::move(lease), &woken));
+      grant =
+          GrantOf(AddBufferLocked(std::move(buffer), std::move(lease), &woken));
     } else {
       status = absl::UnavailableError(
           "the daemon began to drain, or the holder's process went, while the "
@@ -180,7 +179,7 @@ absl::StatusOr<LeaseGrant> Pool::CommitLease(const Holder& holder,
   }
   if (status.ok()) {
     events_.Wake();
-    segments_.NoteDue(expires_at);
+    segments_.ScheduleTick(expires_at);
     Wake(std::move(woken));
     return grant;
   }

@@ -1,11 +1,11 @@
-// How a buffer goes from one holder to another: sealed, for many who read it; by
-// a ticket, to one who has it alone from then on; or kept for a while, for those
-// who come after its holder has gone.
+// How a buffer goes from one holder to another: sealed, for many who read it;
+// by a ticket, to one who has it alone from then on; or kept for a while, for
+// those who come after its holder has gone.
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/channel_name.h"
-#include "core/memory/segment_name.h"
+#include "core/memory/directory/segment_name.h"
 #include "core/pool/pool.h"
 
 namespace warmpool {
@@ -95,8 +95,7 @@ absl::Status Pool::Seal(HolderId holder, const LeaseRef& ref,
   }
   if (!begun.ok()) return begun.status();
   LeaseTable::Buffer* const buffer = begun->buffer;
-  absl::Status status =
-      directory_.Seal(&buffer->segment, request.share_with);
+  absl::Status status = directory_.Seal(&buffer->segment, request.share_with);
   if (status.ok()) {
     LeaseRecord record = RecordOf(begun->lease, *begun, begun->holder);
     record.access = Access::kReadOnly;
@@ -230,13 +229,14 @@ absl::StatusOr<absl::Duration> Pool::MakeTicket(HolderId holder,
   if (kept && !status.ok()) EndReplaced(ref.id, ticket);
   UnpinAndReturn(buffer);
   if (!status.ok()) return status;
-  segments_.NoteDue(expires_at);
+  segments_.ScheduleTick(expires_at);
   return *ttl;
 }
 
 const LeaseTable::Lease& Pool::ExchangeLocked(const LeaseId& ended,
                                               LeaseTable::Lease lease) {
-  LeaseTable::Buffer* const buffer = EndLocked(ended, EndCause::kHandedOver).buffer;
+  LeaseTable::Buffer* const buffer =
+      EndLocked(ended, EndCause::kHandedOver).buffer;
   quota_.Force(buffer->uid, 0);
   const LeaseTable::Lease& added = table_.AddLease(buffer, std::move(lease));
   (void)UnpinLocked(buffer);
@@ -246,7 +246,7 @@ const LeaseTable::Lease& Pool::ExchangeLocked(const LeaseId& ended,
 absl::StatusOr<LeaseGrant> Pool::Claim(HolderId holder,
                                        const ClaimRequest& request) {
   absl::StatusOr<LeaseGrant> grant = ClaimUncounted(holder, request);
-  if (!grant.ok()) NoteRefused(holder, /*bytes=*/0, grant.status());
+  if (!grant.ok()) RecordRefused(holder, /*bytes=*/0, grant.status());
   return grant;
 }
 
@@ -304,7 +304,7 @@ absl::StatusOr<LeaseGrant> Pool::ClaimUncounted(HolderId holder,
     return status;
   }
   UnpinAndReturn(buffer);
-  segments_.NoteDue(expires_at);
+  segments_.ScheduleTick(expires_at);
   return grant;
 }
 
@@ -339,9 +339,8 @@ absl::Status Pool::RenameForClaim(LeaseTable::Buffer* buffer) {
   }
   const absl::Status renamed = directory_.RenameFile(buffer->segment, name);
   if (!renamed.ok()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("buffer \"", buffer->name, "\" can't be claimed: ",
-                     renamed.message()));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "buffer \"", buffer->name, "\" can't be claimed: ", renamed.message()));
   }
   MutexLock lock(&mutex_);
   buffer->segment.set_file_name(std::move(name));
@@ -356,13 +355,15 @@ absl::Status Pool::ProveForClaim(LeaseTable::Buffer* buffer) {
   switch (verdict) {
     case Verdict::kFree: return absl::OkStatus();
     case Verdict::kInUse:
-      return absl::FailedPreconditionError(absl::StrCat(
-          "buffer \"", buffer->name, "\" can't be claimed as yet: a process "
-          "still has it open or mapped. The ticket stays good"));
+      return absl::FailedPreconditionError(
+          absl::StrCat("buffer \"", buffer->name,
+                       "\" can't be claimed as yet: a process "
+                       "still has it open or mapped. The ticket stays good"));
     case Verdict::kUnfit: break;
   }
   return absl::FailedPreconditionError(
-      absl::StrCat("buffer \"", buffer->name, "\" can't be claimed: its file "
+      absl::StrCat("buffer \"", buffer->name,
+                   "\" can't be claimed: its file "
                    "was changed, and ends with the ticket"));
 }
 

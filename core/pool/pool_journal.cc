@@ -1,6 +1,6 @@
 // What the pool has its journal keep.
 #include "core/base/check.h"
-#include "core/caching/unmap_batch.h"
+#include "core/engine/unmap_batch.h"
 #include "core/pool/pool.h"
 
 namespace warmpool {
@@ -42,7 +42,7 @@ void Pool::AccountJournal() {
   const uint64_t grown = journal_.TakeGrowth();
   if (grown > 0) segments_.AddOverhead(grown);
   const absl::Time now = clock_.Now();
-  if (journal_.NextDue() <= now) segments_.NoteDue(now);
+  if (journal_.NextDue() <= now) segments_.ScheduleTick(now);
 }
 
 void Pool::EndJournal() {
@@ -50,8 +50,8 @@ void Pool::EndJournal() {
     MutexLock lock(&mutex_);
     WARMPOOL_CHECK(table_.lease_count() == 0, "live leases lose their journal");
   }
-  UnmapBatch batch(&calls_, {.drain = UnmapBatch::Drain::kInline,
-                             .threshold_bytes = 0});
+  UnmapBatch batch(&calls_,
+                   {.drain = UnmapBatch::Drain::kInline, .threshold_bytes = 0});
   for (Segment& file : journal_.TakeFiles()) {
     batch.Add(std::move(file), clock_.Now());
   }

@@ -1,5 +1,5 @@
-// Who has what. Each hold of the lock looks at so many and no more, however many
-// there are.
+// Who has what. Each hold of the lock looks at so many and no more, however
+// many there are.
 #include <algorithm>
 #include <iterator>
 #include <tuple>
@@ -53,7 +53,7 @@ std::vector<BufferListing> Pool::ListAll(size_t most_leases) const {
               std::back_inserter(all));
     token = std::move(page.next_page_token);
     if (token.empty() || leases >= most_leases) return all;
-    GiveWay();
+    Yield();
   }
 }
 
@@ -72,7 +72,7 @@ std::vector<UnheldLease> Pool::UnheldLeases(std::optional<uid_t> uid,
                        IsLarger);
       unheld.resize(most);
     }
-    if (more) GiveWay();
+    if (more) Yield();
   }
   std::sort(unheld.begin(), unheld.end(), IsLarger);
   return unheld;
@@ -108,7 +108,7 @@ std::vector<HolderUsage> Pool::HolderUsages() const {
       MutexLock lock(&mutex_);
       more = table_.AddUsages(kHoldersAtOnce, &after, &usages);
     }
-    if (more) GiveWay();
+    if (more) Yield();
   }
   std::erase_if(usages, [](const HolderUsage& usage) {
     return usage.holder.id == kPoolHolder;

@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/channel_name.h"
-#include "core/memory/segment_name.h"
+#include "core/memory/directory/segment_name.h"
 #include "core/memory/size_class.h"
 #include "core/pool/pool.h"
 
@@ -13,8 +13,9 @@ namespace warmpool {
 namespace {
 
 // Generations go on from the highest there was, for everybody. A client's word
-// moves that by so much at most, beyond what the journal knows: a daemon that lost
-// its journal grants a million leases a second for twelve days to get there.
+// moves that by so much at most, beyond what the journal knows: a daemon that
+// lost its journal grants a million leases a second for twelve days to get
+// there.
 constexpr uint64_t kGenerationMargin = uint64_t{1} << 40;
 
 // The segment as it was leased, whatever its file has become since: the proof
@@ -23,8 +24,8 @@ constexpr uint64_t kGenerationMargin = uint64_t{1} << 40;
 Segment AsLeased(Segment found, const LeaseRecord& record) {
   static const auto* const all = new SizeClasses(SizeClasses::kMaxMaxBytes);
   const absl::StatusOr<SizeClass> size_class = all->For(record.segment_bytes);
-  Segment segment(size_class.value_or(found.size_class()),
-                  record.segment_bytes, record.owner);
+  Segment segment(size_class.value_or(found.size_class()), record.segment_bytes,
+                  record.owner);
   segment.set_page_bytes(record.page_bytes);
   segment.set_sealed(found.sealed());
   std::swap(segment.parts(), found.parts());
@@ -66,7 +67,8 @@ Pool::Recovery Pool::Recover(const std::vector<RecoveredLease>& leases,
     for (const RecoveredLease& lease : leases) {
       const LeaseId& id = lease.record.id;
       if (lease.record.kind != LeaseKind::kHeld) {
-        if (RecoverLeaseLocked({lease.record, kPoolHolder}, &segments)) continue;
+        if (RecoverLeaseLocked({lease.record, kPoolHolder}, &segments))
+          continue;
       } else if (RecoverLeaseLocked(lease, &segments)) {
         continue;
       } else if (lease.record.linger > absl::ZeroDuration()) {
@@ -163,9 +165,8 @@ bool Pool::RecoverLeaseLocked(
   lease.touched_at = record.granted_at;
   ++counts_.recovered;
   // A reader of another uid has the lease, but not the bytes.
-  quota_.Force(record.kind == LeaseKind::kHeld ? record.holder_uid
-                                               : record.owner,
-               0);
+  quota_.Force(
+      record.kind == LeaseKind::kHeld ? record.holder_uid : record.owner, 0);
   if (!known) quota_.ForceBytes(record.owner, record.segment_bytes);
   if (known) {
     table_.AddLease(buffer, std::move(lease));
@@ -216,17 +217,17 @@ absl::StatusOr<absl::Duration> Pool::Assert(HolderId holder,
       AccountJournal();
       break;
     case AssertionPlan::On::kBuffer:
-      taken_up = CommitOnLive(plan->holder,
-                              AssertedToLease(holder, asserted, *ttl),
-                              plan->buffer, &Stats::asserted)
-                     .status();
+      taken_up =
+          CommitOnLive(plan->holder, AssertedToLease(holder, asserted, *ttl),
+                       plan->buffer, &Stats::asserted)
+              .status();
       break;
     case AssertionPlan::On::kLeftover:
       taken_up = AssertOnLeftover(plan->holder, asserted, *ttl);
       break;
   }
   if (!taken_up.ok()) return taken_up;
-  if (*ttl > absl::ZeroDuration()) segments_.NoteDue(clock_.Now() + *ttl);
+  if (*ttl > absl::ZeroDuration()) segments_.ScheduleTick(clock_.Now() + *ttl);
   return *ttl;
 }
 
@@ -238,9 +239,11 @@ absl::StatusOr<Pool::AssertionPlan> Pool::PlanAssertionLocked(
   }
   if (asserted.generation > last_generation_ &&
       asserted.generation - last_generation_ > kGenerationMargin) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "generation ", asserted.generation, " is none that was ever given: the "
-        "last one known is ", last_generation_));
+    return absl::InvalidArgumentError(
+        absl::StrCat("generation ", asserted.generation,
+                     " is none that was ever given: the "
+                     "last one known is ",
+                     last_generation_));
   }
   const absl::Time now = clock_.Now();
   const absl::StatusOr<const LeaseTable::Lease*> known = table_.Find(
@@ -273,16 +276,14 @@ absl::StatusOr<Pool::AssertionPlan> Pool::PlanAssertionLocked(
     status = table_.ReserveName(caller->uid, asserted.buffer_name, now);
   } else if (buffer->segment.file_name() != asserted.file_name ||
              buffer->generation != asserted.generation) {
-    status = absl::FailedPreconditionError(
-        absl::StrCat("the name \"", asserted.buffer_name,
-                     "\" is another buffer's by now"));
+    status = absl::FailedPreconditionError(absl::StrCat(
+        "the name \"", asserted.buffer_name, "\" is another buffer's by now"));
   } else if (buffer->handing_over || buffer->sealed != asserted.sealed ||
              table_.LeaseOf(*buffer->leases.begin()).kind ==
                  LeaseKind::kTicket) {
-    status = absl::FailedPreconditionError(
-        absl::StrCat("buffer \"", asserted.buffer_name, "\" is ",
-                     buffer->sealed ? "" : "not ",
-                     "sealed, or is being handed over"));
+    status = absl::FailedPreconditionError(absl::StrCat(
+        "buffer \"", asserted.buffer_name, "\" is ",
+        buffer->sealed ? "" : "not ", "sealed, or is being handed over"));
   } else {
     plan.on = AssertionPlan::On::kBuffer;
     plan.buffer = buffer;
@@ -308,9 +309,9 @@ absl::Status Pool::AssertOnLeftover(const Holder& holder,
   buffer.sealed = asserted.sealed;
   absl::Status status;
   if (!segment.has_value()) {
-    status = absl::NotFoundError(
-        absl::StrCat("no segment ", asserted.file_name, " is left of lease ",
-                     asserted.id.ToHex()));
+    status = absl::NotFoundError(absl::StrCat("no segment ", asserted.file_name,
+                                              " is left of lease ",
+                                              asserted.id.ToHex()));
   } else {
     buffer.segment = *std::move(segment);
     if (asserted.bytes == 0 || asserted.bytes > buffer.segment.bytes()) {

@@ -16,7 +16,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/functional/function_ref.h"
-#include "core/pool/lease.h"
+#include "core/lease/lease.h"
 
 namespace warmpool {
 

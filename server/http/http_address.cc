@@ -1,17 +1,19 @@
+#include "server/http/http_address.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "server/http/http_server.h"
 
 namespace warmpool {
 
 absl::StatusOr<HttpAddress> HttpAddress::Parse(absl::string_view text) {
-  const absl::Status malformed = absl::InvalidArgumentError(absl::StrCat(
-      "\"", text, "\" is no address to listen on: write HOST:PORT, as "
-      "127.0.0.1:9464 or [::1]:9464"));
+  const absl::Status malformed = absl::InvalidArgumentError(
+      absl::StrCat("\"", text,
+                   "\" is no address to listen on: write HOST:PORT, as "
+                   "127.0.0.1:9464 or [::1]:9464"));
   const size_t colon = text.rfind(':');
   if (colon == absl::string_view::npos) return malformed;
   absl::string_view host = text.substr(0, colon);

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "server/log_value.h"
+#include "server/log/log_value.h"
 #include "spdlog/spdlog.h"
 
 namespace warmpool {

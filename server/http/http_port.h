@@ -18,7 +18,7 @@
 #include "absl/time/time.h"
 #include "core/base/clock.h"
 #include "core/base/thread.h"
-#include "server/unique_fd.h"
+#include "core/base/unique_fd.h"
 
 namespace warmpool {
 

@@ -16,12 +16,12 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "core/base/clock.h"
+#include "core/base/unique_fd.h"
 #include "google/protobuf/util/json_util.h"
 #include "httplib.h"
 #include "server/http/http_port.h"
 #include "server/http/metrics_text.h"
 #include "server/http/status_page.h"
-#include "server/unique_fd.h"
 
 namespace warmpool {
 namespace {
@@ -57,8 +57,8 @@ httplib::Headers DefaultHeaders() {
 }
 
 // Whether the name is one of this machine for itself. A page of another origin
-// can have its own name resolve to a loopback address, and its script would read
-// what is served there (DNS rebinding).
+// can have its own name resolve to a loopback address, and its script would
+// read what is served there (DNS rebinding).
 bool NamesLoopback(const std::string& host_header) {
   const absl::StatusOr<HttpAddress> named = HttpAddress::Parse(
       absl::StrContains(host_header, ":") && !absl::EndsWith(host_header, "]")
@@ -211,13 +211,12 @@ class HttplibServer final : public HttpServer {
                 [](const httplib::Request&, httplib::Response& response) {
                   response.set_content("ok\n", "text/plain");
                 });
-    server_.Get("/readyz",
-                [this](const httplib::Request&, httplib::Response& response) {
-                  const bool ready = hooks_.ready();
-                  response.status = ready ? 200 : 503;
-                  response.set_content(ready ? "ok\n" : "draining\n",
-                                       "text/plain");
-                });
+    server_.Get("/readyz", [this](const httplib::Request&,
+                                  httplib::Response& response) {
+      const bool ready = hooks_.ready();
+      response.status = ready ? 200 : 503;
+      response.set_content(ready ? "ok\n" : "draining\n", "text/plain");
+    });
   }
 
   HttpAddress address_;

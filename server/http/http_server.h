@@ -1,33 +1,20 @@
-// HttpServer: what the daemon shows over HTTP: /metrics for Prometheus, /healthz
-// and /readyz, the status page at / and what that asks for, /status.json.
+// HttpServer: what the daemon shows over HTTP: /metrics for Prometheus,
+// /healthz and /readyz, the status page at / and what that asks for,
+// /status.json.
 //
-// It only reads. Any local user can read a TCP port, so what it is given to show
-// has to be fit for that.
+// It only reads. Any local user can read a TCP port, so what it is given to
+// show has to be fit for that.
 #ifndef WARMPOOL_SERVER_HTTP_HTTP_SERVER_H_
 #define WARMPOOL_SERVER_HTTP_HTTP_SERVER_H_
 
 #include <functional>
 #include <memory>
-#include <string>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
+#include "server/http/http_address.h"
 #include "server/http/status.pb.h"
 
 namespace warmpool {
-
-// Where to listen: "127.0.0.1:9464", "[::1]:9464", "localhost:9464".
-struct HttpAddress {
-  std::string host;
-  // 0: any that is free.
-  int port = 0;
-
-  // INVALID_ARGUMENT, naming the text.
-  static absl::StatusOr<HttpAddress> Parse(absl::string_view text);
-  std::string ToString() const;
-  // Only this machine can connect.
-  bool is_loopback() const;
-};
 
 // Thread-safe.
 class HttpServer {

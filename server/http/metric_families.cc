@@ -29,8 +29,7 @@ void MetricFamilies::Gauge(const std::string& name, const std::string& help) {
   Begin(name, help, MetricType::Gauge);
 }
 
-void MetricFamilies::Counter(const std::string& name,
-                             const std::string& help) {
+void MetricFamilies::Counter(const std::string& name, const std::string& help) {
   Begin(name, help, MetricType::Counter);
 }
 
@@ -42,7 +41,8 @@ void MetricFamilies::Histogram(const std::string& name,
 ClientMetric& MetricFamilies::AddSample(const Labels& labels) {
   WARMPOOL_CHECK(!families_.empty(), "a sample of no metric");
   ClientMetric& sample = families_.back().metric.emplace_back();
-  for (const auto& [name, value] : labels) sample.label.push_back({name, value});
+  for (const auto& [name, value] : labels)
+    sample.label.push_back({name, value});
   return sample;
 }
 

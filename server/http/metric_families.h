@@ -1,5 +1,5 @@
-// MetricFamilies: metrics by their names, each with its samples, to be written in
-// Prometheus' text format.
+// MetricFamilies: metrics by their names, each with its samples, to be written
+// in Prometheus' text format.
 #ifndef WARMPOOL_SERVER_HTTP_METRIC_FAMILIES_H_
 #define WARMPOOL_SERVER_HTTP_METRIC_FAMILIES_H_
 

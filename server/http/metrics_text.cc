@@ -253,8 +253,7 @@ const char* StepName(v1::StepStats::Step step) {
   }
 }
 
-void AddLatencies(const v1::GetStatsResponse& stats,
-                  MetricFamilies* families) {
+void AddLatencies(const v1::GetStatsResponse& stats, MetricFamilies* families) {
   families->Histogram("rpc_duration_seconds",
                       "From when the daemon has a request to when it hands "
                       "over the answer");
@@ -275,8 +274,7 @@ void AddLatencies(const v1::GetStatsResponse& stats,
   for (const v1::StepStats& step : stats.steps()) {
     families->Add({{"step", StepName(step.step())}}, step.latency());
   }
-  families->Counter("system_calls_total",
-                    "System calls of the memory layer");
+  families->Counter("system_calls_total", "System calls of the memory layer");
   for (const v1::SystemCallCount& call : stats.system_calls()) {
     families->Add({{"call", call.name()}}, call.count());
   }

@@ -107,8 +107,9 @@ std::string Script(const BarChart& chart, const std::string& terminal,
       absl::StrFormat("set label 2 \"{/:Bold %s}\" at screen 0.02,%f left font "
                       "\",22\"\n",
                       Plain(chart.title), screen(30)),
-      absl::StrFormat("set label 3 \"%s\" at screen 0.02,%f left font \",13\"\n",
-                      Plain(chart.subtitle), screen(58)),
+      absl::StrFormat(
+          "set label 3 \"%s\" at screen 0.02,%f left font \",13\"\n",
+          Plain(chart.subtitle), screen(58)),
       absl::StrFormat("set label 4 \"%s\" at screen 0.02,%f left font \",10\" "
                       "tc rgb \"#666666\"\n",
                       Plain(chart.machine), screen(80)));
@@ -116,13 +117,11 @@ std::string Script(const BarChart& chart, const std::string& terminal,
   for (size_t i = 0; i < chart.panels.size(); ++i) {
     from_top += kTitleHeight;
     const int bottom = from_top + BarsHeight(chart.panels[i]);
-    absl::StrAppend(&script,
-                    PanelScript(chart.panels[i], static_cast<int>(i),
-                                screen(from_top), screen(bottom)));
+    absl::StrAppend(&script, PanelScript(chart.panels[i], static_cast<int>(i),
+                                         screen(from_top), screen(bottom)));
     // The header stands there once.
     if (i == 0) {
-      absl::StrAppend(&script,
-                      "unset label 2\nunset label 3\nunset label 4\n");
+      absl::StrAppend(&script, "unset label 2\nunset label 3\nunset label 4\n");
     }
     from_top = bottom + kPanelGap;
   }

@@ -1,5 +1,5 @@
-// BarChart: measured times as horizontal bars, in panels below each other, drawn
-// by gnuplot (Debian's gnuplot-nox) as SVG and as PNG.
+// BarChart: measured times as horizontal bars, in panels below each other,
+// drawn by gnuplot (Debian's gnuplot-nox) as SVG and as PNG.
 #ifndef WARMPOOL_TESTS_BENCH_BAR_CHART_H_
 #define WARMPOOL_TESTS_BENCH_BAR_CHART_H_
 

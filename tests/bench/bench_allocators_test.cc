@@ -4,7 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "google/protobuf/util/json_util.h"
 #include "gtest/gtest.h"
 #include "tests/bench/allocators/result.pb.h"
@@ -29,11 +29,11 @@ std::string RunBench(const std::string& flags, int* exit_code) {
 Result RunWarmpool(const std::string& flags) {
   const std::string json = ::testing::TempDir() + "/report.json";
   int exit_code = 0;
-  const std::string output =
-      RunBench(absl::StrCat("--allocator=warmpool_4KiB --repetitions=1 --idle=0 "
-                       "--json=",
-                       json, " ", flags),
-          &exit_code);
+  const std::string output = RunBench(
+      absl::StrCat("--allocator=warmpool_4KiB --repetitions=1 --idle=0 "
+                   "--json=",
+                   json, " ", flags),
+      &exit_code);
   EXPECT_EQ(exit_code, 0) << output;
   std::stringstream text;
   text << std::ifstream(json).rdbuf();
@@ -104,7 +104,8 @@ TEST(BenchAllocatorsTest, RefusesWhatItDoesNotKnowByName) {
   int exit_code = 0;
   EXPECT_THAT(RunBench("--allocator=hoard", &exit_code), HasSubstr("hoard"));
   EXPECT_EQ(exit_code, 1);
-  EXPECT_THAT(RunBench("--scenario=lukewarm", &exit_code), HasSubstr("lukewarm"));
+  EXPECT_THAT(RunBench("--scenario=lukewarm", &exit_code),
+              HasSubstr("lukewarm"));
   EXPECT_EQ(exit_code, 1);
 }
 

@@ -2,8 +2,8 @@
 #include <benchmark/benchmark.h>
 
 #include "core/base/clock.h"
-#include "core/memory/system_calls.h"
-#include "core/pool/block_allocator.h"
+#include "core/engine/block_allocator.h"
+#include "core/memory/kernel/system_calls.h"
 
 namespace warmpool {
 namespace {

@@ -23,8 +23,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "client/connection.h"
-#include "client/daemon_link.h"
+#include "client/leases/connection.h"
+#include "client/rpc/daemon_link.h"
 #include "client/warmpool.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
@@ -50,15 +50,16 @@ enum Poll { kSleeps, kBusy };
 const std::string& TargetOf(Server server, Poll poll) {
   static Mutex mutex;
   MutexLock lock(&mutex);
-  static auto& daemons = *new std::map<std::pair<Server, Poll>,
-                                       std::unique_ptr<DaemonProcess>>();
+  static auto& daemons =
+      *new std::map<std::pair<Server, Poll>, std::unique_ptr<DaemonProcess>>();
   static auto& targets = *new std::map<std::pair<Server, Poll>, std::string>();
   const auto key = std::make_pair(server, poll);
   std::string& target = targets[key];
   if (target.empty()) {
     std::vector<std::string> flags = {"--default_ttl=0"};
     if (poll == kBusy) {
-      flags.push_back(absl::StrCat("--busy_poll=", absl::FormatDuration(kBusyPoll)));
+      flags.push_back(
+          absl::StrCat("--busy_poll=", absl::FormatDuration(kBusyPoll)));
     }
     daemons[key] = std::make_unique<DaemonProcess>(
         flags, testing::Runfile(server == kPool ? "server/warmpoold"
@@ -168,11 +169,11 @@ void BM_SessionPair(benchmark::State& state, Server server, Poll poll) {
         benchmark::Counter::kAvgThreads);
   }
 }
-#define WARMPOOL_SESSION_PAIR(name, server, poll)   \
+#define WARMPOOL_SESSION_PAIR(name, server, poll)       \
   BENCHMARK_CAPTURE(BM_SessionPair, name, server, poll) \
-      ->Iterations(5000)                            \
-      ->UseRealTime()                               \
-      ->Threads(1)                                  \
+      ->Iterations(5000)                                \
+      ->UseRealTime()                                   \
+      ->Threads(1)                                      \
       ->Threads(4)
 WARMPOOL_SESSION_PAIR(echo, kEcho, kSleeps);
 WARMPOOL_SESSION_PAIR(pool, kPool, kSleeps);
@@ -252,15 +253,12 @@ class RatioReporter final : public benchmark::ConsoleReporter {
     ConsoleReporter::ReportRuns(runs);
     for (const Run& run : runs) {
       // With repetitions their median, otherwise the only run.
-      if (run.run_type == Run::RT_Aggregate &&
-          run.aggregate_name != "median") {
+      if (run.run_type == Run::RT_Aggregate && run.aggregate_name != "median") {
         continue;
       }
-      const std::string name =
-          absl::StrCat(run.run_name.function_name, run.run_name.args.empty()
-                                                       ? ""
-                                                       : "/",
-                       run.run_name.args, "/", run.run_name.threads);
+      const std::string name = absl::StrCat(
+          run.run_name.function_name, run.run_name.args.empty() ? "" : "/",
+          run.run_name.args, "/", run.run_name.threads);
       for (const auto& [counter, value] : run.counters) {
         values_[absl::StrCat(name, " ", counter)] = value.value;
       }

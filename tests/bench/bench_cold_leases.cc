@@ -1,14 +1,15 @@
 // What a lease costs that finds nothing warm, beside what people write by hand:
 // the time until 8 bytes of each 4 KiB are written, RPC, attach and all. From
-// stock (made ahead of demand) and fresh (made on the spot), with huge pages and
-// without, on a plain /dev/shm and on a tmpfs mounted huge=within_size.
+// stock (made ahead of demand) and fresh (made on the spot), with huge pages
+// and without, on a plain /dev/shm and on a tmpfs mounted huge=within_size.
 //
 //   bazel-bin/tests/bench/bench_cold_leases
 //
 // Daemons are processes of their own; the client keeps nothing. All arms of a
 // size take turns, in another order each round, and each sample waits until its
-// daemon has nothing left to do; a few calls then wake who fell asleep over that.
-// Ending what was made is not timed. Warm leases show what there is left to gain.
+// daemon has nothing left to do; a few calls then wake who fell asleep over
+// that. Ending what was made is not timed. Warm leases show what there is left
+// to gain.
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -31,9 +32,10 @@
 #include "tests/bench/segments/samples.h"
 #include "tests/core/memory/small_tmpfs.h"
 
-ABSL_FLAG(int, rounds, 200,
-          "Samples of each arm at 2 MiB; a third of them at 64 MiB, a twentieth "
-          "at 1 GiB");
+ABSL_FLAG(
+    int, rounds, 200,
+    "Samples of each arm at 2 MiB; a third of them at 64 MiB, a twentieth "
+    "at 1 GiB");
 ABSL_FLAG(int, calls_before, 10,
           "Calls before each sample, of client or kernel, so that neither "
           "process nor processor is asleep; 0: they are, for 5 ms");
@@ -42,8 +44,8 @@ ABSL_FLAG(bool, only_small, false, "2 MiB alone");
 namespace warmpool::bench {
 namespace {
 
-// Either time of a sample: until the memory is there and mapped, and until it is
-// written.
+// Either time of a sample: until the memory is there and mapped, and until it
+// is written.
 class Arm {
  public:
   Arm(std::string name, std::string place)
@@ -188,13 +190,14 @@ void Print(size_t bytes, const std::vector<std::unique_ptr<Arm>>& arms) {
                   "p10", "median", "p90", "unwritten", "named",
                   "by hand / this");
     }
-    std::printf("%-26s %5zu %9.1f %9.1f %9.1f %9.1f %6.0f%% %15.1f\n",
-                arm->name().c_str(), arm->total().size(),
-                arm->total().Quantile(0.1), arm->total().Median(),
-                arm->total().Quantile(0.9), arm->mapped().Median(),
-                100.0 * static_cast<double>(arm->as_named()) /
-                    static_cast<double>(std::max<size_t>(arm->total().size(), 1)),
-                by_hand->total().Median() / arm->total().Median());
+    std::printf(
+        "%-26s %5zu %9.1f %9.1f %9.1f %9.1f %6.0f%% %15.1f\n",
+        arm->name().c_str(), arm->total().size(), arm->total().Quantile(0.1),
+        arm->total().Median(), arm->total().Quantile(0.9),
+        arm->mapped().Median(),
+        100.0 * static_cast<double>(arm->as_named()) /
+            static_cast<double>(std::max<size_t>(arm->total().size(), 1)),
+        by_hand->total().Median() / arm->total().Median());
   }
   std::fflush(stdout);
 }
@@ -203,8 +206,8 @@ void Run(size_t bytes, int rounds, const SmallTmpfs& within_size) {
   std::vector<std::unique_ptr<Arm>> arms;
   AddArms("a plain /dev/shm", "/dev/shm", "", bytes, &arms);
   if (within_size.problem().empty()) {
-    AddArms("huge=within_size", within_size.Join(""), within_size.Join(""), bytes,
-            &arms);
+    AddArms("huge=within_size", within_size.Join(""), within_size.Join(""),
+            bytes, &arms);
   }
   std::vector<size_t> order(arms.size());
   std::iota(order.begin(), order.end(), size_t{0});

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/support/child_process.h"
 
@@ -46,10 +46,10 @@ TEST(BenchColdPathTest, SegmentsAreMadeAttachedAndGivenBack) {
 }
 
 TEST(BenchColdPathTest, AFullFilesystemRefusesAndRecovers) {
-  EXPECT_THAT(RunBench("bench_full_filesystem --tries=600"),
-              AnyOf(AllOf(HasSubstr("RESOURCE_EXHAUSTED"),
-                          HasSubstr("no SIGBUS")),
-                    HasSubstr("Nothing measured")));
+  EXPECT_THAT(
+      RunBench("bench_full_filesystem --tries=600"),
+      AnyOf(AllOf(HasSubstr("RESOURCE_EXHAUSTED"), HasSubstr("no SIGBUS")),
+            HasSubstr("Nothing measured")));
 }
 
 }  // namespace

@@ -1,15 +1,17 @@
-// How long a frame takes to a consumer in another process, at the pace of a camera:
-// from the moment at which its producer wants a buffer for it, and from its seal.
+// How long a frame takes to a consumer in another process, at the pace of a
+// camera: from the moment at which its producer wants a buffer for it, and from
+// its seal.
 //
 //   bazel-bin/tests/bench/bench_frames --rate=60 --size=4MiB
 //
-// The difference is the producer's lease, and its writing. A lease is slow where no
-// memory is ready: until the frames that are kept (--linger) have come round once,
-// each takes another buffer. With --stock the daemon has that much ready before.
+// The difference is the producer's lease, and its writing. A lease is slow
+// where no memory is ready: until the frames that are kept (--linger) have come
+// round once, each takes another buffer. With --stock the daemon has that much
+// ready before.
 //
-// Once the consumer waits for each frame's name (Attach with `wait`), and once it is
-// told by a pipe that the frame is sealed, and attaches then. The two take turns, so
-// that both meet the same noise.
+// Once the consumer waits for each frame's name (Attach with `wait`), and once
+// it is told by a pipe that the frame is sealed, and attaches then. The two
+// take turns, so that both meet the same noise.
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -84,8 +86,7 @@ std::string NameOf(int frame) { return absl::StrCat("frame/", frame); }
 bool IsAwaited(int frame) { return frame / kTurn % 2 == 0; }
 
 int Produce() {
-  absl::StatusOr<Client> client =
-      Client::Connect(absl::GetFlag(FLAGS_target));
+  absl::StatusOr<Client> client = Client::Connect(absl::GetFlag(FLAGS_target));
   Check(client.status());
   const absl::Duration pause = absl::Seconds(1 / absl::GetFlag(FLAGS_rate));
   absl::Time due = absl::Now();
@@ -93,8 +94,8 @@ int Produce() {
     due += pause;
     absl::SleepFor(due - absl::Now());
     Stamp stamp{.due_nanos = NowNanos()};
-    absl::StatusOr<Buffer> buffer = client->Lease(
-        absl::GetFlag(FLAGS_size).bytes, {.name = NameOf(frame)});
+    absl::StatusOr<Buffer> buffer =
+        client->Lease(absl::GetFlag(FLAGS_size).bytes, {.name = NameOf(frame)});
     Check(buffer.status());
     stamp.leased_nanos = NowNanos();
     stamp.fresh = buffer->warmth() == BufferWarmth::kFresh;
@@ -110,16 +111,16 @@ int Produce() {
 }
 
 double Percentile(std::vector<double>* values, double share) {
-  const size_t index = std::min(
-      values->size() - 1, static_cast<size_t>(values->size() * share));
+  const size_t index =
+      std::min(values->size() - 1, static_cast<size_t>(values->size() * share));
   std::nth_element(values->begin(), values->begin() + index, values->end());
   return (*values)[index];
 }
 
 void PrintLine(const char* what, std::vector<double> micros) {
-  std::printf("%-20s %8.0f %8.0f %8.0f %8.0f\n", what,
-              Percentile(&micros, 0.5), Percentile(&micros, 0.9),
-              Percentile(&micros, 0.99), Percentile(&micros, 1));
+  std::printf("%-20s %8.0f %8.0f %8.0f %8.0f\n", what, Percentile(&micros, 0.5),
+              Percentile(&micros, 0.9), Percentile(&micros, 0.99),
+              Percentile(&micros, 1));
 }
 
 // Of frames of one kind, in microseconds.
@@ -173,8 +174,8 @@ void Run() {
     if (!waits && producer.ReadLine() != "sealed") {
       throw std::runtime_error("the producer has ended");
     }
-    const absl::StatusOr<Buffer> view = client->Attach(
-        NameOf(frame), {.wait = absl::Seconds(waits ? 10 : 0)});
+    const absl::StatusOr<Buffer> view =
+        client->Attach(NameOf(frame), {.wait = absl::Seconds(waits ? 10 : 0)});
     Check(view.status());
     Stamp stamp;
     std::memcpy(&stamp, view->data(), sizeof(stamp));

@@ -1,6 +1,7 @@
-// What leases meet on a filesystem that has less room than the daemon's capacity
-// promises, and that others fill now and then: counts grants and refusals, and
-// writes every page of what is granted. A SIGBUS ends the program with 1.
+// What leases meet on a filesystem that has less room than the daemon's
+// capacity promises, and that others fill now and then: counts grants and
+// refusals, and writes every page of what is granted. A SIGBUS ends the program
+// with 1.
 //
 //   bazel-bin/tests/bench/bench_full_filesystem
 #include <signal.h>

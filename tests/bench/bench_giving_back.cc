@@ -3,10 +3,10 @@
 //   bazel-bin/tests/bench/bench_giving_back
 //
 // First, warm leases of one client while the daemon ends what another has
-// released, --bytes in segments of 2 MiB, as fast as it can; beside them the same
-// leases while a process of its own unmaps as much private memory in blocks of as
-// much, with pages as large. Then what is left of the filesystem's bytes and the
-// daemon's memory some time after the last release.
+// released, --bytes in segments of 2 MiB, as fast as it can; beside them the
+// same leases while a process of its own unmaps as much private memory in
+// blocks of as much, with pages as large. Then what is left of the filesystem's
+// bytes and the daemon's memory some time after the last release.
 #include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <sys/types.h>
@@ -29,7 +29,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "client/connection.h"
+#include "client/leases/connection.h"
 #include "core/base/byte_size.h"
 #include "core/base/clock.h"
 #include "core/memory/size_class.h"
@@ -68,9 +68,8 @@ void Say(const char* what) {
 int HoldPrivately(bool huge) {
   std::vector<std::byte*> blocks;
   for (size_t i = 0; i < Count(); ++i) {
-    void* const block =
-        mmap(nullptr, kBytes, PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* const block = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (block == MAP_FAILED) return 1;
     madvise(block, kBytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
     blocks.push_back(static_cast<std::byte*>(block));
@@ -136,8 +135,8 @@ void GiveBack(const std::vector<std::string>& arguments, Client& client,
     done = true;
   });
   const absl::Time start = absl::Now();
-  LeaseMeanwhile(client, [&] { return done && gone(); }, &side->samples,
-                 &side->not_warm);
+  LeaseMeanwhile(
+      client, [&] { return done && gone(); }, &side->samples, &side->not_warm);
   side->took += absl::Now() - start;
   waiter.join();
   holder.WriteLine("bye");
@@ -145,13 +144,14 @@ void GiveBack(const std::vector<std::string>& arguments, Client& client,
 }
 
 void PrintSide(const char* name, const Side& side) {
-  std::printf("  %-34s %7zu leases in %6.2f s, %4.1f%% not warm: median %7.1f "
-              "p90 %7.1f p99 %7.1f most %8.1f us\n",
-              name, side.samples.size(), absl::ToDoubleSeconds(side.took),
-              100.0 * static_cast<double>(side.not_warm) /
-                  static_cast<double>(side.samples.size()),
-              side.samples.Median(), side.samples.Quantile(0.9),
-              side.samples.Quantile(0.99), side.samples.Quantile(1));
+  std::printf(
+      "  %-34s %7zu leases in %6.2f s, %4.1f%% not warm: median %7.1f "
+      "p90 %7.1f p99 %7.1f most %8.1f us\n",
+      name, side.samples.size(), absl::ToDoubleSeconds(side.took),
+      100.0 * static_cast<double>(side.not_warm) /
+          static_cast<double>(side.samples.size()),
+      side.samples.Median(), side.samples.Quantile(0.9),
+      side.samples.Quantile(0.99), side.samples.Quantile(1));
 }
 
 void MeasureOthers(const std::string& huge_pages) {
@@ -159,7 +159,8 @@ void MeasureOthers(const std::string& huge_pages) {
                       absl::StrCat("--capacity_bytes=",
                                    absl::GetFlag(FLAGS_bytes).bytes + kGiB)});
   Check(OrThrow(pool.client().Lease(kBytes)).Release());
-  // But for what the client itself leases, and what Batch waits to have more of.
+  // But for what the client itself leases, and what Batch waits to have more
+  // of.
   const auto gone = [&pool] {
     const v1::ByteAccount bytes = pool.Stats().bytes();
     return bytes.leased_bytes() <= kBytes && bytes.batched_bytes() < 4 * kMiB;
@@ -204,10 +205,10 @@ Standing StandingOf(PoolUnderTest& pool, const std::string& directory) {
 }
 
 void MeasureDecay(const SmallTmpfs& own) {
-  PoolUnderTest pool({absl::StrCat("--bigcache_decay=",
-                                   absl::FormatDuration(
-                                       absl::GetFlag(FLAGS_idle) / 2))},
-                     own.Join("pool"));
+  PoolUnderTest pool(
+      {absl::StrCat("--bigcache_decay=",
+                    absl::FormatDuration(absl::GetFlag(FLAGS_idle) / 2))},
+      own.Join("pool"));
   const Standing fresh = StandingOf(pool, own.Join(""));
   for (const size_t bytes : {64 * kKiB, 2 * kMiB, 64 * kMiB}) {
     for (int round = 0; round < 2; ++round) {
@@ -223,11 +224,12 @@ void MeasureDecay(const SmallTmpfs& own) {
   const v1::ByteAccount bytes = pool.Stats().bytes();
   absl::SleepFor(absl::GetFlag(FLAGS_idle));
   const Standing after = StandingOf(pool, own.Join(""));
-  std::printf("\nThe daemon before its first lease, right after the last release "
-              "(retained %s, stock %s) and %s later\n",
-              FormatByteSize(bytes.retained_bytes()).c_str(),
-              FormatByteSize(bytes.stock_bytes()).c_str(),
-              absl::FormatDuration(absl::GetFlag(FLAGS_idle)).c_str());
+  std::printf(
+      "\nThe daemon before its first lease, right after the last release "
+      "(retained %s, stock %s) and %s later\n",
+      FormatByteSize(bytes.retained_bytes()).c_str(),
+      FormatByteSize(bytes.stock_bytes()).c_str(),
+      absl::FormatDuration(absl::GetFlag(FLAGS_idle)).c_str());
   const auto print = [](const char* what, uint64_t a, uint64_t b, uint64_t c) {
     std::printf("  %-28s %10.2f %10.2f %10.2f MiB: %+.2f\n", what,
                 static_cast<double>(a) / kMiB, static_cast<double>(b) / kMiB,

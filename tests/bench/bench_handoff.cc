@@ -1,5 +1,6 @@
 // What it takes to hand bytes from one process to another, by size: through the
-// pool, and as messages of gRPC, by turns in the same run of the load generator.
+// pool, and as messages of gRPC, by turns in the same run of the load
+// generator.
 //
 //   bazel-bin/tests/bench/bench_handoff --chart=/tmp/handoff.svg
 //
@@ -31,16 +32,16 @@
 #include "tests/support/daemon_process.h"
 #include "tests/support/runfile.h"
 
-ABSL_FLAG(warmpool::Vias, via, warmpool::AllVias(),
-          "As the load generator's");
+ABSL_FLAG(warmpool::Vias, via, warmpool::AllVias(), "As the load generator's");
 ABSL_FLAG(warmpool::ByteSize, min_size, {64 * warmpool::kKiB},
           "The smallest size");
 ABSL_FLAG(warmpool::ByteSize, max_size, {256 * warmpool::kMiB},
           "No size is larger");
 ABSL_FLAG(int, pairs, 1, "Pairs of processes");
-ABSL_FLAG(absl::Duration, duration, absl::Seconds(10),
-          "Of each run; three times as long from 64 MiB on, where a round of gRPC "
-          "takes up to a second");
+ABSL_FLAG(
+    absl::Duration, duration, absl::Seconds(10),
+    "Of each run; three times as long from 64 MiB on, where a round of gRPC "
+    "takes up to a second");
 ABSL_FLAG(int, repetitions, 3, "Runs of each size");
 ABSL_FLAG(std::string, chart, "",
           "File to draw the hand-over to, as SVG, and beside it as PNG");

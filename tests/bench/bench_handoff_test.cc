@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/support/child_process.h"
 
@@ -36,8 +36,7 @@ TEST(BenchHandoffTest, EveryWayStandsBesideTheOthersAndIsDrawn) {
 }
 
 TEST(BenchHandoffTest, EachWaiterIsWokenByItsOwnSeal) {
-  ChildProcess bench(
-      {"tests/bench/bench_waits", "--waits=50", "--rounds=200"});
+  ChildProcess bench({"tests/bench/bench_waits", "--waits=50", "--rounds=200"});
   EXPECT_THAT(bench.ReadAll(), HasSubstr("woken wrongly 0, lost 0"));
   EXPECT_EQ(bench.Wait(), 0);
 }

@@ -1,12 +1,13 @@
 // Whether a lease takes longer the more buffers live: the same leases and
-// releases at two daemons, one with few live leases and one with many, by turns.
+// releases at two daemons, one with few live leases and one with many, by
+// turns.
 //
 //   bazel-bin/tests/bench/bench_live_leases --many=100000
 //
 // The live leases are held by several client processes, as the library holds
 // them but unmapped: a process may map no more than vm.max_map_count segments.
-// Measured is the Session's grant alone, of a warm segment and of one that has to
-// be made; then comes the ratio between the medians.
+// Measured is the Session's grant alone, of a warm segment and of one that has
+// to be made; then comes the ratio between the medians.
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -25,7 +26,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "client/connection.h"
+#include "client/leases/connection.h"
 #include "core/base/clock.h"
 #include "tests/support/child_process.h"
 #include "tests/support/daemon_process.h"
@@ -96,8 +97,8 @@ class Arm {
                 testing::Runfile("server/warmpoold")) {
     const int clients = absl::GetFlag(FLAGS_clients);
     for (int i = 0; i < clients; ++i) {
-      holders_.push_back(std::make_unique<ChildProcess>(
-          std::vector<std::string>{
+      holders_.push_back(
+          std::make_unique<ChildProcess>(std::vector<std::string>{
               testing::ThisProgram(), "hold", daemon_.target(),
               absl::StrCat(live / clients + (i < live % clients)),
               absl::StrCat(absl::GetFlag(FLAGS_held_bytes))}));
@@ -168,8 +169,8 @@ int Run() {
   }
   rlimit descriptors{};
   getrlimit(RLIMIT_NOFILE, &descriptors);
-  std::printf("%-22s %10d %10d %8s\n", "live leases", few->live(),
-              many->live(), "ratio");
+  std::printf("%-22s %10d %10d %8s\n", "live leases", few->live(), many->live(),
+              "ratio");
   PrintRow("lease, warm, p50 us", few->warm_p50(), many->warm_p50());
   PrintRow("lease, fresh, p50 us", few->fresh_p50(), many->fresh_p50());
   std::printf("%-22s %10zu %10zu (limit %llu)\n", "daemon's descriptors",

@@ -1,11 +1,11 @@
-// What many clients cost a daemon that are connected, have a Session and leases,
-// and do nothing; and what they cost one that does something.
+// What many clients cost a daemon that are connected, have a Session and
+// leases, and do nothing; and what they cost one that does something.
 //
 //   bazel-bin/tests/bench/bench_many_clients --clients=1000 --few=10
 //
 // Each is a client of the library with two leases, in one of some processes. A
-// client of its own leases and releases a warm buffer, each time by a call, beside
-// few and beside many.
+// client of its own leases and releases a warm buffer, each time by a call,
+// beside few and beside many.
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -25,7 +25,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "client/connection.h"
+#include "client/leases/connection.h"
 #include "client/warmpool.h"
 #include "core/base/clock.h"
 #include "tests/support/child_process.h"
@@ -57,8 +57,8 @@ void Check(const absl::Status& status) {
   if (!status.ok()) throw std::runtime_error(status.ToString());
 }
 
-// A process with clients: connects on the first line of its input, and ends with
-// the second.
+// A process with clients: connects on the first line of its input, and ends
+// with the second.
 int Be(int count) {
   std::vector<Client> clients;
   std::vector<Buffer> buffers;
@@ -87,10 +87,10 @@ class Crowd {
     const int processes = std::min(absl::GetFlag(FLAGS_processes), clients);
     for (int i = 0; i < processes; ++i) {
       const int count = clients / processes + (i < clients % processes ? 1 : 0);
-      processes_.push_back(std::make_unique<ChildProcess>(
-          std::vector<std::string>{testing::ThisProgram(),
-                                   absl::StrCat("--be=", count),
-                                   absl::StrCat("--target=", target)}));
+      processes_.push_back(
+          std::make_unique<ChildProcess>(std::vector<std::string>{
+              testing::ThisProgram(), absl::StrCat("--be=", count),
+              absl::StrCat("--target=", target)}));
     }
     Expect("started");
   }
@@ -195,12 +195,13 @@ int Run() {
     const absl::Duration busy = ProcessorTime(daemon.pid()) - busy_before;
     Latency& latency = count == few ? beside_few : beside_many;
     latency = WarmLeases(**connection);
-    std::printf("%d clients: connected in %.2f s, %.1f KiB each, idle %.2f %% of "
-                "a processor; warm lease p50 %.0f us, p99 %.0f us\n",
-                count, absl::ToDoubleSeconds(connecting),
-                static_cast<double>(grown) / count,
-                100 * absl::FDivDuration(busy, absl::GetFlag(FLAGS_idle)),
-                latency.p50_us, latency.p99_us);
+    std::printf(
+        "%d clients: connected in %.2f s, %.1f KiB each, idle %.2f %% of "
+        "a processor; warm lease p50 %.0f us, p99 %.0f us\n",
+        count, absl::ToDoubleSeconds(connecting),
+        static_cast<double>(grown) / count,
+        100 * absl::FDivDuration(busy, absl::GetFlag(FLAGS_idle)),
+        latency.p50_us, latency.p99_us);
     std::fflush(stdout);
     crowd.End();
   }

@@ -4,10 +4,10 @@
 //
 //   bazel-bin/tests/bench/bench_metrics --rounds=40 --round=2s
 //
-// A client without a lease cache leases and releases 64 KiB, so each lease is two
-// calls. Differences of a turn's leases per second to the turn before are told as
-// medians with quartiles: what both turns share of the machine's noise is not in
-// them.
+// A client without a lease cache leases and releases 64 KiB, so each lease is
+// two calls. Differences of a turn's leases per second to the turn before are
+// told as medians with quartiles: what both turns share of the machine's noise
+// is not in them.
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -30,7 +30,7 @@
 #include "client/warmpool.h"
 #include "core/base/clock.h"
 #include "httplib.h"
-#include "server/rpc_stats.h"
+#include "server/stats/rpc_stats.h"
 #include "tests/support/daemon_process.h"
 #include "tests/support/runfile.h"
 

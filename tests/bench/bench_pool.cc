@@ -7,7 +7,6 @@
 // The segments are 4 KiB in a directory of the bench's own in /dev/shm: that
 // of a warm lease does not matter, since nothing touches its pages.
 #include <benchmark/benchmark.h>
-
 #include <unistd.h>
 
 #include <cstdio>
@@ -20,10 +19,10 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/clock.h"
 #include "core/base/random_id.h"
-#include "core/memory/segment_directory.h"
+#include "core/journal/journal.h"
+#include "core/memory/directory/segment_directory.h"
+#include "core/memory/kernel/system_calls.h"
 #include "core/memory/size_class.h"
-#include "core/memory/system_calls.h"
-#include "core/pool/journal.h"
 #include "core/pool/pool.h"
 
 namespace warmpool {
@@ -43,14 +42,13 @@ class BenchedPool {
  public:
   explicit BenchedPool(bool journalled)
       : path_(absl::StrCat("/dev/shm/warmpool-bench-", getpid())) {
-    auto directory = SegmentDirectory::Open(path_, "bench_pool", &calls_,
-                                            &random_, {});
+    auto directory =
+        SegmentDirectory::Open(path_, "bench_pool", &calls_, &random_, {});
     Check(directory.status());
     directory_ = *std::move(directory);
     if (journalled) {
-      auto journal =
-          Journal::Open(directory_->private_directory_fd(), "bench",
-                        Journal::Options(), &calls_, &replay_);
+      auto journal = Journal::Open(directory_->private_directory_fd(), "bench",
+                                   Journal::Options(), &calls_, &replay_);
       Check(journal.status());
       journal_ = *std::move(journal);
       Check(journal_->Begin());
@@ -59,8 +57,8 @@ class BenchedPool {
     options.segments.capacity_bytes = kGiB;
     options.segments.bigcache.max_bytes = kGiB;
     options.segments.prove_within = absl::Milliseconds(20);
-    pool_ = std::make_unique<Pool>(directory_.get(), &calls_, &clock_,
-                                   &random_, options, journal_.get());
+    pool_ = std::make_unique<Pool>(directory_.get(), &calls_, &clock_, &random_,
+                                   options, journal_.get());
     Holder holder;
     holder.id = kHolder;
     holder.pid = getpid();

@@ -25,7 +25,8 @@
 ABSL_FLAG(int, restarts, 100, "Restarts of either kind");
 ABSL_FLAG(absl::Duration, pause, absl::Milliseconds(2),
           "Of each client between two rounds, but for the one that measures");
-ABSL_FLAG(int, leases, 0, "Leases of 4 KiB that another client has all the while");
+ABSL_FLAG(int, leases, 0,
+          "Leases of 4 KiB that another client has all the while");
 ABSL_FLAG(absl::Duration, apart, absl::Milliseconds(200),
           "How long each daemon serves before it is stopped");
 

@@ -1,15 +1,14 @@
-// What it takes to make, to attach and to give back a segment, by size and pages:
-// what people write by hand beside what the daemon and its clients do, without
-// any RPC (bench_cold_leases has that).
+// What it takes to make, to attach and to give back a segment, by size and
+// pages: what people write by hand beside what the daemon and its clients do,
+// without any RPC (bench_cold_leases has that).
 //
 //   bazel-bin/tests/bench/bench_segments --benchmark_repetitions=5
 //       --benchmark_enable_random_interleaving=true --chart=/tmp/segments.svg
 //
 // Made by hand and attached include 8 bytes written to each 4 KiB. Times are
-// those of one segment. Where a kernel has no huge pages to give, these arms are
-// skipped and say so.
+// those of one segment. Where a kernel has no huge pages to give, these arms
+// are skipped and say so.
 #include <benchmark/benchmark.h>
-
 #include <unistd.h>
 
 #include <chrono>
@@ -28,11 +27,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "core/base/random_id.h"
-#include "core/caching/unmap_batch.h"
-#include "core/memory/attach_segment.h"
-#include "core/memory/segment_directory.h"
+#include "core/engine/unmap_batch.h"
+#include "core/memory/directory/attach_segment.h"
+#include "core/memory/directory/segment_directory.h"
+#include "core/memory/kernel/system_calls.h"
 #include "core/memory/size_class.h"
-#include "core/memory/system_calls.h"
 #include "tests/bench/allocators/counters.h"
 #include "tests/bench/segments/by_hand.h"
 #include "tests/bench/segments/chart.h"
@@ -100,8 +99,8 @@ class Directory {
     return attached;
   }
   void End(Segment segment) {
-    UnmapBatch batch(&calls_, {.drain = UnmapBatch::Drain::kInline,
-                               .threshold_bytes = 0});
+    UnmapBatch batch(
+        &calls_, {.drain = UnmapBatch::Drain::kInline, .threshold_bytes = 0});
     batch.Add(std::move(segment), absl::InfinitePast());
   }
 
@@ -200,7 +199,8 @@ void BM_GiveBackByHand(benchmark::State& state) {
                                             : ByHand::Pages::kAsTheyCome);
       Touch(made.back()->data(), BytesOf(state));
     }
-    Timed(state, [&] { made.clear(); }, Together(state));
+    Timed(
+        state, [&] { made.clear(); }, Together(state));
   }
 }
 
@@ -216,18 +216,17 @@ enum class Ending {
 void BM_GiveBack(benchmark::State& state, Ending ending) {
   Directory directory(IsHuge(state));
   if (Skip(state, directory)) return;
-  UnmapBatch batch(directory.calls(),
-                   {.drain = UnmapBatch::Drain::kInline,
-                    .threshold_bytes =
-                        ending == Ending::kEach ? 0 : UINT64_MAX});
+  UnmapBatch batch(
+      directory.calls(),
+      {.drain = UnmapBatch::Drain::kInline,
+       .threshold_bytes = ending == Ending::kEach ? 0 : UINT64_MAX});
   for (auto _ : state) {
     std::vector<Segment> segments;
     for (size_t i = 0; i < Together(state); ++i) {
       segments.push_back(directory.Make(BytesOf(state)));
       directory.Populate(segments.back());
       if (ending == Ending::kNeverMapped) continue;
-      Segment attached =
-          directory.Attach(segments.back(), PageState::kWritten);
+      Segment attached = directory.Attach(segments.back(), PageState::kWritten);
       Touch(attached.data(), BytesOf(state));
       // Before its file: the last to let go of the pages is who frees them.
       segments.insert(segments.end() - 1, std::move(attached));
@@ -271,7 +270,8 @@ BENCHMARK_CAPTURE(BM_GiveBack, never_mapped, Ending::kNeverMapped)
 int Main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   absl::SetProgramUsageMessage(
-      "What it takes to make, to attach and to give back segments. Takes Google "
+      "What it takes to make, to attach and to give back segments. Takes "
+      "Google "
       "Benchmark's flags too (--benchmark_repetitions=5).");
   absl::ParseCommandLine(argc, argv);
   PrintMachine();

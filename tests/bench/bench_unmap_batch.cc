@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "core/caching/unmap_batch.h"
-#include "core/memory/anonymous_source.h"
+#include "core/engine/unmap_batch.h"
+#include "core/memory/kernel/system_calls.h"
+#include "core/memory/pages/anonymous_source.h"
 #include "core/memory/size_class.h"
-#include "core/memory/system_calls.h"
 #include "tests/bench/allocators/counters.h"
 #include "tests/bench/allocators/sibling.h"
 
@@ -100,8 +100,8 @@ void Arguments(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"unmap", "blocks", "huge"});
   for (const int64_t huge : {1, 0}) {
     for (const int64_t blocks : {2, 64}) {
-      for (const Unmap unmap : {Unmap::kEach, Unmap::kRuns, Unmap::kAdviseAll,
-                                Unmap::kLazyFree}) {
+      for (const Unmap unmap :
+           {Unmap::kEach, Unmap::kRuns, Unmap::kAdviseAll, Unmap::kLazyFree}) {
         benchmark->Args({static_cast<int64_t>(unmap), blocks, huge});
       }
     }

@@ -1,11 +1,13 @@
 // How long it takes from a seal until who waited for that buffer has its lease,
-// with many who wait for others; and whether any is woken for nothing, or never.
+// with many who wait for others; and whether any is woken for nothing, or
+// never.
 //
 //   bazel-bin/tests/bench/bench_waits --waits=1000 --rounds=100000
 //
 // All wait on one Session, so without a thread each. A round seals one buffer,
-// takes the one answer that is due, gives everything back and waits for the name
-// again. Nothing is mapped: measured are the daemon and the way to and from it.
+// takes the one answer that is due, gives everything back and waits for the
+// name again. Nothing is mapped: measured are the daemon and the way to and
+// from it.
 #include <grpcpp/grpcpp.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -25,7 +27,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "client/connection.h"
+#include "client/leases/connection.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "core/base/random_id.h"
@@ -146,8 +148,7 @@ void Round(Connection& giver, Waiter& waiter, int number, Result* result) {
   const bool right = answer.reply.tag() == static_cast<uint64_t>(number) + 1 &&
                      answer.reply.status().code() == 0 && waiter.left() == 0;
   result->wrong += !right;
-  result->taken_us.push_back(
-      absl::ToDoubleMicroseconds(answer.at - start));
+  result->taken_us.push_back(absl::ToDoubleMicroseconds(answer.at - start));
   Check(giver.Release(lease->granted));
   waiter.Wait(number, answer.reply.attach().lease());
 }
@@ -175,15 +176,16 @@ int Run() {
   std::vector<double>& taken = result.taken_us;
   std::sort(taken.begin(), taken.end());
   const auto at = [&](double share) {
-    return taken.empty() ? 0 : taken[static_cast<size_t>(
-                                   share * static_cast<double>(taken.size() - 1))];
+    return taken.empty() ? 0
+                         : taken[static_cast<size_t>(
+                               share * static_cast<double>(taken.size() - 1))];
   };
   std::printf("%s %s, %ld processors\n", machine.sysname, machine.release,
               sysconf(_SC_NPROCESSORS_ONLN));
-  std::printf("%d waits, %zu seals: p50 %.0f us, p99 %.0f us, longest %.0f us; "
-              "woken wrongly %d, lost %d\n",
-              waits, taken.size(), at(0.5), at(0.99), at(1), result.wrong,
-              result.lost);
+  std::printf(
+      "%d waits, %zu seals: p50 %.0f us, p99 %.0f us, longest %.0f us; "
+      "woken wrongly %d, lost %d\n",
+      waits, taken.size(), at(0.5), at(0.99), at(1), result.wrong, result.lost);
   return result.lost + result.wrong == 0 ? 0 : 1;
 }
 

@@ -19,13 +19,13 @@
 #include "absl/time/time.h"
 #include "core/base/clock.h"
 #include "core/pool/buffer_events.h"
-#include "server/admission.h"
-#include "server/grpc_server.h"
-#include "server/handlers.h"
-#include "server/holder_registry.h"
-#include "server/peer.h"
-#include "server/session_hub.h"
-#include "server/transport.h"
+#include "server/clients/admission.h"
+#include "server/clients/holder_registry.h"
+#include "server/clients/peer.h"
+#include "server/clients/session_hub.h"
+#include "server/rpc/handlers.h"
+#include "server/transport/grpc_server.h"
+#include "server/transport/transport.h"
 
 ABSL_FLAG(std::string, listen, "", "Where to listen, unix:PATH");
 ABSL_FLAG(absl::Duration, busy_poll, absl::ZeroDuration(), "As warmpoold's");

@@ -16,7 +16,7 @@
 
 #include "absl/strings/match.h"
 #include "client/warmpool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/client/scripted_daemon.h"
 #include "tests/core/base/status_matchers.h"
@@ -266,10 +266,10 @@ TEST_F(BufferTest, AForkedChildUnmapsItAndLeavesTheLease) {
 void UseInForkedChild(Buffer* buffer, char* data) {
   alarm(30);
   std::memset(data, 'c', kTwoMiB);
-  const bool refused = absl::IsFailedPrecondition(buffer->Seal()) &&
-                       absl::IsFailedPrecondition(
-                           buffer->MakeTicket().status()) &&
-                       buffer->valid();
+  const bool refused =
+      absl::IsFailedPrecondition(buffer->Seal()) &&
+      absl::IsFailedPrecondition(buffer->MakeTicket().status()) &&
+      buffer->valid();
   std::memset(data, 'd', kTwoMiB);
   _exit(refused ? 0 : 1);
 }
@@ -434,11 +434,9 @@ TEST_F(BufferTest, AForkedChildHasNothingOfTheLeaseCache) {
   const pid_t child = fork();
   if (child == 0) {
     alarm(30);
-    const bool refused = absl::IsFailedPrecondition(
-        client->Lease(kTwoMiB).status());
-    {
-      const Client inherited = *std::move(client);
-    }
+    const bool refused =
+        absl::IsFailedPrecondition(client->Lease(kTwoMiB).status());
+    { const Client inherited = *std::move(client); }
     _exit(refused ? 0 : 1);
   }
   int status = -1;

@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "client/warmpool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/support/daemon_process.h"
@@ -142,8 +142,7 @@ TEST_F(CachedClientTest, WhatIsLeasedAgainAndAgainIsThereAheadOfNeed) {
       warm.push_back(*std::move(buffer));
     }
   }
-  EXPECT_TRUE(
-      Eventually([&] { return Stats().bytes().retained_bytes() > 0; }));
+  EXPECT_TRUE(Eventually([&] { return Stats().bytes().retained_bytes() > 0; }));
   std::vector<Buffer> buffers;
   const auto lease = [&] {
     absl::StatusOr<Buffer> buffer = client_.Lease(kTwoMiB);
@@ -151,8 +150,8 @@ TEST_F(CachedClientTest, WhatIsLeasedAgainAndAgainIsThereAheadOfNeed) {
     if (buffer.ok()) buffers.push_back(*std::move(buffer));
   };
   // On a slow machine three leases may fall into three periods.
-  for (int tries = 0;
-       tries < 6 && client_.lease_cache_stats().prefetched == 0; ++tries) {
+  for (int tries = 0; tries < 6 && client_.lease_cache_stats().prefetched == 0;
+       ++tries) {
     for (int i = 0; i < 3; ++i) lease();
     Eventually([&] { return client_.lease_cache_stats().prefetched > 0; },
                /*within=*/absl::Seconds(1));

@@ -16,9 +16,9 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "client/channel_token.h"
+#include "client/channels/channel_token.h"
 #include "client/warmpool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/support/child_process.h"
@@ -183,9 +183,7 @@ TEST_F(ChannelTest, WhatLiesIdleIsEndedForAll) {
 TEST_F(ChannelTest, AClosedChannelLeavesNothingBehind) {
   ChannelBuffer buffer = giving_.Lease(kTwoMiB).value();
   RoundTrip(&buffer, 'a');
-  {
-    const Channel closed = std::move(giving_);
-  }
+  { const Channel closed = std::move(giving_); }
   EXPECT_EQ(buffer.span().back(), std::byte{'a'}) << "it outlives its channel";
   buffer = ChannelBuffer();
   EXPECT_TRUE(Eventually([&] { return Buffers().empty(); }));
@@ -201,9 +199,7 @@ TEST_F(ChannelTest, AGiverMayCloseBeforeItsBufferIsTaken) {
     std::memset(first.data(), 1, first.size());
     std::memset(second.data(), 2, second.size());
     given_before = first.Give().value();
-    {
-      const Channel closed = std::move(closing);
-    }
+    { const Channel closed = std::move(closing); }
     given_after = second.Give().value();
   }
   EXPECT_EQ(taking_.Take(given_before).value().data()[5], std::byte{1});
@@ -243,9 +239,7 @@ TEST_F(ChannelTest, WhatIsEndedWhileThereIsNoDaemonEndsForAll) {
 }
 
 TEST_F(ChannelTest, AFullMachineGetsBackWhatLiesFree) {
-  {
-    const ChannelBuffer large = giving_.Lease(128 * kTwoMiB / 2).value();
-  }
+  { const ChannelBuffer large = giving_.Lease(128 * kTwoMiB / 2).value(); }
   EXPECT_THAT(giving_.Lease(200 << 20), IsOk());
 }
 
@@ -304,9 +298,9 @@ TEST_F(ChannelTest, WhatNobodyTakesIsEnded) {
   ChannelBuffer buffer = impatient.Lease(kTwoMiB).value();
   const std::string token = buffer.Give().value();
   EXPECT_TRUE(Eventually([&] { return NothingIsHeld(); }));
-  const auto late = StatusIs(absl::StatusCode::kNotFound,
-                             AllOf(HasSubstr("\"frames\""),
-                                   HasSubstr("take_within")));
+  const auto late =
+      StatusIs(absl::StatusCode::kNotFound,
+               AllOf(HasSubstr("\"frames\""), HasSubstr("take_within")));
   EXPECT_THAT(taking_.Take(token), late);
   EXPECT_THAT(impatient.Take(token), late) << "its giver, either";
   EXPECT_EQ(MappedSegments(), 0);
@@ -406,7 +400,8 @@ TEST_F(ChannelPeerTest, ItsBytesComeBackInPlace) {
   ChannelBuffer buffer = giving_.Lease(kTwoMiB).value();
   uint64_t stamp = 0;
   for (int round = 1; round <= 20; ++round) {
-    buffer = giving_.Take(Echo(buffer.Give().value(), stamp, stamp + 1)).value();
+    buffer =
+        giving_.Take(Echo(buffer.Give().value(), stamp, stamp + 1)).value();
     for (size_t at = 0; at < buffer.size(); at += 4096) {
       std::memcpy(&stamp, buffer.data() + at, sizeof(stamp));
       ASSERT_EQ(stamp, static_cast<uint64_t>(round));

@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "client/cli/output.pb.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "google/protobuf/util/json_util.h"
 #include "gtest/gtest.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
@@ -281,10 +281,11 @@ TEST(CliUsageTest, TellsItsVersion) {
 TEST(CliUsageTest, AnUnknownCommandIsNamedBesideTheKnownOnes) {
   const ToolResult result = RunTool("client/warmpool frobnicate");
   EXPECT_EQ(result.exit_code, 2);
-  EXPECT_THAT(result.err,
-              HasSubstr("no command \"frobnicate\"; there are stats, top, list, "
-                        "watch, events, lease, release, trim, shutdown, "
-                        "log-level, doctor, gc"));
+  EXPECT_THAT(
+      result.err,
+      HasSubstr("no command \"frobnicate\"; there are stats, top, list, "
+                "watch, events, lease, release, trim, shutdown, "
+                "log-level, doctor, gc"));
   EXPECT_EQ(RunTool("client/warmpool").exit_code, 2);
 }
 
@@ -331,8 +332,8 @@ TEST(CliListTest, GoesOnAfterAPageWithoutBuffersAndJoinsWhatTwoPagesShow) {
     if (page < 4) response->set_next_page_token(absl::StrCat(page + 1));
     return grpc::Status::OK;
   };
-  const ToolResult listed = RunTool(absl::StrCat(
-      "client/warmpool list --json --target=", daemon.target()));
+  const ToolResult listed = RunTool(
+      absl::StrCat("client/warmpool list --json --target=", daemon.target()));
   EXPECT_EQ(listed.exit_code, 0) << listed.err;
   const auto listing = Parse<cli::BufferListing>(listed.out);
   ASSERT_EQ(listing.buffers_size(), 1);

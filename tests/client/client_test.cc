@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "client/warmpool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/support/daemon_process.h"
@@ -42,9 +42,8 @@ class ClientTest : public ::testing::Test {
     return *std::move(stats);
   }
 
-  DaemonProcess daemon_{
-      {"--capacity_bytes=64MiB", "--default_ttl=0", "--bigcache_decay=inf",
-       "--drain_timeout=30s"}};
+  DaemonProcess daemon_{{"--capacity_bytes=64MiB", "--default_ttl=0",
+                         "--bigcache_decay=inf", "--drain_timeout=30s"}};
   // What is released goes back to the daemon.
   Client client_ = Connect({.lease_cache_bytes = 0});
 };
@@ -203,21 +202,20 @@ TEST_F(ClientTest, WatchesBuffersUntilToldToStop) {
   Client other = Connect();
   absl::StatusOr<Buffer> buffer = absl::UnknownError("none");
   std::vector<v1::BufferEvent::Kind> kinds;
-  EXPECT_THAT(client_.WatchBuffers(
-                  "frames/",
-                  [&](const v1::BufferEvent& event) {
-                    kinds.push_back(event.kind());
-                    switch (event.kind()) {
-                      case v1::BufferEvent::KIND_RESYNC:
-                        buffer = other.Lease(4096, {.name = "frames/0"});
-                        return buffer.ok();
-                      case v1::BufferEvent::KIND_CREATED:
-                        EXPECT_EQ(event.name(), "frames/0");
-                        return buffer->Release().ok();
-                      default:
-                        return false;
-                    }
-                  }),
+  EXPECT_THAT(client_.WatchBuffers("frames/",
+                                   [&](const v1::BufferEvent& event) {
+                                     kinds.push_back(event.kind());
+                                     switch (event.kind()) {
+                                       case v1::BufferEvent::KIND_RESYNC:
+                                         buffer = other.Lease(
+                                             4096, {.name = "frames/0"});
+                                         return buffer.ok();
+                                       case v1::BufferEvent::KIND_CREATED:
+                                         EXPECT_EQ(event.name(), "frames/0");
+                                         return buffer->Release().ok();
+                                       default: return false;
+                                     }
+                                   }),
               IsOk());
   EXPECT_THAT(kinds, ElementsAre(v1::BufferEvent::KIND_RESYNC,
                                  v1::BufferEvent::KIND_CREATED,

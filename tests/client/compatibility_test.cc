@@ -1,10 +1,10 @@
-// The library at daemons of other versions: one that says what it does not know,
-// and one that knows no more than the first release did.
+// The library at daemons of other versions: one that says what it does not
+// know, and one that knows no more than the first release did.
 #include <memory>
 #include <utility>
 
-#include "client/connection.h"
-#include "gmock/gmock.h"
+#include "client/leases/connection.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/client/held_leases.h"
 #include "tests/client/scripted_daemon.h"

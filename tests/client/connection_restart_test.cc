@@ -10,9 +10,9 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "client/connection.h"
+#include "client/leases/connection.h"
 #include "core/base/mutex.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-more-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/client/held_leases.h"
 #include "tests/client/scripted_daemon.h"

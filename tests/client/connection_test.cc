@@ -1,4 +1,4 @@
-#include "client/connection.h"
+#include "client/leases/connection.h"
 
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -18,7 +18,7 @@
 #include "absl/time/time.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/client/scripted_daemon.h"
 #include "tests/core/base/status_matchers.h"
@@ -473,9 +473,9 @@ TEST_F(ConnectionTest, AnExpiryThatOvertakesItsGrantIsKept) {
   const absl::StatusOr<HeldLease> held = connection->Lease({});
   ASSERT_THAT(held, IsOk());
   EXPECT_TRUE(held->fate->ended);
-  EXPECT_THAT(connection->Renew(held->granted),
-              StatusIs(absl::StatusCode::kFailedPrecondition,
-                       HasSubstr("expired")));
+  EXPECT_THAT(
+      connection->Renew(held->granted),
+      StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("expired")));
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/support/child_process.h"
 #include "tests/support/daemon_process.h"
@@ -21,9 +21,9 @@ TEST(ExamplesTest, AProducerHandsFramesToAConsumer) {
   ChildProcess producer(
       {"client/examples/producer", daemon.target(), socket, "3"});
   for (const int sum : {0, 16777216, 33554432}) {
-    EXPECT_THAT(producer.ReadLine(),
-                EndsWith(": 16777216 bytes, their sum is " +
-                         std::to_string(sum)));
+    EXPECT_THAT(
+        producer.ReadLine(),
+        EndsWith(": 16777216 bytes, their sum is " + std::to_string(sum)));
   }
   EXPECT_EQ(producer.Wait(), 0);
   consumer.Signal(SIGTERM);

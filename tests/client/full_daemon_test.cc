@@ -9,7 +9,7 @@
 #include "absl/time/time.h"
 #include "client/warmpool.h"
 #include "core/base/clock.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/client/scripted_daemon.h"
 #include "tests/core/base/status_matchers.h"

@@ -18,7 +18,7 @@
 #include "absl/time/time.h"
 #include "client/warmpool.h"
 #include "core/base/mutex.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/support/daemon_process.h"
@@ -51,13 +51,12 @@ class HandoverTest : public ::testing::Test {
   v1::GetStatsResponse Stats() { return giver_.GetStats().value(); }
 
   bool EventuallyWaiting(uint64_t requests) {
-    return Eventually([&] {
-      return Stats().leases().waiting_attaches() == requests;
-    });
+    return Eventually(
+        [&] { return Stats().leases().waiting_attaches() == requests; });
   }
 
-  DaemonProcess daemon_{{"--capacity_bytes=256MiB", "--default_ttl=60s",
-                         "--drain_timeout=0"}};
+  DaemonProcess daemon_{
+      {"--capacity_bytes=256MiB", "--default_ttl=60s", "--drain_timeout=0"}};
   Client giver_ = Connect();
   Client taker_ = Connect();
 };
@@ -110,11 +109,11 @@ TEST_F(HandoverTest, ManyAreWaitedForWithoutAThreadEach) {
     return attached.size();
   };
   for (int i = 0; i < kNames; ++i) {
-    taker_.AttachThen(absl::StrCat(i), {.wait = absl::Minutes(1)},
-                      [&, i](absl::StatusOr<Buffer> buffer) {
-                        MutexLock lock(&mutex);
-                        attached.emplace(i, std::move(buffer));
-                      });
+    taker_.AttachAsync(absl::StrCat(i), {.wait = absl::Minutes(1)},
+                       [&, i](absl::StatusOr<Buffer> buffer) {
+                         MutexLock lock(&mutex);
+                         attached.emplace(i, std::move(buffer));
+                       });
   }
   ASSERT_TRUE(EventuallyWaiting(kNames));
   EXPECT_LT(ThreadsOfThis(), 40u);
@@ -135,11 +134,11 @@ TEST_F(HandoverTest, ManyAreWaitedForWithoutAThreadEach) {
 
 TEST_F(HandoverTest, AWaitWithoutAThreadOutlivesTheDaemon) {
   std::atomic<bool> attached = false;
-  taker_.AttachThen("frame", {.wait = absl::Minutes(1)},
-                    [&](absl::StatusOr<Buffer> buffer) {
-                      EXPECT_THAT(buffer, IsOk());
-                      attached = true;
-                    });
+  taker_.AttachAsync("frame", {.wait = absl::Minutes(1)},
+                     [&](absl::StatusOr<Buffer> buffer) {
+                       EXPECT_THAT(buffer, IsOk());
+                       attached = true;
+                     });
   ASSERT_TRUE(EventuallyWaiting(1));
   daemon_.Kill();
   daemon_.Restart();
@@ -165,12 +164,11 @@ TEST_F(HandoverTest, AWaitWithoutAThreadEndsAtItsDeadlineAndWithItsClient) {
   };
   std::atomic<int> called = 0;
   for (const auto& one : cases) {
-    client->AttachThen(one.name, {.wait = one.wait},
-                       [&called, code = one.code](auto buffer) {
-                         EXPECT_EQ(buffer.status().code(), code)
-                             << buffer.status();
-                         ++called;
-                       });
+    client->AttachAsync(
+        one.name, {.wait = one.wait}, [&called, code = one.code](auto buffer) {
+          EXPECT_EQ(buffer.status().code(), code) << buffer.status();
+          ++called;
+        });
   }
   EXPECT_TRUE(Eventually([&] { return called == 4; }));
   client.reset();
@@ -202,9 +200,8 @@ TEST_F(HandoverTest, ABufferThatOthersCanWriteToCantBeSealed) {
 
 TEST_F(HandoverTest, AttachingWaitsForTheSeal) {
   absl::StatusOr<Buffer> view;
-  std::thread waits([&] {
-    view = taker_.Attach("frame", {.wait = absl::Seconds(30)});
-  });
+  std::thread waits(
+      [&] { view = taker_.Attach("frame", {.wait = absl::Seconds(30)}); });
   ASSERT_TRUE(EventuallyWaiting(1));
   Buffer buffer = Filled("frame", 'a');
   EXPECT_EQ(Stats().leases().waiting_attaches(), 1u);
@@ -219,9 +216,9 @@ TEST_F(HandoverTest, AWaitInVainSaysWhatItWaitedFor) {
   EXPECT_THAT(taker_.Attach("frame", shortly),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"frame\"")));
   Buffer buffer = Filled("frame", 'a');
-  EXPECT_THAT(taker_.Attach("frame", shortly),
-              StatusIs(absl::StatusCode::kDeadlineExceeded,
-                       HasSubstr("not sealed")));
+  EXPECT_THAT(
+      taker_.Attach("frame", shortly),
+      StatusIs(absl::StatusCode::kDeadlineExceeded, HasSubstr("not sealed")));
   EXPECT_THAT(taker_.Attach("frame"),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
   EXPECT_EQ(Stats().leases().waiting_attaches(), 0u);
@@ -229,9 +226,8 @@ TEST_F(HandoverTest, AWaitInVainSaysWhatItWaitedFor) {
 
 TEST_F(HandoverTest, AWaitSurvivesTheDaemon) {
   absl::StatusOr<Buffer> view;
-  std::thread waits([&] {
-    view = taker_.Attach("frame", {.wait = absl::Seconds(30)});
-  });
+  std::thread waits(
+      [&] { view = taker_.Attach("frame", {.wait = absl::Seconds(30)}); });
   ASSERT_TRUE(EventuallyWaiting(1));
   daemon_.Restart();
   ASSERT_TRUE(EventuallyWaiting(1));
@@ -273,7 +269,7 @@ TEST_F(HandoverTest, AWaitThatIsTooLongIsRefusedAndNotCut) {
                                   ::testing::HasSubstr("0 and 24h"));
     EXPECT_THAT(taker_.Attach("frame", {.wait = wait}), refused);
     absl::Status told;
-    taker_.AttachThen(
+    taker_.AttachAsync(
         "frame", {.wait = wait},
         [&told](absl::StatusOr<Buffer> view) { told = view.status(); });
     EXPECT_THAT(told, refused);
@@ -349,14 +345,15 @@ TEST_F(HandoverTest, ThousandsWaitEachForItsOwn) {
   std::vector<std::thread> waits;
   for (int i = 0; i < kNames; ++i) {
     waits.emplace_back([&, i] {
-      absl::StatusOr<Buffer> view = taker_.Attach(
-          absl::StrCat("frame/", i), {.wait = absl::Seconds(60)});
+      absl::StatusOr<Buffer> view =
+          taker_.Attach(absl::StrCat("frame/", i), {.wait = absl::Seconds(60)});
       right += view.ok() && view->data()[0] == std::byte(i % 251);
     });
   }
   ASSERT_TRUE(EventuallyWaiting(kNames));
   for (int i = kNames; i-- > 0;) {
-    Buffer buffer = giver_.Lease(4096, {.name = absl::StrCat("frame/", i)}).value();
+    Buffer buffer =
+        giver_.Lease(4096, {.name = absl::StrCat("frame/", i)}).value();
     buffer.data()[0] = std::byte(i % 251);
     ASSERT_THAT(buffer.Seal({.linger = absl::Seconds(60)}), IsOk());
   }

@@ -65,10 +65,9 @@ void HeldLeases::Grant(const std::string& client_id,
   granted->mutable_ttl()->set_seconds(ttl_seconds);
   {
     MutexLock lock(&mutex_);
-    const auto same =
-        std::find_if(held_.begin(), held_.end(), [&](const auto& held) {
-          return held.second.request_id == request_id;
-        });
+    const auto same = std::find_if(
+        held_.begin(), held_.end(),
+        [&](const auto& held) { return held.second.request_id == request_id; });
     if (same == held_.end()) {
       held_[granted->lease_id()] = {*granted, client_id, request_id};
     } else {

@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/load/handoff/handoff_report.pb.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-more-matchers.h"
 #include "google/protobuf/util/json_util.h"
 #include "gtest/gtest.h"
 #include "tests/client/run_tool.h"
@@ -76,8 +76,7 @@ class EndlessRun {
       const std::vector<std::string>& flags) {
     std::vector<std::string> command = {
         "client/loadgen", "--scenario=handoff", "--size=64KiB",
-        "--duration=10m",
-        "--json=" + ::testing::TempDir() + "/report.json"};
+        "--duration=10m", "--json=" + ::testing::TempDir() + "/report.json"};
     command.insert(command.end(), flags.begin(), flags.end());
     return command;
   }
@@ -132,10 +131,10 @@ TEST_P(LoadgenHandoffTest, AConsumerThatDiesEndsTheRun) {
   kill(run.consumer(), SIGKILL);
   EXPECT_EQ(run.loadgen().Wait(), 1);
   const load::HandoffReport report = run.Report();
-  EXPECT_THAT(report.failures(),
-              Contains(HasSubstr(absl::StrCat("consumer 0: process ",
-                                              run.consumer(),
-                                              " was ended by signal 9"))));
+  EXPECT_THAT(
+      report.failures(),
+      Contains(HasSubstr(absl::StrCat("consumer 0: process ", run.consumer(),
+                                      " was ended by signal 9"))));
   // What was measured until then is told.
   ASSERT_EQ(report.vias_size(), 1);
   EXPECT_GT(report.vias(0).rounds(), 0u);
@@ -152,12 +151,13 @@ TEST_P(LoadgenHandoffTest, AProducerThatDiesEndsTheRun) {
 
 INSTANTIATE_TEST_SUITE_P(Vias, LoadgenHandoffTest,
                          ::testing::Values("warmpool", "warmpool_ticket",
-                                           "warmpool_channel", "grpc_unary", "grpc_stream"));
+                                           "warmpool_channel", "grpc_unary",
+                                           "grpc_stream"));
 
 TEST(LoadgenHandoffRunTest, OneRunComparesAll) {
   const DaemonProcess daemon;
-  const std::string flags = absl::StrCat(
-      kLoadgen, "--target=", daemon.target(), " --duration=400ms --size=64KiB");
+  const std::string flags = absl::StrCat(kLoadgen, "--target=", daemon.target(),
+                                         " --duration=400ms --size=64KiB");
   const ToolResult text = RunTool(flags);
   EXPECT_EQ(text.exit_code, 0) << text.err << text.out;
   EXPECT_THAT(text.out, HasSubstr("handoff: 1 pair, 64 KiB"));

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/load/report.pb.h"
 #include "client/warmpool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "google/protobuf/util/json_util.h"
 #include "gtest/gtest.h"
 #include "tests/client/run_tool.h"
@@ -67,8 +67,8 @@ constexpr char kNothingDecays[] = "--bigcache_decay=inf";
 constexpr char kNothingAges[] = "--batch_max_age=inf";
 
 TEST_F(LoadgenTest, VmWithFourSlotsEvictsAllButFourInPairs) {
-  StartDaemon({"--bigcache_slots=4", "--stock_bytes=0", kNothingDecays,
-               kNothingAges});
+  StartDaemon(
+      {"--bigcache_slots=4", "--stock_bytes=0", kNothingDecays, kNothingAges});
   const ToolResult result =
       Run("--scenario=vm --iterations=100 --size=2MiB "
           "--json=" +

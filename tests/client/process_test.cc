@@ -27,7 +27,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "client/warmpool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-more-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/support/daemon_process.h"
@@ -112,8 +112,8 @@ TEST(ProcessTest, NoThreadOfTheLibraryTakesTheProgramsSignals) {
   Channel channel = client.OpenChannel("signals");
   ASSERT_THAT(channel.Lease(kBytes), IsOk());
   absl::Notification attached;
-  client.AttachThen("signals/ahead", {.wait = absl::Seconds(10)},
-                    [&](absl::StatusOr<Buffer>) { attached.Notify(); });
+  client.AttachAsync("signals/ahead", {.wait = absl::Seconds(10)},
+                     [&](absl::StatusOr<Buffer>) { attached.Notify(); });
   Buffer ahead = *client.Lease(kBytes, {.name = "signals/ahead"});
   ASSERT_THAT(ahead.Seal(), IsOk());
   attached.WaitForNotification();

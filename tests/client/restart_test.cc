@@ -14,7 +14,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "client/warmpool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/support/daemon_process.h"
@@ -59,8 +59,8 @@ class RestartTest : public ::testing::Test {
   void DeleteJournal() {
     ASSERT_TRUE(std::filesystem::exists(daemon_.shm_dir() + "/private"));
     int deleted = 0;
-    for (const auto& entry : std::filesystem::directory_iterator(
-             daemon_.shm_dir() + "/private")) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(daemon_.shm_dir() + "/private")) {
       const std::string name = entry.path().filename().string();
       if (entry.path().extension() == ".seg") continue;
       std::filesystem::remove_all(entry.path());
@@ -73,8 +73,8 @@ class RestartTest : public ::testing::Test {
     return Eventually([&] { return Stats().leases().live_leases() == leases; });
   }
 
-  DaemonProcess daemon_{{"--capacity_bytes=64MiB", "--default_ttl=60s",
-                         "--drain_timeout=0"}};
+  DaemonProcess daemon_{
+      {"--capacity_bytes=64MiB", "--default_ttl=60s", "--drain_timeout=0"}};
   Client client_ = Connect();
 };
 
@@ -86,7 +86,8 @@ TEST_F(RestartTest, LeasesSurviveAKilledDaemon) {
   EXPECT_THAT(forever.Renew(), IsOk());
   EXPECT_THAT(timed.Renew(), IsOk());
   EXPECT_EQ(Stats().leases().live_leases(), 2u);
-  absl::StatusOr<Buffer> attached = Connect().Attach("timed", {.writable = true});
+  absl::StatusOr<Buffer> attached =
+      Connect().Attach("timed", {.writable = true});
   ASSERT_THAT(attached, IsOk());
   ExpectStamped(*attached, 't');
   EXPECT_THAT(attached->Release(), IsOk());
@@ -113,12 +114,14 @@ TEST_F(RestartTest, WhoeverWaitsForABufferWaitsOnAtTheNextDaemon) {
     ExpectStamped(*attached, 'w');
   });
   absl::Notification called_back;
-  client_.AttachThen("awaited", {.wait = absl::Minutes(5)},
-                     [&](absl::StatusOr<Buffer> attached) {
-                       EXPECT_THAT(attached, IsOk());
-                       called_back.Notify();
-                     });
-  const auto both_wait = [&] { return Stats().leases().waiting_attaches() == 2; };
+  client_.AttachAsync("awaited", {.wait = absl::Minutes(5)},
+                      [&](absl::StatusOr<Buffer> attached) {
+                        EXPECT_THAT(attached, IsOk());
+                        called_back.Notify();
+                      });
+  const auto both_wait = [&] {
+    return Stats().leases().waiting_attaches() == 2;
+  };
   EXPECT_TRUE(Eventually(both_wait));
   EXPECT_EQ(daemon_.Terminate(), 0);
   daemon_.Restart();
@@ -138,11 +141,11 @@ TEST_F(RestartTest, WhoeverWaitsKeepsNoConnectionThatWasLost) {
   for (int i = 0; i < 5; ++i) {
     const std::string name = absl::StrCat("awaited/", i);
     absl::Notification called_back;
-    client_.AttachThen(name, {.wait = absl::Minutes(5)},
-                       [&](absl::StatusOr<Buffer> attached) {
-                         EXPECT_THAT(attached, IsOk());
-                         called_back.Notify();
-                       });
+    client_.AttachAsync(name, {.wait = absl::Minutes(5)},
+                        [&](absl::StatusOr<Buffer> attached) {
+                          EXPECT_THAT(attached, IsOk());
+                          called_back.Notify();
+                        });
     const auto waits = [&] { return Stats().leases().waiting_attaches() == 1; };
     EXPECT_TRUE(Eventually(waits));
     daemon_.Restart();
@@ -183,9 +186,8 @@ TEST(DrainTest, ALeaseThatADrainingDaemonRefusesIsGrantedByTheNext) {
   kill(daemon.pid(), SIGTERM);
   EXPECT_TRUE(Eventually([&] { return client->GetStats()->draining(); }));
   std::thread late([&] { EXPECT_THAT(client->Lease(kBytes), IsOk()); });
-  EXPECT_TRUE(Eventually([&] {
-    return client->GetStats()->leases().refused_draining() > 0;
-  }));
+  EXPECT_TRUE(Eventually(
+      [&] { return client->GetStats()->leases().refused_draining() > 0; }));
   // The second one ends the wait.
   EXPECT_EQ(daemon.Terminate(), 0);
   daemon.Restart();
@@ -197,10 +199,10 @@ TEST_F(RestartTest, WithoutItsJournalTheDaemonLearnsTheLeasesFromTheClient) {
   constexpr size_t kBuffers = 120;
   std::vector<Buffer> buffers;
   for (size_t i = 0; i < kBuffers; ++i) {
-    buffers.push_back(Lease(absl::StrCat("b/", i),
-                            i % 2 == 0 ? absl::ZeroDuration()
-                                       : absl::Seconds(60),
-                            static_cast<char>(i)));
+    buffers.push_back(
+        Lease(absl::StrCat("b/", i),
+              i % 2 == 0 ? absl::ZeroDuration() : absl::Seconds(60),
+              static_cast<char>(i)));
   }
   daemon_.Kill();
   DeleteJournal();
@@ -246,8 +248,8 @@ TEST_F(RestartTest, ShortLeasesGoOnAfterTheRestart) {
   EXPECT_TRUE(EventuallyHas(1));
   // For longer than its time to live.
   const uint64_t renewed = Stats().leases().renewed();
-  EXPECT_TRUE(Eventually(
-      [&] { return Stats().leases().renewed() >= renewed + 5; }));
+  EXPECT_TRUE(
+      Eventually([&] { return Stats().leases().renewed() >= renewed + 5; }));
   EXPECT_EQ(Stats().leases().expired(), 0u);
   EXPECT_THAT(buffer.Renew(), IsOk());
   EXPECT_THAT(buffer.Release(), IsOk());
@@ -258,8 +260,7 @@ TEST_F(RestartTest, OfALeaseWhoseSegmentIsGoneARenewalTells) {
   daemon_.Kill();
   std::filesystem::remove_all(daemon_.shm_dir());
   daemon_.Restart();
-  EXPECT_TRUE(
-      Eventually([&] { return absl::IsNotFound(buffer.Renew()); }));
+  EXPECT_TRUE(Eventually([&] { return absl::IsNotFound(buffer.Renew()); }));
   ExpectStamped(buffer, 'g');
   EXPECT_THAT(buffer.Release(), IsOk());
 }

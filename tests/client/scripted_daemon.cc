@@ -56,7 +56,8 @@ class ScriptedDaemon::Session final
       v1::ReleaseResponse unused;
       Handle(daemon_.on_release, released, &unused);
     }
-    if (request_.has_idle() && daemon_.on_idle) daemon_.on_idle(request_.idle());
+    if (request_.has_idle() && daemon_.on_idle)
+      daemon_.on_idle(request_.idle());
     if (request_.request_case() != v1::SessionRequest::REQUEST_NOT_SET) {
       {
         MutexLock lock(&mutex_);
@@ -84,9 +85,8 @@ class ScriptedDaemon::Session final
   }
 
   void OnCancel() override {
-    Update([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-      cancelled_ = true;
-    });
+    Update([this]()
+               ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { cancelled_ = true; });
   }
 
   void OnDone() override {

@@ -19,10 +19,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
-#include "client/attach_calls.h"
-#include "client/daemon_channel.h"
-#include "client/daemon_link.h"
-#include "client/local_channel.h"
+#include "client/rpc/attach_calls.h"
+#include "client/rpc/daemon_channel.h"
+#include "client/rpc/daemon_link.h"
+#include "client/rpc/local_channel.h"
 #include "client/warmpool.h"
 #include "gtest/gtest.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
@@ -151,7 +151,7 @@ TEST_F(ThreadLimitTest, WhatNeedsAThreadLaterSaysSo) {
         }
         absl::Notification called;
         absl::Status attached;
-        client->AttachThen("nothing", {}, [&](absl::StatusOr<Buffer> buffer) {
+        client->AttachAsync("nothing", {}, [&](absl::StatusOr<Buffer> buffer) {
           attached = buffer.status();
           called.Notify();
         });
@@ -170,41 +170,41 @@ TEST_F(ThreadLimitTest, WhatNeedsAThreadLaterSaysSo) {
 // The next connection needs threads of its own, though the allocator puts it
 // where the last one was.
 TEST_F(ThreadLimitTest, EachConnectionsFirstCallWithACallbackIsChecked) {
-  EXPECT_EQ(
-      InProcessOfUser([&] {
-        const GrpcUse grpc_use;
-        const std::string target = daemon_->target();
-        DaemonChannel channel(target, target.substr(5));
-        if (!channel.WaitForDaemon(absl::Seconds(20)).ok()) return kWrong;
-        AttachCalls calls(&channel, [] {});
-        const auto attach = [&] {
-          absl::Notification called;
-          absl::Status attached;
-          v1::AttachRequest request;
-          request.set_name("nothing");
-          request.set_request_id(std::string(16, 'r'));
-          request.set_client_id(std::string(16, 'c'));
-          calls.Start(std::move(request), absl::Seconds(20),
-                      [&](AttachCalls::Outcome outcome) {
-                        attached = outcome.status;
-                        called.Notify();
-                      });
-          called.WaitForNotification();
-          return attached;
-        };
-        const DaemonLink* before = nullptr;
-        for (int i = 0; i < 200 && before != channel.Current().get(); ++i) {
-          if (!absl::IsNotFound(attach())) return kWrong;
-          before = channel.Current().get();
-          channel.NoteLost(channel.Current());
-          if (!channel.Link(absl::Seconds(20)).ok()) return kWrong;
-        }
-        SetThreadLimit(1);
-        const Outcome outcome = Judge(attach());
-        SetThreadLimit(1000);
-        return outcome;
-      }),
-      kRefused);
+  EXPECT_EQ(InProcessOfUser([&] {
+              const GrpcUse grpc_use;
+              const std::string target = daemon_->target();
+              DaemonChannel channel(target, target.substr(5));
+              if (!channel.WaitForDaemon(absl::Seconds(20)).ok()) return kWrong;
+              AttachCalls calls(&channel, [] {});
+              const auto attach = [&] {
+                absl::Notification called;
+                absl::Status attached;
+                v1::AttachRequest request;
+                request.set_name("nothing");
+                request.set_request_id(std::string(16, 'r'));
+                request.set_client_id(std::string(16, 'c'));
+                calls.Start(std::move(request), absl::Seconds(20),
+                            [&](AttachCalls::Outcome outcome) {
+                              attached = outcome.status;
+                              called.Notify();
+                            });
+                called.WaitForNotification();
+                return attached;
+              };
+              const DaemonLink* before = nullptr;
+              for (int i = 0; i < 200 && before != channel.Current().get();
+                   ++i) {
+                if (!absl::IsNotFound(attach())) return kWrong;
+                before = channel.Current().get();
+                channel.RecordLost(channel.Current());
+                if (!channel.Link(absl::Seconds(20)).ok()) return kWrong;
+              }
+              SetThreadLimit(1);
+              const Outcome outcome = Judge(attach());
+              SetThreadLimit(1000);
+              return outcome;
+            }),
+            kRefused);
 }
 
 // The limit that was met, and no other, is named.
@@ -222,8 +222,7 @@ TEST_F(ThreadLimitTest, ABufferThatFindsNoAddressSpaceSaysSo) {
                   client->Lease(16 << 20, {.name = "large"}).status();
               if (setrlimit(RLIMIT_AS, &unlimited) < 0) return kWrong;
               if (!absl::IsResourceExhausted(refused) ||
-                  !absl::StrContains(refused.message(),
-                                     "RLIMIT_AS allows")) {
+                  !absl::StrContains(refused.message(), "RLIMIT_AS allows")) {
                 return Judge(refused);
               }
               return Judge(client->Lease(16 << 20).status());

@@ -1,5 +1,6 @@
-// A channel whose members, and whose daemon, are killed at any time: nobody gets
-// what another has, no bytes change on their way, and nothing is left behind.
+// A channel whose members, and whose daemon, are killed at any time: nobody
+// gets what another has, no bytes change on their way, and nothing is left
+// behind.
 #include <signal.h>
 
 #include <cstdint>
@@ -29,8 +30,8 @@ struct Held {
   // Its id with its member, or its token.
   std::string name;
   uint64_t stamp = 0;
-  // How many members had died when it was leased. What happens to it later may be
-  // for the sake of one of the others.
+  // How many members had died when it was leased. What happens to it later may
+  // be for the sake of one of the others.
   int deaths = 0;
 };
 
@@ -43,8 +44,8 @@ class ChannelCrashTest : public ::testing::Test {
 
   void Start(Member* member) {
     member->held.clear();
-    member->process = std::make_unique<ChildProcess>(std::vector<std::string>{
-        "tests/e2e/channel_member", daemon_.target()});
+    member->process = std::make_unique<ChildProcess>(
+        std::vector<std::string>{"tests/e2e/channel_member", daemon_.target()});
   }
 
   void Kill(Member* member) {
@@ -66,8 +67,8 @@ class ChannelCrashTest : public ::testing::Test {
     return held;
   }
 
-  // Whether the answer gave something, which becomes the held one's name. If it is
-  // an error, it must be one that a death explains.
+  // Whether the answer gave something, which becomes the held one's name. If it
+  // is an error, it must be one that a death explains.
   bool Gave(const std::string& answer, absl::string_view word, Held* held,
             absl::string_view error) {
     absl::string_view rest = answer;
@@ -109,8 +110,8 @@ class ChannelCrashTest : public ::testing::Test {
   void Take(Member& member) {
     Held held = TakeAny(&on_their_way_, Random(on_their_way_.size()));
     const uint64_t stamp = ++last_stamp_;
-    if (Gave(Ask(member, absl::StrCat("take ", held.name, " ", held.stamp, " ",
-                                      stamp)),
+    if (Gave(Ask(member,
+                 absl::StrCat("take ", held.name, " ", held.stamp, " ", stamp)),
              "has ", &held, "NOT_FOUND")) {
       held.stamp = stamp;
       ++taken_;
@@ -120,9 +121,8 @@ class ChannelCrashTest : public ::testing::Test {
 
   void Drop(Member& member) {
     const Held held = TakeAny(&member.held, Random(member.held.size()));
-    EXPECT_EQ(
-        Ask(member, absl::StrCat("drop ", held.name, " ", held.stamp)),
-        "dropped");
+    EXPECT_EQ(Ask(member, absl::StrCat("drop ", held.name, " ", held.stamp)),
+              "dropped");
   }
 
   void Step() {

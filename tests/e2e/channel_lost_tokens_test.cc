@@ -1,5 +1,5 @@
-// Receivers of a channel that are killed with tokens unread in their sockets: what
-// was given to them comes back while the sender goes on.
+// Receivers of a channel that are killed with tokens unread in their sockets:
+// what was given to them comes back while the sender goes on.
 #include <signal.h>
 
 #include <cstdint>
@@ -54,8 +54,8 @@ class ChannelLostTokensTest : public ::testing::Test {
   // Bytes of the channel that nobody else can use.
   uint64_t Held() {
     v1::GetStatsResponse stats;
-    const grpc::Status status = client_.Call(&RawClient::Stub::GetStats,
-                                             v1::GetStatsRequest(), &stats);
+    const grpc::Status status =
+        client_.Call(&RawClient::Stub::GetStats, v1::GetStatsRequest(), &stats);
     EXPECT_TRUE(status.ok()) << status.error_message();
     return stats.bytes().leased_bytes() + stats.bytes().quarantined_bytes();
   }

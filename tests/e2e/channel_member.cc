@@ -1,7 +1,7 @@
-// A member of the channel "frames", for end-to-end tests. It stamps each page of
-// what it gets, and checks that the stamps are those that were last written. A line
-// of input is a command, and a line of output its answer ("error CODE" if refused,
-// "changed" if a stamp is another):
+// A member of the channel "frames", for end-to-end tests. It stamps each page
+// of what it gets, and checks that the stamps are those that were last written.
+// A line of input is a command, and a line of output its answer ("error CODE"
+// if refused, "changed" if a stamp is another):
 //
 //   lease BYTES STAMP     a buffer, stamped             "has ID"
 //   take TOKEN OLD STAMP  that has OLD; stamped anew    "has ID"
@@ -36,7 +36,8 @@ void Stamp(std::span<std::byte> bytes, uint64_t stamp) {
 
 bool HasStamp(std::span<const std::byte> bytes, uint64_t stamp) {
   for (size_t at = 0; at + sizeof(stamp) <= bytes.size(); at += kPage) {
-    if (std::memcmp(bytes.data() + at, &stamp, sizeof(stamp)) != 0) return false;
+    if (std::memcmp(bytes.data() + at, &stamp, sizeof(stamp)) != 0)
+      return false;
   }
   return true;
 }

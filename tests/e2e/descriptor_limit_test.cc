@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/server/raw_client.h"
 #include "tests/support/child_process.h"
@@ -97,9 +97,9 @@ TEST_F(DescriptorLimitTest, NoPageOfALiveLeaseIsGivenToAnother) {
   std::vector<std::unique_ptr<ChildProcess>> clients;
   for (const char* const seed : {"1", "2"}) {
     // Without a lease cache: every buffer goes through the daemon's proof.
-    clients.push_back(std::make_unique<ChildProcess>(std::vector<std::string>{
-        "tests/e2e/pattern_client", "churn", daemon_.target(), seed, "1000",
-        "0"}));
+    clients.push_back(std::make_unique<ChildProcess>(
+        std::vector<std::string>{"tests/e2e/pattern_client", "churn",
+                                 daemon_.target(), seed, "1000", "0"}));
   }
   for (const auto& process : clients) {
     EXPECT_EQ(process->ReadLine(), "ok");

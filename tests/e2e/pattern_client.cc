@@ -3,9 +3,9 @@
 //
 //   pattern_client churn TARGET SEED ITERATIONS [LEASE_CACHE_BYTES]
 //   pattern_client hold TARGET NAME BYTES        (until killed)
-//   pattern_client hoard TARGET NAME COUNT       (as many small buffers, the same)
-//   pattern_client view TARGET NAME              (checks at each line of input)
-//   pattern_client cling TARGET   (leases the same buffer while it can)
+//   pattern_client hoard TARGET NAME COUNT       (as many small buffers, the
+//   same) pattern_client view TARGET NAME              (checks at each line of
+//   input) pattern_client cling TARGET   (leases the same buffer while it can)
 //   pattern_client scribble TARGET NAME          (writes where it may not)
 #include <signal.h>
 #include <unistd.h>

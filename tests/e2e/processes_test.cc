@@ -88,21 +88,23 @@ TEST_F(ProcessesTest, WhatAKilledClientHeldIsBackWithinASecond) {
   EXPECT_EQ(Bytes().leased_bytes(), kTwoMiB);
   holder->Signal(SIGKILL);
   holder->Wait();
-  EXPECT_TRUE(Eventually(
-      [&] { return Bytes().retained_bytes() == kTwoMiB; }, kBackWithin));
+  EXPECT_TRUE(Eventually([&] { return Bytes().retained_bytes() == kTwoMiB; },
+                         kBackWithin));
   EXPECT_EQ(client_.Stats().leases().holder_died(), 1u);
   v1::LeaseRequest request = RawClient::LeaseOf(kTwoMiB);
   request.set_name("held");
   EXPECT_EQ(client_.MustLease(request).warmth(), v1::WARMTH_WARM);
 }
 
-// Leases of many buffers take long to end. Whoever dies next has his share of that.
+// Leases of many buffers take long to end. Whoever dies next has his share of
+// that.
 TEST_F(ProcessesTest, WhoDiesBehindOneWithManyLeasesDoesNotWaitForAllOfThem) {
   const auto hoarder = Run({"hoard", "many/", "5000"});
   ASSERT_EQ(hoarder->ReadLine(), "hoarded");
   std::string lease_id;
   const auto holder = Hold("many/999-other", &lease_id);
-  // A holder's leases end in the order of their buffers' names: this is the last.
+  // A holder's leases end in the order of their buffers' names: this is the
+  // last.
   v1::WatchBuffersRequest watch;
   watch.set_name_prefix("many/999");
   grpc::ClientContext context;
@@ -125,8 +127,7 @@ TEST_F(ProcessesTest, WhoDiesBehindOneWithManyLeasesDoesNotWaitForAllOfThem) {
     }
   }
   context.TryCancel();
-  EXPECT_EQ(ended,
-            (std::vector<std::string>{"many/999-other", "many/999"}));
+  EXPECT_EQ(ended, (std::vector<std::string>{"many/999-other", "many/999"}));
 }
 
 TEST_F(ProcessesTest, AnAttachedProcessKeepsTheBytesWhenTheirWriterDies) {
@@ -138,8 +139,8 @@ TEST_F(ProcessesTest, AnAttachedProcessKeepsTheBytesWhenTheirWriterDies) {
   EXPECT_EQ(viewer->ReadLine(), "intact");
   holder->Signal(SIGKILL);
   holder->Wait();
-  EXPECT_TRUE(Eventually(
-      [&] { return client_.Stats().leases().live_leases() == 1; }));
+  EXPECT_TRUE(
+      Eventually([&] { return client_.Stats().leases().live_leases() == 1; }));
   EXPECT_EQ(Bytes().leased_bytes(), kTwoMiB);
   client_.MustLease(RawClient::LeaseOf(kTwoMiB));
   viewer->WriteLine("check");
@@ -168,7 +169,8 @@ TEST_F(ProcessesTest, AForeignLeaseIsRefusedAndOnlyRevokedByName) {
 
   release.set_revoke(true);
   EXPECT_EQ(client_.Release(release).code(), 0);
-  // Its holder still has it mapped, so nobody is given it until it goes.
+  // Its holder still has it mapped, so it is not leased again until that
+  // process ends.
   EXPECT_EQ(Bytes().quarantined_bytes(), kTwoMiB);
   holder->Signal(SIGKILL);
   holder->Wait();
@@ -193,8 +195,8 @@ TEST_F(ProcessesTest, ARevokedLeaseLeavesTheLeaseCache) {
 TEST_F(ProcessesTest, AClientThatIsKilledAgainAndAgainLeaksNothing) {
   for (int i = 0; i < 20; ++i) {
     const auto churning = Run({"churn", absl::StrCat(i), "1000000"});
-    EXPECT_TRUE(Eventually(
-        [&] { return client_.Stats().leases().live_leases() > 0; }));
+    EXPECT_TRUE(
+        Eventually([&] { return client_.Stats().leases().live_leases() > 0; }));
     churning->Signal(SIGKILL);
     churning->Wait();
     EXPECT_TRUE(Eventually(

@@ -106,16 +106,16 @@ TEST(RecoveryWithoutPidfdsTest, ALeaseOutlivesTheDaemonAndEndsWithItsHolder) {
   // One that has not come back is missed all the same.
   doomed.Signal(SIGKILL);
   doomed.Wait();
-  EXPECT_TRUE(Eventually(
-      [&] { return client.Stats().leases().live_leases() == 1; }));
+  EXPECT_TRUE(
+      Eventually([&] { return client.Stats().leases().live_leases() == 1; }));
   holder.Signal(SIGCONT);
   EXPECT_TRUE(Eventually(
       [&] { return client.Stats().leases().recovering_leases() == 0; }));
   EXPECT_EQ(client.Stats().leases().live_leases(), 1u);
   holder.Signal(SIGKILL);
   holder.Wait();
-  EXPECT_TRUE(Eventually(
-      [&] { return client.Stats().leases().live_leases() == 0; }));
+  EXPECT_TRUE(
+      Eventually([&] { return client.Stats().leases().live_leases() == 0; }));
 }
 
 TEST_F(RecoveryTest, AnUnknownFileIsQuarantinedAndEndedOnceNobodyHasIt) {
@@ -130,9 +130,8 @@ TEST_F(RecoveryTest, AnUnknownFileIsQuarantinedAndEndedOnceNobodyHasIt) {
   EXPECT_FALSE(fs::exists(daemon_.shm_dir() + "/notes.txt"));
   EXPECT_FALSE(fs::exists(daemon_.shm_dir() + "/held.txt"));
   EXPECT_TRUE(Eventually([&] { return InQuarantine("notes.txt").empty(); }));
-  EXPECT_TRUE(Eventually([&] {
-    return client.Stats().quarantine().quarantined_segments() == 1;
-  }));
+  EXPECT_TRUE(Eventually(
+      [&] { return client.Stats().quarantine().quarantined_segments() == 1; }));
   ASSERT_EQ(InQuarantine("held.txt").size(), 1u);
   EXPECT_GE(client.Stats().bytes().quarantined_bytes(), 10'000u);
 

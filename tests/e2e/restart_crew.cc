@@ -185,7 +185,7 @@ void Probe(Member& member) {
   }
 }
 
-void Look(Member& member, absl::Duration pause) {
+void Poll(Member& member, absl::Duration pause) {
   Client client = member.Connect();
   while (!member.stopped()) {
     member.Do("GetStats", [&] { return client.GetStats(); });
@@ -257,18 +257,18 @@ void Attach(Member& member, const std::string& name) {
   }
 }
 
-void AttachThen(Member& member, const std::string& name) {
+void AttachAsync(Member& member, const std::string& name) {
   Client client = member.Connect();
   std::string wait;
   for (uint64_t round = 1; member.Receive(&wait); ++round) {
-    auto buffer = member.Waiting("AttachThen", [&] {
+    auto buffer = member.Waiting("AttachAsync", [&] {
       absl::Notification attached;
       absl::StatusOr<Buffer> result;
-      client.AttachThen(absl::StrCat(name, "/", round), {.wait = kWait},
-                        [&](absl::StatusOr<Buffer> buffer) {
-                          result = std::move(buffer);
-                          attached.Notify();
-                        });
+      client.AttachAsync(absl::StrCat(name, "/", round), {.wait = kWait},
+                         [&](absl::StatusOr<Buffer> buffer) {
+                           result = std::move(buffer);
+                           attached.Notify();
+                         });
       attached.WaitForNotification();
       return result;
     });
@@ -346,23 +346,19 @@ void Work(Member& member, size_t pair, int side, const std::string& name,
           absl::Duration pause) {
   const bool first = side == 0;
   switch (pair) {
-    case 0:
-      return first ? Probe(member) : Look(member, pause);
+    case 0: return first ? Probe(member) : Poll(member, pause);
     case 1:
     case 2:
     case 3:
       return Lease(member, absl::StrCat(name, "-", side),
                    pair == 3 ? uint64_t{4} << 20 : 0, pause);
     case 4:
-    case 5:
-      return first ? Seal(member, name, pause) : Attach(member, name);
+    case 5: return first ? Seal(member, name, pause) : Attach(member, name);
     case 6:
-      return first ? Seal(member, name, pause) : AttachThen(member, name);
+      return first ? Seal(member, name, pause) : AttachAsync(member, name);
     case 7:
-    case 8:
-      return first ? MakeTickets(member, pause) : Claim(member);
-    default:
-      return first ? Give(member, name, pause) : Take(member, name);
+    case 8: return first ? MakeTickets(member, pause) : Claim(member);
+    default: return first ? Give(member, name, pause) : Take(member, name);
   }
 }
 

@@ -112,9 +112,9 @@ TEST_F(RestartTest, ARestartInOrderLosesNoLeaseEither) {
   EXPECT_EQ(client.Stats().bytes().leased_bytes(), kTwoMiB);
   holder->Signal(SIGKILL);
   holder->Wait();
-  EXPECT_TRUE(Eventually(
-      [&] { return client.Stats().bytes().leased_bytes() == 0; },
-      absl::Seconds(1)));
+  EXPECT_TRUE(
+      Eventually([&] { return client.Stats().bytes().leased_bytes() == 0; },
+                 absl::Seconds(1)));
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/server/raw_client.h"
 #include "tests/support/child_process.h"
@@ -112,9 +112,9 @@ TEST_F(ThreadLimitTest, ItStopsInOrderThoughThereIsNoFurtherThread) {
   // Only a process of the same user may, where root lacks CAP_SYS_RESOURCE.
   ChildProcess limit(
       {"/bin/sh", "-c",
-       absl::StrCat("exec setpriv --reuid=", kUser, " --regid=", kUser,
-                    " --clear-groups prlimit --nproc=1:1 --pid=",
-                    daemon.pid())});
+       absl::StrCat(
+           "exec setpriv --reuid=", kUser, " --regid=", kUser,
+           " --clear-groups prlimit --nproc=1:1 --pid=", daemon.pid())});
   ASSERT_EQ(limit.Wait(), 0);
   {
     RawClient client("unix:" + socket());

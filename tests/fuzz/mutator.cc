@@ -8,8 +8,20 @@ namespace {
 
 // Ends of ranges, where comparisons go wrong.
 constexpr uint64_t kEdges[] = {
-    0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000,
-    0xffffffff, 0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff,
+    0,
+    1,
+    0x7f,
+    0x80,
+    0xff,
+    0x7fff,
+    0x8000,
+    0xffff,
+    0x7fffffff,
+    0x80000000,
+    0xffffffff,
+    0x7fffffffffffffff,
+    0x8000000000000000,
+    0xffffffffffffffff,
 };
 
 }  // namespace
@@ -38,18 +50,12 @@ void Mutator::MutateOnce(std::string* input) {
     case 1:  // One byte.
       if (left > 0) (*input)[at] = static_cast<char>(Random(256));
       return;
-    case 2:
-      input->erase(at, count);
-      return;
+    case 2: input->erase(at, count); return;
     case 3:  // Torn.
       input->resize(at);
       return;
-    case 4:
-      input->insert(at, Piece());
-      return;
-    case 5:
-      input->replace(at, count, Piece());
-      return;
+    case 4: input->insert(at, Piece()); return;
+    case 5: input->replace(at, count, Piece()); return;
     case 6:
       std::fill_n(input->begin() + static_cast<ptrdiff_t>(at), count, '\0');
       return;

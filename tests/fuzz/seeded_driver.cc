@@ -98,8 +98,10 @@ void RunOne(const Flags& flags, const std::string& input) {
 int Run(const Flags& flags) {
   const std::vector<std::string> corpus = ReadCorpus(flags.corpus);
   if (corpus.empty()) {
-    std::fprintf(stderr, "no corpus in \"%s\": name its directory with "
-                         "--corpus\n", flags.corpus.c_str());
+    std::fprintf(stderr,
+                 "no corpus in \"%s\": name its directory with "
+                 "--corpus\n",
+                 flags.corpus.c_str());
     return 2;
   }
   RunOne(flags, "");

@@ -2,7 +2,7 @@
 #include <filesystem>
 #include <string>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/server/raw_client.h"
 #include "tests/support/daemon_process.h"

@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "core/base/byte_size.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 
 namespace warmpool {
 namespace {
@@ -14,7 +14,8 @@ MemoryUse LimitOf(uint64_t bytes) { return {"", bytes, 0}; }
 
 TEST(BoundCapacityTest, IsWhatWasAskedForWhereTheMachineHasIt) {
   for (const std::optional<MemoryUse>& limit :
-       {std::optional<MemoryUse>(), std::optional<MemoryUse>(LimitOf(2 * kGiB))}) {
+       {std::optional<MemoryUse>(),
+        std::optional<MemoryUse>(LimitOf(2 * kGiB))}) {
     const BoundedCapacity capacity = BoundCapacity(kGiB, kGiB, limit);
     EXPECT_EQ(capacity.bytes, kGiB);
     EXPECT_EQ(capacity.bound_by, "");
@@ -22,8 +23,7 @@ TEST(BoundCapacityTest, IsWhatWasAskedForWhereTheMachineHasIt) {
 }
 
 TEST(BoundCapacityTest, IsNeverMoreThanTheFilesystemHas) {
-  const BoundedCapacity capacity =
-      BoundCapacity(2 * kGiB, kGiB, std::nullopt);
+  const BoundedCapacity capacity = BoundCapacity(2 * kGiB, kGiB, std::nullopt);
   EXPECT_EQ(capacity.bytes, kGiB);
   EXPECT_THAT(capacity.bound_by, HasSubstr("the filesystem has 1 GiB"));
 }

@@ -1,5 +1,5 @@
-// Clients of other versions at this daemon: those that know less, and those that
-// say what it does not know.
+// Clients of other versions at this daemon: those that know less, and those
+// that say what it does not know.
 #include <string>
 
 #include "gtest/gtest.h"
@@ -35,7 +35,8 @@ TEST_F(CompatibilityTest, AClientOfTheFirstReleaseLeasesAndReleases) {
   v1::LeaseRequest lease;
   // request_id = 1, size_bytes = 2, name = 3.
   ASSERT_TRUE(lease.ParseFromString("\x0a\x10" + id + "\x10\x80\x20" +
-                                    "\x1a\x05" "frame"));
+                                    "\x1a\x05"
+                                    "frame"));
   const v1::GrantedLease granted = client_.MustLease(lease);
   EXPECT_EQ(granted.buffer_name(), "frame");
   EXPECT_EQ(granted.size_bytes(), 4096u);

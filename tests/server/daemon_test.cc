@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-more-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/server/raw_client.h"
 #include "tests/support/daemon_process.h"
@@ -116,7 +116,8 @@ TEST(DaemonTest, ARestartKeepsTheLeasesOfLiveProcesses) {
   EXPECT_EQ(later.Stats().bytes().retained_bytes(), kTwoMiB);
 }
 
-TEST(DaemonTest, AKilledDaemonsSuccessorKeepsLeasesAndAnswersTheirRequestsAgain) {
+TEST(DaemonTest,
+     AKilledDaemonsSuccessorKeepsLeasesAndAnswersTheirRequestsAgain) {
   DaemonProcess daemon;
   RawClient client(daemon.target());
   const v1::LeaseRequest request = RawClient::LeaseOf(kTwoMiB);
@@ -175,9 +176,8 @@ TEST(DaemonTest, AShutdownIsAnsweredBeforeTheDaemonGoes) {
                                             v1::ShutdownRequest(), &response);
     EXPECT_TRUE(status.ok()) << status.error_message();
     EXPECT_EQ(response.live_leases(), 1u);
-    EXPECT_TRUE(Eventually([&] {
-      return !std::filesystem::exists(daemon.target().substr(5));
-    }));
+    EXPECT_TRUE(Eventually(
+        [&] { return !std::filesystem::exists(daemon.target().substr(5)); }));
   }
 }
 
@@ -191,8 +191,8 @@ TEST(DaemonTest, WaitsForLeasesToBeReleasedBeforeItGoes) {
   EXPECT_EQ(client.Lease(RawClient::LeaseOf(1), &response).error_code(),
             grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(client.Release(RawClient::ReleaseOf(lease)).code(), 0);
-  EXPECT_TRUE(Eventually(
-      [&] { return !std::filesystem::exists(daemon.shm_dir()); }));
+  EXPECT_TRUE(
+      Eventually([&] { return !std::filesystem::exists(daemon.shm_dir()); }));
 }
 
 TEST(DaemonTest, ShutdownWithRevokeEndsEverythingThoughItIsMapped) {
@@ -209,8 +209,8 @@ TEST(DaemonTest, ShutdownWithRevokeEndsEverythingThoughItIsMapped) {
   ASSERT_TRUE(client.Call(&RawClient::Stub::Shutdown, request, &response).ok());
   EXPECT_EQ(response.live_leases(), 1u);
   EXPECT_EQ(response.revoked_leases(), 1u);
-  EXPECT_TRUE(Eventually(
-      [&] { return !std::filesystem::exists(daemon.shm_dir()); }));
+  EXPECT_TRUE(
+      Eventually([&] { return !std::filesystem::exists(daemon.shm_dir()); }));
   // What a client has mapped stays valid until it unmaps.
   mapped[kTwoMiB - 1] = 1;
   munmap(mapped, kTwoMiB);
@@ -222,8 +222,7 @@ TEST(DaemonTest, TellsItsHealthAndThatItDrains) {
   client.MustLease(RawClient::LeaseOf(1));
   // HealthCheckResponse{status: SERVING}, then NOT_SERVING.
   std::string answer;
-  ASSERT_TRUE(
-      CallByName(client, "/grpc.health.v1.Health/Check", &answer).ok());
+  ASSERT_TRUE(CallByName(client, "/grpc.health.v1.Health/Check", &answer).ok());
   EXPECT_EQ(answer, "\x08\x01");
   kill(daemon.pid(), SIGTERM);
   EXPECT_TRUE(Eventually([&] {
@@ -288,8 +287,8 @@ TEST(DaemonTest, EveryScalarOfTheVmScenarioIsExact) {
         client.MustLease(RawClient::LeaseOf(kTwoMiB)).lease_id());
   }
   EXPECT_EQ(client.Release(release).code(), 0);
-  EXPECT_TRUE(Eventually(
-      [&] { return client.Stats().batch().blocks_waiting() == 0; }));
+  EXPECT_TRUE(
+      Eventually([&] { return client.Stats().batch().blocks_waiting() == 0; }));
   const v1::GetStatsResponse stats = client.Stats();
   EXPECT_EQ(stats.bigcache().evictions(), 96u);
   EXPECT_EQ(stats.bigcache().evicted_ring_full(), 96u);

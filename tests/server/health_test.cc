@@ -50,8 +50,7 @@ TEST_F(HealthTest, AServiceThatIsNotThereIsNotFound) {
             grpc::StatusCode::NOT_FOUND);
   grpc::ClientContext context;
   RawClient::SetDeadline(&context);
-  const auto watch =
-      stub_->Watch(&context, RequestFor("warmpool.v1.Other"));
+  const auto watch = stub_->Watch(&context, RequestFor("warmpool.v1.Other"));
   ASSERT_TRUE(watch->Read(&response));
   EXPECT_EQ(response.status(), HealthCheckResponse::SERVICE_UNKNOWN);
   context.TryCancel();

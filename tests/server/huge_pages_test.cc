@@ -12,7 +12,7 @@
 
 #include "absl/strings/str_format.h"
 #include "client/warmpool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/server/raw_client.h"
 #include "tests/support/daemon_process.h"
@@ -110,8 +110,8 @@ TEST_F(HugePagesTest, TheNextDaemonTellsThemToo) {
 
 TEST_F(HugePagesTest, NeverMeansSmallOnes) {
   Start({"--huge_pages=never"});
-  EXPECT_EQ(
-      client_->MustLease(RawClient::LeaseOf(kHuge)).page_size_bytes(), 4096u);
+  EXPECT_EQ(client_->MustLease(RawClient::LeaseOf(kHuge)).page_size_bytes(),
+            4096u);
   EXPECT_EQ(Counts().method(), v1::HUGE_PAGE_METHOD_NONE);
   EXPECT_EQ(Counts().reason(), "");
   EXPECT_EQ(Counts().small_segments(), 0u);
@@ -132,8 +132,8 @@ TEST_F(HugePagesTest, WithoutThemALeaseTellsSmallOnesAndTheDaemonWhy) {
   const Forbidden forbidden;
   if (!forbidden.done()) GTEST_SKIP() << "no PR_SET_THP_DISABLE";
   Start({});
-  EXPECT_EQ(
-      client_->MustLease(RawClient::LeaseOf(kHuge)).page_size_bytes(), 4096u);
+  EXPECT_EQ(client_->MustLease(RawClient::LeaseOf(kHuge)).page_size_bytes(),
+            4096u);
   EXPECT_EQ(Counts().method(), v1::HUGE_PAGE_METHOD_NONE);
   EXPECT_THAT(Counts().reason(), HasSubstr("PR_SET_THP_DISABLE"));
   EXPECT_EQ(Counts().small_segments(), 1u);
@@ -145,11 +145,10 @@ TEST_F(HugePagesTest, RequiredAndNotToBeHadNoDaemonStarts) {
   const std::string name = "/warmpool-test-require-" + std::to_string(getpid());
   ChildProcess daemon({"/bin/sh", "-c",
                        "exec server/warmpoold --huge_pages=require "
-                       "--listen=unix:/tmp" + name + " --shm_dir=/dev/shm" +
-                           name + " 2>&1"});
-  EXPECT_THAT(daemon.ReadAll(),
-              AllOf(HasSubstr("no huge pages: "),
-                    HasSubstr("PR_SET_THP_DISABLE")));
+                       "--listen=unix:/tmp" +
+                           name + " --shm_dir=/dev/shm" + name + " 2>&1"});
+  EXPECT_THAT(daemon.ReadAll(), AllOf(HasSubstr("no huge pages: "),
+                                      HasSubstr("PR_SET_THP_DISABLE")));
   EXPECT_EQ(daemon.Wait(), 1);
   EXPECT_NE(access(("/dev/shm" + name).c_str(), F_OK), 0);
 }

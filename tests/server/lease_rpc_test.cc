@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-more-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/server/raw_client.h"
 #include "tests/support/daemon_process.h"
@@ -89,9 +89,9 @@ TEST_F(LeaseRpcTest, APathOutlivesNoLeaseThatExpired) {
 TEST_F(LeaseRpcTest, AHoleMakesABufferUnfitWhateverIsBeyondItsEnd) {
   const v1::GrantedLease holed = client_.MustLease(RawClient::LeaseOf(kTwoMiB));
   const int fd = open(holed.path().c_str(), O_RDWR);
-  ASSERT_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-                      kTwoMiB / 4),
-            0);
+  ASSERT_EQ(
+      fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, kTwoMiB / 4),
+      0);
   ASSERT_EQ(fallocate(fd, FALLOC_FL_KEEP_SIZE, kTwoMiB, kTwoMiB / 4), 0);
   close(fd);
   EXPECT_EQ(client_.Release(RawClient::ReleaseOf(holed)).code(), 0);
@@ -141,9 +141,8 @@ TEST_F(LeaseRpcTest, ABufferReleasedWhileMappedIsNotGivenToAnybody) {
   EXPECT_EQ(bytes.quarantined_bytes(), kTwoMiB);
   ExpectAddsUp(bytes);
   munmap(mapped, kTwoMiB);
-  EXPECT_TRUE(Eventually([&] {
-    return client_.Stats().bytes().quarantined_bytes() == 0;
-  }));
+  EXPECT_TRUE(Eventually(
+      [&] { return client_.Stats().bytes().quarantined_bytes() == 0; }));
 }
 
 TEST_F(LeaseRpcTest, TheSameRequestIdGetsTheSameLease) {
@@ -240,8 +239,8 @@ TEST_F(LeaseRpcTest, AnExpiredLeaseEndsAndSaysSo) {
   v1::LeaseRequest request = RawClient::LeaseOf(kTwoMiB);
   request.mutable_ttl()->set_nanos(1'000'000);
   const v1::GrantedLease lease = client_.MustLease(request);
-  EXPECT_TRUE(Eventually(
-      [&] { return client_.Stats().leases().live_leases() == 0; }));
+  EXPECT_TRUE(
+      Eventually([&] { return client_.Stats().leases().live_leases() == 0; }));
   EXPECT_EQ(client_.Stats().leases().expired(), 1u);
   const v1::Result late = client_.Release(RawClient::ReleaseOf(lease));
   EXPECT_EQ(late.code(), grpc::StatusCode::FAILED_PRECONDITION);
@@ -264,8 +263,7 @@ TEST_F(LeaseRpcTest, EachReleaseOfARequestHasItsOwnResult) {
   EXPECT_EQ(response.results(0).code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_THAT(response.results(0).message(), HasSubstr("5 bytes"));
   EXPECT_EQ(response.results(1).code(), grpc::StatusCode::NOT_FOUND);
-  EXPECT_EQ(response.results(2).code(),
-            grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(response.results(2).code(), grpc::StatusCode::FAILED_PRECONDITION);
   EXPECT_EQ(response.results(3).code(), 0);
   EXPECT_EQ(response.results(4).code(), 0);
   EXPECT_EQ(client_.Stats().leases().released(), 1u);

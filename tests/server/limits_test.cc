@@ -1,5 +1,5 @@
-// What one client can make the daemon spend, against a real daemon, with requests
-// that the library never makes.
+// What one client can make the daemon spend, against a real daemon, with
+// requests that the library never makes.
 #include <algorithm>
 #include <fstream>
 #include <memory>
@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/server/packed_call.h"
 #include "tests/server/raw_client.h"
@@ -37,7 +37,8 @@ using SessionStream =
 // A Session of which the test reads when it likes.
 class Session {
  public:
-  explicit Session(RawClient* client, absl::Duration deadline = absl::Minutes(1)) {
+  explicit Session(RawClient* client,
+                   absl::Duration deadline = absl::Minutes(1)) {
     context_.set_wait_for_ready(true);
     context_.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
     stream_ = client->stub().Session(&context_);
@@ -250,7 +251,8 @@ TEST_F(LimitsTest, CallsOfOneUidAreCounted) {
   // Over several connections, for one may have 1000.
   std::vector<std::unique_ptr<RawClient>> clients;
   std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
-  std::vector<std::unique_ptr<grpc::ClientReader<v1::GetStatsResponse>>> watches;
+  std::vector<std::unique_ptr<grpc::ClientReader<v1::GetStatsResponse>>>
+      watches;
   v1::WatchStatsRequest request;
   request.mutable_interval()->set_seconds(3600);
   v1::GetStatsResponse stats;
@@ -304,9 +306,10 @@ TEST_F(LimitsTest, RequestsThatAreNoSuchMessageAreRefused) {
     EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
     EXPECT_THAT(status.error_message(), HasSubstr(method + "Request"));
   }
-  EXPECT_EQ(CallPacked(client_->channel(), "/grpc.health.v1.Health/Check", nonsense)
-                .error_code(),
-            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(
+      CallPacked(client_->channel(), "/grpc.health.v1.Health/Check", nonsense)
+          .error_code(),
+      grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 TEST_F(LimitsTest, LongRequestsAreServedIfTheyMayListMany) {
@@ -318,8 +321,8 @@ TEST_F(LimitsTest, LongRequestsAreServedIfTheyMayListMany) {
   EXPECT_TRUE(CallPacked(client_->channel(), "/warmpool.v1.MemoryPool/Lease",
                          lease + unknown)
                   .ok());
-  for (const std::string method : {"/warmpool.v1.MemoryPool/Attach",
-                                   "/grpc.health.v1.Health/Check"}) {
+  for (const std::string method :
+       {"/warmpool.v1.MemoryPool/Attach", "/grpc.health.v1.Health/Check"}) {
     const grpc::Status status = CallPacked(client_->channel(), method, unknown);
     EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
     EXPECT_THAT(status.error_message(), HasSubstr("more than 2048"));

@@ -12,9 +12,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
-#include "server/log_value.h"
+#include "server/log/log_value.h"
 #include "tests/server/raw_client.h"
 #include "tests/support/daemon_process.h"
 
@@ -84,9 +84,8 @@ int CountLines(const std::string& log, const std::string& with) {
 TEST_F(LogLinesTest, LeasesThatExpireByTheHundredDoNotFillTheLog) {
   RawClient client("unix:" + Socket());
   for (int i = 0; i < kManyLeases; ++i) Lease(client, 1);
-  EXPECT_TRUE(Eventually([&] {
-    return client.Stats().leases().expired() == kManyLeases;
-  }));
+  EXPECT_TRUE(Eventually(
+      [&] { return client.Stats().leases().expired() == kManyLeases; }));
   const std::string log = Log();
   EXPECT_THAT(log, ContainsRegex("lease ended by the daemon lease=[0-9a-f]{32} "
                                  "holder=[0-9]+ buffer=[^ ]+ cause=expired"));
@@ -102,7 +101,8 @@ TEST_F(LogLinesTest, ARefusedLeaseSaysWhyAndWhoAskedAndManyAreLimited) {
   const std::string log = Log();
   EXPECT_THAT(log, ContainsRegex(absl::StrCat(
                        "lease refused code=INVALID_ARGUMENT bytes=0 "
-                       "holder=[0-9]+ pid=", getpid(), " uid=", geteuid(),
+                       "holder=[0-9]+ pid=",
+                       getpid(), " uid=", geteuid(),
                        " command=\"[^\"]+\" reason=\"[^\"]+\"")));
   EXPECT_LT(CountLines(log, "lease refused"), kManyLeases / 4);
 }

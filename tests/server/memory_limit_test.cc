@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/server/raw_client.h"
 #include "tests/support/daemon_process.h"
 
@@ -43,8 +43,8 @@ class OwnGroup {
     const std::string controllers =
         ReadFile(std::string(kHierarchy) + "/cgroup.subtree_control");
     if (controllers.find("memory") == std::string::npos) {
-      problem_ = std::string("no memory controller of cgroup v2 below ") +
-                 kHierarchy;
+      problem_ =
+          std::string("no memory controller of cgroup v2 below ") + kHierarchy;
     } else if (mkdir(path_.c_str(), 0755) < 0) {
       problem_ = "can't make " + path_ + ": " + std::strerror(errno);
     } else if (!WriteFile(path_ + "/memory.max", std::to_string(max_bytes)) ||
@@ -72,8 +72,8 @@ class OwnGroup {
   }
 
   const std::string before_ = PathBefore();
-  const std::string path_ = std::string(kHierarchy) + "/warmpool-test." +
-                            std::to_string(getpid());
+  const std::string path_ =
+      std::string(kHierarchy) + "/warmpool-test." + std::to_string(getpid());
   std::string problem_;
 };
 

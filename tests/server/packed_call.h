@@ -22,8 +22,8 @@ inline grpc::Status CallPacked(const std::shared_ptr<grpc::Channel>& channel,
   context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
   grpc::CompletionQueue queue;
   const grpc::Slice slice(request);
-  const auto call = stub.PrepareUnaryCall(
-      &context, method, grpc::ByteBuffer(&slice, 1), &queue);
+  const auto call = stub.PrepareUnaryCall(&context, method,
+                                          grpc::ByteBuffer(&slice, 1), &queue);
   call->StartCall();
   grpc::ByteBuffer response;
   grpc::Status status;

@@ -15,10 +15,10 @@ class PauseDetectorTest : public ::testing::Test {
   void RunUntil(absl::Time due) {
     while (now_ < due) {
       now_ = detector_.NextLook(now_, due);
-      detector_.Look(now_);
+      detector_.Poll(now_);
     }
   }
-  bool InGrace() { return detector_.Look(now_) > now_; }
+  bool InGrace() { return detector_.Poll(now_) > now_; }
 
   absl::Time now_ = absl::UnixEpoch() + absl::Hours(1);
   PauseDetector detector_{now_};
@@ -32,7 +32,7 @@ TEST_F(PauseDetectorTest, SeesNoPauseInAProcessThatRuns) {
 TEST_F(PauseDetectorTest, GrantsAGraceAfterAPause) {
   detector_.NextLook(now_, now_ + absl::Seconds(60));
   now_ += absl::Seconds(70);
-  EXPECT_EQ(detector_.Look(now_), now_ + kGrace);
+  EXPECT_EQ(detector_.Poll(now_), now_ + kGrace);
 }
 
 // The deadline itself may be met in time by a process that was stopped for most
@@ -41,10 +41,10 @@ TEST_F(PauseDetectorTest, SeesAPauseThatEndsJustBeforeTheDeadline) {
   const absl::Time due = now_ + absl::Seconds(60);
   detector_.NextLook(now_, due);
   now_ = due - absl::Milliseconds(50);
-  detector_.Look(now_);
+  detector_.Poll(now_);
   detector_.NextLook(now_, due);
   now_ = due;
-  EXPECT_GE(detector_.Look(now_), due + kGrace - absl::Milliseconds(50));
+  EXPECT_GE(detector_.Poll(now_), due + kGrace - absl::Milliseconds(50));
 }
 
 TEST_F(PauseDetectorTest, IgnoresAPauseThatLeavesTimeBeforeTheDeadline) {
@@ -72,7 +72,7 @@ TEST_F(PauseDetectorTest, EachOfSeveralLongPausesGetsAGrace) {
   for (int i = 0; i < 20; ++i) {
     detector_.NextLook(now_, now_);
     now_ += 4 * kGrace;
-    EXPECT_EQ(detector_.Look(now_), now_ + kGrace) << i;
+    EXPECT_EQ(detector_.Poll(now_), now_ + kGrace) << i;
   }
 }
 
@@ -87,7 +87,7 @@ TEST_F(PauseDetectorTest, ABusyProcessIsInGraceForAQuarterOfTheTime) {
     detector_.NextLook(now_, now_);
     now_ += late;
     in_grace +=
-        std::clamp(detector_.Look(now_) - now_, absl::ZeroDuration(), late);
+        std::clamp(detector_.Poll(now_) - now_, absl::ZeroDuration(), late);
   }
   EXPECT_LE(in_grace, absl::Minutes(10) / 4 + PauseDetector::kMostGrace +
                           absl::Seconds(1));

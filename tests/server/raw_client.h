@@ -3,9 +3,15 @@
 #ifndef WARMPOOL_TESTS_SERVER_RAW_CLIENT_H_
 #define WARMPOOL_TESTS_SERVER_RAW_CLIENT_H_
 
-#include <grpcpp/grpcpp.h>
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/support/channel_arguments.h>
 
+#include <chrono>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <utility>
 

@@ -6,7 +6,7 @@
 #include "absl/time/time.h"
 #include "core/base/check.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
-#include "server/conversion.h"
+#include "server/wire/conversion.h"
 
 namespace warmpool {
 namespace {

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/server/service_manager.h"
 #include "tests/support/daemon_process.h"
@@ -72,10 +72,9 @@ TEST_F(ServiceNoticeTest, TheDaemonIsReadyWhenItServesAndTellsThatItStops) {
 
 TEST_F(ServiceNoticeTest, TheDaemonTellsThatItLivesIfItIsAskedTo) {
   setenv("WATCHDOG_USEC", "60000", 1);
-  testing::ChildProcess daemon({"server/warmpoold",
-                                "--listen=unix:" + directory_ + "/socket",
-                                "--shm_dir=" + manager_.shm_dir(),
-                                "--log_level=off"});
+  testing::ChildProcess daemon(
+      {"server/warmpoold", "--listen=unix:" + directory_ + "/socket",
+       "--shm_dir=" + manager_.shm_dir(), "--log_level=off"});
   unsetenv("WATCHDOG_USEC");
   int alive = 0;
   bool ready = false;

@@ -35,8 +35,7 @@ class SessionCacheTest : public ::testing::Test {
     *request.mutable_lease() = RawClient::LeaseOf(bytes);
     EXPECT_TRUE(stream_->Write(request));
     const v1::SessionResponse response = Read();
-    EXPECT_EQ(response.reply().status().code(), 0)
-        << response.DebugString();
+    EXPECT_EQ(response.reply().status().code(), 0) << response.DebugString();
     return response.reply().lease().lease();
   }
 

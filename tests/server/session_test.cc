@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/server/raw_client.h"
 #include "tests/support/daemon_process.h"
@@ -82,7 +82,8 @@ TEST_F(SessionTest, ManyRequestsAreUnderWayAtOnceAndEachGetsItsReply) {
   EXPECT_TRUE(stream_->Finish().ok());
 }
 
-TEST_F(SessionTest, HoweverManyAreReleasedTheyEndBeforeTheRequestThatCameAlong) {
+TEST_F(SessionTest,
+       HoweverManyAreReleasedTheyEndBeforeTheRequestThatCameAlong) {
   constexpr int kLeases = 100;
   v1::SessionRequest next = LeaseRequestOf(kLeases, 4096);
   next.mutable_lease()->set_name("taken");
@@ -180,10 +181,9 @@ TEST_F(DrainingSessionTest, TheDaemonSaysSoAndGrantsNothingMore) {
   ASSERT_TRUE(stream_->Write(LeaseRequestOf(1, 4096)));
   const v1::GrantedLease lease = ReadReply().lease().lease();
   v1::ShutdownResponse stopping;
-  ASSERT_TRUE(client_
-                  .Call(&RawClient::Stub::Shutdown, v1::ShutdownRequest(),
-                        &stopping)
-                  .ok());
+  ASSERT_TRUE(
+      client_.Call(&RawClient::Stub::Shutdown, v1::ShutdownRequest(), &stopping)
+          .ok());
   EXPECT_EQ(stopping.live_leases(), 1u);
   v1::SessionResponse notice;
   ASSERT_TRUE(stream_->Read(&notice));

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-more-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/server/raw_client.h"
 #include "tests/support/child_process.h"
@@ -56,8 +56,9 @@ TEST_F(StatsRpcTest, SizeClassesTellWhatTheWholeIsMadeOf) {
   client_.MustLease(RawClient::LeaseOf(64 << 10));
   EXPECT_EQ(client_.Release(RawClient::ReleaseOf(large)).code(), 0);
   client_.MustLease(RawClient::LeaseOf(kTwoMiB));
-  EXPECT_EQ(client_.Release(RawClient::ReleaseOf(client_.MustLease(
-                                RawClient::LeaseOf(kTwoMiB))))
+  EXPECT_EQ(client_
+                .Release(RawClient::ReleaseOf(
+                    client_.MustLease(RawClient::LeaseOf(kTwoMiB))))
                 .code(),
             0);
 
@@ -209,8 +210,8 @@ TEST_F(StatsRpcTest, HoldersAreListedTheLargestFirst) {
   EXPECT_THAT(ListHolders().holders(), IsEmpty());
   client_.MustLease(RawClient::LeaseOf(kTwoMiB));
   client_.MustLease(RawClient::LeaseOf(64 << 10));
-  ChildProcess other({"client/warmpool", "lease", "8MiB",
-                      "--target=" + daemon_.target()});
+  ChildProcess other(
+      {"client/warmpool", "lease", "8MiB", "--target=" + daemon_.target()});
   other.ReadLine();
   const v1::ListHoldersResponse all = ListHolders();
   ASSERT_EQ(all.holders_size(), 2);
@@ -239,8 +240,7 @@ TEST_F(StatsRpcTest, WhatLiesIdleIsToldByHolderAndSizeClass) {
   idle.set_idle_leases(1);
   ASSERT_TRUE(session->Write(request));
   EXPECT_TRUE(Eventually([this] {
-    return ClassOf(client_.Stats(), kTwoMiB).idle_in_clients_bytes() ==
-           kTwoMiB;
+    return ClassOf(client_.Stats(), kTwoMiB).idle_in_clients_bytes() == kTwoMiB;
   }));
   EXPECT_EQ(ListHolders().holders(0).idle_bytes(), kTwoMiB);
   session->WritesDone();

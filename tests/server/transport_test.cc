@@ -14,7 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/server/raw_client.h"
 #include "tests/support/child_process.h"
@@ -33,9 +33,9 @@ int Connect(const DaemonProcess& daemon) {
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path, daemon.target().substr(5).c_str(),
                sizeof(address.sun_path) - 1);
-  EXPECT_EQ(connect(fd, reinterpret_cast<const sockaddr*>(&address),
-                    sizeof(address)),
-            0);
+  EXPECT_EQ(
+      connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)),
+      0);
   return fd;
 }
 
@@ -92,8 +92,8 @@ TEST(TransportTest, AnUnansweredPingCutsTheConnectionButEndsNoLease) {
   DaemonProcess daemon({"--ping_interval=200ms", "--ping_timeout=200ms"});
   RawClient observer(daemon.target());
   observer.Stats();
-  ChildProcess stopped({"tests/server/uid_client", daemon.target(),
-                        absl::StrCat(geteuid())});
+  ChildProcess stopped(
+      {"tests/server/uid_client", daemon.target(), absl::StrCat(geteuid())});
   stopped.WriteLine(absl::StrCat("lease ", kTwoMiB, " 0 kept"));
   ASSERT_THAT(stopped.ReadLine(), HasSubstr("0 "));
   stopped.WriteLine("session");
@@ -101,7 +101,8 @@ TEST(TransportTest, AnUnansweredPingCutsTheConnectionButEndsNoLease) {
   // The session must be open before its client stops.
   absl::SleepFor(absl::Milliseconds(100));
   stopped.Signal(SIGSTOP);
-  EXPECT_TRUE(Eventually([&] { return daemon.CountDescriptors() < descriptors; }));
+  EXPECT_TRUE(
+      Eventually([&] { return daemon.CountDescriptors() < descriptors; }));
   EXPECT_EQ(observer.Stats().leases().live_leases(), 1u);
   stopped.Signal(SIGCONT);
   EXPECT_EQ(stopped.ReadLine(), "14");
@@ -155,8 +156,7 @@ TEST(TransportTest, BytesOfOneUidAreLimited) {
   RawClient client(daemon.target());
   const v1::GrantedLease lease = client.MustLease(RawClient::LeaseOf(kTwoMiB));
   v1::LeaseResponse response;
-  const grpc::Status status =
-      client.Lease(RawClient::LeaseOf(4096), &response);
+  const grpc::Status status = client.Lease(RawClient::LeaseOf(4096), &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_THAT(status.error_message(),
               HasSubstr(absl::StrCat("uid ", geteuid())));

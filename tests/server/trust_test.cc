@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/server/raw_client.h"
 #include "tests/support/child_process.h"
@@ -75,8 +75,8 @@ class UidClient {
   static std::vector<std::string> Arguments(const DaemonProcess& daemon,
                                             uid_t uid,
                                             const std::vector<gid_t>& groups) {
-    std::vector<std::string> arguments = {
-        "tests/server/uid_client", daemon.target(), absl::StrCat(uid)};
+    std::vector<std::string> arguments = {"tests/server/uid_client",
+                                          daemon.target(), absl::StrCat(uid)};
     for (const gid_t group : groups) arguments.push_back(absl::StrCat(group));
     return arguments;
   }
@@ -103,7 +103,7 @@ class TrustTest : public ::testing::Test {
   }
   std::string SocketPath() const { return daemon_->target().substr(5); }
   mode_t SocketMode() const {
-    struct stat file{};
+    struct stat file {};
     stat(SocketPath().c_str(), &file);
     return file.st_mode & 0777;
   }
@@ -139,7 +139,7 @@ TEST_F(TrustTest, MembersOfAnAllowedGroupAreServed) {
   EXPECT_EQ(UidClient(*daemon_, kAlice, {1, kFriends}).Ask("stats"), kOk);
   EXPECT_EQ(UidClient(*daemon_, kAlice, {1}).Ask("stats"), kUnavailable);
   // Nobody else gets as far as to be refused.
-  struct stat file{};
+  struct stat file {};
   ASSERT_EQ(stat(SocketPath().c_str(), &file), 0);
   EXPECT_EQ(file.st_mode & 0777, 0660u);
   EXPECT_EQ(file.st_gid, kFriends);
@@ -166,10 +166,10 @@ TEST_F(TrustTest, AUidSeesAndCommandsItsOwnBuffersOnly) {
   UidClient alice(*daemon_, kAlice), bob(*daemon_, kBob);
   const UidClient::Lease hers = alice.MakeLease("hers");
   ASSERT_EQ(bob.MakeLease("his").code, kOk);
-  EXPECT_THAT(alice.Ask("list"), AllOf(HasSubstr("hers,"),
-                                       Not(HasSubstr("his,"))));
-  EXPECT_THAT(bob.Ask("list"), AllOf(HasSubstr("his,"),
-                                     Not(HasSubstr("hers,"))));
+  EXPECT_THAT(alice.Ask("list"),
+              AllOf(HasSubstr("hers,"), Not(HasSubstr("his,"))));
+  EXPECT_THAT(bob.Ask("list"),
+              AllOf(HasSubstr("his,"), Not(HasSubstr("hers,"))));
   EXPECT_EQ(bob.Ask("attach hers"), "5");
   EXPECT_EQ(bob.Ask("release " + hers.id), kPermissionDenied);
   EXPECT_EQ(bob.Ask("revoke " + hers.id), kPermissionDenied);
@@ -189,7 +189,8 @@ TEST_F(TrustTest, ProcessesOfOneUidShareItsNamesButNotEachOthersLeases) {
 
 TEST_F(TrustTest, ASealedBufferIsReadByThoseItIsSharedWith) {
   Start({absl::StrCat("--allow_uid=", kAlice, ",", kBob, ",", kCarol)});
-  UidClient alice(*daemon_, kAlice), bob(*daemon_, kBob), carol(*daemon_, kCarol);
+  UidClient alice(*daemon_, kAlice), bob(*daemon_, kBob),
+      carol(*daemon_, kCarol);
   const UidClient::Lease lease = alice.MakeLease("hers");
   // It is mapped for writing by nobody, but has been.
   UidClient writer(*daemon_, kAlice);
@@ -211,8 +212,7 @@ TEST_F(TrustTest, ASealedBufferIsReadByThoseItIsSharedWith) {
   EXPECT_EQ(alice.Ask("peek " + lease.path), "0 x");
   EXPECT_EQ(alice.Ask(absl::StrCat("map ", lease.path, " ", kTwoMiB)),
             absl::StrCat(EACCES));
-  EXPECT_EQ(alice.Ask(absl::StrCat("chmod ", lease.path)),
-            absl::StrCat(EPERM));
+  EXPECT_EQ(alice.Ask(absl::StrCat("chmod ", lease.path)), absl::StrCat(EPERM));
 }
 
 TEST_F(TrustTest, NobodyLearnsOfABufferThatIsNotShared) {
@@ -240,8 +240,7 @@ TEST_F(TrustTest, ASharedBufferSurvivesTheDaemonAndIsNotReused) {
   const UidClient::Lease lease = alice.MakeLease("hers");
   ASSERT_EQ(alice.Ask(absl::StrCat("seal ", lease.id, " 0 ", kFriends)), kOk);
   daemon_->Restart();
-  std::istringstream answer(
-      bob.Ask(absl::StrCat("read hers 0 ", kAlice)));
+  std::istringstream answer(bob.Ask(absl::StrCat("read hers 0 ", kAlice)));
   std::string code, path, id;
   answer >> code >> path >> id;
   EXPECT_EQ(code, kOk);
@@ -311,7 +310,8 @@ TEST_F(TrustTest, AStoppedClientsLeaseExpiresButItsPagesGoToNobody) {
   ASSERT_EQ(alice.Ask(absl::StrCat("map ", lease.path, " ", kTwoMiB)), "0");
   alice.process().Signal(SIGSTOP);
   RawClient root(daemon_->target());
-  EXPECT_TRUE(Eventually([&] { return root.Stats().leases().live_leases() == 0; }));
+  EXPECT_TRUE(
+      Eventually([&] { return root.Stats().leases().live_leases() == 0; }));
   EXPECT_EQ(root.Stats().bytes().quarantined_bytes(), kTwoMiB);
   UidClient sister(*daemon_, kAlice);
   const UidClient::Lease later = sister.MakeLease("-");

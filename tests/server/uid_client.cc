@@ -134,9 +134,9 @@ std::string List(RawClient& client) {
 std::string Stats(RawClient& client) {
   grpc::ClientContext context;
   v1::GetStatsResponse response;
-  return absl::StrCat(
-      client.stub().GetStats(&context, v1::GetStatsRequest(), &response)
-          .error_code());
+  return absl::StrCat(client.stub()
+                          .GetStats(&context, v1::GetStatsRequest(), &response)
+                          .error_code());
 }
 
 std::string Shutdown(RawClient& client) {
@@ -252,6 +252,4 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace warmpool::testing
 
-int main(int argc, char** argv) {
-  return warmpool::testing::Main(argc, argv);
-}
+int main(int argc, char** argv) { return warmpool::testing::Main(argc, argv); }

@@ -15,18 +15,14 @@ namespace warmpool::torture {
 
 std::string Command::ToLine() const {
   switch (kind) {
-    case Kind::kPause:
-      return absl::StrCat("pause ", number);
-    case Kind::kResume:
-      return "resume";
+    case Kind::kPause: return absl::StrCat("pause ", number);
+    case Kind::kResume: return "resume";
     case Kind::kAttach:
       return absl::StrCat("attach ", name, " ", stamper.ToHex());
-    case Kind::kRead:
-      return absl::StrCat("read ", name, " ", stamper.ToHex());
+    case Kind::kRead: return absl::StrCat("read ", name, " ", stamper.ToHex());
     case Kind::kClaim:
       return absl::StrCat("claim ", name, " ", stamper.ToHex(), " ", number);
-    case Kind::kQuit:
-      return "quit";
+    case Kind::kQuit: return "quit";
   }
   return "";
 }

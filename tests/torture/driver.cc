@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/clock.h"
-#include "tests/torture/snapshot_source.h"
+#include "tests/torture/model/snapshot_source.h"
 
 namespace warmpool::torture {
 namespace {
@@ -90,8 +90,7 @@ absl::Status Driver::RunPlan() {
 absl::Status Driver::Do(const Plan::Event& event) {
   const std::optional<int> victim = Victim(event.victim);
   switch (event.action) {
-    case Plan::Action::kNothing:
-      break;
+    case Plan::Action::kNothing: break;
     case Plan::Action::kKillClient:
       if (!victim.has_value()) break;
       KillClient(*victim);
@@ -101,8 +100,7 @@ absl::Status Driver::Do(const Plan::Event& event) {
       if (victim.has_value()) StopClient(*victim, event.span);
       break;
     case Plan::Action::kKillServer:
-    case Plan::Action::kTerminateServer:
-      return RestartDaemon(event);
+    case Plan::Action::kTerminateServer: return RestartDaemon(event);
     case Plan::Action::kFill:
       if (!filler_.full()) {
         Note("the filesystem is filled");

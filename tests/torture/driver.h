@@ -24,11 +24,11 @@
 #include "tests/torture/crew.h"
 #include "tests/torture/daemon_control.h"
 #include "tests/torture/filler.h"
-#include "tests/torture/model.h"
+#include "tests/torture/model/model.h"
+#include "tests/torture/model/timeline.h"
 #include "tests/torture/plan.h"
 #include "tests/torture/sabotage.h"
 #include "tests/torture/saboteur.h"
-#include "tests/torture/timeline.h"
 
 namespace warmpool::torture {
 

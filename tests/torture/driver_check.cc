@@ -13,7 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "core/base/clock.h"
 #include "tests/torture/driver.h"
-#include "tests/torture/snapshot_source.h"
+#include "tests/torture/model/snapshot_source.h"
 
 namespace warmpool::torture {
 namespace {

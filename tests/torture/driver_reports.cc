@@ -59,8 +59,7 @@ void Driver::Relay(int client, const Report& report) {
                        .stamper = report.lease});
       }
       return;
-    default:
-      return;
+    default: return;
   }
 }
 

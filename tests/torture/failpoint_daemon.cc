@@ -1,7 +1,7 @@
 // warmpoold that is killed at a chosen step: WARMPOOL_FAILPOINT=N kills it, by
 // SIGKILL, just before its Nth call that changes a file of the segments or of
-// the journal. Unset or 0: it is warmpoold. WARMPOOL_SABOTAGE=NAME makes it break
-// a promise (sabotage.h).
+// the journal. Unset or 0: it is warmpoold. WARMPOOL_SABOTAGE=NAME makes it
+// break a promise (sabotage.h).
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -15,9 +15,9 @@
 #include <vector>
 
 #include "absl/strings/numbers.h"
-#include "core/memory/ending_calls.h"
-#include "core/memory/system_calls.h"
-#include "server/peer.h"
+#include "core/memory/kernel/ending_calls.h"
+#include "core/memory/kernel/system_calls.h"
+#include "server/clients/peer.h"
 #include "server/run_daemon.h"
 #include "tests/torture/sabotage.h"
 
@@ -64,8 +64,8 @@ class KilledSystemCalls final : public SystemCalls, public EndingCalls {
   int State(int fd, FileState* state) override {
     return linux_.State(fd, state);
   }
-  int SetLease(int fd, int type, uid_t owner) override {
-    const int result = linux_.SetLease(fd, type, owner);
+  int SetFileLease(int fd, int type, uid_t owner) override {
+    const int result = linux_.SetFileLease(fd, type, owner);
     // The first refusal is wanted: by it a daemon that starts knows that the
     // filesystem tells.
     const bool lies = sabotage_ == Sabotage::kDoubleGrant &&
@@ -96,9 +96,8 @@ class KilledSystemCalls final : public SystemCalls, public EndingCalls {
     const int64_t first = linux_.Write(fd, data, half, offset);
     if (first != static_cast<int64_t>(half)) return first;
     failpoint_.Step();
-    const int64_t second =
-        linux_.Write(fd, static_cast<const char*>(data) + half, bytes - half,
-                     offset + half);
+    const int64_t second = linux_.Write(
+        fd, static_cast<const char*>(data) + half, bytes - half, offset + half);
     return second < 0 ? second : first + second;
   }
   int Rename(int from_directory_fd, const std::string& from,

@@ -31,7 +31,7 @@
 #include "tests/core/memory/small_tmpfs.h"
 #include "tests/support/runfile.h"
 #include "tests/torture/driver.h"
-#include "tests/torture/hostile_main.h"
+#include "tests/torture/hostile/hostile_main.h"
 #include "tests/torture/sabotage.h"
 #include "tests/torture/summary.h"
 #include "tests/torture/torture_client.h"
@@ -94,8 +94,8 @@ std::string FindDaemon(Sabotage sabotage) {
                                 : "tests/torture/failpoint_daemon");
 }
 
-// What the clients can hold, but not all of it and what is kept warm. Tickets and
-// what lingers take room besides.
+// What the clients can hold, but not all of it and what is kept warm. Tickets
+// and what lingers take room besides.
 uint64_t CapacityFor(int clients) {
   const uint64_t each = absl::GetFlag(FLAGS_hand_over) ? 12 << 20 : 8 << 20;
   return (uint64_t{16} << 20) + static_cast<uint64_t>(clients) * each;
@@ -110,8 +110,8 @@ class Progress {
     next_ += kEvery;
     const Driver::Counts& counts = driver.counts();
     const Model::Counts& model = driver.model_counts();
-    std::cerr << "torture: " << absl::ToInt64Seconds(now - begin_) << " s, kills "
-              << counts.daemon_kills << " of daemons and "
+    std::cerr << "torture: " << absl::ToInt64Seconds(now - begin_)
+              << " s, kills " << counts.daemon_kills << " of daemons and "
               << counts.client_kills << " of clients, leases " << model.leases
               << ", bytes checked " << model.bytes_checked << std::endl;
   }
@@ -238,12 +238,11 @@ int Drive() {
 // Also in the roles of the processes that this is started with.
 int Hostile() {
   WatchSignals();
-  return HostileMain(
-      {.run_for = absl::Seconds(absl::GetFlag(FLAGS_seconds)),
-       .seed = absl::GetFlag(FLAGS_seed),
-       .daemon_path = FindDaemon(Sabotage::kNone),
-       .target = absl::GetFlag(FLAGS_target)},
-      &interrupted);
+  return HostileMain({.run_for = absl::Seconds(absl::GetFlag(FLAGS_seconds)),
+                      .seed = absl::GetFlag(FLAGS_seed),
+                      .daemon_path = FindDaemon(Sabotage::kNone),
+                      .target = absl::GetFlag(FLAGS_target)},
+                     &interrupted);
 }
 
 int Main(int argc, char** argv) {
@@ -256,10 +255,9 @@ int Main(int argc, char** argv) {
   if (IsHostile()) return Hostile();
   const int client = absl::GetFlag(FLAGS_client);
   if (client < 0) return Drive();
-  return TortureClient(absl::GetFlag(FLAGS_target), client,
-                       absl::GetFlag(FLAGS_seed),
-                       absl::GetFlag(FLAGS_hand_over), STDIN_FILENO,
-                       STDOUT_FILENO)
+  return TortureClient(
+             absl::GetFlag(FLAGS_target), client, absl::GetFlag(FLAGS_seed),
+             absl::GetFlag(FLAGS_hand_over), STDIN_FILENO, STDOUT_FILENO)
       .Run();
 }
 

@@ -40,17 +40,12 @@ Plan::Event Plan::Next() {
 
 bool Plan::Wanted(Action action) const {
   switch (action) {
-    case Action::kNothing:
-      return true;
-    case Action::kKillClient:
-      return options_.kill_clients;
-    case Action::kStopClient:
-      return options_.stop_clients;
+    case Action::kNothing: return true;
+    case Action::kKillClient: return options_.kill_clients;
+    case Action::kStopClient: return options_.stop_clients;
     case Action::kKillServer:
-    case Action::kTerminateServer:
-      return options_.kill_server;
-    case Action::kFill:
-      return options_.fill;
+    case Action::kTerminateServer: return options_.kill_server;
+    case Action::kFill: return options_.fill;
   }
   return false;
 }

@@ -28,7 +28,8 @@ struct Report {
     kUnsure,
     // A buffer just granted has pages that `lease` stamped.
     kFound,
-    // Every page has its stamp: lease, text (the name by which others may attach
+    // Every page has its stamp: lease, text (the name by which others may
+    // attach
     // for writing; none: they may not).
     kStamped,
     // About to unmap and release: lease.

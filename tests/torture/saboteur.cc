@@ -50,11 +50,8 @@ void Saboteur::OnReport(int client, const Report& report,
       }
       return;
     case Report::Kind::kReleasing:
-    case Report::Kind::kTicketing:
-      holdings_.erase(report.lease);
-      return;
-    default:
-      return;
+    case Report::Kind::kTicketing: holdings_.erase(report.lease); return;
+    default: return;
   }
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-more-matchers.h"
 #include "gtest/gtest.h"
 
 namespace warmpool::torture {

@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "tests/torture/driver.h"
-#include "tests/torture/model.h"
+#include "tests/torture/model/model.h"
 
 namespace warmpool::torture {
 

@@ -72,8 +72,7 @@ absl::Duration TortureClient::DrawPause() {
 
 bool TortureClient::Obey(const Command& command) {
   switch (command.kind) {
-    case Command::Kind::kResume:
-      return true;
+    case Command::Kind::kResume: return true;
     case Command::Kind::kAttach:
     case Command::Kind::kRead:
     case Command::Kind::kClaim:
@@ -81,10 +80,8 @@ bool TortureClient::Obey(const Command& command) {
       if (offers_.size() == kMostOffers) offers_.pop_front();
       offers_.push_back(command);
       return true;
-    case Command::Kind::kQuit:
-      return false;
-    case Command::Kind::kPause:
-      break;
+    case Command::Kind::kQuit: return false;
+    case Command::Kind::kPause: break;
   }
   Tell({.kind = Report::Kind::kPaused, .request = command.number});
   for (;;) {
@@ -208,9 +205,9 @@ TortureClient::Holding* TortureClient::Settle(const Report& asking,
                                               const RandomId& stamper,
                                               const std::string& ticket) {
   if (!buffer.ok()) {
-    TellOfFailure(asking.request, buffer.status(),
-                  NoAnswer(buffer.status()) ||
-                      CouldNotMap(buffer.status(), ticket));
+    TellOfFailure(
+        asking.request, buffer.status(),
+        NoAnswer(buffer.status()) || CouldNotMap(buffer.status(), ticket));
     return nullptr;
   }
   Holding& holding = held_.emplace_back();

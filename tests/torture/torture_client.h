@@ -1,9 +1,9 @@
 // TortureClient: a client process. It leases buffers through the library,
 // stamps every page, keeps them for a while, checks every page and releases
 // them; it attaches to others', forks children that keep a mapping, gives
-// requests up after milliseconds, and lets leases expire. If told to hand over, it
-// seals some and gives others away by tickets, reads what others sealed and claims
-// what they gave. It tells the driver all of it.
+// requests up after milliseconds, and lets leases expire. If told to hand over,
+// it seals some and gives others away by tickets, reads what others sealed and
+// claims what they gave. It tells the driver all of it.
 //
 // What it does is drawn from a seed. Not thread-safe; main thread only.
 #ifndef WARMPOOL_TESTS_TORTURE_TORTURE_CLIENT_H_
@@ -69,8 +69,8 @@ class TortureClient {
   void Lease();
   Report DrawLease(Manner manner, LeaseOptions* options);
   void AttachTo(const Command& command);
-  // What becomes of a request: a holding, or a report why not. `ticket`, in hex,
-  // is what it was to claim, if anything.
+  // What becomes of a request: a holding, or a report why not. `ticket`, in
+  // hex, is what it was to claim, if anything.
   Holding* Settle(const Report& asking, absl::StatusOr<Buffer> buffer,
                   Manner manner, const RandomId& stamper,
                   const std::string& ticket = "");

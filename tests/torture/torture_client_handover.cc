@@ -157,7 +157,7 @@ void TortureClient::Claim(const Command& command) {
   Tell(asking);
   absl::StatusOr<Buffer> buffer =
       connection->Claim(ticket->ToBytes(), {.ttl = asking.ttl});
-  // Somebody still has it mapped.
+  // Another process still has it mapped.
   if (absl::StrContains(buffer.status().message(), kStaysGood)) {
     offers_.push_back(command);
   }

@@ -27,8 +27,9 @@ double Measure() {
     timespec begin, now;
     clock_gettime(CLOCK_MONOTONIC, &begin);
     for (int i = 0; i < kReadings; ++i) clock_gettime(CLOCK_MONOTONIC, &now);
-    const double elapsed = 1e9 * static_cast<double>(now.tv_sec - begin.tv_sec) +
-                           static_cast<double>(now.tv_nsec - begin.tv_nsec);
+    const double elapsed =
+        1e9 * static_cast<double>(now.tv_sec - begin.tv_sec) +
+        static_cast<double>(now.tv_nsec - begin.tv_nsec);
     fastest = std::min(fastest, elapsed / kReadings);
   }
   return fastest;
@@ -54,11 +55,11 @@ std::string FastSourceOf(const ClockReadings& readings) {
 }  // namespace
 
 ClockReadings ReadClock(const std::string& root) {
-  return {.source = ReadWord(absl::StrCat(root, kSources,
-                                          "current_clocksource")),
-          .available_sources = ReadWord(
-              absl::StrCat(root, kSources, "available_clocksource")),
-          .nanoseconds_each = Measure()};
+  return {
+      .source = ReadWord(absl::StrCat(root, kSources, "current_clocksource")),
+      .available_sources =
+          ReadWord(absl::StrCat(root, kSources, "available_clocksource")),
+      .nanoseconds_each = Measure()};
 }
 
 Check CheckClock(const ClockReadings& readings) {

@@ -52,18 +52,18 @@ Check CheckCapabilities(const ContainerReadings& readings, const Plan& plan,
   if (!Has(set, kLease) && !Has(set, kSetuid)) missing.push_back(kLease.name);
   if (missing.empty()) return Ok(kName, "all that serving other users takes");
   const std::string names = absl::StrJoin(missing, " ");
-  const std::string remedy =
-      absl::StrCat("CapabilityBoundingSet= in the unit, docker run --cap-add=, "
-                   "or securityContext.capabilities.add: ",
-                   names);
+  const std::string remedy = absl::StrCat(
+      "CapabilityBoundingSet= in the unit, docker run --cap-add=, "
+      "or securityContext.capabilities.add: ",
+      names);
   if (serves_others) {
-    return Fail(kName, absl::StrCat("the daemon serves other users without ",
-                                    names),
+    return Fail(kName,
+                absl::StrCat("the daemon serves other users without ", names),
                 remedy);
   }
-  return Warn(kName,
-              absl::StrCat("a root daemon can serve root alone without ", names),
-              remedy);
+  return Warn(
+      kName, absl::StrCat("a root daemon can serve root alone without ", names),
+      remedy);
 }
 
 }  // namespace
@@ -94,7 +94,8 @@ Checks CheckContainer(const ContainerReadings& readings, const Plan& plan,
           : Warn("pid_namespace",
                  "a container's own: a daemon in it sees no process outside of "
                  "it, and would learn of its end by its connection alone",
-                 "docker run --pid=host, or hostPID: true for the daemon's pod"));
+                 "docker run --pid=host, or hostPID: true for the daemon's "
+                 "pod"));
   return checks;
 }
 

@@ -24,7 +24,8 @@ void TryLease(Client& client, DaemonReadings* readings) {
   filter.set_name_prefix(buffer->name());
   const absl::StatusOr<std::vector<v1::Buffer>> listed =
       client.ListBuffers(filter);
-  if (listed.ok() && listed->size() == 1 && listed->front().leases_size() == 1) {
+  if (listed.ok() && listed->size() == 1 &&
+      listed->front().leases_size() == 1) {
     readings->seen_as = listed->front().leases(0).pid();
   }
   readings->leased = buffer->Release();
@@ -42,11 +43,11 @@ Check Unanswered(const DaemonReadings& readings) {
 }
 
 Check CheckAnswer(const v1::GetStatsResponse& stats) {
-  const std::string value = absl::StrCat(
-      "pid ", stats.pid(), ", up ",
-      FormatAge(absl::Seconds(stats.uptime().seconds())), ", ",
-      FormatByteSize(stats.bytes().capacity_bytes()), ", segments in ",
-      stats.shm_dir());
+  const std::string value =
+      absl::StrCat("pid ", stats.pid(), ", up ",
+                   FormatAge(absl::Seconds(stats.uptime().seconds())), ", ",
+                   FormatByteSize(stats.bytes().capacity_bytes()),
+                   ", segments in ", stats.shm_dir());
   if (!stats.draining()) return Ok("daemon", value);
   return Warn("daemon", absl::StrCat(value, ": stopping, and grants no lease"),
               "systemctl start warmpool, once it has stopped");
@@ -62,11 +63,12 @@ Check CheckLease(const DaemonReadings& readings,
     return Warn("lease", why, "systemctl start warmpool, once it has stopped");
   }
   if (!readings.directory_seen) {
-    return Fail("lease", why,
-                absl::StrCat("give this container the daemon's directory: "
-                             "docker run -v ",
-                             stats.shm_dir(), ":", stats.shm_dir(),
-                             ", or a hostPath volume mounted at the same path"));
+    return Fail(
+        "lease", why,
+        absl::StrCat("give this container the daemon's directory: "
+                     "docker run -v ",
+                     stats.shm_dir(), ":", stats.shm_dir(),
+                     ", or a hostPath volume mounted at the same path"));
   }
   return Fail("lease", why, "what the reason says; warmpool stats tells more");
 }

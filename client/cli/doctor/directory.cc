@@ -18,8 +18,8 @@
 #include "client/cli/doctor/text_files.h"
 #include "client/tool/format.h"
 #include "core/base/byte_size.h"
-#include "core/memory/directory_lock.h"
-#include "core/memory/filesystem_type.h"
+#include "core/memory/directory/directory_lock.h"
+#include "core/memory/kernel/filesystem_type.h"
 
 namespace warmpool::doctor {
 namespace {
@@ -29,16 +29,15 @@ constexpr uint64_t kContainerShm = 64 * kMiB;
 // The daemon's own: lock, journals, mark.
 constexpr uint64_t kOwnFiles = 16;
 
-// Of the mount of a device (proc_pid_mountinfo(5)): where it is, and the options of
-// the mount point, then those of the filesystem.
+// Of the mount of a device (proc_pid_mountinfo(5)): where it is, and the
+// options of the mount point, then those of the filesystem.
 struct Mount {
   std::string point;
   std::string options;
 };
 
 Mount MountOf(dev_t device) {
-  const std::string number =
-      absl::StrCat(major(device), ":", minor(device));
+  const std::string number = absl::StrCat(major(device), ":", minor(device));
   for (const std::string& line : ReadLines("/proc/self/mountinfo")) {
     const std::vector<absl::string_view> fields = absl::StrSplit(line, ' ');
     if (fields.size() > 5 && fields[2] == number) {
@@ -68,9 +67,11 @@ void ReadFiles(const std::string& path, DirectoryReadings* readings) {
 }
 
 std::string MountCommand(const Plan& plan) {
-  return absl::StrCat(
-      "mkdir -p ", plan.shm_dir, " && mount -t tmpfs -o mode=0711,huge=within_size,"
-      "size=", plan.capacity_bytes.value_or(4 * kGiB), " warmpool ", plan.shm_dir);
+  return absl::StrCat("mkdir -p ", plan.shm_dir,
+                      " && mount -t tmpfs -o mode=0711,huge=within_size,"
+                      "size=",
+                      plan.capacity_bytes.value_or(4 * kGiB), " warmpool ",
+                      plan.shm_dir);
 }
 
 Check CheckOwn(const DirectoryReadings& readings, const Plan& plan) {
@@ -83,11 +84,11 @@ Check CheckOwn(const DirectoryReadings& readings, const Plan& plan) {
                                ", or --shm_dir= elsewhere"));
     }
     if (!readings.writable) {
-      return Fail(kName,
-                  absl::StrCat(path, " is missing, and uid ", geteuid(),
-                               " may not make it"),
-                  absl::StrCat("install -d -m 0700 -o ", plan.daemon_uid, " ",
-                               path));
+      return Fail(
+          kName,
+          absl::StrCat(path, " is missing, and uid ", geteuid(),
+                       " may not make it"),
+          absl::StrCat("install -d -m 0700 -o ", plan.daemon_uid, " ", path));
     }
     return Ok(kName, absl::StrCat(path, ", will be made"));
   }
@@ -105,10 +106,11 @@ Check CheckOwn(const DirectoryReadings& readings, const Plan& plan) {
   const std::string value = absl::StrFormat("%s, uid %d, mode %04o", path,
                                             readings.owner, readings.mode);
   if (readings.has_foreign_files) {
-    return Fail(kName, absl::StrCat(path, " has files in it, and none is Warmpool's"),
-                absl::StrCat("--shm_dir=", path == "/" ? "" : path,
-                             "/warmpool, or elsewhere: the directory is to be the "
-                             "daemon's own"));
+    return Fail(
+        kName, absl::StrCat(path, " has files in it, and none is Warmpool's"),
+        absl::StrCat("--shm_dir=", path == "/" ? "" : path,
+                     "/warmpool, or elsewhere: the directory is to be the "
+                     "daemon's own"));
   }
   if (readings.mode != 0700 && readings.mode != 0711) {
     // Only a directory that has its mark is certain to be Warmpool's.
@@ -187,8 +189,8 @@ Check CheckFiles(const DirectoryReadings& readings, const Plan& plan) {
       absl::StrCat(FormatCount(readings.free_files), " more of ",
                    FormatCount(readings.total_files));
   const uint64_t wanted = plan.buffers + kOwnFiles;
-  const uint64_t could = plan.daemon_runs ? readings.total_files
-                                                     : readings.free_files;
+  const uint64_t could =
+      plan.daemon_runs ? readings.total_files : readings.free_files;
   if (could >= wanted) return Ok(kName, value);
   return Fail(kName,
               absl::StrCat(value, ": each of ", FormatCount(plan.buffers),

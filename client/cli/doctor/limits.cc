@@ -8,7 +8,7 @@
 #include "client/cli/doctor/text_files.h"
 #include "client/tool/format.h"
 #include "core/base/byte_size.h"
-#include "core/memory/descriptor_limit.h"
+#include "core/memory/kernel/descriptor_limit.h"
 
 namespace warmpool::doctor {
 namespace {
@@ -72,9 +72,9 @@ Check CheckDescriptors(const Plan& plan) {
   const std::string value =
       absl::StrCat(FormatCount(limit->hard), " at most, of them ",
                    FormatCount(segments), " for segments");
-  const std::string remedy = absl::StrCat(
-      "LimitNOFILE=", plan.buffers / 3 * 4 + kReservedDescriptors,
-      " in the daemon's unit, or ulimit -Hn before it starts");
+  const std::string remedy =
+      absl::StrCat("LimitNOFILE=", plan.buffers / 3 * 4 + kReservedDescriptors,
+                   " in the daemon's unit, or ulimit -Hn before it starts");
   if (limit->hard < kFewestDescriptors) {
     return Fail("descriptors", value, remedy);
   }

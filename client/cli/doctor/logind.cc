@@ -45,8 +45,8 @@ bool RemovesIpc(const std::string& root) {
       const std::optional<std::string> value = ValueOf({line}, "RemoveIPC=");
       if (!value.has_value()) continue;
       const std::string word = absl::AsciiStrToLower(*value);
-      removes = word == "yes" || word == "1" || word == "true" || word == "on" ||
-                word.empty();
+      removes = word == "yes" || word == "1" || word == "true" ||
+                word == "on" || word.empty();
     }
   }
   return removes;
@@ -63,7 +63,8 @@ Check CheckRemoveIpc(const Plan& plan) {
   }
   if (!RemovesIpc(plan.root)) return Ok(kName, "no");
   const std::string remedy =
-      "mkdir -p /etc/systemd/logind.conf.d && printf '[Login]\\nRemoveIPC=no\\n' "
+      "mkdir -p /etc/systemd/logind.conf.d && printf "
+      "'[Login]\\nRemoveIPC=no\\n' "
       "> /etc/systemd/logind.conf.d/warmpool.conf && systemctl restart "
       "systemd-logind";
   if (plan.daemon_uid == 0) {
@@ -76,11 +77,11 @@ Check CheckRemoveIpc(const Plan& plan) {
     return Ok(kName, absl::StrCat("yes, but not of a system user (uid ",
                                   plan.daemon_uid, ")"));
   }
-  return Warn(kName,
-              absl::StrCat("yes: all buffers lose their files when uid ",
-                           plan.daemon_uid, " logs out"),
-              absl::StrCat(remedy, "; or loginctl enable-linger ",
-                           plan.daemon_uid));
+  return Warn(
+      kName,
+      absl::StrCat("yes: all buffers lose their files when uid ",
+                   plan.daemon_uid, " logs out"),
+      absl::StrCat(remedy, "; or loginctl enable-linger ", plan.daemon_uid));
 }
 
 }  // namespace warmpool::doctor

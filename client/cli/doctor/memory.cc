@@ -3,8 +3,8 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/doctor/text_files.h"
 #include "core/base/byte_size.h"
-#include "core/memory/memory_limit.h"
-#include "core/memory/memory_room.h"
+#include "core/memory/cgroup/memory_limit.h"
+#include "core/memory/cgroup/memory_room.h"
 
 namespace warmpool::doctor {
 namespace {
@@ -21,9 +21,8 @@ Check CheckMachine(const Plan& plan) {
   if (total == 0) {
     return Warn("memory", "can't read /proc/meminfo", "mount /proc");
   }
-  const std::string value = absl::StrCat(FormatByteSize(total), ", ",
-                                         FormatByteSize(available),
-                                         " available");
+  const std::string value = absl::StrCat(
+      FormatByteSize(total), ", ", FormatByteSize(available), " available");
   const uint64_t wanted = plan.capacity_bytes.value_or(0);
   if (wanted > total) {
     return Fail("memory",
@@ -58,11 +57,11 @@ Check CheckGroup(const Plan& plan) {
       FormatByteSize(plan.capacity_bytes.value_or(kSmallPool) + 2 * kept),
       " at least");
   if (plan.capacity_bytes.value_or(0) > allowed) {
-    return Fail("cgroup",
-                absl::StrCat(value, ": a capacity of ",
-                             FormatByteSize(*plan.capacity_bytes),
-                             " does not fit"),
-                remedy);
+    return Fail(
+        "cgroup",
+        absl::StrCat(value, ": a capacity of ",
+                     FormatByteSize(*plan.capacity_bytes), " does not fit"),
+        remedy);
   }
   if (allowed < kSmallPool) return Warn("cgroup", value, remedy);
   if (!plan.daemon_runs && use->room_bytes() <= kept) {

@@ -8,12 +8,9 @@ namespace {
 
 const char* VerdictName(Verdict verdict) {
   switch (verdict) {
-    case Verdict::kOk:
-      return "ok";
-    case Verdict::kWarn:
-      return "warn";
-    case Verdict::kFail:
-      return "fail";
+    case Verdict::kOk: return "ok";
+    case Verdict::kWarn: return "warn";
+    case Verdict::kFail: return "fail";
   }
   return "unknown";
 }

@@ -23,17 +23,16 @@ void Connect(SocketReadings* readings) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   readings->path.copy(address.sun_path, sizeof(address.sun_path) - 1);
-  readings->error =
-      connect(fd, reinterpret_cast<const sockaddr*>(&address),
-              sizeof(address)) == 0
-          ? 0
-          : errno;
+  readings->error = connect(fd, reinterpret_cast<const sockaddr*>(&address),
+                            sizeof(address)) == 0
+                        ? 0
+                        : errno;
   // A full backlog is of somebody who listens.
   if (readings->error == EAGAIN) readings->error = 0;
   ucred credentials{};
   socklen_t size = sizeof(credentials);
-  if (readings->served() && getsockopt(fd, SOL_SOCKET, SO_PEERCRED,
-                                       &credentials, &size) == 0) {
+  if (readings->served() &&
+      getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0) {
     readings->pid = credentials.pid;
     readings->uid = credentials.uid;
   }
@@ -72,12 +71,12 @@ Check CheckRefused(const SocketReadings& readings) {
                              " and --listen= in a directory that this user may "
                              "pass, or a daemon of this user's own"));
   }
-  return Fail(kName,
-              absl::StrFormat("%s: mode %04o of uid %d keeps uid %d out",
-                              readings.path, readings.mode, readings.owner,
-                              geteuid()),
-              absl::StrCat("a root daemon with --allow_uid=", geteuid(),
-                           ", or one of this user's own"));
+  return Fail(
+      kName,
+      absl::StrFormat("%s: mode %04o of uid %d keeps uid %d out", readings.path,
+                      readings.mode, readings.owner, geteuid()),
+      absl::StrCat("a root daemon with --allow_uid=", geteuid(),
+                   ", or one of this user's own"));
 }
 
 Check CheckUnreachable(const SocketReadings& readings,
@@ -125,13 +124,11 @@ Check CheckSocket(const SocketReadings& readings,
   }
   switch (readings.error) {
     case 0:
-      return Ok(kName, absl::StrFormat("%s, mode %04o, uid %d listens",
-                                       readings.path, readings.mode,
-                                       readings.uid));
-    case ENOENT:
-      return CheckMissing(readings);
-    case EACCES:
-      return CheckRefused(readings);
+      return Ok(kName,
+                absl::StrFormat("%s, mode %04o, uid %d listens", readings.path,
+                                readings.mode, readings.uid));
+    case ENOENT: return CheckMissing(readings);
+    case EACCES: return CheckRefused(readings);
     case ECONNREFUSED:
       if (!readings.is_socket) {
         return Fail(kName, absl::StrCat(readings.path, " is no socket"),
@@ -143,10 +140,10 @@ Check CheckSocket(const SocketReadings& readings,
                                "ended"),
                   "start the daemon, which takes its place");
     default:
-      return Fail(kName,
-                  absl::StrCat(readings.path, ": ",
-                               std::strerror(readings.error)),
-                  "name another with --listen= and --target=");
+      return Fail(
+          kName,
+          absl::StrCat(readings.path, ": ", std::strerror(readings.error)),
+          "name another with --listen= and --target=");
   }
 }
 

@@ -10,10 +10,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "core/caching/unmap_batch.h"
-#include "core/memory/proof_check.h"
-#include "core/memory/segment_directory.h"
-#include "core/memory/system_calls.h"
+#include "core/engine/unmap_batch.h"
+#include "core/memory/directory/proof_check.h"
+#include "core/memory/directory/segment_directory.h"
+#include "core/memory/kernel/system_calls.h"
 
 namespace warmpool::doctor {
 namespace {
@@ -26,10 +26,10 @@ constexpr uid_t kSomeOtherUid = 65534;
 std::string PlaceFor(const DirectoryReadings& directory,
                      const std::string& shm_dir) {
   struct stat itself, parent;
-  const bool mounted_there =
-      directory.exists && stat(shm_dir.c_str(), &itself) == 0 &&
-      stat(directory.parent.c_str(), &parent) == 0 &&
-      itself.st_dev != parent.st_dev;
+  const bool mounted_there = directory.exists &&
+                             stat(shm_dir.c_str(), &itself) == 0 &&
+                             stat(directory.parent.c_str(), &parent) == 0 &&
+                             itself.st_dev != parent.st_dev;
   return mounted_there ? shm_dir : directory.parent;
 }
 
@@ -38,13 +38,12 @@ void TryIn(int fd, const std::string& path, TrialReadings* readings) {
   {
     HugePages huge_pages(&calls, [&calls](Segment window) {
       UnmapBatch(&calls, {UnmapBatch::Drain::kInline})
-          .LetGo(std::move(window));
+          .Detach(std::move(window));
     });
     const absl::Status detected = huge_pages.Detect(fd);
-    readings->huge_pages = detected.ok()
-                               ? absl::StatusOr<HugePages::Method>(
-                                     huge_pages.method())
-                               : detected;
+    readings->huge_pages =
+        detected.ok() ? absl::StatusOr<HugePages::Method>(huge_pages.method())
+                      : detected;
   }
   // The kernel sends it in the midst of a proof; its default is death.
   signal(SIGIO, SIG_IGN);
@@ -113,10 +112,9 @@ TrialReadings Try(const DirectoryReadings& directory,
 
 Checks CheckTrial(const TrialReadings& readings) {
   if (!readings.place.ok()) {
-    const Check untried =
-        Warn("huge_pages",
-             absl::StrCat("not tried: ", readings.place.message()),
-             "run this as the daemon's user, or as root");
+    const Check untried = Warn(
+        "huge_pages", absl::StrCat("not tried: ", readings.place.message()),
+        "run this as the daemon's user, or as root");
     Check unproven = untried;
     unproven.name = "proof";
     return {untried, unproven};

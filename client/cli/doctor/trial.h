@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "client/cli/doctor/check.h"
 #include "client/cli/doctor/directory.h"
-#include "core/memory/huge_pages.h"
+#include "core/memory/pages/huge_pages.h"
 
 namespace warmpool::doctor {
 

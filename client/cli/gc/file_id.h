@@ -2,8 +2,8 @@
 #ifndef WARMPOOL_CLIENT_CLI_GC_FILE_ID_H_
 #define WARMPOOL_CLIENT_CLI_GC_FILE_ID_H_
 
-#include <cstdint>
 #include <compare>
+#include <cstdint>
 
 namespace warmpool::gc {
 

@@ -95,8 +95,9 @@ class Search {
   }
 
   FileUsers Found() {
-    std::sort(found_.users.begin(), found_.users.end(),
-              [](const FileUser& a, const FileUser& b) { return a.pid < b.pid; });
+    std::sort(
+        found_.users.begin(), found_.users.end(),
+        [](const FileUser& a, const FileUser& b) { return a.pid < b.pid; });
     return std::move(found_);
   }
 
@@ -106,7 +107,8 @@ class Search {
   // Whether it is one of the files, or was removed from the directory.
   bool Matches(const FileId& id, absl::string_view path, uint64_t bytes) {
     if (files_.contains(id)) return true;
-    if (!absl::StartsWith(path, below_) || !absl::ConsumeSuffix(&path, kRemoved)) {
+    if (!absl::StartsWith(path, below_) ||
+        !absl::ConsumeSuffix(&path, kRemoved)) {
       return false;
     }
     RemovedFile& removed = found_.removed[id];
@@ -165,7 +167,8 @@ FileUsers FindFileUsers(const std::set<FileId>& files,
        !error && processes != fs::directory_iterator();
        processes.increment(error)) {
     pid_t pid = 0;
-    if (!absl::SimpleAtoi(processes->path().filename().string(), &pid)) continue;
+    if (!absl::SimpleAtoi(processes->path().filename().string(), &pid))
+      continue;
     if (pid == getpid()) continue;
     search.LookInto(processes->path().string(), pid);
   }

@@ -40,8 +40,8 @@ struct FileUsers {
   std::map<uid_t, size_t> unseen;
 };
 
-// Users of `files`, and of files that were removed from `directory`, an absolute
-// path. This process is not looked at. `root` stands before "/proc".
+// Users of `files`, and of files that were removed from `directory`, an
+// absolute path. This process is not looked at. `root` stands before "/proc".
 FileUsers FindFileUsers(const std::set<FileId>& files,
                         const std::string& directory,
                         const std::string& root = "");

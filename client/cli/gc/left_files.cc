@@ -10,10 +10,10 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "core/memory/directory_claim.h"
-#include "core/memory/directory_lock.h"
-#include "core/memory/directory_names.h"
-#include "core/memory/segment_name.h"
+#include "core/memory/directory/directory_claim.h"
+#include "core/memory/directory/directory_lock.h"
+#include "core/memory/directory/directory_names.h"
+#include "core/memory/directory/segment_name.h"
 
 namespace warmpool::gc {
 namespace {
@@ -76,8 +76,9 @@ absl::StatusOr<LeftDirectory> ReadLeftDirectory(const std::string& path) {
         errno, absl::StrCat("can't open ", path, "/", kPrivateName));
   }
   if (!status.ok()) return status;
-  std::sort(directory.files.begin(), directory.files.end(),
-            [](const LeftFile& a, const LeftFile& b) { return a.name < b.name; });
+  std::sort(
+      directory.files.begin(), directory.files.end(),
+      [](const LeftFile& a, const LeftFile& b) { return a.name < b.name; });
   return directory;
 }
 

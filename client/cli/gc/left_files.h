@@ -45,8 +45,8 @@ struct LeftDirectory {
   std::vector<LeftFile> files;
 };
 
-// NOT_FOUND: there is no directory. PERMISSION_DENIED: this process may not look
-// into it.
+// NOT_FOUND: there is no directory. PERMISSION_DENIED: this process may not
+// look into it.
 absl::StatusOr<LeftDirectory> ReadLeftDirectory(const std::string& path);
 
 }  // namespace warmpool::gc

@@ -15,14 +15,10 @@ namespace {
 
 const char* KindName(LeftFile::Kind kind) {
   switch (kind) {
-    case LeftFile::Kind::kSegment:
-      return "segment";
-    case LeftFile::Kind::kQuarantined:
-      return "quarantined";
-    case LeftFile::Kind::kOwn:
-      return "own";
-    case LeftFile::Kind::kUnknown:
-      return "unknown";
+    case LeftFile::Kind::kSegment: return "segment";
+    case LeftFile::Kind::kQuarantined: return "quarantined";
+    case LeftFile::Kind::kOwn: return "own";
+    case LeftFile::Kind::kUnknown: return "unknown";
   }
   return "unknown";
 }
@@ -73,12 +69,13 @@ std::string ProcessesText(const cli::LeftoverReport& report) {
 std::string UnseenText(const cli::LeftoverReport& report) {
   std::vector<std::string> parts;
   for (const cli::UnseenProcesses& unseen : report.unseen()) {
-    parts.push_back(
-        absl::StrCat(FormatCount(unseen.processes()), " of uid ", unseen.uid()));
+    parts.push_back(absl::StrCat(FormatCount(unseen.processes()), " of uid ",
+                                 unseen.uid()));
   }
-  return absl::StrCat("\nNot looked into, for want of permission, were processes: ",
-                      absl::StrJoin(parts, ", "),
-                      ". What they have does not show; root sees all.\n");
+  return absl::StrCat(
+      "\nNot looked into, for want of permission, were processes: ",
+      absl::StrJoin(parts, ", "),
+      ". What they have does not show; root sees all.\n");
 }
 
 std::string SummaryText(const cli::LeftoverReport& report) {
@@ -164,11 +161,13 @@ std::string ReportText(const cli::LeftoverReport& report) {
   std::string text = absl::StrCat(
       report.shm_dir(), ": ",
       report.daemon().empty()
-          ? (report.missing() ? "there is no such directory" : "no daemon has it")
+          ? (report.missing() ? "there is no such directory"
+                              : "no daemon has it")
           : absl::StrCat("not left behind, a daemon has it: ", report.daemon()),
       "\n");
   if (report.files_size() > 0) absl::StrAppend(&text, "\n", FilesText(report));
-  if (report.processes_size() > 0) absl::StrAppend(&text, ProcessesText(report));
+  if (report.processes_size() > 0)
+    absl::StrAppend(&text, ProcessesText(report));
   if (report.unseen_size() > 0) absl::StrAppend(&text, UnseenText(report));
   absl::StrAppend(&text, SummaryText(report));
   return text;

@@ -33,8 +33,8 @@ grpc::Status ChunkReader::Answer() {
   }
   // Only once no slice moves any more: a small one has its bytes in itself.
   for (const grpc::Slice& slice : slices) {
-    pieces.push_back({reinterpret_cast<const std::byte*>(slice.begin()),
-                      slice.size()});
+    pieces.push_back(
+        {reinterpret_cast<const std::byte*>(slice.begin()), slice.size()});
   }
   const auto give_back = [this, &slices] {
     slices.clear();

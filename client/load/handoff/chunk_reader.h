@@ -1,5 +1,5 @@
-// ChunkReader: the consumer's end of one stream of bytes. It keeps the messages as
-// gRPC received them, without a copy, until all are there.
+// ChunkReader: the consumer's end of one stream of bytes. It keeps the messages
+// as gRPC received them, without a copy, until all are there.
 #ifndef WARMPOOL_CLIENT_LOAD_HANDOFF_CHUNK_READER_H_
 #define WARMPOOL_CLIENT_LOAD_HANDOFF_CHUNK_READER_H_
 
@@ -24,7 +24,8 @@ class ChunkReader final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
       const ConstPieces& pieces, const std::function<absl::Status()>& give_back,
       load::HandoffReceipt* receipt)>;
 
-  // `consume` is called once, on a thread of gRPC's. `answer` outlives the call.
+  // `consume` is called once, on a thread of gRPC's. `answer` outlives the
+  // call.
   ChunkReader(Consume consume, grpc::ByteBuffer* answer);
 
   void OnReadDone(bool ok) override;

@@ -81,8 +81,8 @@ grpc::ServerReadReactor<grpc::ByteBuffer>* ConsumerService::Chunks(
 absl::Status ConsumerService::ConsumeBuffer(
     Buffer& buffer, uint64_t round, load::HandoffReceipt* receipt) const {
   const std::span<const std::byte> bytes = std::as_const(buffer).span();
-  return Consume({bytes}, round, [&buffer] { return buffer.Release(); },
-                 receipt);
+  return Consume(
+      {bytes}, round, [&buffer] { return buffer.Release(); }, receipt);
 }
 
 grpc::Status ConsumerService::ByTicket(grpc::ServerContext*,
@@ -121,9 +121,8 @@ absl::Status ConsumerService::ReadBuffers(
     const load::HandoffNames& names,
     grpc::ServerWriter<load::HandoffReceipt>& writer) {
   for (uint64_t round = names.first_round();; ++round) {
-    absl::StatusOr<Buffer> buffer =
-        client_->Attach(absl::StrCat(names.prefix(), round),
-                        {.wait = options_.deadline});
+    absl::StatusOr<Buffer> buffer = client_->Attach(
+        absl::StrCat(names.prefix(), round), {.wait = options_.deadline});
     if (!buffer.ok()) return buffer.status();
     if (buffer->size() < options_.bytes) return buffer->Release();
     load::HandoffReceipt receipt;

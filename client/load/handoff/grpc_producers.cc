@@ -36,8 +36,7 @@ absl::StatusOr<HandedOver> UnaryProducer::HandOver(uint64_t) {
   grpc::ClientContext context;
   SetDeadline(deadline_, &context);
   HandedOver handed;
-  const grpc::Status status =
-      stub_.Whole(&context, message_, &handed.receipt);
+  const grpc::Status status = stub_.Whole(&context, message_, &handed.receipt);
   if (!status.ok()) return FromGrpc(status);
   return handed;
 }

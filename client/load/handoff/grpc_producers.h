@@ -1,5 +1,5 @@
-// The bytes themselves over gRPC, as it is done without a pool. The messages are
-// kept from round to round, so that the producer's memory is there already.
+// The bytes themselves over gRPC, as it is done without a pool. The messages
+// are kept from round to round, so that the producer's memory is there already.
 #ifndef WARMPOOL_CLIENT_LOAD_HANDOFF_GRPC_PRODUCERS_H_
 #define WARMPOOL_CLIENT_LOAD_HANDOFF_GRPC_PRODUCERS_H_
 
@@ -41,8 +41,8 @@ class UnaryProducer final : public ProducerVia {
   load::HandoffData message_;
 };
 
-// In messages of 1 MiB, which are parts of the producer's memory: nothing copies
-// them but the kernel.
+// In messages of 1 MiB, which are parts of the producer's memory: nothing
+// copies them but the kernel.
 class StreamProducer final : public ProducerVia {
  public:
   StreamProducer(std::shared_ptr<grpc::ChannelInterface> channel,

@@ -27,13 +27,13 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectTo(
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kNoLimit);
   arguments.SetMaxSendMessageSize(kNoLimit);
-  std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(
-      absl::StrCat("unix:", socket_path), grpc::InsecureChannelCredentials(),
-      arguments);
+  std::shared_ptr<grpc::Channel> channel =
+      grpc::CreateCustomChannel(absl::StrCat("unix:", socket_path),
+                                grpc::InsecureChannelCredentials(), arguments);
   if (channel->WaitForConnected(Deadline(deadline))) return channel;
-  return absl::UnavailableError(
-      absl::StrCat("no consumer accepts on ", socket_path, " within ",
-                   absl::FormatDuration(deadline)));
+  return absl::UnavailableError(absl::StrCat("no consumer accepts on ",
+                                             socket_path, " within ",
+                                             absl::FormatDuration(deadline)));
 }
 
 absl::StatusOr<std::unique_ptr<grpc::Server>> ServeOn(

@@ -74,18 +74,14 @@ void HandoffCrew::ReadFrom(Child& child) {
   load::HandoffEvent event;
   while (child.parser.Next(&event)) Handle(child, event);
   if (!ended.has_value() || child.told) return;
-  NoteFailure(child, absl::StrCat("process ", child.process.pid(), " ", *ended,
-                                  " in the midst of the run"));
+  RecordFailure(child, absl::StrCat("process ", child.process.pid(), " ",
+                                    *ended, " in the midst of the run"));
 }
 
 void HandoffCrew::Handle(Child& child, const load::HandoffEvent& event) {
   switch (event.event_case()) {
-    case load::HandoffEvent::kReady:
-      child.ready = true;
-      break;
-    case load::HandoffEvent::kRounds:
-      child.rounds = event.rounds();
-      break;
+    case load::HandoffEvent::kReady: child.ready = true; break;
+    case load::HandoffEvent::kRounds: child.rounds = event.rounds(); break;
     case load::HandoffEvent::kResult: {
       child.told = true;
       const PairMeasurement result = FromParts(event.result());
@@ -94,22 +90,21 @@ void HandoffCrew::Handle(Child& child, const load::HandoffEvent& event) {
       }
       measured_.elapsed = std::max(measured_.elapsed, result.elapsed);
       if (!result.status.ok()) {
-        NoteFailure(child, absl::StrCat(
-                               absl::StatusCodeToString(result.status.code()),
-                               ": ", std::string(result.status.message())));
+        RecordFailure(
+            child, absl::StrCat(absl::StatusCodeToString(result.status.code()),
+                                ": ", std::string(result.status.message())));
       }
       break;
     }
     case load::HandoffEvent::kFailure:
       child.told = true;
-      NoteFailure(child, event.failure());
+      RecordFailure(child, event.failure());
       break;
-    case load::HandoffEvent::EVENT_NOT_SET:
-      break;
+    case load::HandoffEvent::EVENT_NOT_SET: break;
   }
 }
 
-void HandoffCrew::NoteFailure(const Child& child, const std::string& what) {
+void HandoffCrew::RecordFailure(const Child& child, const std::string& what) {
   failures_.push_back(
       absl::StrCat(child.role.is_producer ? "producer " : "consumer ",
                    child.role.pair, ": ", what));

@@ -20,8 +20,8 @@
 
 namespace warmpool {
 
-// Used by one thread, in this order: StartConsumers, StartProducers, Go, WaitDone
-// until it is true. After an error nothing but failures() is of use.
+// Used by one thread, in this order: StartConsumers, StartProducers, Go,
+// WaitDone until it is true. After an error nothing but failures() is of use.
 class HandoffCrew {
  public:
   // The processes get the arguments of this one. `directory` is for their
@@ -65,7 +65,7 @@ class HandoffCrew {
   void ReadFrom(Child& child);
   void Handle(Child& child, const load::HandoffEvent& event);
   // Notes it and ends the run.
-  void NoteFailure(const Child& child, const std::string& what);
+  void RecordFailure(const Child& child, const std::string& what);
   void StopAll();
 
   const int pairs_;

@@ -15,7 +15,8 @@ ABSL_FLAG(std::optional<warmpool::Vias>, via, std::nullopt,
           "between commas. warmpool: a sealed buffer, whose name the consumer "
           "waits for. warmpool_ticket: a buffer, claimed with a ticket that a "
           "message brings. warmpool_channel: a buffer that both have mapped, "
-          "and a message says whose turn it is. grpc_unary: the bytes in one message. grpc_stream: "
+          "and a message says whose turn it is. grpc_unary: the bytes in one "
+          "message. grpc_stream: "
           "the bytes in messages of 1 MiB. Default: all");
 ABSL_FLAG(std::optional<uint64_t>, spoil_round, std::nullopt,
           "Internal: producers spoil a byte in this round");
@@ -30,7 +31,8 @@ constexpr int kMaxPairs = 1000;
 
 absl::Status NotForHandoff(absl::string_view flag) {
   return absl::InvalidArgumentError(absl::StrCat(
-      "--", flag, " is not for the scenario handoff: it has --pairs of "
+      "--", flag,
+      " is not for the scenario handoff: it has --pairs of "
       "processes, each with one buffer at a time, as fast as it goes, and "
       "writes and checks 8 bytes in each 4 KiB"));
 }

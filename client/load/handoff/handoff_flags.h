@@ -12,8 +12,8 @@
 namespace warmpool {
 
 // Once flags are parsed. `load` has those that all scenarios share.
-// INVALID_ARGUMENT: a number is out of its range, or the scenario has no use for
-// what was asked for.
+// INVALID_ARGUMENT: a number is out of its range, or the scenario has no use
+// for what was asked for.
 absl::StatusOr<HandoffOptions> HandoffFlags(const LoadOptions& load);
 
 // INVALID_ARGUMENT: flags of the scenario handoff were given with another one.

@@ -33,8 +33,8 @@ struct HandoffOptions {
   std::optional<uint64_t> spoiled_round;
 };
 
-// The flag by which the load generator starts itself as a process of a pair; its
-// value is a HandoffRole.
+// The flag by which the load generator starts itself as a process of a pair;
+// its value is a HandoffRole.
 inline constexpr char kHandoffRoleFlag[] = "handoff_role";
 
 // What a process of the run is.
@@ -54,8 +54,8 @@ std::string AbslUnparseFlag(const HandoffRole& role);
 // Where the consumer of a pair listens.
 std::string SocketPathOf(const HandoffRole& role);
 
-// "loadgen-handoff-Xyz123/0": what the pair calls its own in the pool: the run's
-// directory, which no other run has, and the pair.
+// "loadgen-handoff-Xyz123/0": what the pair calls its own in the pool: the
+// run's directory, which no other run has, and the pair.
 std::string PoolNameOf(const HandoffRole& role);
 
 }  // namespace warmpool

@@ -1,5 +1,5 @@
-// What a process of a pair does in place of the load generator's main: serves as
-// the consumer, or makes a producer's run.
+// What a process of a pair does in place of the load generator's main: serves
+// as the consumer, or makes a producer's run.
 #ifndef WARMPOOL_CLIENT_LOAD_HANDOFF_HANDOFF_PROCESS_H_
 #define WARMPOOL_CLIENT_LOAD_HANDOFF_HANDOFF_PROCESS_H_
 

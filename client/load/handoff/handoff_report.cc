@@ -43,8 +43,8 @@ void FillRatios(const ViaMeasurement* unary, const ViaMeasurement& measured,
   const auto quantile = [](const Histogram& histogram, double which) {
     return absl::ToDoubleMicroseconds(histogram.Quantile(which));
   };
-  report->set_hand_over_by_renew(Ratio(quantile(measured.hand_over, 0.5),
-                                       quantile(measured.renew, 0.5)));
+  report->set_hand_over_by_renew(
+      Ratio(quantile(measured.hand_over, 0.5), quantile(measured.renew, 0.5)));
   report->set_hand_over_by_message(Ratio(quantile(measured.hand_over, 0.5),
                                          quantile(measured.message, 0.5)));
   if (unary == nullptr || measured.rounds() == 0) return;

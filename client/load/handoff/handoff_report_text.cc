@@ -29,8 +29,8 @@ std::string Times(double ratio) {
 
 std::string SummaryText(const load::HandoffReport& report) {
   Table table("lrrrrrrrrr");
-  table.AddRow({"", "hand-over", "", "", "against grpc_unary", "", "",
-                "hand-over", ""});
+  table.AddRow(
+      {"", "hand-over", "", "", "against grpc_unary", "", "", "hand-over", ""});
   table.AddRow({"", "p50", "p99", "GiB/s", "p50", "p99", "GiB/s", "/ renew",
                 "/ message", "rounds"});
   for (const load::ViaReport& via : report.vias()) {
@@ -38,9 +38,9 @@ std::string SummaryText(const load::HandoffReport& report) {
                   Text(via.hand_over().p99_us()),
                   absl::StrFormat("%.2f", via.gib_per_second()),
                   Times(via.hand_over_gain()), Times(via.hand_over_p99_gain()),
-                  Times(via.throughput_gain()),
-                  Times(via.hand_over_by_renew()),
-                  Times(via.hand_over_by_message()), FormatCount(via.rounds())});
+                  Times(via.throughput_gain()), Times(via.hand_over_by_renew()),
+                  Times(via.hand_over_by_message()),
+                  FormatCount(via.rounds())});
   }
   return table.ToString(kIndent);
 }
@@ -59,9 +59,9 @@ std::string PartsText(const load::HandoffReport& report) {
                 "p50", "p99", "p50", "p99"});
   for (const load::ViaReport& via : report.vias()) {
     std::vector<std::string> cells = {via.via()};
-    for (const load::Latency* part : {&via.message(), &via.renew(), &via.get(),
-                                      &via.fill(), &via.read(),
-                                      &via.give_back()}) {
+    for (const load::Latency* part :
+         {&via.message(), &via.renew(), &via.get(), &via.fill(), &via.read(),
+          &via.give_back()}) {
       AddPart(*part, &cells);
     }
     table.AddRow(std::move(cells));

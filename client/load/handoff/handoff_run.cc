@@ -65,10 +65,9 @@ bool AwaitEnd(const HandoffOptions& options, const Clock& clock,
     }
     const absl::Duration elapsed = clock.Now() - start;
     const uint64_t rounds = crew.rounds();
-    bar.Show(interrupted
-                 ? "Stopping; once more, and nothing is reported."
-                 : ProgressLine(FractionDone(options, rounds, elapsed), rounds,
-                                elapsed, "rounds"));
+    bar.Show(interrupted ? "Stopping; once more, and nothing is reported."
+                         : ProgressLine(FractionDone(options, rounds, elapsed),
+                                        rounds, elapsed, "rounds"));
   }
   // A process that died is told of in the same moment as whoever lost it.
   if (!crew.failures().empty()) crew.WaitDone(kTick);

@@ -11,10 +11,10 @@
 
 namespace warmpool {
 
-// Shows the progress where stderr is a terminal. Ends early on a signal, or when
-// anything goes wrong, with what was measured until then. Starts processes with
-// the arguments of this one, so nothing of gRPC may be in it yet. Errors: a
-// process could not begin; CANCELLED: the signal came before the start.
+// Shows the progress where stderr is a terminal. Ends early on a signal, or
+// when anything goes wrong, with what was measured until then. Starts processes
+// with the arguments of this one, so nothing of gRPC may be in it yet. Errors:
+// a process could not begin; CANCELLED: the signal came before the start.
 absl::StatusOr<load::HandoffReport> RunHandoff(const HandoffOptions& options,
                                                const Clock& clock, char** argv,
                                                StopSignals& signals);

@@ -75,9 +75,8 @@ absl::Status Pattern::Check(const ConstPieces& pieces, uint64_t bytes) const {
         wrong, page, round, first_wrong, first_found, ValueOf(first_wrong)));
   }
   if (found_bytes != bytes) {
-    return absl::DataLossError(
-        absl::StrFormat("round %d has %d bytes, %d were written", round,
-                        found_bytes, bytes));
+    return absl::DataLossError(absl::StrFormat(
+        "round %d has %d bytes, %d were written", round, found_bytes, bytes));
   }
   return absl::OkStatus();
 }

@@ -22,8 +22,8 @@ namespace warmpool {
 // ahead and waits for each at the daemon, so nothing but the pool tells it.
 class NameProducer final : public ProducerVia {
  public:
-  // `stub` and `client` must outlive this. Nobody else uses names that begin with
-  // `prefix`.
+  // `stub` and `client` must outlive this. Nobody else uses names that begin
+  // with `prefix`.
   NameProducer(load::Handoff::StubInterface* stub, Client* client,
                std::string prefix, uint64_t bytes)
       : stub_(*stub),
@@ -76,8 +76,8 @@ class TicketProducer final : public ProducerVia {
   Buffer buffer_;
 };
 
-// A buffer that stays mapped at both ends; a message of the users' own brings its
-// token, and the answer brings it back.
+// A buffer that stays mapped at both ends; a message of the users' own brings
+// its token, and the answer brings it back.
 class ChannelProducer final : public ProducerVia {
  public:
   // `stub` must outlive this.

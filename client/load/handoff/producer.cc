@@ -49,8 +49,8 @@ void Producer::AddVias(const HandoffRole& role, Client* client) {
             stub_.get(), options_.bytes, options_.deadline);
         break;
       case Via::kGrpcStream:
-        vias_[via] = std::make_unique<StreamProducer>(
-            channel_, options_.bytes, options_.deadline);
+        vias_[via] = std::make_unique<StreamProducer>(channel_, options_.bytes,
+                                                      options_.deadline);
         break;
     }
   }

@@ -47,7 +47,8 @@ class Producer {
   const HandoffOptions& options_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<load::Handoff::StubInterface> stub_;
-  // Leased for the time of the run, to be renewed; holds nothing without a pool.
+  // Leased for the time of the run, to be renewed; holds nothing without a
+  // pool.
   Buffer renewed_;
   std::map<Via, std::unique_ptr<ProducerVia>> vias_;
 };

@@ -10,9 +10,9 @@ namespace warmpool {
 namespace {
 
 absl::Status Told(const absl::Status& status, Via via, uint64_t round) {
-  return absl::Status(status.code(), absl::StrCat(ViaName(via), ", round ",
-                                                  round, ": ",
-                                                  status.message()));
+  return absl::Status(
+      status.code(),
+      absl::StrCat(ViaName(via), ", round ", round, ": ", status.message()));
 }
 
 }  // namespace
@@ -36,8 +36,7 @@ absl::Status ProducerRun::Turns() {
   for (int turn = 1; turn <= kTurns; ++turn) {
     for (const Via via : options_.vias.list) {
       const absl::Time ends_at = start + options_.duration / slices * ++slice;
-      const absl::Status status =
-          Turn(via, *producers_.at(via), turn, ends_at);
+      const absl::Status status = Turn(via, *producers_.at(via), turn, ends_at);
       if (!status.ok()) return Told(status, via, round_);
       if (stopped_) return absl::OkStatus();
     }

@@ -1,5 +1,5 @@
-// ProducerRun: what a producer does: rounds of each way in turn, with every step
-// timed.
+// ProducerRun: what a producer does: rounds of each way in turn, with every
+// step timed.
 //
 // A way has kTurns turns, so that all of them meet the same machine, however it
 // changes during the run. The first round of each turn is checked but not

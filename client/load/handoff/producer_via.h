@@ -1,5 +1,5 @@
-// ProducerVia: the producer's side of one way to hand bytes over. The consumer's
-// is in ConsumerService, which speaks all of them.
+// ProducerVia: the producer's side of one way to hand bytes over. The
+// consumer's is in ConsumerService, which speaks all of them.
 #ifndef WARMPOOL_CLIENT_LOAD_HANDOFF_PRODUCER_VIA_H_
 #define WARMPOOL_CLIENT_LOAD_HANDOFF_PRODUCER_VIA_H_
 
@@ -16,8 +16,8 @@ namespace warmpool {
 
 struct HandedOver {
   load::HandoffReceipt receipt;
-  // What a message of the users' own took on its way, where it is not to count as
-  // a part of the hand-over.
+  // What a message of the users' own took on its way, where it is not to count
+  // as a part of the hand-over.
   absl::Duration message;
 };
 

@@ -1,4 +1,5 @@
-// What a pair measured of one way to hand bytes over, or several pairs together.
+// What a pair measured of one way to hand bytes over, or several pairs
+// together.
 #ifndef WARMPOOL_CLIENT_LOAD_HANDOFF_VIA_MEASUREMENT_H_
 #define WARMPOOL_CLIENT_LOAD_HANDOFF_VIA_MEASUREMENT_H_
 
@@ -22,8 +23,8 @@ struct ViaMeasurement {
 
   // An empty message of the users' own and its answer.
   Histogram message;
-  // Renewing one lease: a message to the daemon and its answer. Nothing where no
-  // daemon is needed.
+  // Renewing one lease: a message to the daemon and its answer. Nothing where
+  // no daemon is needed.
   Histogram renew;
 
   // Memory to write to.

@@ -9,7 +9,7 @@
 #include "absl/time/time.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
-#include "core/memory/system_calls.h"
+#include "core/memory/kernel/system_calls.h"
 
 namespace warmpool::bench {
 namespace {

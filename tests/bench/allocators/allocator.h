@@ -7,7 +7,7 @@
 #include <memory>
 #include <optional>
 
-#include "core/pool/block_allocator.h"
+#include "core/engine/block_allocator.h"
 #include "tests/bench/allocators/result.pb.h"
 
 namespace warmpool::bench {

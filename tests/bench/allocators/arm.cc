@@ -20,7 +20,7 @@ Arm Warmpool(std::string name, std::function<void(Options*)> configure) {
 Arm Malloc(std::string name, std::string family,
            std::vector<std::string> environment, std::string symbol = "",
            std::string package = "") {
-  return {std::move(name), std::move(family), std::move(environment),
+  return {std::move(name),   std::move(family),  std::move(environment),
           std::move(symbol), std::move(package), nullptr};
 }
 
@@ -66,8 +66,8 @@ const std::vector<Arm>& Allocators() {
       Malloc("glibc_mmap", "malloc",
              {"GLIBC_TUNABLES=glibc.malloc.mmap_threshold=131072"}),
       Malloc("glibc_huge", "malloc", {"GLIBC_TUNABLES=glibc.malloc.hugetlb=1"}),
-      Malloc("jemalloc", "jemalloc", {"LD_PRELOAD=libjemalloc.so.2"},
-             "mallctl", "libjemalloc2"),
+      Malloc("jemalloc", "jemalloc", {"LD_PRELOAD=libjemalloc.so.2"}, "mallctl",
+             "libjemalloc2"),
       Malloc("jemalloc_huge", "jemalloc",
              {"LD_PRELOAD=libjemalloc.so.2", "MALLOC_CONF=thp:always"},
              "mallctl", "libjemalloc2"),
@@ -119,9 +119,8 @@ absl::StatusOr<std::vector<Arm>> SelectArms(absl::string_view selection,
     return word == "all" || word == arm.name || word == arm.family;
   };
   for (const std::string& word : words) {
-    if (std::any_of(arms.begin(), arms.end(), [&](const Arm& arm) {
-          return names(arm, word);
-        })) {
+    if (std::any_of(arms.begin(), arms.end(),
+                    [&](const Arm& arm) { return names(arm, word); })) {
       continue;
     }
     return absl::InvalidArgumentError(absl::StrCat(

@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "core/pool/block_allocator.h"
+#include "core/engine/block_allocator.h"
 
 namespace warmpool::bench {
 
@@ -32,8 +32,8 @@ const std::vector<Arm>& Allocators();
 // Warmpool with one thing changed each.
 const std::vector<Arm>& Ablations();
 
-// Those of the families and names in `selection`, separated by commas, or "all". INVALID_ARGUMENT, listing what
-// there is: none.
+// Those of the families and names in `selection`, separated by commas, or
+// "all". INVALID_ARGUMENT, listing what there is: none.
 absl::StatusOr<std::vector<Arm>> SelectArms(absl::string_view selection,
                                             bool ablations);
 // By exact name; null if there is none.

@@ -67,9 +67,9 @@ absl::StatusOr<Result> RunInChild(const Arm& arm,
   waitpid(pid, &status, 0);
   Result result;
   if (status != 0 || !result.ParseFromString(bytes)) {
-    return absl::InternalError(
-        absl::StrCat("the child ended with status ", status,
-                     bytes.empty() ? "" : ": ", bytes));
+    return absl::InternalError(absl::StrCat("the child ended with status ",
+                                            status, bytes.empty() ? "" : ": ",
+                                            bytes));
   }
   return result;
 }

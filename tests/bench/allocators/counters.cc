@@ -13,8 +13,8 @@
 #include <thread>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "core/base/byte_size.h"
 
 namespace warmpool::bench {
@@ -54,8 +54,8 @@ Tracepoint::Tracepoint(const std::string& name, const std::string& filter) {
   attributes.size = sizeof(attributes);
   attributes.config = std::stoull(id);
   attributes.inherit = 1;
-  fd_ = static_cast<int>(
-      syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC));
+  fd_ = static_cast<int>(syscall(SYS_perf_event_open, &attributes, 0, -1, -1,
+                                 PERF_FLAG_FD_CLOEXEC));
   if (fd_ < 0 || filter.empty()) return;
   if (ioctl(fd_, PERF_EVENT_IOC_SET_FILTER, filter.c_str()) == 0) return;
   // All events instead of those asked for would be a wrong count.

@@ -15,11 +15,13 @@ ABSL_FLAG(std::string, bigcache_slots, "",
           "Slots of Warmpool's arms, or adaptive; empty: as the arm has it");
 ABSL_FLAG(warmpool::ByteSize, batch_threshold_bytes, {0},
           "Threshold of Warmpool's arms; 0: as the arm has it");
-ABSL_FLAG(absl::Duration, decay, absl::Seconds(1),
-          "Warmpool's BigCache keeps what nobody asks for so long; inf: for good");
-ABSL_FLAG(absl::Duration, batch_max_age, absl::Milliseconds(100),
-          "Warmpool's Batch keeps what is below the threshold so long; inf: for "
-          "good");
+ABSL_FLAG(
+    absl::Duration, decay, absl::Seconds(1),
+    "Warmpool's BigCache keeps what nobody asks for so long; inf: for good");
+ABSL_FLAG(
+    absl::Duration, batch_max_age, absl::Milliseconds(100),
+    "Warmpool's Batch keeps what is below the threshold so long; inf: for "
+    "good");
 ABSL_FLAG(std::string, batch, "",
           "thread, inline or off: whether Warmpool's Batch has a drainer, ends "
           "blocks on the thread that crosses the threshold, or ends each at "
@@ -82,8 +84,8 @@ BlockAllocator::Options EngineOptionsOf(const Arm& arm) {
 }
 
 absl::Status CheckEngineFlags() {
-  absl::Status status =
-      CheckWord("batch", absl::GetFlag(FLAGS_batch), {"thread", "inline", "off"});
+  absl::Status status = CheckWord("batch", absl::GetFlag(FLAGS_batch),
+                                  {"thread", "inline", "off"});
   std::vector<std::string> unmaps;
   for (const auto& [name, unmap] : Unmaps()) unmaps.push_back(name);
   status.Update(CheckWord("unmap", absl::GetFlag(FLAGS_unmap), unmaps));

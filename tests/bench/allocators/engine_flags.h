@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "core/pool/block_allocator.h"
+#include "core/engine/block_allocator.h"
 #include "tests/bench/allocators/arm.h"
 
 namespace warmpool::bench {

@@ -79,8 +79,8 @@ ScenarioOptions OptionsOf(const std::string& scenario) {
   options.live = absl::GetFlag(FLAGS_live);
   options.rounds = absl::GetFlag(FLAGS_rounds);
   options.touch = absl::GetFlag(FLAGS_touch) != "none";
-  options.sibling = absl::GetFlag(FLAGS_sibling)
-                        .value_or(absl::GetFlag(FLAGS_ablations));
+  options.sibling =
+      absl::GetFlag(FLAGS_sibling).value_or(absl::GetFlag(FLAGS_ablations));
   options.idle = absl::GetFlag(FLAGS_idle);
   return options;
 }

@@ -27,8 +27,7 @@ std::string FormatRow(const Row& row, double reference) {
       "%8.0f\n",
       row.arm(), median.nanoseconds(), median.nanoseconds() / reference,
       row.fastest_nanoseconds(), row.slowest_nanoseconds(),
-      median.cpu_nanoseconds(), median.free_nanoseconds(),
-      median.page_faults(),
+      median.cpu_nanoseconds(), median.free_nanoseconds(), median.page_faults(),
       Optional(median.has_system_calls(), median.system_calls()),
       Optional(median.has_tlb_flushes(), median.tlb_flushes()),
       Mebibytes(median.peak_resident_bytes()),
@@ -50,9 +49,8 @@ void Summarize(Row* row) {
 }
 
 std::string FormatTables(const Report& report) {
-  std::string text =
-      absl::StrCat("machine: ", report.machine(), "\ncommand: ",
-                   report.command(), "\n");
+  std::string text = absl::StrCat("machine: ", report.machine(),
+                                  "\ncommand: ", report.command(), "\n");
   std::string scenario;
   double reference = 1;
   for (const Row& row : report.rows()) {
@@ -62,8 +60,8 @@ std::string FormatTables(const Report& report) {
       reference = row.failure().empty() ? row.median().nanoseconds() : 1;
       absl::StrAppendFormat(
           &text, "\n%s\n  %-25s %11s %5s %23s %11s %10s %8s %8s %8s %8s %8s\n",
-          scenario, "", "ns/op", "ratio", "fastest-slowest", "cpu ns", "free ns",
-          "faults", "syscalls", "tlb", "peak MiB", "idle MiB");
+          scenario, "", "ns/op", "ratio", "fastest-slowest", "cpu ns",
+          "free ns", "faults", "syscalls", "tlb", "peak MiB", "idle MiB");
     }
     absl::StrAppend(&text, FormatRow(row, reference));
   }

@@ -71,13 +71,14 @@ absl::Status ChartReporter::Draw(const std::string& svg_path,
   BarChart chart;
   chart.title = "Time to make, attach and give back a segment";
   chart.subtitle =
-      "Shorter is better: median and range of the runs. Attaching and making by "
+      "Shorter is better: median and range of the runs. Attaching and making "
+      "by "
       "hand include 8 bytes written to each 4 KiB";
   chart.machine = machine;
   for (auto& [key, bars] : panels_) {
     BarChart::Panel panel;
-    panel.title = absl::StrCat(kSteps[key.first], ", ",
-                               FormatByteSize(key.second));
+    panel.title =
+        absl::StrCat(kSteps[key.first], ", ", FormatByteSize(key.second));
     for (auto& [bar, us] : bars) {
       const auto& [huge, arm] = bar;
       std::sort(us.begin(), us.end());

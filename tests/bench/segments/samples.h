@@ -21,8 +21,8 @@ class Samples {
     if (microseconds_.empty()) return 0;
     std::vector<double> sorted = microseconds_;
     std::sort(sorted.begin(), sorted.end());
-    return sorted[static_cast<size_t>(
-        static_cast<double>(sorted.size() - 1) * quantile)];
+    return sorted[static_cast<size_t>(static_cast<double>(sorted.size() - 1) *
+                                      quantile)];
   }
   double Median() const { return Quantile(0.5); }
 

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "absl/time/time.h"
-#include "core/memory/directory_lock.h"
+#include "core/memory/directory/directory_lock.h"
 #include "gtest/gtest.h"
 #include "tests/core/memory/other_process.h"
 #include "tests/core/memory/scratch_directory.h"

@@ -11,7 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/output.pb.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "google/protobuf/util/json_util.h"
 #include "gtest/gtest.h"
 #include "tests/client/run_tool.h"
@@ -32,8 +32,7 @@ ToolResult Doctor(const std::string& flags) {
 // By their names.
 std::map<std::string, cli::DoctorCheck> ChecksIn(const std::string& json) {
   cli::DoctorReport report;
-  EXPECT_TRUE(
-      google::protobuf::util::JsonStringToMessage(json, &report).ok())
+  EXPECT_TRUE(google::protobuf::util::JsonStringToMessage(json, &report).ok())
       << json;
   std::map<std::string, cli::DoctorCheck> checks;
   for (const cli::DoctorCheck& check : report.checks()) {
@@ -48,8 +47,8 @@ std::map<std::string, cli::DoctorCheck> ChecksIn(const std::string& json) {
 class DoctorTest : public ::testing::Test {
  protected:
   std::string Flags() const {
-    return absl::StrCat("--target=unix:", scratch_.path(), "/socket --shm_dir=",
-                        scratch_.path(), "/shm ");
+    return absl::StrCat("--target=unix:", scratch_.path(),
+                        "/socket --shm_dir=", scratch_.path(), "/shm ");
   }
 
   const ScratchDirectory scratch_;
@@ -79,8 +78,7 @@ TEST_F(DoctorTest, TheTableHasALineForEachCheckAndASummary) {
 }
 
 TEST_F(DoctorTest, WhatFailsIsTheExitCode) {
-  const ToolResult result =
-      Doctor(Flags() + "--shm_dir=/proc/warmpool --json");
+  const ToolResult result = Doctor(Flags() + "--shm_dir=/proc/warmpool --json");
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, HasSubstr("checks failed"));
   EXPECT_EQ(ChecksIn(result.out).at("filesystem").verdict(), "fail");
@@ -142,8 +140,8 @@ TEST_F(DoctorTest, WhoKeepsMemoryInQuarantineIsNamed) {
 
 TEST_F(DoctorTest, TheLimitsAreTheDaemons) {
   const DaemonProcess daemon({}, "server/warmpoold", /*max_descriptors=*/300);
-  const auto checks = ChecksIn(
-      Doctor(absl::StrCat("--json --target=", daemon.target())).out);
+  const auto checks =
+      ChecksIn(Doctor(absl::StrCat("--json --target=", daemon.target())).out);
   EXPECT_THAT(checks.at("descriptors").value(), StartsWith("300 at most"));
   EXPECT_EQ(checks.at("descriptors").verdict(), "warn");
 }
@@ -151,10 +149,10 @@ TEST_F(DoctorTest, TheLimitsAreTheDaemons) {
 TEST_F(DoctorTest, ASocketThatADeadDaemonLeftIsTold) {
   DaemonProcess daemon;
   daemon.Kill();
-  const auto checks = ChecksIn(
-      Doctor(absl::StrCat("--json --target=", daemon.target(),
-                          " --shm_dir=", daemon.shm_dir()))
-          .out);
+  const auto checks =
+      ChecksIn(Doctor(absl::StrCat("--json --target=", daemon.target(),
+                                   " --shm_dir=", daemon.shm_dir()))
+                   .out);
   EXPECT_EQ(checks.at("socket").verdict(), "warn");
   EXPECT_FALSE(checks.contains("daemon"));
 }

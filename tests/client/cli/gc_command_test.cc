@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/output.pb.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-more-matchers.h"
 #include "google/protobuf/util/json_util.h"
 #include "gtest/gtest.h"
 #include "tests/client/run_tool.h"
@@ -22,8 +22,8 @@ using ::testing::IsEmpty;
 class GcTest : public ::testing::Test {
  protected:
   ToolResult Gc(const std::string& flags) {
-    return RunTool(absl::StrCat("client/warmpool gc --shm_dir=",
-                                daemon_.shm_dir(), " ", flags));
+    return RunTool(absl::StrCat(
+        "client/warmpool gc --shm_dir=", daemon_.shm_dir(), " ", flags));
   }
 
   cli::LeftoverReport Report() {
@@ -81,9 +81,9 @@ TEST_F(GcTest, ALivingDaemonIsNamedAndNotDisturbed) {
   EXPECT_EQ(report.daemon(),
             absl::StrCat("pid ", daemon_.pid(), " (warmpoold, uid ", geteuid(),
                          "), serving ", daemon_.target()));
-  EXPECT_EQ(RunTool("client/warmpool stats --target=" + daemon_.target())
-                .exit_code,
-            0);
+  EXPECT_EQ(
+      RunTool("client/warmpool stats --target=" + daemon_.target()).exit_code,
+      0);
 }
 
 TEST_F(GcTest, ADirectoryThatIsGoneLeavesNothing) {

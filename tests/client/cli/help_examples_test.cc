@@ -10,7 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/client/run_tool.h"
 #include "tests/support/daemon_process.h"
@@ -72,8 +72,8 @@ class Scene {
     EXPECT_TRUE(IsLeaseId(lease_id_)) << lease_id_;
   }
 
-  // The example as it is to be run: with this lease instead of the one it names,
-  // on this daemon.
+  // The example as it is to be run: with this lease instead of the one it
+  // names, on this daemon.
   std::string CommandLine(const std::string& example,
                           const std::string& flags) const {
     std::vector<std::string> words = absl::StrSplit(example, ' ');

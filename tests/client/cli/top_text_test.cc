@@ -1,6 +1,6 @@
 #include "client/cli/top_text.h"
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 
 namespace warmpool {
@@ -52,9 +52,9 @@ TEST(TopTextTest, TellsRatiosRatesAndBytes) {
   EXPECT_THAT(text, HasSubstr("250 granted per second"));
   EXPECT_THAT(text, HasSubstr("0, the last none"));
   // 30, 20 and 50 of 100 MiB, on 60 columns.
-  EXPECT_THAT(text, HasSubstr("[" + std::string(18, '#') +
-                              std::string(12, 'i') + std::string(30, '.') +
-                              "]\n"));
+  EXPECT_THAT(text,
+              HasSubstr("[" + std::string(18, '#') + std::string(12, 'i') +
+                        std::string(30, '.') + "]\n"));
   EXPECT_THAT(text, HasSubstr("camera        1  40 MiB  80.0 %"));
 }
 
@@ -97,9 +97,10 @@ TEST(TopTextTest, SaysWhyTheLastLeaseWasRefused) {
   refusal.set_message("no room");
   refusal.set_pid(7);
   refusal.set_command("camera");
-  EXPECT_THAT(TopText(frame, nullptr, 200, 100),
-              HasSubstr("3, the last 5s ago: RESOURCE_EXHAUSTED, 900 MiB, asked "
-                        "for by camera (pid 7)\nwhy        no room\n"));
+  EXPECT_THAT(
+      TopText(frame, nullptr, 200, 100),
+      HasSubstr("3, the last 5s ago: RESOURCE_EXHAUSTED, 900 MiB, asked "
+                "for by camera (pid 7)\nwhy        no room\n"));
 }
 
 TEST(TopTextTest, WhyIsToldInFullHoweverNarrowItIs) {

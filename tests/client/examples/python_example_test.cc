@@ -9,7 +9,7 @@
 
 #include "client/examples/frames.grpc.pb.h"
 #include "client/warmpool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/client/examples/readme_commands.h"
 #include "tests/client/run_tool.h"

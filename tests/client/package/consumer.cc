@@ -49,7 +49,7 @@ void UseBuffers(warmpool::Client& client) {
   const warmpool::Buffer read = Value(client.Attach("package/filled"));
   Check(read.span().back() == std::byte{42}, "the bytes");
   std::promise<absl::StatusOr<warmpool::Buffer>> attached;
-  client.AttachThen("package/filled", {}, [&](auto buffer) {
+  client.AttachAsync("package/filled", {}, [&](auto buffer) {
     attached.set_value(std::move(buffer));
   });
   warmpool::Buffer also_read = Value(attached.get_future().get());

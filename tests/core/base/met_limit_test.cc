@@ -10,7 +10,7 @@
 #include <functional>
 #include <string>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 
 namespace warmpool {
@@ -65,7 +65,7 @@ TEST(MetLimitTest, TellsLockedMemoryWhereAllIsLocked) {
       OfAMapping([] {
         constexpr uid_t kNobodyElse = 61001;
         // Nothing is locked so far.
-                if (mlockall(MCL_FUTURE) < 0) return false;
+        if (mlockall(MCL_FUTURE) < 0) return false;
         const rlimit small = {1 << 20, 1 << 20};
         return setrlimit(RLIMIT_MEMLOCK, &small) == 0 &&
                setresuid(kNobodyElse, kNobodyElse, kNobodyElse) == 0;

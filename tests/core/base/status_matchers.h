@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 
 namespace warmpool {
 

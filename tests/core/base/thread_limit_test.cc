@@ -7,7 +7,7 @@
 #include <string>
 
 #include "core/base/thread.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 
 namespace warmpool {

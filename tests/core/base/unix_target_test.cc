@@ -8,7 +8,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/status_matchers.h"
 
@@ -35,9 +35,9 @@ TEST(SocketPathOfTest, NamesTheTargetItRefuses) {
 TEST(SocketPathOfTest, TakesAsManyBytesAsASocketAddressHolds) {
   const std::string longest = "/" + std::string(106, 'x');
   EXPECT_EQ(SocketPathOf("unix:" + longest).value(), longest);
-  EXPECT_THAT(SocketPathOf("unix:" + longest + "x"),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("108 bytes")));
+  EXPECT_THAT(
+      SocketPathOf("unix:" + longest + "x"),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("108 bytes")));
 }
 
 TEST(DefaultsTest, TheDefaultTargetIsAValidOne) {

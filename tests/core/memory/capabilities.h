@@ -11,7 +11,8 @@
 
 namespace warmpool {
 
-// This process, root's, goes on without them, for good. Tells whether it worked.
+// This process, root's, goes on without them, for good. Tells whether it
+// worked.
 inline bool DropCapabilities(std::initializer_list<int> capabilities) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct data[2];

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "core/base/random_id.h"
-#include "core/caching/unmap_batch.h"
-#include "core/memory/segment_directory.h"
+#include "core/engine/unmap_batch.h"
+#include "core/memory/directory/segment_directory.h"
 #include "core/memory/size_class.h"
 #include "gtest/gtest.h"
 #include "tests/core/memory/faulty_system_calls.h"
@@ -54,9 +54,9 @@ class DirectoryFixture : public testing::Test {
   }
 
   // Closes only.
-  void LetGo(Segment segment) {
+  void Detach(Segment segment) {
     UnmapBatch batch(&calls_, {UnmapBatch::Drain::kInline});
-    batch.LetGo(std::move(segment));
+    batch.Detach(std::move(segment));
   }
 
   ScratchDirectory scratch_;

@@ -12,8 +12,8 @@
 namespace warmpool {
 
 void PrintTo(const FaultySystemCalls::Live& live, std::ostream* out) {
-  *out << live.mappings << " mappings, " << live.descriptors
-       << " descriptors, " << live.files << " files";
+  *out << live.mappings << " mappings, " << live.descriptors << " descriptors, "
+       << live.files << " files";
 }
 
 class FaultySystemCalls::FaultyEndingCalls final : public EndingCalls {
@@ -164,10 +164,10 @@ int FaultySystemCalls::State(int fd, FileState* state) {
   return fault < 0 ? fault : linux_.State(fd, state);
 }
 
-int FaultySystemCalls::SetLease(int fd, int type, uid_t owner) {
+int FaultySystemCalls::SetFileLease(int fd, int type, uid_t owner) {
   const int fault = Begin(Call::kFcntl);
   if (fault < 0 && (type != F_UNLCK || fault == -EINTR)) return fault;
-  return linux_.SetLease(fd, type, owner);
+  return linux_.SetFileLease(fd, type, owner);
 }
 
 int FaultySystemCalls::FilesystemSpace(int fd, FilesystemBytes* bytes) {

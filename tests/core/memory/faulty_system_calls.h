@@ -18,8 +18,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "core/base/mutex.h"
-#include "core/memory/ending_calls.h"
-#include "core/memory/system_calls.h"
+#include "core/memory/kernel/ending_calls.h"
+#include "core/memory/kernel/system_calls.h"
 
 namespace warmpool {
 
@@ -66,7 +66,7 @@ class FaultySystemCalls final : public SystemCalls {
   int Allocate(int fd, uint64_t bytes) override;
   int Resize(int fd, uint64_t bytes) override;
   int State(int fd, FileState* state) override;
-  int SetLease(int fd, int type, uid_t owner) override;
+  int SetFileLease(int fd, int type, uid_t owner) override;
   int FilesystemSpace(int fd, FilesystemBytes* bytes) override;
   int64_t Map(void* address, size_t bytes, int protection, int flags,
               int fd) override;

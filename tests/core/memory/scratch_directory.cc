@@ -51,8 +51,7 @@ std::string NameOfTest() {
   const testing::TestInfo* const test =
       testing::UnitTest::GetInstance()->current_test_info();
   if (test == nullptr) return "none";
-  std::string name =
-      std::string(test->test_suite_name()) + "." + test->name();
+  std::string name = std::string(test->test_suite_name()) + "." + test->name();
   // Parameterised tests have slashes in their names.
   std::replace(name.begin(), name.end(), '/', '_');
   return name;

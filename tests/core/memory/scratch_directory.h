@@ -27,8 +27,8 @@ class ScratchDirectory {
   int lock_fd_ = -1;
 };
 
-// Names below the directory at `path` that end in ".seg", and the bytes that all
-// files below it have allocated (st_blocks), but for a daemon's lock.
+// Names below the directory at `path` that end in ".seg", and the bytes that
+// all files below it have allocated (st_blocks), but for a daemon's lock.
 size_t CountSegmentFiles(const std::string& path);
 uint64_t AllocatedBytes(const std::string& path);
 

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "core/caching/unmap_batch.h"
+#include "core/engine/unmap_batch.h"
 #include "gtest/gtest.h"
 #include "tests/core/memory/faulty_system_calls.h"
 
@@ -20,7 +20,7 @@ Segment SegmentNamed(const std::string& name) {
 void End(Segment segment) {
   FaultySystemCalls calls;
   UnmapBatch batch(&calls, {});
-  batch.LetGo(std::move(segment));
+  batch.Detach(std::move(segment));
 }
 
 TEST(SegmentDeathTest, DroppingASegmentAbortsNamingIt) {

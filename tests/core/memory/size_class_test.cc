@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <random>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/status_matchers.h"
 
@@ -56,8 +56,8 @@ TEST(SizeClassesTest, HaveFourStepsPerDoublingFrom16KiB) {
 
 TEST(SizeClassesTest, CommonSizesAreClassesOfTheirOwn) {
   const SizeClasses classes;
-  for (const size_t bytes : {64 * kKiB, 1 * kMiB, 2 * kMiB, 3 * kMiB, 64 * kMiB,
-                             256 * kMiB, kGiB}) {
+  for (const size_t bytes :
+       {64 * kKiB, 1 * kMiB, 2 * kMiB, 3 * kMiB, 64 * kMiB, 256 * kMiB, kGiB}) {
     EXPECT_EQ(BytesFor(classes, bytes), bytes);
   }
 }
@@ -68,8 +68,8 @@ TEST(SizeClassesTest, RoundingWastesLessThanAQuarterOrOnePage) {
   for (int i = 0; i < 100000; ++i) {
     // Spread over all magnitudes.
     const uint64_t magnitude = uint64_t{1} << (random() % 31);
-    const uint64_t bytes = std::min<uint64_t>(
-        magnitude + random() % magnitude, classes.max_bytes());
+    const uint64_t bytes = std::min<uint64_t>(magnitude + random() % magnitude,
+                                              classes.max_bytes());
     const uint64_t waste = BytesFor(classes, bytes) - bytes;
     ASSERT_LT(waste, bytes > 16 * kKiB ? (bytes + 3) / 4 : kPageSize) << bytes;
   }

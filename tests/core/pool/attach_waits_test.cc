@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-more-matchers.h"
 #include "tests/core/base/status_matchers.h"
 
 namespace warmpool {
@@ -65,9 +65,11 @@ TEST_F(AttachWaitsTest, EachIsWokenAtItsDeadline) {
   ASSERT_THAT(Add(2, "b", true, 1, absl::Seconds(1)), IsOk());
   EXPECT_EQ(waits_.NextDue(), absl::UnixEpoch() + absl::Seconds(1));
   EXPECT_THAT(Woken(waits_.TakeDue(absl::UnixEpoch(), kMost)), IsEmpty());
-  EXPECT_THAT(Woken(waits_.TakeDue(absl::UnixEpoch() + absl::Seconds(1), kMost)),
-              ElementsAre(2));
-  EXPECT_THAT(Woken(waits_.TakeDue(absl::InfiniteFuture(), kMost)), ElementsAre(1));
+  EXPECT_THAT(
+      Woken(waits_.TakeDue(absl::UnixEpoch() + absl::Seconds(1), kMost)),
+      ElementsAre(2));
+  EXPECT_THAT(Woken(waits_.TakeDue(absl::InfiniteFuture(), kMost)),
+              ElementsAre(1));
   EXPECT_EQ(waits_.NextDue(), absl::InfiniteFuture());
 }
 

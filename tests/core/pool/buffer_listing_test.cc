@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-more-matchers.h"
 #include "tests/core/base/seeded_random.h"
 #include "tests/core/base/status_matchers.h"
 

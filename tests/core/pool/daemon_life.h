@@ -14,12 +14,12 @@
 #include "absl/status/status.h"
 #include "core/base/clock.h"
 #include "core/base/random_id.h"
-#include "core/caching/unmap_batch.h"
-#include "core/memory/segment_directory.h"
-#include "core/memory/system_calls.h"
-#include "core/pool/journal.h"
+#include "core/engine/unmap_batch.h"
+#include "core/journal/journal.h"
+#include "core/memory/directory/segment_directory.h"
+#include "core/memory/kernel/system_calls.h"
 #include "core/pool/pool.h"
-#include "tests/core/pool/journal_fixture.h"
+#include "tests/core/journal/journal_fixture.h"
 
 namespace warmpool {
 
@@ -40,7 +40,7 @@ class DaemonLife {
   ~DaemonLife() {
     for (Segment& segment : leftovers_) {
       UnmapBatch(&calls_, {UnmapBatch::Drain::kInline})
-          .LetGo(std::move(segment));
+          .Detach(std::move(segment));
     }
   }
 

@@ -1,6 +1,6 @@
 // DyingCalls: the system calls of Linux up to the death of the process that
-// makes them. From then on they do nothing and fail, which is what kill -9 looks
-// like from outside: descriptors are closed, nothing else happens.
+// makes them. From then on they do nothing and fail, which is what kill -9
+// looks like from outside: descriptors are closed, nothing else happens.
 #ifndef WARMPOOL_TESTS_CORE_POOL_DYING_CALLS_H_
 #define WARMPOOL_TESTS_CORE_POOL_DYING_CALLS_H_
 
@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/memory/ending_calls.h"
-#include "core/memory/system_calls.h"
+#include "core/memory/kernel/ending_calls.h"
+#include "core/memory/kernel/system_calls.h"
 
 namespace warmpool {
 
@@ -48,8 +48,8 @@ class DyingCalls final : public SystemCalls {
   int State(int fd, FileState* state) override {
     return Dies() ? -EIO : linux_.State(fd, state);
   }
-  int SetLease(int fd, int type, uid_t owner) override {
-    return Dies() ? -EIO : linux_.SetLease(fd, type, owner);
+  int SetFileLease(int fd, int type, uid_t owner) override {
+    return Dies() ? -EIO : linux_.SetFileLease(fd, type, owner);
   }
   int FilesystemSpace(int fd, FilesystemBytes* bytes) override {
     return Dies() ? -EIO : linux_.FilesystemSpace(fd, bytes);

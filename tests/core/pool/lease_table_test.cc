@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/fake_clock.h"
 #include "tests/core/base/seeded_random.h"
@@ -45,8 +45,8 @@ class LeaseTableTest : public testing::Test {
   // A lease on a new buffer that was released. One of very many: a look at all
   // invariants takes too long.
   LeaseId GrantAndRelease(HolderId holder, const std::string& name,
-                         LeaseKind kind = LeaseKind::kHeld, uid_t uid = 1000,
-                         RequestId* request_used = nullptr) {
+                          LeaseKind kind = LeaseKind::kHeld, uid_t uid = 1000,
+                          RequestId* request_used = nullptr) {
     const RequestId request = random_.Next();
     if (request_used != nullptr) *request_used = request;
     EXPECT_EQ(table_.Begin(holder, request).value(), nullptr);
@@ -122,14 +122,14 @@ TEST_F(LeaseTableTest, ABufferLivesAsLongAsItsLastLease) {
 }
 
 TEST_F(LeaseTableTest, APinnedBufferKeepsNameAndSegmentWithoutALease) {
-  LeaseTable::Buffer* const buffer = table_.End(Grant(1, "frames"),
-                                                EndCause::kReleased).buffer;
+  LeaseTable::Buffer* const buffer =
+      table_.End(Grant(1, "frames"), EndCause::kReleased).buffer;
   table_.CheckInvariants();
   EXPECT_EQ(table_.FindBuffer(1000, "frames"), nullptr)
       << "nobody attaches to it any more";
-  EXPECT_THAT(table_.ReserveName(1000, "frames", clock_.Now()),
-              StatusIs(absl::StatusCode::kAlreadyExists,
-                       HasSubstr("being released")));
+  EXPECT_THAT(
+      table_.ReserveName(1000, "frames", clock_.Now()),
+      StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("being released")));
   table_.Pin(buffer);
   EXPECT_FALSE(table_.Unpin(buffer).has_value());
   EXPECT_EQ(table_.buffer_count(), 1u);
@@ -198,9 +198,9 @@ TEST_F(LeaseTableTest, ARepeatedRequestFindsItsLease) {
   table_.Abandon(2, request);
 
   End(id, EndCause::kExpired);
-  EXPECT_THAT(table_.Begin(1, request),
-              StatusIs(absl::StatusCode::kFailedPrecondition,
-                       HasSubstr("expired")));
+  EXPECT_THAT(
+      table_.Begin(1, request),
+      StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("expired")));
 }
 
 TEST_F(LeaseTableTest, AnAbandonedRequestMayBeMadeAgain) {
@@ -230,9 +230,9 @@ TEST_F(LeaseTableTest, AStaleGenerationIsFenced) {
   const uint64_t generation = table_.LeaseOf(id).buffer->generation;
   EXPECT_THAT(table_.Find(1, {id, 0}, false), IsOk());
   EXPECT_THAT(table_.Find(1, {id, generation}, false), IsOk());
-  EXPECT_THAT(table_.Find(1, {id, generation + 1}, false),
-              StatusIs(absl::StatusCode::kFailedPrecondition,
-                       HasSubstr("generation")));
+  EXPECT_THAT(
+      table_.Find(1, {id, generation + 1}, false),
+      StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("generation")));
 }
 
 TEST_F(LeaseTableTest, AnEndedLeaseSaysHowItEnded) {
@@ -246,9 +246,9 @@ TEST_F(LeaseTableTest, AnEndedLeaseSaysHowItEnded) {
   for (const auto& [cause, told] : causes) {
     const LeaseId id = Grant(1, "a");
     End(id, cause);
-    EXPECT_THAT(table_.Find(1, {id}, false),
-                StatusIs(absl::StatusCode::kFailedPrecondition,
-                         HasSubstr(told)));
+    EXPECT_THAT(
+        table_.Find(1, {id}, false),
+        StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(told)));
   }
 }
 
@@ -258,9 +258,8 @@ TEST_F(LeaseTableTest, LeasesExpireInOrderAndOnTime) {
   Grant(1, "never");
   const absl::Time start = clock_.Now();
   EXPECT_EQ(table_.NextExpiry(), start + absl::Seconds(10));
-  EXPECT_THAT(
-      table_.Expired(start + absl::Seconds(10) - absl::Nanoseconds(1)),
-      ElementsAre());
+  EXPECT_THAT(table_.Expired(start + absl::Seconds(10) - absl::Nanoseconds(1)),
+              ElementsAre());
   EXPECT_THAT(table_.Expired(start + absl::Seconds(10)), ElementsAre(soon));
   EXPECT_THAT(table_.Expired(start + absl::Hours(1)), ElementsAre(soon, late));
 }
@@ -386,7 +385,8 @@ TEST_F(LeaseTableTest, AClientIsShownByWhatItKnowsOnly) {
       AttachRecovering(2, "frames", client),
       AttachRecovering(1, "sound", client),
   };
-  table_.NoteShown(*table_.FindBuffer(1000, "frames"), 1, client, clock_.Now());
+  table_.RecordShown(*table_.FindBuffer(1000, "frames"), 1, client,
+                     clock_.Now());
   table_.CheckInvariants();
   EXPECT_EQ(table_.LeaseOf(shown).state, LeaseState::kLive);
   for (const LeaseId& id : others) {
@@ -401,18 +401,20 @@ TEST_F(LeaseTableTest, AClientWithManyRecoveringLeasesShowsAFewAtATime) {
     AttachRecovering(1, "frames", client);
   }
   const LeaseTable::Buffer& buffer = *table_.FindBuffer(1000, "frames");
-  table_.NoteShown(buffer, 1, client, clock_.Now());
+  table_.RecordShown(buffer, 1, client, clock_.Now());
   table_.CheckInvariants();
   EXPECT_EQ(table_.recovering_count(), 1u);
-  table_.NoteShown(buffer, 1, client, clock_.Now());
+  table_.RecordShown(buffer, 1, client, clock_.Now());
   EXPECT_EQ(table_.recovering_count(), 0u);
 }
 
 TEST_F(LeaseTableTest, AHoldersLeasesAreAskedForAFewAtATime) {
   std::vector<LeaseId> granted;
-  for (const char* const name : {"c", "a", "b"}) granted.push_back(Grant(1, name));
+  for (const char* const name : {"c", "a", "b"})
+    granted.push_back(Grant(1, name));
   Grant(2, "other");
-  EXPECT_THAT(table_.LeasesOf(1), ElementsAre(granted[1], granted[2], granted[0]));
+  EXPECT_THAT(table_.LeasesOf(1),
+              ElementsAre(granted[1], granted[2], granted[0]));
   const std::vector<LeaseId> first = table_.LeasesOf(1, 2);
   EXPECT_THAT(first, ElementsAre(granted[1], granted[2]));
   const LeaseTable::LeasePlace place = table_.PlaceOf(first.back());
@@ -454,7 +456,8 @@ TEST_F(LeaseTableTest, RecoveringLeasesAreCountedWhateverHappensToThem) {
       const absl::Duration ttl = absl::Seconds(choice == 4 ? 0 : 5);
       table_.Renew(added[step % added.size()], ttl, clock_.Now());
     } else if (choice == 6) {
-      table_.NoteShown(*table_.FindBuffer(1000, name), 1, {7, 7}, clock_.Now());
+      table_.RecordShown(*table_.FindBuffer(1000, name), 1, {7, 7},
+                         clock_.Now());
     } else {
       std::swap(added[step % added.size()], added.back());
       End(added.back(), EndCause::kReleased);

@@ -8,7 +8,7 @@
 
 #include "core/base/channel_name.h"
 #include "core/pool/pool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/core/pool/pool_fixture.h"
 #include "tests/core/pool/pool_recovery_fixture.h"
@@ -126,9 +126,9 @@ TEST_F(PoolChannelTest, ItsMembersAreNotMoreThanEndAtOnce) {
   for (size_t i = 1; i < LeaseTable::Buffer::kMaxMemberLeases; ++i) {
     ASSERT_THAT(pool_->Attach(kBob, AttachTo(grant.buffer_name)), IsOk());
   }
-  EXPECT_THAT(Attach(kAlice, grant.buffer_name),
-              StatusIs(absl::StatusCode::kResourceExhausted,
-                       HasSubstr("1024 leases")));
+  EXPECT_THAT(
+      Attach(kAlice, grant.buffer_name),
+      StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("1024 leases")));
   Die(kBob);
   EXPECT_EQ(Leases(), 0u);
 }
@@ -274,8 +274,8 @@ TEST(ChannelNameTest, TakesBackOnlyWhatItMade) {
   EXPECT_THAT(ValidateGivenName("plain"), IsOk());
   for (const std::string& wrong :
        {name + "0", name.substr(0, name.size() - 1), std::string("channel:"),
-        "channel:" + RandomId().ToHex(),
-        std::string("channel:x"), std::string("channel::") + RandomId().ToHex(),
+        "channel:" + RandomId().ToHex(), std::string("channel:x"),
+        std::string("channel::") + RandomId().ToHex(),
         std::string("channel:a b:") + RandomId().ToHex(), std::string("x:y")}) {
     EXPECT_THAT(ValidateGivenName(wrong),
                 StatusIs(absl::StatusCode::kInvalidArgument))

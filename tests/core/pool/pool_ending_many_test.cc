@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/pool/pool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/core/pool/pool_fixture.h"
 
 namespace warmpool {
@@ -22,7 +22,7 @@ class PoolEndingManyTest : public PoolFixture {
     options.default_ttl = absl::Seconds(60);
     // So that nearly every return ends a segment, under no lock.
     options.segments.bigcache.slots = 1;
-    options.on_revoked = [this](const RevokedLease&) { NoteOthers(); };
+    options.on_revoked = [this](const RevokedLease&) { RecordOthers(); };
     pool_ = std::make_unique<Pool>(directory_.get(), &calls_, &clock_, &random_,
                                    options);
     pool_->AddHolder({kAlice, 101, getuid(), "alice", false});
@@ -35,14 +35,14 @@ class PoolEndingManyTest : public PoolFixture {
   void TearDown() override { *over_ = true; }
 
   // What somebody else sees, in the midst of it.
-  void NoteOthers() {
+  void RecordOthers() {
     std::thread([this] { seen_.push_back(pool_->stats().live_leases); }).join();
   }
-  void NoteOthersBeforeUnlinks() {
+  void RecordOthersBeforeUnlinks() {
     calls_.BeforeNext(Call::kUnlink, [this, over = over_] {
       if (*over) return;
-      NoteOthers();
-      if (seen_.size() < kMany) NoteOthersBeforeUnlinks();
+      RecordOthers();
+      if (seen_.size() < kMany) RecordOthersBeforeUnlinks();
     });
   }
 
@@ -67,7 +67,7 @@ TEST_F(PoolEndingManyTest, ThatTheirHolderReleases) {
     }
   }
   ASSERT_EQ(refs.size(), kMany);
-  NoteOthersBeforeUnlinks();
+  RecordOthersBeforeUnlinks();
   const std::vector<absl::Status> released =
       pool_->Release(kAlice, refs, /*revoke=*/false);
   EXPECT_EQ(released, std::vector<absl::Status>(kMany, absl::OkStatus()));
@@ -75,7 +75,7 @@ TEST_F(PoolEndingManyTest, ThatTheirHolderReleases) {
 }
 
 TEST_F(PoolEndingManyTest, OfADeadHolder) {
-  NoteOthersBeforeUnlinks();
+  RecordOthersBeforeUnlinks();
   pool_->RemoveHolder(kAlice);
   ExpectInBetween();
   EXPECT_EQ(pool_->stats().holder_died, kMany);
@@ -139,7 +139,7 @@ TEST_F(PoolEndingManyTest, EndsAreCountedNotWhatBringsThem) {
 }
 
 TEST_F(PoolEndingManyTest, OfAForgetfulHolder) {
-  NoteOthersBeforeUnlinks();
+  RecordOthersBeforeUnlinks();
   EXPECT_EQ(pool_->EndUnusedLeases(kAlice, clock_.Now() + absl::Seconds(1)),
             kMany);
   ExpectInBetween();

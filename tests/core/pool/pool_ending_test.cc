@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/pool/pool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/core/pool/pool_fixture.h"
 
 namespace warmpool {
@@ -52,11 +52,11 @@ TEST_F(PoolEndingTest, ABatchIsAnsweredOneByOneInItsOrder) {
       {a.id}, {random_.Next()}, {bobs.id}, {b.id, b.generation + 7}, {a.id}};
   const std::vector<absl::Status> statuses =
       pool_->Release(kAlice, refs, /*revoke=*/false);
-  EXPECT_THAT(statuses,
-              ElementsAre(IsOk(), StatusIs(absl::StatusCode::kNotFound),
-                          StatusIs(absl::StatusCode::kPermissionDenied),
-                          StatusIs(absl::StatusCode::kFailedPrecondition),
-                          IsOk()));
+  EXPECT_THAT(
+      statuses,
+      ElementsAre(IsOk(), StatusIs(absl::StatusCode::kNotFound),
+                  StatusIs(absl::StatusCode::kPermissionDenied),
+                  StatusIs(absl::StatusCode::kFailedPrecondition), IsOk()));
   EXPECT_EQ(pool_->stats().released, 1u);
   EXPECT_EQ(pool_->stats().live_leases, 2u);
 }

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/pool/pool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-more-matchers.h"
 #include "tests/core/pool/pool_fixture.h"
 
 namespace warmpool {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/pool/pool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/core/pool/pool_fixture.h"
 
 namespace warmpool {
@@ -31,11 +31,16 @@ enum class Operation {
 };
 
 constexpr Operation kOperations[] = {
-    Operation::kLeaseFresh,         Operation::kLeaseWarm,
-    Operation::kLeaseWithEvictions, Operation::kLeaseOnFullFilesystem,
-    Operation::kRelease,            Operation::kExpire,
-    Operation::kSettle,             Operation::kDecay,
-    Operation::kDrain,              Operation::kRevokeAll,
+    Operation::kLeaseFresh,
+    Operation::kLeaseWarm,
+    Operation::kLeaseWithEvictions,
+    Operation::kLeaseOnFullFilesystem,
+    Operation::kRelease,
+    Operation::kExpire,
+    Operation::kSettle,
+    Operation::kDecay,
+    Operation::kDrain,
+    Operation::kRevokeAll,
 };
 
 const char* NameOf(Operation operation) {
@@ -98,8 +103,7 @@ class PoolFaultTest
         return Lease(kBob, request).status();
       case Operation::kLeaseFresh:
       case Operation::kLeaseWarm:
-      case Operation::kLeaseWithEvictions:
-        return Lease(kBob, request).status();
+      case Operation::kLeaseWithEvictions: return Lease(kBob, request).status();
       case Operation::kRelease: return Release(kAlice, held_);
       case Operation::kExpire: TickAfter(absl::Seconds(5)); break;
       case Operation::kSettle: TickAfter(absl::Milliseconds(1)); break;
@@ -128,10 +132,9 @@ class PoolFaultTest
   // Every file and descriptor is that of a segment which the ledger has.
   void ExpectNothingUnaccounted() {
     const Pool::Stats stats = pool_->stats();
-    const size_t known =
-        stats.live_buffers + stats.segments.retained_segments +
-        stats.segments.quarantined_segments +
-        stats.segments.batch.blocks_waiting;
+    const size_t known = stats.live_buffers + stats.segments.retained_segments +
+                         stats.segments.quarantined_segments +
+                         stats.segments.batch.blocks_waiting;
     const FaultySystemCalls::Live live = calls_.live();
     EXPECT_EQ(live.descriptors, directory_->open_segments());
     // One is closed where another can't be opened.

@@ -122,8 +122,7 @@ class PoolFixture : public DirectoryFixture {
   };
   Standing standing() const {
     const Pool::Stats stats = pool_->stats();
-    Standing standing{
-        {}, calls_.live(), stats.live_leases, stats.live_buffers};
+    Standing standing{{}, calls_.live(), stats.live_leases, stats.live_buffers};
     for (size_t i = 0; i < kByteStateCount; ++i) {
       standing.bytes[i] = stats.segments.ledger.in(static_cast<ByteState>(i));
     }

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/pool/pool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/core/memory/small_tmpfs.h"
 #include "tests/core/pool/pool_fixture.h"
 
@@ -33,8 +33,8 @@ class PoolFullFilesystemTest : public PoolFixture {
 
   // Somebody else's file on the same filesystem.
   void TakeBytes(uint64_t bytes) {
-    const int fd = open(filesystem_.Join("else").c_str(), O_WRONLY | O_CREAT,
-                        0600);
+    const int fd =
+        open(filesystem_.Join("else").c_str(), O_WRONLY | O_CREAT, 0600);
     ASSERT_EQ(fallocate(fd, 0, 0, bytes), 0);
     close(fd);
   }
@@ -46,9 +46,9 @@ TEST_F(PoolFullFilesystemTest, RefusesAndGoesOnOnceThereIsRoom) {
   TakeBytes(6 * kMiB);
   const LeaseGrant grant = LeaseOrDie(kAlice, kMiB);
   const Standing before = standing();
-  EXPECT_THAT(Lease(kAlice, Request(2 * kMiB)),
-              StatusIs(absl::StatusCode::kResourceExhausted,
-                       HasSubstr("bytes free")));
+  EXPECT_THAT(
+      Lease(kAlice, Request(2 * kMiB)),
+      StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("bytes free")));
   EXPECT_EQ(standing(), before);
   ASSERT_EQ(unlink(filesystem_.Join("else").c_str()), 0);
   EXPECT_THAT(Lease(kAlice, Request(2 * kMiB)), IsOk());

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "core/pool/pool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/core/pool/pool_recovery_fixture.h"
 
@@ -171,9 +171,9 @@ TEST_F(PoolHandoverRecoveryTest, AWritableSegmentIsNotAssertedAsSealed) {
   RestartWithoutJournal();
   lease.sealed = true;
   lease.access = Access::kReadOnly;
-  EXPECT_THAT(Assert(kAlice, AssertionOf(lease, request)),
-              StatusIs(absl::StatusCode::kFailedPrecondition,
-                       HasSubstr("not sealed")));
+  EXPECT_THAT(
+      Assert(kAlice, AssertionOf(lease, request)),
+      StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("not sealed")));
 }
 
 TEST_F(PoolHandoverRecoveryTest, ATicketOutlivesItsMakerAndTheDaemon) {

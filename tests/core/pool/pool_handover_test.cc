@@ -1,5 +1,5 @@
-// Buffers that go from one holder to another: sealed, by a ticket, or left behind
-// for those who come later.
+// Buffers that go from one holder to another: sealed, by a ticket, or left
+// behind for those who come later.
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/pool/pool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/core/pool/pool_fixture.h"
 
@@ -58,8 +58,7 @@ class PoolHandoverTest : public PoolFixture {
   bool Waits(HolderId holder, const AttachRequest& request, Waiting* waiting,
              absl::Duration patience = absl::Seconds(10)) {
     AttachWait wait = waiting->For(clock_.Now() + patience);
-    const bool waits =
-        !pool_->AttachOrWait(holder, request, &wait).has_value();
+    const bool waits = !pool_->AttachOrWait(holder, request, &wait).has_value();
     pool_->CheckInvariants();
     return waits;
   }
@@ -89,9 +88,9 @@ TEST_F(PoolHandoverTest, ASealedBufferIsAttachedToForReading) {
   EXPECT_TRUE(view->sealed);
   EXPECT_EQ(view->access, Access::kReadOnly);
   EXPECT_EQ(view->path, lease.path);
-  EXPECT_THAT(Attach(kBob, AttachTo("frames")),
-              StatusIs(absl::StatusCode::kFailedPrecondition,
-                       HasSubstr("is sealed")));
+  EXPECT_THAT(
+      Attach(kBob, AttachTo("frames")),
+      StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("is sealed")));
   EXPECT_THAT(Seal(kAlice, lease), IsOk()) << "a repetition";
 }
 
@@ -145,9 +144,9 @@ TEST_F(PoolHandoverTest, ARenewalTellsTheSizeBeforeOthersHaveTheBuffer) {
 
 TEST_F(PoolHandoverTest, ABufferThatIsNotSealedIsNotRead) {
   LeaseOrDie(kAlice, 4096, "frames");
-  EXPECT_THAT(Attach(kBob, Read("frames")),
-              StatusIs(absl::StatusCode::kDeadlineExceeded,
-                       HasSubstr("not sealed")));
+  EXPECT_THAT(
+      Attach(kBob, Read("frames")),
+      StatusIs(absl::StatusCode::kDeadlineExceeded, HasSubstr("not sealed")));
   EXPECT_THAT(Attach(kBob, Read("nobody")),
               StatusIs(absl::StatusCode::kNotFound));
 }
@@ -411,12 +410,11 @@ TEST_F(PoolHandoverTest, ManyTicketsAreListedInSeveralLooks) {
 
 TEST_F(PoolHandoverTest, ALeaseIsNoTicket) {
   const LeaseGrant lease = LeaseOrDie(kAlice, 4096);
-  EXPECT_THAT(pool_->Claim(kBob, {random_.Next(), ClientId(), lease.id,
-                                  std::nullopt}),
-              StatusIs(absl::StatusCode::kNotFound));
   EXPECT_THAT(
-      pool_->MakeTicket(kAlice, {lease.id, 0}, lease.id, std::nullopt),
-      StatusIs(absl::StatusCode::kAlreadyExists));
+      pool_->Claim(kBob, {random_.Next(), ClientId(), lease.id, std::nullopt}),
+      StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(pool_->MakeTicket(kAlice, {lease.id, 0}, lease.id, std::nullopt),
+              StatusIs(absl::StatusCode::kAlreadyExists));
 }
 
 // Clients choose the ids of their requests, so one may equal a lease's id.
@@ -425,9 +423,8 @@ TEST_F(PoolHandoverTest, AHeldLeaseIsNoTicketWhateverItsRequestId) {
   LeaseRequest request = Request(4096);
   request.request_id = lease.id;
   const LeaseGrant other = Lease(kAlice, request).value();
-  EXPECT_THAT(
-      pool_->MakeTicket(kAlice, {lease.id, 0}, other.id, std::nullopt),
-      StatusIs(absl::StatusCode::kAlreadyExists));
+  EXPECT_THAT(pool_->MakeTicket(kAlice, {lease.id, 0}, other.id, std::nullopt),
+              StatusIs(absl::StatusCode::kAlreadyExists));
 }
 
 TEST_F(PoolHandoverTest, WhatIsSealedOrSharedBecomesNoTicket) {
@@ -450,8 +447,9 @@ TEST_F(PoolHandoverTest, ASealedBufferLingersAfterItsProducer) {
   clock_.Advance(absl::Seconds(29));
   pool_->Tick();
   EXPECT_THAT(LeaseOrDie(kBob, 4096).path, testing::Ne(lease.path));
-  EXPECT_THAT(Lease(kBob, Request(4096, "frames")),
-              StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("lingered")));
+  EXPECT_THAT(
+      Lease(kBob, Request(4096, "frames")),
+      StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("lingered")));
   const LeaseGrant view = Attach(kBob, Read("frames")).value();
   clock_.Advance(absl::Seconds(1));
   pool_->Tick();
@@ -477,9 +475,10 @@ TEST_F(PoolHandoverTest, WhoWatchesIsToldOfASeal) {
   ASSERT_THAT(Release(kAlice, lease), IsOk());
   std::vector<BufferEvents::Kind> told;
   while (const auto event = watch->Next()) told.push_back(event->kind);
-  EXPECT_THAT(told, testing::ElementsAre(
-                        BufferEvents::Kind::kResync, BufferEvents::Kind::kCreated,
-                        BufferEvents::Kind::kSealed, BufferEvents::Kind::kEnded));
+  EXPECT_THAT(told, testing::ElementsAre(BufferEvents::Kind::kResync,
+                                         BufferEvents::Kind::kCreated,
+                                         BufferEvents::Kind::kSealed,
+                                         BufferEvents::Kind::kEnded));
 }
 
 TEST_F(PoolHandoverTest, TicketsAreListedWithoutAHolder) {

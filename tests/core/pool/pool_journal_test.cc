@@ -7,9 +7,9 @@
 #include <thread>
 #include <vector>
 
-#include "core/pool/journal.h"
+#include "core/journal/journal.h"
 #include "core/pool/pool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/core/pool/pool_fixture.h"
 
 namespace warmpool {
@@ -24,8 +24,8 @@ class PoolJournalTest : public PoolFixture {
 
   PoolJournalTest() {
     Journal::Replay replay;
-    journal_ = Journal::Open(directory_->private_directory_fd(), kBoot, {kSmall},
-                            &journal_calls_, &replay)
+    journal_ = Journal::Open(directory_->private_directory_fd(), kBoot,
+                             {kSmall}, &journal_calls_, &replay)
                    .value();
     EXPECT_THAT(journal_->Begin(), IsOk());
     Pool::Options options = InlineOptions();
@@ -45,7 +45,7 @@ class PoolJournalTest : public PoolFixture {
     journal_.reset();
     Journal::Replay replay;
     EXPECT_THAT(Journal::Open(directory_->private_directory_fd(), kBoot,
-                             {kSmall}, &journal_calls_, &replay),
+                              {kSmall}, &journal_calls_, &replay),
                 IsOk());
     EXPECT_EQ(replay.leases.size(), live);
     EXPECT_EQ(replay.damage, "");
@@ -125,8 +125,8 @@ TEST_F(PoolJournalTest, OthersGoOnBetweenThePiecesOfASnapshot) {
   pool_->CheckInvariants();
 }
 
-// What may happen while a record is being written. The pool's lock is free then,
-// or none of these would come back.
+// What may happen while a record is being written. The pool's lock is free
+// then, or none of these would come back.
 
 TEST_F(PoolJournalTest, ALeaseThatIsBeingWrittenIsNobodysYet) {
   const LeaseRequest request = Request(4096, "frames");

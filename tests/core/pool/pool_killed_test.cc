@@ -16,9 +16,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/pool/journal.h"
+#include "core/journal/journal.h"
 #include "core/pool/pool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/core/base/fake_clock.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/core/memory/scratch_directory.h"

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/pool/pool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/core/pool/pool_fixture.h"
 
 namespace warmpool {
@@ -37,8 +37,7 @@ TEST_F(PoolListingTest, TellsEachBuffersHoldersAndAges) {
   const LeaseGrant lease =
       LeaseOrDie(kAlice, 100'000, "frames", absl::Seconds(60));
   clock_.Advance(absl::Seconds(10));
-  const LeaseGrant attached =
-      AttachOrDie(kBob, "frames", absl::ZeroDuration());
+  const LeaseGrant attached = AttachOrDie(kBob, "frames", absl::ZeroDuration());
   clock_.Advance(absl::Seconds(5));
 
   const BufferPage page = List(kAlice);
@@ -96,13 +95,11 @@ TEST_F(PoolListingTest, FiltersByPrefixAndPid) {
   AttachOrDie(kAlice, "frames/2");
   BufferFilter filter;
   filter.name_prefix = "frames/";
-  EXPECT_THAT(Names(List(kAlice, filter)),
-              ElementsAre("frames/1", "frames/2"));
+  EXPECT_THAT(Names(List(kAlice, filter)), ElementsAre("frames/1", "frames/2"));
   filter.holder_pid = 102;
   EXPECT_THAT(Names(List(kAlice, filter)), ElementsAre("frames/2"));
   filter.holder_pid = 101;
-  EXPECT_THAT(Names(List(kAlice, filter)),
-              ElementsAre("frames/1", "frames/2"))
+  EXPECT_THAT(Names(List(kAlice, filter)), ElementsAre("frames/1", "frames/2"))
       << "an attached holder is a holder";
   filter.holder_pid = 4711;
   EXPECT_THAT(Names(List(kAlice, filter)), ElementsAre());
@@ -178,9 +175,9 @@ TEST_F(PoolListingTest, TokensOfNobodysMakingAreRefusedWithTheirBytesEscaped) {
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          HasSubstr('"' + token + '"')));
   }
-  EXPECT_THAT(pool_->List(kAlice, {}, 10, "\x1b[31m"),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("\\x1b[31m")));
+  EXPECT_THAT(
+      pool_->List(kAlice, {}, 10, "\x1b[31m"),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("\\x1b[31m")));
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/pool/pool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/core/pool/pool_fixture.h"
 
 namespace warmpool {

@@ -1,13 +1,14 @@
 // Random operations on a Pool, beside the plainest model of what it promises.
 // After each step the two must agree, and the directory with them.
+#include "tests/core/pool/model/pool_model.h"
+
 #include <stdlib.h>
 
 #include <algorithm>
 #include <map>
 #include <string>
 
-#include "gmock/gmock.h"
-#include "tests/core/pool/model/pool_model.h"
+#include "gmock/gmock-matchers.h"
 
 namespace warmpool {
 namespace {

@@ -1,5 +1,5 @@
-// What a uid's limits cover: segments that its processes have after their leases
-// ended, too.
+// What a uid's limits cover: segments that its processes have after their
+// leases ended, too.
 #include <errno.h>
 
 #include <memory>
@@ -9,9 +9,9 @@
 
 #include "core/base/byte_size.h"
 #include "core/pool/pool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
+#include "tests/core/engine/segment_pool_fixture.h"
 #include "tests/core/pool/pool_fixture.h"
-#include "tests/core/pool/segment_pool_fixture.h"
 
 namespace warmpool {
 namespace {
@@ -29,8 +29,8 @@ class PoolQuotaTest : public PoolFixture {
     return options;
   }
 
-  // Leases, maps, and releases without unmapping, until that is refused. Returns
-  // how often it went well.
+  // Leases, maps, and releases without unmapping, until that is refused.
+  // Returns how often it went well.
   int ReleaseMapped(uint64_t bytes, int most) {
     for (int i = 0; i < most; ++i) {
       absl::StatusOr<LeaseGrant> grant = Lease(kAlice, Request(bytes));

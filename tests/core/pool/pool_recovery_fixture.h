@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/pool/journal.h"
+#include "core/journal/journal.h"
 #include "core/pool/pool.h"
 #include "tests/core/pool/pool_fixture.h"
 
@@ -44,8 +44,8 @@ class PoolRecoveryFixture : public PoolFixture {
       leases.push_back({record, holder});
     }
     EXPECT_THAT(journal_->Begin(), IsOk());
-    const Pool::Recovery recovery = pool_->Recover(
-        leases, replay.last_generation, std::move(leftovers));
+    const Pool::Recovery recovery =
+        pool_->Recover(leases, replay.last_generation, std::move(leftovers));
     pool_->CheckInvariants();
     return recovery;
   }

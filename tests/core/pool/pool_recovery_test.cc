@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/pool/journal.h"
+#include "core/journal/journal.h"
 #include "core/pool/pool.h"
 #include "tests/core/pool/pool_recovery_fixture.h"
 
@@ -224,7 +224,8 @@ TEST_F(PoolRecoveryTest, AnAssertionNobodyCanHaveIsRefused) {
   EXPECT_EQ(pool_->stats().live_leases, 0u);
 }
 
-TEST_F(PoolRecoveryTest, AnAssertedGenerationMovesThoseOfOthersByAMarginAtMost) {
+TEST_F(PoolRecoveryTest,
+       AnAssertedGenerationMovesThoseOfOthersByAMarginAtMost) {
   const LeaseRequest request = Request(4096, "frame");
   AssertedLease asserted = AssertionOf(Lease(kAlice, request).value(), request);
   RestartWithoutJournal();
@@ -271,7 +272,8 @@ TEST_F(PoolRecoveryTest, ASegmentOfAnotherSizeThanItsClassIsNotReused) {
   RestartWithoutJournal();
   asserted.bytes = 4096;
   ASSERT_THAT(Assert(kAlice, asserted).status(), IsOk());
-  ASSERT_THAT(Release(kAlice, LeaseRef{asserted.id, asserted.generation}), IsOk());
+  ASSERT_THAT(Release(kAlice, LeaseRef{asserted.id, asserted.generation}),
+              IsOk());
   EXPECT_EQ(In(ByteState::kRetained), 0u);
   const LeaseGrant next = LeaseOrDie(kAlice, 40 * kKiB);
   EXPECT_NE(next.path, grant.path);

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "core/pool/pool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/core/pool/pool_fixture.h"
 

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/core/pool/pool_fixture.h"
 
 namespace warmpool {
@@ -145,9 +145,8 @@ TEST_F(PoolTest, ARequestRepeatedAfterItsLeaseEndedSaysSo) {
 TEST_F(PoolTest, ARequestRepeatedWhileItIsUnderWayIsTurnedBack) {
   const LeaseRequest request = Request(4096);
   std::optional<absl::Status> again;
-  calls_.BeforeNext(Call::kFallocate, [&] {
-    again = pool_->Lease(kAlice, request).status();
-  });
+  calls_.BeforeNext(Call::kFallocate,
+                    [&] { again = pool_->Lease(kAlice, request).status(); });
   EXPECT_THAT(Lease(kAlice, request), IsOk());
   EXPECT_THAT(*again, StatusIs(absl::StatusCode::kAborted));
   EXPECT_EQ(pool_->stats().live_leases, 1u);
@@ -170,20 +169,22 @@ TEST_F(PoolTest, BadRequestsLeaveNothingBehind) {
 }
 
 TEST_F(PoolTest, AStrangerGetsNothing) {
-  const auto gone = StatusIs(absl::StatusCode::kUnavailable,
-                             HasSubstr("process is gone"));
+  const auto gone =
+      StatusIs(absl::StatusCode::kUnavailable, HasSubstr("process is gone"));
   ExpectRefused(/*holder=*/99, Request(4096), gone);
   EXPECT_THAT(pool_->Attach(99, AttachTo("frames")), gone);
   EXPECT_THAT(pool_->List(99, {}, 10, ""), gone);
 }
 
 TEST_F(PoolTest, CountsRefusalsByTheirCause) {
-  pool_->NoteRefused(/*holder=*/1, /*bytes=*/0, absl::InvalidArgumentError(""));
-  pool_->NoteRefused(/*holder=*/1, /*bytes=*/0, absl::ResourceExhaustedError(""));
-  pool_->NoteRefused(/*holder=*/1, /*bytes=*/0, absl::AlreadyExistsError(""));
-  pool_->NoteRefused(/*holder=*/1, /*bytes=*/0, absl::UnavailableError(""));
-  pool_->NoteRefused(/*holder=*/1, /*bytes=*/0, absl::NotFoundError(""));
-  pool_->NoteRefused(/*holder=*/1, /*bytes=*/0, absl::InternalError(""));
+  pool_->RecordRefused(/*holder=*/1, /*bytes=*/0,
+                       absl::InvalidArgumentError(""));
+  pool_->RecordRefused(/*holder=*/1, /*bytes=*/0,
+                       absl::ResourceExhaustedError(""));
+  pool_->RecordRefused(/*holder=*/1, /*bytes=*/0, absl::AlreadyExistsError(""));
+  pool_->RecordRefused(/*holder=*/1, /*bytes=*/0, absl::UnavailableError(""));
+  pool_->RecordRefused(/*holder=*/1, /*bytes=*/0, absl::NotFoundError(""));
+  pool_->RecordRefused(/*holder=*/1, /*bytes=*/0, absl::InternalError(""));
   const Pool::Stats stats = pool_->stats();
   EXPECT_EQ(stats.refused_invalid, 1u);
   EXPECT_EQ(stats.refused_exhausted, 1u);
@@ -241,9 +242,8 @@ TEST_F(PoolTest, ABufferLivesUntilTheLastOfItsLeases) {
 }
 
 TEST_F(PoolTest, AttachingNeedsABufferOfTheCallersUid) {
-  EXPECT_THAT(
-      pool_->Attach(kBob, AttachTo("frames")),
-      StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"frames\"")));
+  EXPECT_THAT(pool_->Attach(kBob, AttachTo("frames")),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"frames\"")));
   LeaseOrDie(kAlice, 4096, "frames");
   EXPECT_THAT(pool_->Attach(kCarol, AttachTo("frames")),
               StatusIs(absl::StatusCode::kNotFound));
@@ -312,8 +312,8 @@ TEST_F(PoolTest, ZeroedBytesAreZeroed) {
 }
 
 TEST_F(PoolTest, TakesOverWhatAnEarlierDaemonLeft) {
-  LetGo(MakeOrDie(*directory_, 64 * kKiB));
-  LetGo(MakeOrDie(*directory_, 4096));
+  Detach(MakeOrDie(*directory_, 64 * kKiB));
+  Detach(MakeOrDie(*directory_, 4096));
   std::vector<std::string> unknown;
   std::vector<Segment> leftovers =
       directory_->FindLeftovers(SizeClasses(), &unknown).value();

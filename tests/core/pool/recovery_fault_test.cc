@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "core/memory/segment_name.h"
-#include "core/memory/system_calls.h"
+#include "core/memory/directory/segment_name.h"
+#include "core/memory/kernel/system_calls.h"
 #include "core/pool/pool.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/fake_clock.h"
 #include "tests/core/base/seeded_random.h"
@@ -176,7 +176,7 @@ class RecoveryFaultTest : public ::testing::TestWithParam<bool> {
     Pool& pool = daemon.pool();
     EXPECT_EQ(BuffersOf(pool), acknowledged_);
     // What came back may be retained.
-    pool.Shed(EvictionReason::kPressure, absl::ZeroDuration());
+    pool.ReleaseUnused(EvictionReason::kPressure, absl::ZeroDuration());
     std::set<std::string> files;
     for (const auto& [buffer, file] : acknowledged_) files.insert(file);
     for (const auto& entry : fs::directory_iterator(path_)) {

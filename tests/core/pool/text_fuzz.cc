@@ -8,7 +8,7 @@
 #include "core/base/check.h"
 #include "core/base/random_id.h"
 #include "core/base/unix_target.h"
-#include "core/pool/lease.h"
+#include "core/lease/lease.h"
 
 namespace warmpool {
 namespace {

@@ -1,6 +1,7 @@
-#include "gmock/gmock.h"
+#include "server/http/http_address.h"
+
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
-#include "server/http/http_server.h"
 #include "tests/core/base/status_matchers.h"
 
 namespace warmpool {

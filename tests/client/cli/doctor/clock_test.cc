@@ -14,10 +14,11 @@ TEST(ClockTest, AFastSourceIsOk) {
 }
 
 TEST(ClockTest, ASlowSourceWarnsAndNamesAFastOneThatIsThere) {
-  EXPECT_THAT(CheckClock({.source = "hpet",
-                          .available_sources = "tsc hpet acpi_pm",
-                          .nanoseconds_each = 900}),
-              Warns("hpet, 900 ns", "echo tsc > /sys/devices/system/clocksource"));
+  EXPECT_THAT(
+      CheckClock({.source = "hpet",
+                  .available_sources = "tsc hpet acpi_pm",
+                  .nanoseconds_each = 900}),
+      Warns("hpet, 900 ns", "echo tsc > /sys/devices/system/clocksource"));
   EXPECT_THAT(CheckClock({.source = "acpi_pm",
                           .available_sources = "acpi_pm",
                           .nanoseconds_each = 900}),
@@ -26,8 +27,9 @@ TEST(ClockTest, ASlowSourceWarnsAndNamesAFastOneThatIsThere) {
 
 TEST(ClockTest, TheSourceIsReadAndMeasured) {
   FakeCgroups files("/");
-  files.Write("/sys/devices/system/clocksource/clocksource0/current_clocksource",
-              "kvm-clock\n");
+  files.Write(
+      "/sys/devices/system/clocksource/clocksource0/current_clocksource",
+      "kvm-clock\n");
   files.Write(
       "/sys/devices/system/clocksource/clocksource0/available_clocksource",
       "kvm-clock tsc acpi_pm \n");

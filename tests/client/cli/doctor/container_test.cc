@@ -25,8 +25,9 @@ TEST(ContainerTest, EachThatIsMissingIsNamed) {
   const Plan root;
   EXPECT_THAT(Named("capabilities", CheckContainer({.capabilities = 0}, root,
                                                    /*serves_others=*/false)),
-              Warns("root alone", "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER "
-                                  "CAP_LEASE"));
+              Warns("root alone",
+                    "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER "
+                    "CAP_LEASE"));
   EXPECT_THAT(
       Named("capabilities",
             CheckContainer({.capabilities = kNeeded & ~uint64_t{1 << 3}}, root,
@@ -42,9 +43,9 @@ TEST(ContainerTest, EachThatIsMissingIsNamed) {
 
 TEST(ContainerTest, AnOrdinaryUserNeedsNone) {
   const Plan plan = {.daemon_uid = 1000};
-  EXPECT_THAT(Named("capabilities",
-                    CheckContainer({.capabilities = 0}, plan, false)),
-              IsOk());
+  EXPECT_THAT(
+      Named("capabilities", CheckContainer({.capabilities = 0}, plan, false)),
+      IsOk());
 }
 
 TEST(ContainerTest, UnknownCapabilitiesAreNotOk) {

@@ -36,9 +36,8 @@ DirectoryReadings Made() {
   return readings;
 }
 
-const Plan kPlan = {.shm_dir = "/dev/shm/warmpool-1000",
-                    .daemon_uid = 1000,
-                    .buffers = 1000};
+const Plan kPlan = {
+    .shm_dir = "/dev/shm/warmpool-1000", .daemon_uid = 1000, .buffers = 1000};
 
 TEST(DirectoryTest, OneThatWillBeMadeIsOkAndSoIsOneThatIsThere) {
   for (const Check& check : CheckDirectory(Fresh(), kPlan)) {
@@ -73,9 +72,9 @@ TEST(DirectoryTest, OneThatTheDaemonWouldRefuseFails) {
   readings = Made();
   readings.has_foreign_files = true;
   readings.mode = 0755;
-  EXPECT_THAT(Named("shm_dir", CheckDirectory(readings, kPlan)),
-              Fails("none is Warmpool's",
-                    "--shm_dir=/dev/shm/warmpool-1000/warmpool"))
+  EXPECT_THAT(
+      Named("shm_dir", CheckDirectory(readings, kPlan)),
+      Fails("none is Warmpool's", "--shm_dir=/dev/shm/warmpool-1000/warmpool"))
       << "to change what is another's would do harm";
   readings = Made();
   readings.mode = 0755;

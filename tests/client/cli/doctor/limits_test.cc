@@ -10,7 +10,8 @@ namespace warmpool::doctor {
 namespace {
 
 constexpr char kNames[] =
-    "Limit                     Soft Limit           Hard Limit           Units\n";
+    "Limit                     Soft Limit           Hard Limit           "
+    "Units\n";
 
 class LimitsTest : public ::testing::Test {
  protected:
@@ -43,8 +44,9 @@ TEST_F(LimitsTest, TheLimitsOfADaemonThatRunsCount) {
   plan_.buffers = 20000;
   plan_.daemon_pid = 71;
   const Check check = Named("descriptors", CheckLimits(plan_));
-  EXPECT_THAT(check, Warns("4,096 at most, of them 3,072 for segments: of 20,000",
-                           "LimitNOFILE="));
+  EXPECT_THAT(check,
+              Warns("4,096 at most, of them 3,072 for segments: of 20,000",
+                    "LimitNOFILE="));
 }
 
 TEST_F(LimitsTest, TheRemedyForDescriptorsSuffices) {
@@ -93,7 +95,8 @@ TEST_F(LimitsTest, MoreBuffersThanAProcessCanMapWarns) {
   SetLimits("self", "unlimited   unlimited", "1024   1048576");
   plan_.buffers = 65530;
   const Check check = Named("mappings", CheckLimits(plan_));
-  EXPECT_THAT(check, Warns("65,530 in a process", "sysctl -w vm.max_map_count="));
+  EXPECT_THAT(check,
+              Warns("65,530 in a process", "sysctl -w vm.max_map_count="));
   files_.Write("/proc/sys/vm/max_map_count",
                check.remedy.substr(check.remedy.find('=') + 1));
   EXPECT_THAT(Named("mappings", CheckLimits(plan_)), IsOk());

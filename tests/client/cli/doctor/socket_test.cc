@@ -25,9 +25,9 @@ class SocketTest : public ::testing::Test {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     path_.copy(address.sun_path, sizeof(address.sun_path) - 1);
-    ASSERT_EQ(bind(fd_, reinterpret_cast<const sockaddr*>(&address),
-                   sizeof(address)),
-              0);
+    ASSERT_EQ(
+        bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)),
+        0);
   }
 
   const ScratchDirectory scratch_;
@@ -77,7 +77,8 @@ TEST_F(SocketTest, OneWhoseNameIsGoneWhileItsDaemonRunsFails) {
 
 TEST_F(SocketTest, AnythingElseOfItsNameFails) {
   std::ofstream(path_) << "x";
-  EXPECT_THAT(CheckSocket(ReadSocket(path_)), Fails("is no socket", "--listen="));
+  EXPECT_THAT(CheckSocket(ReadSocket(path_)),
+              Fails("is no socket", "--listen="));
   EXPECT_THAT(CheckSocket(ReadSocket(path_ + "/socket")),
               Fails("Not a directory", "--listen="));
 }

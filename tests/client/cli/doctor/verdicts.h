@@ -6,7 +6,7 @@
 
 #include "absl/strings/string_view.h"
 #include "client/cli/doctor/check.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 
 namespace warmpool::doctor {
 

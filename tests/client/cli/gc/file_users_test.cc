@@ -9,7 +9,7 @@
 #include <fstream>
 #include <string>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-more-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/core/memory/fake_cgroups.h"
 #include "tests/core/memory/other_process.h"

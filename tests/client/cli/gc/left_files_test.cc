@@ -1,14 +1,13 @@
 #include "client/cli/gc/left_files.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <fcntl.h>
 
 #include <fstream>
 #include <string>
 
-#include "core/memory/directory_lock.h"
+#include "core/memory/directory/directory_lock.h"
 #include "gtest/gtest.h"
 #include "tests/core/memory/other_process.h"
 #include "tests/core/memory/scratch_directory.h"
@@ -73,8 +72,7 @@ TEST_F(LeftFilesTest, WhoHasTheLockIsToldAndKeepsIt) {
 }
 
 TEST_F(LeftFilesTest, AMissingDirectoryAndALinkAreErrors) {
-  EXPECT_TRUE(
-      absl::IsNotFound(ReadLeftDirectory(scratch_.Join("x")).status()));
+  EXPECT_TRUE(absl::IsNotFound(ReadLeftDirectory(scratch_.Join("x")).status()));
   ASSERT_EQ(symlink("/tmp", scratch_.Join("link").c_str()), 0);
   EXPECT_FALSE(ReadLeftDirectory(scratch_.Join("link")).ok());
 }

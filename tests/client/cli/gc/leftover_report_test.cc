@@ -1,6 +1,5 @@
 #include "client/cli/gc/report.h"
-
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 
 namespace warmpool::gc {

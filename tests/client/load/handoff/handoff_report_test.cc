@@ -1,7 +1,7 @@
 #include "client/load/handoff/handoff_report.h"
 
 #include "client/tool/json.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 
 namespace warmpool {
@@ -63,8 +63,7 @@ TEST(HandoffReportTest, TellsEachWayAndHowItComparesWithOneGrpcMessage) {
 TEST(HandoffReportTest, WithoutThatMessageThereIsNothingToCompareWith) {
   PairMeasurement measured = SomePair();
   measured.vias.erase(Via::kGrpcUnary);
-  const load::HandoffReport report =
-      MakeHandoffReport(SomeOptions(), measured);
+  const load::HandoffReport report = MakeHandoffReport(SomeOptions(), measured);
   EXPECT_EQ(report.vias(0).hand_over_gain(), 0);
   EXPECT_EQ(report.vias(0).throughput_gain(), 0);
 }
@@ -86,8 +85,7 @@ TEST(HandoffReportTest, TextHasTheSameFigures) {
 }
 
 TEST(HandoffReportTest, JsonHasTheNamesOfTheFields) {
-  const std::string json =
-      ToJson(MakeHandoffReport(SomeOptions(), SomePair()));
+  const std::string json = ToJson(MakeHandoffReport(SomeOptions(), SomePair()));
   EXPECT_THAT(json, HasSubstr("\"hand_over_by_renew\""));
   EXPECT_THAT(json, HasSubstr("\"gib_per_second\""));
 }

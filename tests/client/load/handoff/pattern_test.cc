@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 
 namespace warmpool {
@@ -35,8 +35,8 @@ TEST_F(PatternTest, WhatWasWrittenIsThere) {
 TEST_F(PatternTest, ItIsTheSameHoweverTheBytesAreCut) {
   const std::span<const std::byte> all = bytes_;
   // Between pages, in the midst of what is checked, and everywhere.
-  for (const size_t size : {kPatternPage, kPatternPage + 5, size_t{3},
-                            size_t{1000}}) {
+  for (const size_t size :
+       {kPatternPage, kPatternPage + 5, size_t{3}, size_t{1000}}) {
     ConstPieces pieces;
     for (size_t at = 0; at < all.size(); at += size) {
       pieces.push_back(all.subspan(at, std::min(size, all.size() - at)));
@@ -56,12 +56,10 @@ TEST_F(PatternTest, AByteThatIsNotAsWrittenIsToldByItsPage) {
 }
 
 TEST_F(PatternTest, AnotherRoundOrSeedHasOtherValuesInEveryPage) {
-  EXPECT_THAT(
-      std::string(Check({.seed = 3, .round = 18}).message()),
-      HasSubstr("5 of 5 pages"));
-  EXPECT_THAT(
-      std::string(Check({.seed = 4, .round = 17}).message()),
-      HasSubstr("5 of 5 pages"));
+  EXPECT_THAT(std::string(Check({.seed = 3, .round = 18}).message()),
+              HasSubstr("5 of 5 pages"));
+  EXPECT_THAT(std::string(Check({.seed = 4, .round = 17}).message()),
+              HasSubstr("5 of 5 pages"));
 }
 
 TEST_F(PatternTest, PagesThatChangedPlacesAreFound) {

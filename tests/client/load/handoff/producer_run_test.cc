@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/load/handoff/pattern.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/fake_clock.h"
 
@@ -38,7 +38,10 @@ class FakeVia final : public ProducerVia {
  public:
   FakeVia(FakeClock* clock, const HandoffOptions* options,
           std::vector<std::string>* log, std::string name)
-      : clock_(*clock), options_(*options), log_(*log), name_(std::move(name)) {}
+      : clock_(*clock),
+        options_(*options),
+        log_(*log),
+        name_(std::move(name)) {}
 
   absl::Status BeginTurn(uint64_t first_round) override {
     log_.push_back(absl::StrCat(name_, " from ", first_round));
@@ -129,8 +132,8 @@ TEST_F(ProducerRunTest, EveryStepIsTimedByItself) {
     EXPECT_EQ(one.give_back.max(),
               kConsumerGiveBackTime + kProducerGiveBackTime);
     EXPECT_EQ(one.trip.max(), TripTime());
-    EXPECT_NEAR(one.bytes_per_second,
-                8192 / absl::ToDoubleSeconds(TripTime()), 1);
+    EXPECT_NEAR(one.bytes_per_second, 8192 / absl::ToDoubleSeconds(TripTime()),
+                1);
   }
 }
 

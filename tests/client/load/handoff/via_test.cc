@@ -1,6 +1,6 @@
 #include "client/load/handoff/via.h"
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 
 namespace warmpool {

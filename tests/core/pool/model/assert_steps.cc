@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/core/pool/model/client_files.h"
 #include "tests/core/pool/model/expected_answers.h"
@@ -76,7 +76,7 @@ void ExpectAsserted(ModelRun& run, HolderId holder,
   AttachRequest request;
   request.request_id = asserted.request_id;
   request.name = asserted.buffer_name;
-  run.NoteAnswered(holder, request, asserted.id);
+  run.RecordAnswered(holder, request, asserted.id);
 }
 
 }  // namespace
@@ -87,8 +87,8 @@ void AssertOne(ModelRun& run) {
                               ? run.RandomHolderFor(asserted.id)
                               : run.RandomHolder();
   const StatusCode code = CodeOfAssertion(run.expected, holder, asserted);
-  const bool is_further = code == StatusCode::kOk &&
-                          !run.expected.leases().contains(asserted.id);
+  const bool is_further =
+      code == StatusCode::kOk && !run.expected.leases().contains(asserted.id);
   bool lacks_quota = false;
   bool may_lack_quota = false;
   if (is_further) {

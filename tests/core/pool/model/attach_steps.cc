@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/core/pool/model/client_files.h"
 #include "tests/core/pool/model/expected_answers.h"
@@ -19,9 +19,8 @@ using Wait = ExpectedWaits::Wait;
 
 uid_t OwnerOf(const ModelRun& run, HolderId id, const AttachRequest& request) {
   const auto holder = run.expected.holders().find(id);
-  const uid_t own = holder == run.expected.holders().end()
-                        ? uid_t{0}
-                        : holder->second.uid;
+  const uid_t own =
+      holder == run.expected.holders().end() ? uid_t{0} : holder->second.uid;
   return request.owner.value_or(own);
 }
 
@@ -75,19 +74,19 @@ void ExpectAttached(ModelRun& run, HolderId id, const AttachRequest& request,
   EXPECT_EQ(grant.ttl, ExpectedPool::InChannel(key)
                            ? absl::ZeroDuration()
                            : run.world.GrantedTtl(request.ttl));
-  run.expected.Attach(grant.id, run.expected.Held(id, key, request.access,
-                                                  grant.ttl));
-  run.NoteAnswered(id, request, grant.id);
+  run.expected.Attach(grant.id,
+                      run.expected.Held(id, key, request.access, grant.ttl));
+  run.RecordAnswered(id, request, grant.id);
 }
 
 void ExpectAnswer(ModelRun& run, HolderId id, const AttachRequest& request,
                   StatusCode code, const absl::StatusOr<LeaseGrant>& grant) {
-  if (!grant.ok()) run.NoteRefused(id, request.request_id, grant.status());
+  if (!grant.ok()) run.RecordRefused(id, request.request_id, grant.status());
   if (code != StatusCode::kOk) {
     EXPECT_THAT(grant, StatusIs(code));
     return;
   }
-  run.expected.NoteShown(id, {OwnerOf(run, id, request), request.name});
+  run.expected.RecordShown(id, {OwnerOf(run, id, request), request.name});
   const uid_t payer = run.expected.holders().at(id).uid;
   if (run.LacksQuota(payer)) {
     EXPECT_THAT(grant, StatusIs(StatusCode::kResourceExhausted));

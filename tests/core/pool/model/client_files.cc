@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 
 namespace warmpool {
 namespace {

@@ -28,7 +28,8 @@ bool IsSharedWith(const Sharing& sharing, const Holder& holder) {
     if (uid == holder.uid) return true;
   }
   for (const gid_t gid : sharing.gids) {
-    if (std::count(holder.gids.begin(), holder.gids.end(), gid) > 0) return true;
+    if (std::count(holder.gids.begin(), holder.gids.end(), gid) > 0)
+      return true;
   }
   return false;
 }
@@ -38,7 +39,8 @@ StatusCode CodeOfLiveLease(const ExpectedPool& expected, HolderId holder,
                            const LeaseRef& ref) {
   const StatusCode code =
       CodeOfLeaseRef(expected, holder, ref, /*as_admin=*/false);
-  if (code != StatusCode::kOk || expected.leases().contains(ref.id)) return code;
+  if (code != StatusCode::kOk || expected.leases().contains(ref.id))
+    return code;
   return StatusCode::kFailedPrecondition;
 }
 

@@ -11,7 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "core/pool/lease.h"
+#include "core/lease/lease.h"
 #include "tests/core/pool/model/expected_pool.h"
 
 namespace warmpool {

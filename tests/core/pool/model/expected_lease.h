@@ -1,4 +1,5 @@
-// The words of the model: what it knows of a buffer, of a lease, and of its end.
+// The words of the model: what it knows of a buffer, of a lease, and of its
+// end.
 #ifndef WARMPOOL_TESTS_CORE_POOL_MODEL_EXPECTED_LEASE_H_
 #define WARMPOOL_TESTS_CORE_POOL_MODEL_EXPECTED_LEASE_H_
 
@@ -10,8 +11,8 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "core/lease/lease.h"
 #include "core/pool/buffer_events.h"
-#include "core/pool/lease.h"
 
 namespace warmpool {
 

@@ -122,7 +122,7 @@ void ExpectedPool::Renew(const LeaseId& id, absl::Duration ttl) {
   lease.recovering = false;
 }
 
-void ExpectedPool::NoteShown(HolderId holder, const BufferKey& key) {
+void ExpectedPool::RecordShown(HolderId holder, const BufferKey& key) {
   for (const LeaseId& id : buffers_.at(key).leases) {
     const Lease& lease = leases_.at(id);
     if (lease.holder == holder && lease.recovering) Renew(id, lease.ttl);

@@ -17,8 +17,8 @@
 
 #include "absl/time/time.h"
 #include "core/base/clock.h"
+#include "core/lease/lease.h"
 #include "core/pool/buffer_events.h"
-#include "core/pool/lease.h"
 #include "tests/core/pool/model/expected_lease.h"
 
 namespace warmpool {
@@ -26,7 +26,8 @@ namespace warmpool {
 class ExpectedPool {
  public:
   static constexpr HolderId kNoHolder = ExpectedLease::kNoHolder;
-  // For so long a channel's buffer is kept for a member that has yet to open it.
+  // For so long a channel's buffer is kept for a member that has yet to open
+  // it.
   static constexpr absl::Duration kChannelLinger = absl::Seconds(10);
 
   using Buffer = ExpectedBuffer;
@@ -62,7 +63,7 @@ class ExpectedPool {
   void Assert(const LeaseId& id, Lease lease);
   void Renew(const LeaseId& id, absl::Duration ttl);
   // A client of the holder has attached to the buffer.
-  void NoteShown(HolderId holder, const BufferKey& key);
+  void RecordShown(HolderId holder, const BufferKey& key);
   void Seal(const LeaseId& id, const SealRequest& request);
   void MakeTicket(const LeaseId& id, const LeaseId& ticket, absl::Duration ttl,
                   uint64_t bytes);

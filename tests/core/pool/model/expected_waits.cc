@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 
 namespace warmpool {
 

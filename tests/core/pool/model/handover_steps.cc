@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/core/pool/model/client_files.h"
 #include "tests/core/pool/model/expected_answers.h"
@@ -82,7 +82,7 @@ void ExpectClaimed(ModelRun& run, HolderId holder, const ClaimRequest& request,
   EXPECT_TRUE(HasWritableMode(grant.path));
   ExpectMark(grant.path, buffer.mark);
   expected.Claim(request.ticket, holder, grant);
-  run.NoteAnswered(holder, request, grant.id);
+  run.RecordAnswered(holder, request, grant.id);
 }
 
 // A claim that failed may have given the buffer's file another name.
@@ -106,8 +106,8 @@ void SealOne(ModelRun& run) {
       CodeOfSeal(run.expected, holder, ref, request,
                  {.max_linger = world.options.max_ttl,
                   .may_share = SegmentDirectory::MayServeOtherUids()});
-  const bool is_repetition = code == StatusCode::kOk &&
-                             IsSealedAlready(run.expected, holder, ref);
+  const bool is_repetition =
+      code == StatusCode::kOk && IsSealedAlready(run.expected, holder, ref);
   const uint64_t faults = world.calls.faults();
   const absl::Status sealed = world.pool->Seal(holder, ref, request);
   if (code != StatusCode::kOk || is_repetition) {
@@ -134,11 +134,10 @@ void MakeTicketForOne(ModelRun& run) {
   PoolWorld& world = run.world;
   const LeaseRef ref = {RandomLeaseToHandOver(run), run.RandomGeneration()};
   const HolderId holder = run.RandomHolderFor(ref.id);
-  const LeaseId ticket = world.Chance(85)  ? world.ids.Next()
-                         : world.Chance(5) ? LeaseId()
-                         : world.Chance(50)
-                             ? RandomTicket(run)
-                             : run.RandomLease();
+  const LeaseId ticket = world.Chance(85)   ? world.ids.Next()
+                         : world.Chance(5)  ? LeaseId()
+                         : world.Chance(50) ? RandomTicket(run)
+                                            : run.RandomLease();
   RequestedTtl ttl;
   if (world.Chance(70)) ttl = world.RandomPause();
   if (world.Chance(5)) ttl = absl::Seconds(100) * (world.Chance(50) ? 1 : -1);
@@ -170,13 +169,12 @@ void ClaimOne(ModelRun& run) {
   ClaimRequest request;
   request.request_id = run.RandomRequestId(holder);
   request.ttl = world.RandomTtl();
-  request.ticket = world.Chance(85) ? RandomTicket(run)
-                                    : run.RandomLease();
+  request.ticket = world.Chance(85) ? RandomTicket(run) : run.RandomLease();
   const StatusCode code = CodeOfClaim(run.expected, holder, request.ticket);
   const uint64_t faults = world.calls.faults();
   const absl::StatusOr<LeaseGrant> grant = world.pool->Claim(holder, request);
   if (!grant.ok()) {
-    run.NoteRefused(holder, request.request_id, grant.status());
+    run.RecordRefused(holder, request.request_id, grant.status());
   }
   if (code != StatusCode::kOk) {
     EXPECT_THAT(grant, StatusIs(code));

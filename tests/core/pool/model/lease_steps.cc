@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/base/channel_name.h"
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/core/pool/model/client_files.h"
 #include "tests/core/pool/model/expected_answers.h"
@@ -22,9 +22,11 @@ LeaseRequest RandomLeaseRequest(ModelRun& run, HolderId holder) {
   LeaseRequest request;
   request.request_id = run.RandomRequestId(holder);
   request.bytes =
-      world.Chance(3)   ? 0
-      : world.Chance(3) ? PoolWorld::kMaxBytes + 1 + world.Random(kGiB)
-      : 1 + world.Random(world.Chance(65) ? 64 * kKiB : PoolWorld::kMaxBytes);
+      world.Chance(3) ? 0
+      : world.Chance(3)
+          ? PoolWorld::kMaxBytes + 1 + world.Random(kGiB)
+          : 1 + world.Random(world.Chance(65) ? 64 * kKiB
+                                              : PoolWorld::kMaxBytes);
   if (world.Chance(50)) request.name = run.RandomName();
   request.ttl = world.RandomTtl();
   request.require_zeroed = world.Chance(15);
@@ -85,9 +87,8 @@ void ExpectGranted(ModelRun& run, HolderId holder, const LeaseRequest& request,
        .segment_bytes = grant.segment_bytes,
        .generation = grant.generation,
        .mark = grant.generation},
-      grant.id,
-      expected.Held(holder, key, Access::kSharedWritable, grant.ttl));
-  run.NoteAnswered(holder, request, grant.id);
+      grant.id, expected.Held(holder, key, Access::kSharedWritable, grant.ttl));
+  run.RecordAnswered(holder, request, grant.id);
   run.waits.WakeFor(grant.buffer_name, uid, /*sealed=*/false);
 }
 
@@ -120,7 +121,7 @@ void LeaseOne(ModelRun& run) {
   const absl::StatusOr<LeaseGrant> grant = world.pool->Lease(id, request);
   const bool is_miss = request.if_ready && absl::IsNotFound(grant.status());
   if (!grant.ok() && !is_miss) {
-    run.NoteRefused(id, request.request_id, grant.status());
+    run.RecordRefused(id, request.request_id, grant.status());
   }
   if (code != StatusCode::kOk) {
     EXPECT_THAT(grant, StatusIs(code));
@@ -158,8 +159,8 @@ void RepeatOne(ModelRun& run) {
                  std::get_if<AttachRequest>(&answered.request)) {
     again = pool.Attach(answered.holder, *attach);
   } else {
-    again = pool.Claim(answered.holder,
-                       std::get<ClaimRequest>(answered.request));
+    again =
+        pool.Claim(answered.holder, std::get<ClaimRequest>(answered.request));
   }
   if (!again.ok()) run.refused.push_back(again.status());
   if (!run.expected.holders().contains(answered.holder)) {
@@ -263,8 +264,7 @@ void EndUnused(ModelRun& run) {
   // A proof that could not be made ends nothing.
   if (world.calls.faults() != faults) {
     const std::set<LeaseId> live = LiveLeases(*world.pool);
-    std::erase_if(unused,
-                  [&](const LeaseId& id) { return live.contains(id); });
+    std::erase_if(unused, [&](const LeaseId& id) { return live.contains(id); });
   }
   for (const LeaseId& id : unused) expected.End(id, EndCause::kUnused);
   EXPECT_EQ(count, before - expected.leases().size());

@@ -34,8 +34,8 @@ RequestId ModelRun::RandomRequestId(HolderId holder) {
   return id;
 }
 
-void ModelRun::NoteRefused(HolderId holder, const RequestId& request_id,
-                           const absl::Status& status) {
+void ModelRun::RecordRefused(HolderId holder, const RequestId& request_id,
+                             const absl::Status& status) {
   refused.push_back(status);
   unanswered[holder] = request_id;
 }

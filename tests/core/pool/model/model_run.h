@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "core/pool/lease.h"
+#include "core/lease/lease.h"
 #include "tests/core/pool/model/expected_pool.h"
 #include "tests/core/pool/model/expected_waits.h"
 #include "tests/core/pool/model/pool_world.h"
@@ -28,8 +28,8 @@ struct ModelRun {
 
   // Built in place: g++ 12 warns of a variant that is moved.
   template <typename Request>
-  void NoteAnswered(HolderId holder, const Request& request,
-                    const LeaseId& lease) {
+  void RecordAnswered(HolderId holder, const Request& request,
+                      const LeaseId& lease) {
     Answered& made = answered.emplace_back();
     made.holder = holder;
     made.request.template emplace<Request>(request);
@@ -57,8 +57,8 @@ struct ModelRun {
   // At times that of a request of the holder that was refused, or waits.
   RequestId RandomRequestId(HolderId holder);
   // A request for a lease was not granted, so that its id is good for another.
-  void NoteRefused(HolderId holder, const RequestId& request_id,
-                   const absl::Status& status);
+  void RecordRefused(HolderId holder, const RequestId& request_id,
+                     const absl::Status& status);
   // nullopt: there is none.
   std::optional<ExpectedPool::BufferKey> RandomBuffer();
 

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/core/pool/model/client_files.h"
 
 namespace warmpool {
@@ -31,8 +31,7 @@ void CheckLiveCounts(const ModelRun& run, const Pool::Stats& stats) {
   EXPECT_EQ(stats.holders, expected.holders().size());
   EXPECT_EQ(stats.waiting, run.waits.CountWaiting());
   EXPECT_EQ(stats.live_tickets, CountOfKind(expected, LeaseKind::kTicket));
-  EXPECT_EQ(stats.live_lingering,
-            CountOfKind(expected, LeaseKind::kLingering));
+  EXPECT_EQ(stats.live_lingering, CountOfKind(expected, LeaseKind::kLingering));
   EXPECT_EQ(stats.recovering_leases,
             size_t(std::count_if(
                 expected.leases().begin(), expected.leases().end(),
@@ -62,22 +61,21 @@ void CheckPastCounts(const ModelRun& run, const Pool::Stats& stats) {
   EXPECT_EQ(run.world.refused, run.refused);
 }
 
-// Every byte is accounted for, and every file is a segment that somebody answers
-// for.
+// Every byte is accounted for, and every file is a segment that somebody
+// answers for.
 void CheckMemory(const ModelRun& run, const SegmentPool::Stats& segments) {
   const PoolWorld& world = run.world;
   EXPECT_EQ(segments.ledger.in(ByteState::kLeased), run.expected.LeasedBytes());
   EXPECT_LE(segments.ledger.used(), PoolWorld::kCapacity);
   EXPECT_EQ(segments.ledger.used() + segments.ledger.free(),
             PoolWorld::kCapacity);
-  const size_t known = run.expected.buffers().size() +
-                       segments.retained_segments +
-                       segments.quarantined_segments +
-                       segments.batch.blocks_waiting;
+  const size_t known =
+      run.expected.buffers().size() + segments.retained_segments +
+      segments.quarantined_segments + segments.batch.blocks_waiting;
   EXPECT_EQ(CountSegmentFiles(world.directory->path()), known);
-  EXPECT_EQ(world.calls.live(),
-            (FaultySystemCalls::Live{0, world.directory->open_segments(),
-                                     known}));
+  EXPECT_EQ(
+      world.calls.live(),
+      (FaultySystemCalls::Live{0, world.directory->open_segments(), known}));
   EXPECT_LE(world.directory->open_segments(),
             std::min(world.max_open_segments, known));
   if (!world.tampers) {
@@ -154,10 +152,10 @@ void CheckUnheld(const ModelRun& run) {
   std::vector<Unheld> expected;
   for (const auto& [id, lease] : run.expected.leases()) {
     if (lease.kind == LeaseKind::kHeld) continue;
-    expected.emplace_back(
-        lease.buffer.first, lease.buffer.second,
-        lease.kind == LeaseKind::kTicket, run.expected.BufferOf(id).segment_bytes,
-        std::max(TtlLeft(run, lease), absl::ZeroDuration()));
+    expected.emplace_back(lease.buffer.first, lease.buffer.second,
+                          lease.kind == LeaseKind::kTicket,
+                          run.expected.BufferOf(id).segment_bytes,
+                          std::max(TtlLeft(run, lease), absl::ZeroDuration()));
   }
   std::vector<Unheld> unheld;
   for (const UnheldLease& lease :
@@ -202,11 +200,10 @@ void LearnLingering(ModelRun& run, const std::vector<BufferListing>& listing) {
           run.expected.leases().contains(lease.id)) {
         continue;
       }
-      EXPECT_TRUE(run.expected.LearnLingering(
-          lease.id, {buffer.uid, buffer.name},
-          run.world.clock.Now() + lease.ttl_left))
-          << "buffer \"" << buffer.name << "\" lingers for "
-          << lease.ttl_left;
+      EXPECT_TRUE(
+          run.expected.LearnLingering(lease.id, {buffer.uid, buffer.name},
+                                      run.world.clock.Now() + lease.ttl_left))
+          << "buffer \"" << buffer.name << "\" lingers for " << lease.ttl_left;
     }
   }
 }

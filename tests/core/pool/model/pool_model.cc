@@ -3,7 +3,7 @@
 #include <numeric>
 #include <vector>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/core/pool/model/assert_steps.h"
 #include "tests/core/pool/model/attach_steps.h"
@@ -24,12 +24,15 @@ void Tick(ModelRun& run) { AdvanceAndTick(run); }
 
 // Of the whole, in percent.
 constexpr WeightedStep kSteps[] = {
-    {22, LeaseOne},   {9, AttachOne},        {3, RepeatOne},
-    {4, RenewOne},    {16, ReleaseSome},     {2, EndUnused},
-    {9, SealOne},     {7, MakeTicketForOne}, {6, ClaimOne},
-    {4, AssertOne},   {2, WaitForOne},       {1, RetryWoken},
-    {1, CancelWait},  {6, Tick},             {2, AddHolder},
-    {1, KillHolder},  {2, OpenFile},         {2, CloseFile},
+    {22, LeaseOne},     {9, AttachOne},
+    {3, RepeatOne},     {4, RenewOne},
+    {16, ReleaseSome},  {2, EndUnused},
+    {9, SealOne},       {7, MakeTicketForOne},
+    {6, ClaimOne},      {4, AssertOne},
+    {2, WaitForOne},    {1, RetryWoken},
+    {1, CancelWait},    {6, Tick},
+    {2, AddHolder},     {1, KillHolder},
+    {2, OpenFile},      {2, CloseFile},
     {1, TamperWithOne},
 };
 static_assert(std::accumulate(std::begin(kSteps), std::end(kSteps), 0,
@@ -66,10 +69,9 @@ void PoolModel::Drain() {
   LeaseRequest request;
   request.request_id = run_.world.ids.Next();
   request.bytes = 4096;
-  const absl::Status refused =
-      run_.world.pool->Lease(holder, request).status();
+  const absl::Status refused = run_.world.pool->Lease(holder, request).status();
   EXPECT_THAT(refused, StatusIs(absl::StatusCode::kUnavailable));
-  run_.NoteRefused(holder, request.request_id, refused);
+  run_.RecordRefused(holder, request.request_id, refused);
 }
 
 void PoolModel::RevokeAll() {

@@ -19,7 +19,8 @@ class PoolModel {
   void Step();
   // Expects that pool, directory and model agree.
   void Check();
-  // Ends everything, in one of the ways there are; expects that nothing is left.
+  // Ends everything, in one of the ways there are; expects that nothing is
+  // left.
   void End();
 
   // Adds how often each thing happened that a model should have seen.

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "core/base/byte_size.h"
-#include "core/memory/segment_directory.h"
+#include "core/memory/directory/segment_directory.h"
 #include "core/pool/pool.h"
 #include "tests/core/base/fake_clock.h"
 #include "tests/core/base/seeded_random.h"

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "gmock/gmock.h"
+#include "gmock/gmock-matchers.h"
 #include "tests/core/pool/model/client_files.h"
 
 namespace warmpool {
@@ -78,8 +78,8 @@ void OpenFile(ModelRun& run) {
   const auto& buffer = world.RandomIn(run.expected.buffers())->second;
   const bool for_writing = !buffer.sealed && world.Chance(70);
   const int error = world.files.Open(buffer.path, for_writing);
-  EXPECT_NE(error, EWOULDBLOCK) << "a proof left its lease behind on "
-                                << buffer.path;
+  EXPECT_NE(error, EWOULDBLOCK)
+      << "a proof left its lease behind on " << buffer.path;
   // A seal that failed, as did its undoing, leaves the file shut to writers.
   EXPECT_TRUE(error == 0 || (error == EACCES && for_writing))
       << buffer.path << ": errno " << error;

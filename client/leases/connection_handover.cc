@@ -1,0 +1,100 @@
+// How a lease of this client's is sealed, or becomes a ticket.
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "client/leases/connection.h"
+#include "client/rpc/conversion.h"
+
+namespace warmpool {
+namespace {
+
+v1::LeaseRef RefOf(const v1::GrantedLease& lease) {
+  v1::LeaseRef ref;
+  ref.set_lease_id(lease.lease_id());
+  ref.set_generation(lease.generation());
+  return ref;
+}
+
+}  // namespace
+
+absl::Status Connection::Seal(const v1::GrantedLease& lease,
+                              v1::SealRequest seal) {
+  const uint64_t size_bytes = seal.size_bytes();
+  v1::SessionRequest request;
+  *request.mutable_seal() = std::move(seal);
+  *request.mutable_seal()->mutable_lease() = RefOf(lease);
+  Effort effort = FullEffort();
+  const absl::Status sealed = CallInSession(request, &effort).status();
+  // What is asserted to a later daemon.
+  if (sealed.ok()) known_.Sealed(lease.lease_id(), size_bytes);
+  return sealed;
+}
+
+absl::Status Connection::MakeTicket(const v1::GrantedLease& lease,
+                                    v1::MakeTicketRequest make_ticket) {
+  v1::SessionRequest request;
+  *request.mutable_make_ticket() = std::move(make_ticket);
+  *request.mutable_make_ticket()->mutable_lease() = RefOf(lease);
+  Effort effort = FullEffort();
+  const absl::Status made = CallInSession(request, &effort).status();
+  if (!made.ok() && effort.answered) return made;
+  known_.Drop(lease.lease_id());
+  keeper_.Drop(lease.lease_id());
+  if (!made.ok()) reconciler_.RecordForgotten();
+  return made;
+}
+
+absl::Status Connection::TellSize(const v1::GrantedLease& lease,
+                                  uint64_t size_bytes) {
+  // Before any lock: the fork may have come while it was held.
+  const absl::Status process = channel_.CheckProcess();
+  if (!process.ok()) return process;
+  known_.Resize(lease.lease_id(), size_bytes);
+  for (bool again = false;; again = true) {
+    const std::optional<KnownLeases::Known> known =
+        known_.FindLive(lease.lease_id());
+    if (!known.has_value()) return known_.VerdictOn(lease.lease_id());
+    const absl::Status told =
+        TellSizes({*known}, channel_.silent() ? SmallEffort() : FullEffort());
+    // The reconciler does it once the daemon answers again.
+    if (absl::IsUnavailable(told) || absl::IsDeadlineExceeded(told)) {
+      reconciler_.RecordLoss();
+    }
+    if (!absl::IsNotFound(told) || again) return told;
+    // It was granted by a daemon before this one. An assertion that was made
+    // before the size was known may take it up first, so the size is told
+    // again.
+    const absl::Status asserted = reconciliation_.AssertOne(lease.lease_id());
+    if (!asserted.ok()) return asserted;
+  }
+}
+
+absl::Status Connection::TellSizes(
+    const std::vector<KnownLeases::Known>& untold, Effort effort) {
+  absl::Status all;
+  for (size_t begin = 0; begin < untold.size();
+       begin += LeaseRenewer::kMaxRenewals) {
+    const size_t end =
+        std::min(begin + LeaseRenewer::kMaxRenewals, untold.size());
+    std::vector<LeaseRenewer::Renewal> renewals;
+    for (size_t i = begin; i < end; ++i) {
+      const v1::GrantedLease& lease = untold[i].granted;
+      renewals.push_back({lease.lease_id(), lease.generation(),
+                          DurationFromWire(lease.ttl()), lease.size_bytes()});
+    }
+    const absl::StatusOr<Outcomes> outcomes = RenewAll(renewals, effort);
+    if (!outcomes.ok()) return outcomes.status();
+    for (size_t i = 0; i < outcomes->size() && i < renewals.size(); ++i) {
+      all.Update((*outcomes)[i].status());
+      if ((*outcomes)[i].ok()) {
+        known_.SizeTold(renewals[i].lease_id, renewals[i].size_bytes);
+      }
+    }
+  }
+  return all;
+}
+
+}  // namespace warmpool

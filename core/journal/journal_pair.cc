@@ -1,0 +1,109 @@
+#include "core/journal/journal_pair.h"
+
+#include <stdio.h>
+
+#include <utility>
+
+#include "core/memory/kernel/retry.h"
+
+namespace warmpool {
+namespace {
+
+constexpr char kJournalName[] = "journal";
+constexpr char kSpareName[] = "journal.spare";
+
+}  // namespace
+
+absl::StatusOr<JournalPair> JournalPair::Open(SystemCalls* calls,
+                                              int directory_fd) {
+  absl::StatusOr<JournalFile> journal =
+      JournalFile::Open(calls, directory_fd, kJournalName);
+  if (!journal.ok()) return journal.status();
+  absl::StatusOr<JournalFile> spare =
+      JournalFile::Open(calls, directory_fd, kSpareName);
+  if (!spare.ok()) return spare.status();
+  // Its bytes count, too.
+  const absl::StatusOr<JournalFile> damaged =
+      JournalFile::Open(calls, directory_fd, kDamagedName);
+  if (!damaged.ok()) return damaged.status();
+  JournalPair pair(calls, directory_fd, *std::move(journal), *std::move(spare));
+  pair.damaged_bytes_ = damaged->size_bytes();
+  return pair;
+}
+
+absl::Status JournalPair::MakeMissing() {
+  absl::Status made = journal().MakeIfMissing(kJournalName);
+  if (made.ok()) made = spare().MakeIfMissing(kSpareName);
+  return made;
+}
+
+absl::Status JournalPair::KeepAside() {
+  absl::StatusOr<JournalFile> file =
+      JournalFile::Open(calls_, directory_fd_, kDamagedName);
+  if (!file.ok()) return file.status();
+  absl::Status made = file->MakeIfMissing(kDamagedName);
+  if (made.ok()) made = file->Reserve(capacity());
+  if (!made.ok()) return made;
+  next_spare_ = std::exchange(spare(), *std::move(file));
+  set_spare_used(spare().size_bytes());
+  return absl::OkStatus();
+}
+
+JournalPair::JournalPair(SystemCalls* calls, int directory_fd,
+                         JournalFile first, JournalFile second)
+    : calls_(calls),
+      directory_fd_(directory_fd),
+      first_(std::move(first)),
+      second_(std::move(second)),
+      // What is in them is not known.
+      first_used_(first_.size_bytes()),
+      second_used_(second_.size_bytes()) {}
+
+absl::Status JournalPair::Reserve(uint64_t bytes) {
+  absl::Status reserved = first_.Reserve(bytes);
+  if (reserved.ok()) reserved = second_.Reserve(bytes);
+  return reserved;
+}
+
+absl::Status JournalPair::Allocate(uint64_t bytes, int* files) const {
+  *files = 0;
+  for (const JournalFile* const file : {&first_, &second_}) {
+    absl::Status allocated = file->Allocate(bytes);
+    if (!allocated.ok()) return allocated;
+    ++*files;
+  }
+  return absl::OkStatus();
+}
+
+void JournalPair::RecordAllocated(uint64_t bytes, int files) {
+  if (files > 0) first_.RecordAllocated(bytes);
+  if (files > 1) second_.RecordAllocated(bytes);
+}
+
+absl::Status JournalPair::Exchange() {
+  const int exchanged = RetryOnInterrupt([&] {
+    return calls_->Rename(directory_fd_,
+                          next_spare_.has_value() ? kDamagedName : kSpareName,
+                          directory_fd_, kJournalName, RENAME_EXCHANGE);
+  });
+  if (exchanged < 0) {
+    return absl::ErrnoToStatus(-exchanged,
+                               "can't exchange the journal and its spare");
+  }
+  exchanged_ = !exchanged_;
+  if (next_spare_.has_value()) {
+    damaged_bytes_ = spare().size_bytes();
+    spare() = *std::exchange(next_spare_, std::nullopt);
+    set_spare_used(spare().size_bytes());
+  }
+  return absl::OkStatus();
+}
+
+std::vector<Segment> JournalPair::Take() {
+  std::vector<Segment> files;
+  files.push_back(journal().Take(kJournalName));
+  files.push_back(spare().Take(kSpareName));
+  return files;
+}
+
+}  // namespace warmpool

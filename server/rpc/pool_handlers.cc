@@ -1,0 +1,345 @@
+#include "server/rpc/pool_handlers.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/log/log_level.h"
+#include "server/wire/conversion.h"
+
+namespace warmpool {
+namespace {
+
+// For how long no stock is made after a trim: what was given back is to stay
+// so.
+constexpr absl::Duration kTrimPause = absl::Seconds(10);
+
+// No process has it.
+constexpr uid_t kNoUid = static_cast<uid_t>(-1);
+
+absl::Status CheckCount(const char* items, int count) {
+  if (count <= kMaxLeasesInRequest) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the request has ", count, " ", items, ", at most ",
+                   kMaxLeasesInRequest, " go in one: split it"));
+}
+
+}  // namespace
+
+PoolHandlers::PoolHandlers(Pool* pool, StatsSource* stats, const Clock* clock,
+                           Hooks hooks)
+    : pool_(*pool),
+      stats_(*stats),
+      clock_(*clock),
+      hooks_(std::move(hooks)),
+      waits_(pool, clock) {}
+
+std::optional<absl::Status> PoolHandlers::LeaseIfReady(
+    HolderId holder, const v1::LeaseRequest& request,
+    v1::LeaseResponse* response) {
+  absl::StatusOr<LeaseRequest> converted = FromProto(request);
+  if (!converted.ok()) {
+    return Refused(holder, request.size_bytes(), converted.status());
+  }
+  converted->if_ready = true;
+  converted->is_last_try = request.if_ready();
+  const absl::StatusOr<LeaseGrant> grant = pool_.Lease(holder, *converted);
+  if (!grant.ok()) {
+    const bool may_be_had =
+        absl::IsNotFound(grant.status()) || LacksRoom(grant.status());
+    if (may_be_had && !request.if_ready()) return std::nullopt;
+    return grant.status();
+  }
+  *response->mutable_lease() = ToProto(*grant);
+  return absl::OkStatus();
+}
+
+std::optional<absl::Status> PoolHandlers::Lease(HolderId holder,
+                                                const v1::LeaseRequest& request,
+                                                Waiter waiter,
+                                                v1::LeaseResponse* response) {
+  absl::StatusOr<LeaseRequest> converted = FromProto(request);
+  if (!converted.ok()) {
+    return Refused(holder, request.size_bytes(), converted.status());
+  }
+  absl::Time& until = *waiter.until;
+  const bool is_first = until == absl::InfinitePast();
+  const uint64_t seen = pool_.returns();
+  converted->is_last_try =
+      is_first ? hooks_.idle_in_clients() == 0 : clock_.Now() >= until;
+  absl::StatusOr<LeaseGrant> grant = pool_.Lease(holder, *converted);
+  if (!converted->is_last_try && LacksRoom(grant.status())) {
+    if (is_first) {
+      until = clock_.Now() + kTrimWithin;
+      TrimClients(converted->bytes);
+    }
+    const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
+    if (caller.ok() &&
+        waits_.Add(caller->uid, seen, until, std::move(waiter.wake))) {
+      return std::nullopt;
+    }
+    converted->is_last_try = true;
+    grant = pool_.Lease(holder, *converted);
+  }
+  if (!grant.ok()) return grant.status();
+  *response->mutable_lease() = ToProto(*grant);
+  return absl::OkStatus();
+}
+
+void PoolHandlers::TrimClients(uint64_t wanted_bytes) {
+  {
+    MutexLock lock(&mutex_);
+    const absl::Time now = clock_.Now();
+    const bool was_asked = now < trimmed_at_ + kTrimWithin;
+    if (was_asked && wanted_bytes <= trimmed_bytes_) return;
+    trimmed_at_ = now;
+    trimmed_bytes_ = wanted_bytes;
+  }
+  hooks_.trim_clients(wanted_bytes);
+}
+
+absl::Status PoolHandlers::Refused(HolderId holder, uint64_t bytes,
+                                   const absl::Status& status) {
+  pool_.RecordRefused(holder, bytes, status);
+  return status;
+}
+
+absl::Status PoolHandlers::Release(HolderId holder,
+                                   const v1::ReleaseRequest& request,
+                                   v1::ReleaseResponse* response) {
+  const absl::Status count = CheckCount("leases", request.leases_size());
+  if (!count.ok()) return count;
+  // One malformed id must not keep the others from being released.
+  std::vector<absl::Status> statuses(request.leases_size());
+  std::vector<LeaseRef> refs;
+  std::vector<size_t> positions;
+  for (int i = 0; i < request.leases_size(); ++i) {
+    const absl::StatusOr<LeaseRef> ref = FromProto(request.leases(i));
+    if (ref.ok()) {
+      refs.push_back(*ref);
+      positions.push_back(i);
+    } else {
+      statuses[i] = ref.status();
+    }
+  }
+  const std::vector<absl::Status> released =
+      pool_.Release(holder, refs, request.revoke());
+  for (size_t i = 0; i < released.size(); ++i) {
+    statuses[positions[i]] = released[i];
+  }
+  for (const absl::Status& status : statuses) {
+    *response->add_results() = ToProto(status);
+  }
+  return absl::OkStatus();
+}
+
+void PoolHandlers::ReleaseQuietly(
+    HolderId holder,
+    const google::protobuf::RepeatedPtrField<v1::LeaseRef>& leases) {
+  std::vector<LeaseRef> refs;
+  refs.reserve(leases.size());
+  for (const v1::LeaseRef& lease : leases) {
+    const absl::StatusOr<LeaseRef> ref = FromProto(lease);
+    if (ref.ok()) refs.push_back(*ref);
+  }
+  pool_.Release(holder, refs, /*revoke=*/false);
+}
+
+absl::Status PoolHandlers::Renew(HolderId holder,
+                                 const v1::RenewRequest& request,
+                                 v1::RenewResponse* response) {
+  const absl::Status count = CheckCount("renewals", request.renewals_size());
+  if (!count.ok()) return count;
+  for (const v1::RenewRequest::Renewal& renewal : request.renewals()) {
+    const absl::StatusOr<absl::Duration> ttl =
+        [&]() -> absl::StatusOr<absl::Duration> {
+      const absl::StatusOr<LeaseRef> ref = FromProto(renewal.lease());
+      if (!ref.ok()) return ref.status();
+      const absl::StatusOr<RequestedTtl> requested = TtlOf(renewal);
+      if (!requested.ok()) return requested.status();
+      return pool_.Renew(holder, *ref, *requested, renewal.size_bytes());
+    }();
+    v1::RenewResponse::Renewed* const renewed = response->add_renewed();
+    *renewed->mutable_result() = ToProto(ttl.status());
+    if (ttl.ok()) *renewed->mutable_ttl() = ToProto(*ttl);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PoolHandlers::Assert(HolderId holder,
+                                  const v1::AssertRequest& request,
+                                  v1::AssertResponse* response) {
+  const absl::Status count = CheckCount("leases", request.leases_size());
+  if (!count.ok()) return count;
+  const absl::StatusOr<ClientId> client =
+      ClientIdFromProto(request.client_id());
+  if (!client.ok()) return client.status();
+  for (const v1::AssertRequest::AssertedLease& lease : request.leases()) {
+    const absl::StatusOr<absl::Duration> ttl =
+        [&]() -> absl::StatusOr<absl::Duration> {
+      const absl::StatusOr<AssertedLease> asserted = FromProto(lease, *client);
+      if (!asserted.ok()) return asserted.status();
+      return pool_.Assert(holder, *asserted);
+    }();
+    v1::AssertResponse::Asserted* const asserted = response->add_asserted();
+    *asserted->mutable_result() = ToProto(ttl.status());
+    if (ttl.ok()) *asserted->mutable_ttl() = ToProto(*ttl);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PoolHandlers::ListBuffers(HolderId holder,
+                                       const v1::ListBuffersRequest& request,
+                                       v1::ListBuffersResponse* response) {
+  if (request.page_size() > kMaxPageSize) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("page_size ", request.page_size(), " is above ",
+                     kMaxPageSize, ": ask for the next page instead"));
+  }
+  const absl::StatusOr<ClientId> client =
+      ClientIdFromProto(request.client_id());
+  if (!client.ok()) return client.status();
+  BufferFilter filter;
+  filter.name_prefix = request.name_prefix();
+  filter.holder_pid = request.holder_pid();
+  if (request.has_uid()) filter.uid = request.uid();
+  if (*client != ClientId()) filter.client = *client;
+  const uint32_t page_size =
+      request.page_size() == 0 ? kDefaultPageSize : request.page_size();
+  const absl::StatusOr<BufferPage> page =
+      pool_.List(holder, filter, page_size, request.page_token());
+  if (!page.ok()) return page.status();
+  const bool is_admin = pool_.RequireAdmin(holder, "see all ids").ok();
+  for (const BufferListing& listing : page->buffers) {
+    *response->add_buffers() = ToProto(listing, holder, is_admin);
+  }
+  response->set_next_page_token(page->next_page_token);
+  return absl::OkStatus();
+}
+
+absl::Status PoolHandlers::ListHolders(HolderId holder,
+                                       const v1::ListHoldersRequest& request,
+                                       v1::ListHoldersResponse* response) {
+  if (request.limit() > kMaxPageSize) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("limit ", request.limit(), " is above ", kMaxPageSize,
+                     ": the largest holders come first"));
+  }
+  const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
+  if (!caller.ok()) return caller.status();
+  std::vector<v1::HolderUsage> holders =
+      stats_.Holders([&caller](const Holder& other) {
+        return caller->admin || other.uid == caller->uid;
+      });
+  response->set_total_holders(holders.size());
+  const size_t limit =
+      request.limit() == 0 ? kDefaultPageSize : request.limit();
+  holders.resize(std::min(holders.size(), limit));
+  response->mutable_holders()->Add(holders.begin(), holders.end());
+  for (const UnheldLease& lease : pool_.UnheldLeases(
+           caller->admin ? std::nullopt : std::optional<uid_t>(caller->uid),
+           limit)) {
+    *response->add_unheld() = ToProto(lease);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PoolHandlers::GetStats(HolderId holder, const v1::GetStatsRequest&,
+                                    v1::GetStatsResponse* response) {
+  stats_.Fill(response);
+  const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
+  if (!caller.ok()) {
+    ShowRefusalOf(std::nullopt, response);
+  } else if (!caller->admin) {
+    ShowRefusalOf(pool_.LastRefusalOf(caller->uid), response);
+  }
+  return absl::OkStatus();
+}
+
+std::shared_ptr<const v1::GetStatsResponse> PoolHandlers::RecentStats(
+    HolderId holder) {
+  const absl::Time now = clock_.Now();
+  {
+    MutexLock lock(&mutex_);
+    if (now >= recent_at_ + kStatsAge) {
+      recent_ = nullptr;
+      recent_of_uids_.clear();
+    }
+  }
+  const std::shared_ptr<const v1::GetStatsResponse> all = RecentOfAdmins(now);
+  const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
+  if (caller.ok() && caller->admin) return all;
+  const uid_t uid = caller.ok() ? caller->uid : kNoUid;
+  {
+    MutexLock lock(&mutex_);
+    const auto it = recent_of_uids_.find(uid);
+    if (it != recent_of_uids_.end()) return it->second;
+  }
+  auto own = std::make_shared<v1::GetStatsResponse>(*all);
+  ShowRefusalOf(pool_.LastRefusalOf(uid), own.get());
+  MutexLock lock(&mutex_);
+  return recent_of_uids_.emplace(uid, std::move(own)).first->second;
+}
+
+std::shared_ptr<const v1::GetStatsResponse> PoolHandlers::RecentOfAdmins(
+    absl::Time now) {
+  {
+    MutexLock lock(&mutex_);
+    if (recent_ != nullptr) return recent_;
+  }
+  auto filled = std::make_shared<v1::GetStatsResponse>();
+  stats_.Fill(filled.get());
+  MutexLock lock(&mutex_);
+  recent_at_ = now;
+  recent_ = std::move(filled);
+  return recent_;
+}
+
+absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> PoolHandlers::WatchBuffers(
+    HolderId holder, const v1::WatchBuffersRequest& request,
+    std::function<void()> wake) {
+  return pool_.Watch(holder, request.name_prefix(), std::move(wake));
+}
+
+absl::Status PoolHandlers::Trim(HolderId holder, const v1::TrimRequest&,
+                                v1::TrimResponse* response) {
+  const absl::Status permitted =
+      pool_.RequireAdmin(holder, "trim what others keep warm");
+  if (!permitted.ok()) return permitted;
+  const uint64_t idle = hooks_.idle_in_clients();
+  if (idle > 0) {
+    uint64_t seen = pool_.returns();
+    hooks_.trim_clients(0);
+    const absl::Time until = clock_.Now() + kTrimWithin;
+    while (clock_.Now() < until) seen = pool_.AwaitReturn(seen, until);
+  }
+  response->set_asked_of_clients_bytes(idle);
+  response->set_ended_bytes(
+      pool_.ReleaseUnused(EvictionReason::kTrimmed, kTrimPause));
+  return absl::OkStatus();
+}
+
+absl::Status PoolHandlers::Shutdown(HolderId holder,
+                                    const v1::ShutdownRequest& request,
+                                    v1::ShutdownResponse* response) {
+  const absl::Status permitted = pool_.RequireAdmin(holder, "stop the daemon");
+  if (!permitted.ok()) return permitted;
+  *response = hooks_.prepare_stop(request.revoke());
+  return absl::OkStatus();
+}
+
+absl::Status PoolHandlers::SetLogLevel(HolderId holder,
+                                       const v1::SetLogLevelRequest& request,
+                                       v1::SetLogLevelResponse* response) {
+  const absl::Status permitted =
+      pool_.RequireAdmin(holder, "set the log level");
+  if (!permitted.ok()) return permitted;
+  const absl::StatusOr<v1::LogLevel> previous =
+      ExchangeLogLevel(request.level());
+  if (!previous.ok()) return previous.status();
+  response->set_previous(*previous);
+  return absl::OkStatus();
+}
+
+}  // namespace warmpool

@@ -1,0 +1,20 @@
+"""A test of one source file."""
+
+load("@rules_cc//cc:defs.bzl", "cc_test")
+
+def unit_test(name, deps, size = "small", **attributes):
+    """The GoogleTest test of NAME.cc.
+
+    Args:
+      name: Of the test and of its file.
+      deps: What it tests and what it uses, besides GoogleTest.
+      size: "small" is up to a minute, "medium" up to five.
+      **attributes: Of cc_test: data, tags and so on.
+    """
+    cc_test(
+        name = name,
+        size = size,
+        srcs = [name + ".cc"],
+        deps = deps + ["@com_google_googletest//:gtest_main"],
+        **attributes
+    )

@@ -40,7 +40,7 @@ void RecoverLeases(const Journal::Replay& replay,
                    Pool* pool) {
   using Process = std::tuple<pid_t, uid_t, uint64_t>;
   absl::flat_hash_map<Process, HolderId> known;
-  std::vector<Pool::RecoveredLease> leases;
+  std::vector<RecoveredLease> leases;
   leases.reserve(replay.leases.size());
   for (const LeaseRecord& record : replay.leases) {
     const Process process(record.holder_pid, record.holder_uid,
@@ -49,7 +49,7 @@ void RecoverLeases(const Journal::Replay& replay,
     if (is_new) it->second = FindHolder(record, holders);
     leases.push_back({record, it->second});
   }
-  const Pool::Recovery recovery =
+  const Recovered recovery =
       pool->Recover(leases, replay.last_generation, std::move(leftovers));
   for (const std::string& name : recovery.left_alone) {
     spdlog::warn("can't be set aside, left alone file={}", LogValue(name));

@@ -41,6 +41,13 @@ std::function<void()> AttachWaits::TakeOne(WaitId id) {
   return wake;
 }
 
+AttachWaits::First AttachWaits::TakeFirst(Target target) {
+  Crowd crowd = CrowdFor(std::move(target));
+  First first{.wakes = TakeFrom(crowd, kWakesByCaller)};
+  if (first.wakes.size() == kWakesByCaller) first.rest = std::move(crowd);
+  return first;
+}
+
 AttachWaits::Wakes AttachWaits::TakeFrom(const Crowd& crowd, size_t most) {
   Wakes wakes;
   const Named end = NameOf(crowd.target, crowd.before);

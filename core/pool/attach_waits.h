@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -76,6 +77,16 @@ class AttachWaits {
   Crowd CrowdFor(Target target) const {
     return {std::move(target), next_number_};
   }
+
+  // Whoever makes a buffer, or seals it, takes the first few of the crowd and
+  // wakes them itself: for these another thread would take longer.
+  static constexpr size_t kWakesByCaller = 16;
+  struct First {
+    Wakes wakes;
+    // nullopt: those were all.
+    std::optional<Crowd> rest = std::nullopt;
+  };
+  First TakeFirst(Target target);
 
   // Each of these takes `most` at most; fewer are all there are.
   // Whose wait is over, as the buffer is there or is sealed.

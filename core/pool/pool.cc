@@ -4,128 +4,196 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/check.h"
+#include "core/base/mutex.h"
+#include "core/base/status_macros.h"
+#include "core/lease/lease_record.h"
+#include "core/pool/assertions.h"
+#include "core/pool/attachments.h"
+#include "core/pool/endings.h"
+#include "core/pool/grants.h"
+#include "core/pool/handover.h"
+#include "core/pool/listings.h"
+#include "core/pool/pool_parts.h"
+#include "core/pool/recovery.h"
 
 namespace warmpool {
 
+struct Pool::State {
+  State(SegmentDirectory* directory, SystemCalls* calls, const Clock* clock,
+        RandomSource* random, const Options& options, Journal* journal)
+      : parts(directory, calls, clock, random, options, journal) {}
+
+  PoolParts parts;
+  Grants grants{&parts};
+  Attachments attachments{&parts};
+  Assertions assertions{&parts, &attachments};
+  Endings endings{&parts};
+  Handover handover{&parts, &endings};
+  Listings listings{&parts.book};
+};
+
 Pool::Pool(SegmentDirectory* directory, SystemCalls* calls, const Clock* clock,
            RandomSource* random, const Options& options, Journal* journal)
-    : options_(options),
-      directory_(*directory),
-      calls_(*calls),
-      clock_(*clock),
-      random_(*random),
-      quota_(options.quota),
-      journal_(journal, clock),
-      segments_(directory, calls, clock, [&] {
-        SegmentPool::Options segments = options.segments;
-        segments.quota = &quota_;
-        return segments;
-      }()) {
-  MutexLock lock(&mutex_);
-  table_.AddHolder(PoolHolder());
-}
+    : state_(std::make_unique<State>(directory, calls, clock, random, options,
+                                     journal)) {}
 
 Pool::~Pool() {
+  PoolParts& parts = state_->parts;
   std::vector<Segment> leased;
   {
-    MutexLock lock(&mutex_);
-    for (const LeaseId& id : table_.Leases()) {
+    LeaseBook& book = state_->parts.book;
+    MutexLock lock(&book.mutex);
+    for (const LeaseId& id : book.table.Leases()) {
       std::optional<Segment> segment =
-          table_.Unpin(table_.End(id, EndCause::kRevoked).buffer);
+          book.table.Unpin(book.table.End(id, EndCause::kRevoked).buffer);
       if (segment.has_value()) leased.push_back(*std::move(segment));
     }
   }
-  for (Segment& segment : leased) segments_.Detach(std::move(segment));
+  for (Segment& segment : leased) parts.segments.Detach(std::move(segment));
 }
 
 void Pool::AddHolder(Holder holder) {
-  MutexLock lock(&mutex_);
-  table_.AddHolder(std::move(holder));
+  LeaseBook& book = state_->parts.book;
+  MutexLock lock(&book.mutex);
+  book.table.AddHolder(std::move(holder));
 }
 
-void Pool::RecordRefused(HolderId holder, uint64_t bytes,
-                         const absl::Status& status) {
-  Refusal refusal{.status = status,
-                  .age = absl::ZeroDuration(),
-                  .holder = Holder(),
-                  .bytes = bytes};
-  {
-    MutexLock lock(&mutex_);
-    const Holder* const refused = table_.FindHolder(holder);
-    if (refused != nullptr) refusal.holder = *refused;
-    last_refusals_.Note(refusal, clock_.Now());
-    CountRefusedLocked(status);
+absl::StatusOr<Holder> Pool::FindHolder(HolderId holder) const {
+  LeaseBook& book = state_->parts.book;
+  MutexLock lock(&book.mutex);
+  ASSIGN_OR_RETURN(const Holder* const found, book.FindHolder(holder));
+  return *found;
+}
+
+bool Pool::HasLeases(HolderId id) const {
+  LeaseBook& book = state_->parts.book;
+  MutexLock lock(&book.mutex);
+  return book.table.HasLeases(id);
+}
+
+void Pool::RemoveHolder(HolderId id) {
+  while (RemoveSomeOf(id)) Yield();
+}
+
+bool Pool::RemoveSomeOf(HolderId id) {
+  return state_->endings.RemoveSomeOf(id);
+}
+
+size_t Pool::EndUnusedLeases(HolderId id, absl::Time since) {
+  UnusedSearch search{.since = since};
+  while (EndSomeUnusedLeases(id, &search)) Yield();
+  return search.ended;
+}
+
+bool Pool::EndSomeUnusedLeases(HolderId id, UnusedSearch* search) {
+  return state_->endings.EndSomeUnusedLeases(id, search);
+}
+
+absl::StatusOr<LeaseGrant> Pool::Lease(HolderId holder,
+                                       const LeaseRequest& request,
+                                       Reservation* kept) {
+  return state_->grants.Lease(holder, request, kept);
+}
+
+absl::StatusOr<LeaseGrant> Pool::Attach(HolderId holder,
+                                        const AttachRequest& request) {
+  return *AttachOrWait(holder, request, nullptr);
+}
+
+std::optional<absl::StatusOr<LeaseGrant>> Pool::AttachOrWait(
+    HolderId holder, const AttachRequest& request, AttachWait* wait) {
+  return state_->attachments.AttachOrWait(holder, request, wait);
+}
+
+bool Pool::CancelWait(WaitId id) {
+  LeaseBook& book = state_->parts.book;
+  MutexLock lock(&book.mutex);
+  return book.waits.Cancel(id);
+}
+
+std::vector<absl::Status> Pool::Release(HolderId holder,
+                                        absl::Span<const LeaseRef> leases,
+                                        bool revoke) {
+  if (revoke) {
+    const absl::Status permitted = RequireAdmin(holder, "revoke leases");
+    if (!permitted.ok()) {
+      return std::vector<absl::Status>(leases.size(), permitted);
+    }
   }
-  if (options_.on_refused) options_.on_refused(refusal);
-}
-
-std::optional<Refusal> Pool::LastRefusalOf(uid_t uid) const {
-  MutexLock lock(&mutex_);
-  return last_refusals_.Of(uid, clock_.Now());
-}
-
-void Pool::CountRefusedLocked(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument: ++counts_.refused_invalid; break;
-    case absl::StatusCode::kResourceExhausted:
-      ++counts_.refused_exhausted;
-      break;
-    case absl::StatusCode::kAlreadyExists: ++counts_.refused_name_taken; break;
-    case absl::StatusCode::kUnavailable: ++counts_.refused_draining; break;
-    default: ++counts_.refused_other;
-  }
+  return state_->endings.Release(holder, leases, revoke);
 }
 
 absl::StatusOr<absl::Duration> Pool::Renew(HolderId holder, const LeaseRef& ref,
                                            RequestedTtl requested,
                                            uint64_t bytes) {
-  const absl::StatusOr<absl::Duration> ttl = GrantedTtl(requested);
-  if (!ttl.ok()) return ttl.status();
-  const absl::Time now = clock_.Now();
+  PoolParts& parts = state_->parts;
+  ASSIGN_OR_RETURN(const absl::Duration ttl, parts.GrantedTtl(requested));
+  const absl::Time now = parts.clock.Now();
   bool news = false;
   {
-    MutexLock lock(&mutex_);
-    const absl::StatusOr<const LeaseTable::Lease*> lease =
-        table_.Find(holder, ref, /*as_admin=*/false);
-    if (!lease.ok()) return lease.status();
-    if (*lease == nullptr) {
+    LeaseBook& book = state_->parts.book;
+    MutexLock lock(&book.mutex);
+    ASSIGN_OR_RETURN(const LeaseTable::Lease* const lease,
+                     book.table.Find(holder, ref, /*as_admin=*/false));
+    if (lease == nullptr) {
       return absl::FailedPreconditionError(
           absl::StrCat("lease ", ref.id.ToHex(), " was released"));
     }
-    news = RenewLocked(**lease, *ttl, now);
+    news = book.Renew(*lease, ttl, now);
   }
-  if (news) {
-    // Of two at once the journal may have one and the table the other: whoever
-    // asked for both can't tell which was the later.
-    journal_.Renew(ref.id, *ttl);
-    AccountJournal();
-  }
-  // Not earlier: as in AttachUncounted.
-  if (*ttl > absl::ZeroDuration()) segments_.ScheduleTick(now + *ttl);
+  // Of two at once the journal may have one and the table the other: whoever
+  // asked for both can't tell which was the later.
+  if (news) parts.journal.Renew(ref.id, ttl);
+  // After the change: a Tick in between would not see what is due.
+  if (ttl > absl::ZeroDuration()) parts.segments.ScheduleTick(now + ttl);
   if (bytes > 0) {
-    const absl::Status resized = Resize(holder, ref, bytes);
-    if (!resized.ok()) return resized;
+    RETURN_IF_ERROR(state_->handover.Resize(holder, ref, bytes));
   }
-  return *ttl;
+  return ttl;
 }
 
-bool Pool::RenewLocked(const LeaseTable::Lease& lease, absl::Duration ttl,
-                       absl::Time now) {
-  // A later daemon gives each lease a full time to live anyway: only another
-  // one is news to it.
-  const bool news = ttl != lease.ttl;
-  table_.Renew(lease.id, ttl, now);
-  ++counts_.renewed;
-  return news;
+absl::StatusOr<absl::Duration> Pool::Assert(HolderId holder,
+                                            const AssertedLease& lease) {
+  return state_->assertions.Assert(holder, lease);
 }
 
-absl::StatusOr<Holder> Pool::FindHolder(HolderId holder) const {
-  MutexLock lock(&mutex_);
-  const Holder* const found = table_.FindHolder(holder);
-  if (found == nullptr) {
-    return absl::UnavailableError("the holder's process is gone");
-  }
-  return *found;
+absl::Status Pool::Seal(HolderId holder, const LeaseRef& lease,
+                        const SealRequest& request) {
+  return state_->handover.Seal(holder, lease, request);
+}
+
+absl::StatusOr<absl::Duration> Pool::MakeTicket(HolderId holder,
+                                                const LeaseRef& lease,
+                                                const LeaseId& ticket,
+                                                RequestedTtl ttl,
+                                                uint64_t bytes) {
+  return state_->handover.MakeTicket(holder, lease, ticket, ttl, bytes);
+}
+
+absl::StatusOr<LeaseGrant> Pool::Claim(HolderId holder,
+                                       const ClaimRequest& request) {
+  return state_->handover.Claim(holder, request);
+}
+
+absl::StatusOr<BufferPage> Pool::List(HolderId holder,
+                                      const BufferFilter& filter,
+                                      size_t page_size,
+                                      const std::string& page_token) const {
+  return state_->listings.List(holder, filter, page_size, page_token);
+}
+
+std::vector<BufferListing> Pool::ListAll(size_t most_leases) const {
+  return state_->listings.ListAll(most_leases);
+}
+
+std::vector<HolderUsage> Pool::HolderUsages() const {
+  return state_->listings.HolderUsages();
+}
+
+std::vector<UnheldLease> Pool::UnheldLeases(std::optional<uid_t> uid,
+                                            size_t most) const {
+  return state_->listings.UnheldLeases(uid, most);
 }
 
 absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> Pool::Watch(
@@ -136,101 +204,137 @@ absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> Pool::Watch(
         "name prefix of ", name_prefix.size(), " bytes: no name has more than ",
         LeaseRecord::kMaxBufferNameBytes));
   }
-  BufferEvents::WatchOptions options{.name_prefix = name_prefix,
-                                     .wake = std::move(wake)};
-  {
-    MutexLock lock(&mutex_);
-    const Holder* const caller = table_.FindHolder(holder);
-    if (caller == nullptr) {
-      return absl::UnavailableError("the holder's process is gone");
-    }
-    options.uid = caller->uid;
-    options.all_uids = caller->admin;
-  }
-  return events_.StartWatch(std::move(options));
+  ASSIGN_OR_RETURN(const Holder caller, FindHolder(holder));
+  return state_->parts.events.StartWatch({.uid = caller.uid,
+                                          .all_uids = caller.admin,
+                                          .name_prefix = name_prefix,
+                                          .wake = std::move(wake)});
 }
 
-void Pool::PublishLocked(BufferEvents::Kind kind,
-                         const LeaseTable::Buffer& buffer) {
-  events_.Publish(kind, buffer.name, buffer.uid, buffer.generation,
-                  buffer.bytes);
+void Pool::RecordRefused(HolderId holder, uint64_t bytes,
+                         const absl::Status& status) {
+  state_->parts.RecordRefused(holder, bytes, status);
+}
+
+std::optional<Refusal> Pool::LastRefusalOf(uid_t uid) const {
+  LeaseBook& book = state_->parts.book;
+  MutexLock lock(&book.mutex);
+  return book.last_refusals.Of(uid, state_->parts.clock.Now());
 }
 
 absl::Status Pool::RequireAdmin(HolderId holder, absl::string_view deed) const {
-  MutexLock lock(&mutex_);
-  const Holder* const caller = table_.FindHolder(holder);
+  LeaseBook& book = state_->parts.book;
+  MutexLock lock(&book.mutex);
+  const Holder* const caller = book.table.FindHolder(holder);
   if (caller != nullptr && caller->admin) return absl::OkStatus();
   return absl::PermissionDeniedError(absl::StrCat(
       "only uid 0, the daemon's own uid and --admin_uid may ", deed));
 }
 
+Recovered Pool::Recover(const std::vector<RecoveredLease>& leases,
+                        uint64_t last_generation,
+                        std::vector<Segment> leftovers) {
+  return Recovery(&state_->parts, &state_->endings)
+      .Run(leases, last_generation, std::move(leftovers));
+}
+
 absl::Time Pool::Tick(absl::Time as_of) {
-  EndExpired(std::min(as_of, clock_.Now()));
-  AttachWaits::Wakes late;
-  {
-    MutexLock lock(&mutex_);
-    late = waits_.TakeDue(clock_.Now(), kWaitsAtOnce);
-  }
-  Wake(late);
-  journal_.Keep();
-  segments_.AddOverhead(journal_.TakeGrowth());
-  const absl::Time next = std::min(segments_.Tick(), journal_.NextDue());
-  MutexLock lock(&mutex_);
-  return std::min({next, NextExpiryLocked(), waits_.NextDue()});
+  PoolParts& parts = state_->parts;
+  state_->endings.EndExpired(std::min(as_of, parts.clock.Now()));
+  parts.waker.WakeDue(parts.clock.Now());
+  const absl::Time journal_due = parts.journal.Keep();
+  const absl::Time next = std::min(parts.segments.Tick(), journal_due);
+  LeaseBook& book = state_->parts.book;
+  MutexLock lock(&book.mutex);
+  return std::min({next, book.NextExpiry(), book.waits.NextDue()});
+}
+
+void Pool::PostponeExpiry(absl::Time until) {
+  LeaseBook& book = state_->parts.book;
+  MutexLock lock(&book.mutex);
+  absl::Time& end = book.expiry_pause_end;
+  end = std::max(end, until);
 }
 
 void Pool::Drain() {
   {
-    MutexLock lock(&mutex_);
-    draining_ = true;
+    LeaseBook& book = state_->parts.book;
+    MutexLock lock(&book.mutex);
+    book.draining = true;
   }
-  // Nobody else comes to wait.
-  for (bool more = true; more;) {
-    AttachWaits::Wakes wakes;
-    {
-      MutexLock lock(&mutex_);
-      wakes = waits_.Take(kWaitsAtOnce);
-    }
-    Wake(wakes);
-    more = wakes.size() == kWaitsAtOnce;
-    if (more) Yield();
+  state_->parts.waker.WakeAll();
+  state_->parts.segments.Drain();
+}
+
+size_t Pool::RevokeAll() { return state_->endings.RevokeAll(); }
+
+void Pool::EndJournal() {
+  {
+    LeaseBook& book = state_->parts.book;
+    MutexLock lock(&book.mutex);
+    WARMPOOL_CHECK(book.table.lease_count() == 0,
+                   "live leases lose their journal");
   }
-  segments_.Drain();
+  state_->parts.journal.EndFiles(&state_->parts.calls);
 }
 
 Pool::Stats Pool::stats() const {
   // Segments first: a lease granted in between shows up in the counts of
   // leases before it does in those of segments, never as bytes of nobody.
-  SegmentPool::Stats segments = segments_.stats();
-  const JournalKeeper::Counts journal = journal_.counts();
-  MutexLock lock(&mutex_);
-  Stats stats = counts_;
-  stats.last_refusals = last_refusals_.Newest(kMostRefusalsTold, clock_.Now());
+  SegmentPool::Stats segments = state_->parts.segments.stats();
+  const JournalKeeper::Counts journal = state_->parts.journal.counts();
+  const absl::Time now = state_->parts.clock.Now();
+  LeaseBook& book = state_->parts.book;
+  MutexLock lock(&book.mutex);
+  Stats stats = book.counts;
+  stats.last_refusals = book.last_refusals.Newest(kMostRefusalsTold, now);
   stats.segments = std::move(segments);
-  stats.live_leases = table_.lease_count();
-  stats.recovering_leases = table_.recovering_count();
-  stats.live_tickets = table_.tickets();
-  stats.live_lingering = table_.lingering();
-  stats.live_buffers = table_.buffer_count();
+  stats.live_leases = book.table.lease_count();
+  stats.recovering_leases = book.table.recovering_count();
+  stats.live_tickets = book.table.tickets();
+  stats.live_lingering = book.table.lingering();
+  stats.live_buffers = book.table.buffer_count();
   // The pool is one itself.
-  stats.holders = table_.holder_count() - 1;
-  stats.waiting = waits_.size();
+  stats.holders = book.table.holder_count() - 1;
+  stats.waiting = book.waits.size();
   stats.failed_journal_writes = journal.failed_writes;
   stats.journal_waits = journal.waits;
-  stats.draining = draining_;
+  stats.draining = book.draining;
   return stats;
 }
 
 void Pool::CheckInvariants() const {
   {
-    MutexLock lock(&mutex_);
-    table_.CheckInvariants();
-    waits_.CheckInvariants();
+    LeaseBook& book = state_->parts.book;
+    MutexLock lock(&book.mutex);
+    book.table.CheckInvariants();
+    book.waits.CheckInvariants();
   }
-  quota_.CheckInvariants();
-  journal_.CheckInvariants();
-  segments_.CheckInvariants();
-  events_.CheckInvariants();
+  state_->parts.quota.CheckInvariants();
+  state_->parts.journal.CheckInvariants();
+  state_->parts.segments.CheckInvariants();
+  state_->parts.events.CheckInvariants();
+}
+
+uint64_t Pool::returns() const { return state_->parts.segments.returns(); }
+
+uint64_t Pool::AwaitReturn(uint64_t seen, absl::Time until) {
+  return state_->parts.segments.AwaitReturn(seen, until);
+}
+
+void Pool::WakeAwaitReturn() { state_->parts.segments.WakeAwaitReturn(); }
+
+bool Pool::MakeStock(SegmentPool::StepRunner run_step) {
+  return state_->parts.segments.MakeStock(run_step);
+}
+
+uint64_t Pool::ReleaseUnused(EvictionReason reason,
+                             absl::Duration stock_pause) {
+  return state_->parts.segments.ReleaseUnused(reason, stock_pause);
+}
+
+uint64_t Pool::kept_bytes() const {
+  return state_->parts.segments.kept_bytes();
 }
 
 }  // namespace warmpool

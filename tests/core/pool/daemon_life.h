@@ -68,7 +68,7 @@ class DaemonLife {
     }
     const absl::Status begun = journal_->Begin();
     if (!begun.ok()) return begun;
-    std::vector<Pool::RecoveredLease> leases;
+    std::vector<RecoveredLease> leases;
     for (const LeaseRecord& record : replay_.leases) {
       HolderId holder = 0;
       for (const HolderId id : alive) {

@@ -247,7 +247,7 @@ TEST_F(PoolChannelRecoveryTest, ADaemonTakesItOverForAllMembers) {
 
 TEST_F(PoolChannelRecoveryTest, WhoDiedWhileThereWasNoneCountsAsDead) {
   for (const HolderId survivor : {kBob, kAlice}) {
-    const Pool::Recovery recovery = Restart({survivor});
+    const Recovered recovery = Restart({survivor});
     EXPECT_EQ(recovery.leases, 0u);
     EXPECT_EQ(pool_->stats().live_buffers, 0u);
     // A later one learns the same.

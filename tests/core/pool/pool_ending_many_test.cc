@@ -104,7 +104,7 @@ TEST_F(PoolEndingManyTest, HoldersThatDieTogetherTakeTurns) {
 }
 
 TEST_F(PoolEndingManyTest, ASearchForUnusedLeasesStopsInBetween) {
-  Pool::UnusedSearch search{.since = clock_.Now() + absl::Seconds(1)};
+  UnusedSearch search{.since = clock_.Now() + absl::Seconds(1)};
   ASSERT_TRUE(pool_->EndSomeUnusedLeases(kAlice, &search));
   EXPECT_GT(search.ended, 0u);
   EXPECT_LT(search.ended, kMany / 2);

@@ -235,7 +235,7 @@ TEST_F(PoolHandoverRecoveryTest, WhatLingersUnrecordedIsNotBesideTheNextLease) {
   TickAfter(absl::Seconds(31));
   // Its segment is another lease's by now.
   ASSERT_EQ(LeaseOrDie(kBob, 4096, "next").warmth, Warmth::kWarm);
-  const Pool::Recovery recovery = Restart({kBob});
+  const Recovered recovery = Restart({kBob});
   EXPECT_EQ(recovery.leases, 1u);
   EXPECT_EQ(recovery.ended_leases, 0u);
   ASSERT_EQ(pool_->ListAll().size(), 1u);

@@ -284,7 +284,7 @@ TEST_F(PoolHandoverTest, ATicketOutlivesWhoMadeItAndExpires) {
   ASSERT_THAT(MakeTicket(kAlice, LeaseOrDie(kAlice, 4096, "frames")), IsOk());
   pool_->RemoveHolder(kAlice);
   EXPECT_EQ(In(ByteState::kLeased), 4096u);
-  clock_.Advance(Pool::kDefaultTicketTtl);
+  clock_.Advance(kDefaultTicketTtl);
   pool_->Tick();
   EXPECT_EQ(In(ByteState::kLeased), 0u);
   EXPECT_EQ(In(ByteState::kRetained), 4096u);
@@ -324,7 +324,7 @@ TEST_F(PoolHandoverTest, AnotherUidClaimsNothing) {
 
 TEST_F(PoolHandoverTest, AnExpiredTicketSaysWhatHelps) {
   ASSERT_THAT(MakeTicket(kAlice, LeaseOrDie(kAlice, 4096)), IsOk());
-  TickAfter(Pool::kDefaultTicketTtl);
+  TickAfter(kDefaultTicketTtl);
   EXPECT_THAT(
       Claim(kBob),
       StatusIs(absl::StatusCode::kFailedPrecondition,
@@ -387,7 +387,7 @@ TEST_F(PoolHandoverTest, TicketsAndLingeringBuffersAreTheirMakers) {
   EXPECT_EQ(pool_->stats().live_tickets, (UnheldCount{1, 4096}));
   EXPECT_EQ(pool_->stats().live_lingering, (UnheldCount{1, 8192}));
 
-  TickAfter(Pool::kDefaultTicketTtl);
+  TickAfter(kDefaultTicketTtl);
   const Pool::Stats stats = pool_->stats();
   EXPECT_EQ(stats.live_leases, 0u);
   EXPECT_EQ(stats.unclaimed, 1u);

@@ -72,7 +72,7 @@ class Daemon {
     pool_->AddHolder({kAlice, 101, geteuid(), "alice", false, 11});
     pool_->AddHolder({kBob, 102, geteuid(), "bob", false, 12});
     EXPECT_THAT(journal_->Begin(), IsOk());
-    std::vector<Pool::RecoveredLease> leases;
+    std::vector<RecoveredLease> leases;
     for (const LeaseRecord& record : replay.leases) {
       leases.push_back({record, record.holder_pid == 101 ? kAlice : kBob});
     }

@@ -23,7 +23,7 @@ class PoolRecoveryFixture : public PoolFixture {
   ~PoolRecoveryFixture() override { Stop(); }
 
   // A daemon that finds these holders alive; nobody else's leases go on.
-  Pool::Recovery Start(std::vector<HolderId> alive) {
+  Recovered Start(std::vector<HolderId> alive) {
     Journal::Replay replay;
     journal_ = Journal::Open(directory_->private_directory_fd(), "this boot",
                              Journal::Options(), &journal_calls_, &replay)
@@ -35,7 +35,7 @@ class PoolRecoveryFixture : public PoolFixture {
                                    options_, journal_.get());
     pool_->AddHolder({kAlice, 101, getuid(), "alice", false, 11});
     pool_->AddHolder({kBob, 102, getuid(), "bob", false, 12});
-    std::vector<Pool::RecoveredLease> leases;
+    std::vector<RecoveredLease> leases;
     for (const LeaseRecord& record : replay.leases) {
       HolderId holder = record.holder_pid == 101 ? kAlice : kBob;
       if (std::find(alive.begin(), alive.end(), holder) == alive.end()) {
@@ -44,7 +44,7 @@ class PoolRecoveryFixture : public PoolFixture {
       leases.push_back({record, holder});
     }
     EXPECT_THAT(journal_->Begin(), IsOk());
-    const Pool::Recovery recovery =
+    const Recovered recovery =
         pool_->Recover(leases, replay.last_generation, std::move(leftovers));
     pool_->CheckInvariants();
     return recovery;
@@ -57,7 +57,7 @@ class PoolRecoveryFixture : public PoolFixture {
     journal_.reset();
   }
 
-  Pool::Recovery Restart(std::vector<HolderId> alive) {
+  Recovered Restart(std::vector<HolderId> alive) {
     Stop();
     return Start(std::move(alive));
   }

@@ -24,7 +24,7 @@ TEST_F(PoolRecoveryTest, LeasesOfTheLivingGoOnWithAFullTimeToLive) {
   const LeaseGrant grant = Lease(kAlice, request).value();
   const LeaseGrant view = AttachOrDie(kBob, "frame");
   clock_.Advance(absl::Seconds(59));
-  const Pool::Recovery recovery = Restart({kAlice, kBob});
+  const Recovered recovery = Restart({kAlice, kBob});
   EXPECT_EQ(recovery.leases, 2u);
   EXPECT_EQ(recovery.ended_leases, 0u);
   EXPECT_EQ(recovery.leftovers, 0u);
@@ -108,7 +108,7 @@ TEST_F(PoolRecoveryTest, WhoAsksForItsRecoveringLeaseAgainHasAFullTimeToLive) {
 TEST_F(PoolRecoveryTest, LeasesOfTheDeadEndAndTheirSegmentsAreReclaimed) {
   LeaseOrDie(kAlice, 100'000);
   const LeaseGrant kept = LeaseOrDie(kBob, 200'000);
-  const Pool::Recovery recovery = Restart({kBob});
+  const Recovered recovery = Restart({kBob});
   EXPECT_EQ(recovery.leases, 1u);
   EXPECT_EQ(recovery.ended_leases, 1u);
   EXPECT_EQ(recovery.leftovers, 1u);
@@ -132,7 +132,7 @@ TEST_F(PoolRecoveryTest, WhatWasReleasedDoesNotComeBack) {
 TEST_F(PoolRecoveryTest, ALeaseWhoseFileIsGoneHasEnded) {
   const LeaseGrant grant = LeaseOrDie(kAlice, 100'000);
   unlink(grant.path.c_str());
-  const Pool::Recovery recovery = Restart({kAlice});
+  const Recovered recovery = Restart({kAlice});
   EXPECT_EQ(recovery.leases, 0u);
   EXPECT_EQ(recovery.ended_leases, 1u);
 }
@@ -153,7 +153,7 @@ TEST_F(PoolRecoveryTest, ALeaseGoesOnThoughItsClientKeepsTheSegmentShut) {
   const int fd = open(grant.path.c_str(), O_RDWR | O_CLOEXEC);
   Stop();
   ASSERT_EQ(fcntl(fd, F_SETLEASE, F_WRLCK), 0);
-  const Pool::Recovery recovery = Start({kAlice});
+  const Recovered recovery = Start({kAlice});
   EXPECT_EQ(recovery.leases, 1u);
   EXPECT_EQ(recovery.leftovers, 0u);
   EXPECT_EQ(In(ByteState::kLeased), grant.segment_bytes);

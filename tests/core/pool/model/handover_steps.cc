@@ -158,7 +158,7 @@ void MakeTicketForOne(ModelRun& run) {
     EXPECT_EQ(*granted, live->second.ttl);
     return;
   }
-  EXPECT_EQ(*granted, std::min(ttl.value_or(Pool::kDefaultTicketTtl),
+  EXPECT_EQ(*granted, std::min(ttl.value_or(kDefaultTicketTtl),
                                world.options.max_ttl));
   run.expected.MakeTicket(made.id, ticket, *granted, bytes);
 }

@@ -1,11 +1,12 @@
-// Who has what. Each hold of the lock looks at so many and no more, however
-// many there are.
+#include "core/pool/listings.h"
+
 #include <algorithm>
 #include <iterator>
 #include <tuple>
 #include <utility>
 
-#include "core/pool/pool.h"
+#include "core/base/mutex.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 namespace {
@@ -21,20 +22,17 @@ bool IsLarger(const UnheldLease& a, const UnheldLease& b) {
 
 }  // namespace
 
-absl::StatusOr<BufferPage> Pool::List(HolderId holder,
-                                      const BufferFilter& filter,
-                                      size_t page_size,
-                                      const std::string& page_token) const {
-  MutexLock lock(&mutex_);
-  const Holder* const caller = table_.FindHolder(holder);
-  if (caller == nullptr) {
-    return absl::UnavailableError("the holder's process is gone");
-  }
-  return ListBuffers(table_, *caller, filter, page_size, page_token,
-                     clock_.Now());
+absl::StatusOr<BufferPage> Listings::List(HolderId holder,
+                                          const BufferFilter& filter,
+                                          size_t page_size,
+                                          const std::string& page_token) const {
+  MutexLock lock(&book_.mutex);
+  ASSIGN_OR_RETURN(const Holder* const caller, book_.FindHolder(holder));
+  return ListBuffers(book_.table, *caller, filter, page_size, page_token,
+                     book_.clock.Now());
 }
 
-std::vector<BufferListing> Pool::ListAll(size_t most_leases) const {
+std::vector<BufferListing> Listings::ListAll(size_t most_leases) const {
   Holder everyone;
   everyone.admin = true;
   std::vector<BufferListing> all;
@@ -42,9 +40,9 @@ std::vector<BufferListing> Pool::ListAll(size_t most_leases) const {
   for (std::string token;;) {
     BufferPage page;
     {
-      MutexLock lock(&mutex_);
-      page = *ListBuffers(table_, everyone, BufferFilter(), SIZE_MAX, token,
-                          clock_.Now());
+      MutexLock lock(&book_.mutex);
+      page = *ListBuffers(book_.table, everyone, BufferFilter(), SIZE_MAX,
+                          token, book_.clock.Now());
     }
     for (const BufferListing& buffer : page.buffers) {
       leases += buffer.leases.size();
@@ -57,15 +55,15 @@ std::vector<BufferListing> Pool::ListAll(size_t most_leases) const {
   }
 }
 
-std::vector<UnheldLease> Pool::UnheldLeases(std::optional<uid_t> uid,
-                                            size_t most) const {
+std::vector<UnheldLease> Listings::UnheldLeases(std::optional<uid_t> uid,
+                                                size_t most) const {
   std::vector<UnheldLease> unheld;
   LeaseTable::LeasePlace after;
   after.uid = uid.value_or(0);
   for (bool more = true; more;) {
     {
-      MutexLock lock(&mutex_);
-      more = AddUnheldLocked(uid, &after, &unheld);
+      MutexLock lock(&book_.mutex);
+      more = AddUnheld(uid, &after, &unheld);
     }
     if (unheld.size() > most) {
       std::nth_element(unheld.begin(), unheld.begin() + most, unheld.end(),
@@ -78,14 +76,14 @@ std::vector<UnheldLease> Pool::UnheldLeases(std::optional<uid_t> uid,
   return unheld;
 }
 
-bool Pool::AddUnheldLocked(std::optional<uid_t> uid,
-                           LeaseTable::LeasePlace* after,
-                           std::vector<UnheldLease>* unheld) const {
-  const absl::Time now = clock_.Now();
+bool Listings::AddUnheld(std::optional<uid_t> uid,
+                         LeaseTable::LeasePlace* after,
+                         std::vector<UnheldLease>* unheld) const {
+  const absl::Time now = book_.clock.Now();
   const std::vector<LeaseId> ids =
-      table_.LeasesOf(kPoolHolder, kUnheldAtOnce, *after);
+      book_.table.LeasesOf(LeaseBook::kPoolHolder, kUnheldAtOnce, *after);
   for (const LeaseId& id : ids) {
-    const LeaseTable::Lease& lease = table_.LeaseOf(id);
+    const LeaseTable::Lease& lease = book_.table.LeaseOf(id);
     const LeaseTable::Buffer& buffer = *lease.buffer;
     if (uid.has_value() && buffer.uid != *uid) return false;
     unheld->push_back(
@@ -96,22 +94,22 @@ bool Pool::AddUnheldLocked(std::optional<uid_t> uid,
          .maker = lease.maker == nullptr ? Process() : *lease.maker,
          .ttl_left = std::max(lease.expires_at - now, absl::ZeroDuration())});
   }
-  if (!ids.empty()) *after = table_.PlaceOf(ids.back());
+  if (!ids.empty()) *after = book_.table.PlaceOf(ids.back());
   return ids.size() == kUnheldAtOnce;
 }
 
-std::vector<HolderUsage> Pool::HolderUsages() const {
+std::vector<HolderUsage> Listings::HolderUsages() const {
   std::vector<HolderUsage> usages;
   HolderId after = 0;
   for (bool more = true; more;) {
     {
-      MutexLock lock(&mutex_);
-      more = table_.AddUsages(kHoldersAtOnce, &after, &usages);
+      MutexLock lock(&book_.mutex);
+      more = book_.table.AddUsages(kHoldersAtOnce, &after, &usages);
     }
     if (more) Yield();
   }
   std::erase_if(usages, [](const HolderUsage& usage) {
-    return usage.holder.id == kPoolHolder;
+    return usage.holder.id == LeaseBook::kPoolHolder;
   });
   return usages;
 }

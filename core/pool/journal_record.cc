@@ -1,18 +1,14 @@
-// What the pool has its journal keep.
-#include "core/base/check.h"
-#include "core/engine/unmap_batch.h"
-#include "core/pool/pool.h"
+#include "core/pool/journal_record.h"
 
 namespace warmpool {
 
-LeaseRecord Pool::RecordOf(const LeaseTable::Lease& lease,
-                           const LeaseTable::Buffer& buffer,
-                           const Holder& holder) {
+LeaseRecord RecordOf(const LeaseTable::Lease& lease,
+                     const LeaseTable::Buffer& buffer, const Holder& holder) {
   LeaseRecord record;
   record.id = lease.id;
   record.request_id = lease.request_id;
   record.client_id = lease.client_id;
-  // Of a lease that no process has: who made it. Nothing hangs on that process.
+  // Of a lease that no process has: its maker, which needs not be recognised.
   const Process process =
       lease.maker == nullptr ? holder.process() : *lease.maker;
   record.holder_pid = process.pid;
@@ -36,25 +32,6 @@ LeaseRecord Pool::RecordOf(const LeaseTable::Lease& lease,
   record.ttl = lease.ttl;
   record.granted_at = lease.granted_at;
   return record;
-}
-
-void Pool::AccountJournal() {
-  const uint64_t grown = journal_.TakeGrowth();
-  if (grown > 0) segments_.AddOverhead(grown);
-  const absl::Time now = clock_.Now();
-  if (journal_.NextDue() <= now) segments_.ScheduleTick(now);
-}
-
-void Pool::EndJournal() {
-  {
-    MutexLock lock(&mutex_);
-    WARMPOOL_CHECK(table_.lease_count() == 0, "live leases lose their journal");
-  }
-  UnmapBatch batch(&calls_,
-                   {.drain = UnmapBatch::Drain::kInline, .threshold_bytes = 0});
-  for (Segment& file : journal_.TakeFiles()) {
-    batch.Add(std::move(file), clock_.Now());
-  }
 }
 
 }  // namespace warmpool

@@ -1,0 +1,50 @@
+// Listings: who has what. Each hold of the book's lock looks at so many entries
+// and no more, however many there are.
+//
+// Thread-safe.
+#ifndef WARMPOOL_CORE_POOL_LISTINGS_H_
+#define WARMPOOL_CORE_POOL_LISTINGS_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "core/lease/lease.h"
+#include "core/pool/buffer_listing.h"
+#include "core/pool/lease_book.h"
+#include "core/pool/lease_table.h"
+
+namespace warmpool {
+
+class Listings {
+ public:
+  // `book` must outlive this.
+  explicit Listings(const LeaseBook* book) : book_(*book) {}
+
+  // See Pool.
+  absl::StatusOr<BufferPage> List(HolderId holder, const BufferFilter& filter,
+                                  size_t page_size,
+                                  const std::string& page_token) const;
+  std::vector<BufferListing> ListAll(size_t most_leases) const;
+  std::vector<UnheldLease> UnheldLeases(std::optional<uid_t> uid,
+                                        size_t most) const;
+  std::vector<HolderUsage> HolderUsages() const;
+
+ private:
+  // Adds some of UnheldLeases behind `after`, which becomes the last of them.
+  // False: there are no more.
+  bool AddUnheld(std::optional<uid_t> uid, LeaseTable::LeasePlace* after,
+                 std::vector<UnheldLease>* unheld) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(book_.mutex);
+
+  const LeaseBook& book_;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CORE_POOL_LISTINGS_H_

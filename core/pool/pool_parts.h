@@ -1,0 +1,58 @@
+// PoolParts: what all operations of a pool work on.
+//
+// Each part synchronises itself. Only `book` has a lock that operations take;
+// they call into the other parts with no lock held.
+#ifndef WARMPOOL_CORE_POOL_POOL_PARTS_H_
+#define WARMPOOL_CORE_POOL_POOL_PARTS_H_
+
+#include <algorithm>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "core/base/clock.h"
+#include "core/base/random_id.h"
+#include "core/engine/segment_pool.h"
+#include "core/engine/uid_quota.h"
+#include "core/journal/journal.h"
+#include "core/lease/lease.h"
+#include "core/memory/directory/segment_directory.h"
+#include "core/memory/kernel/system_calls.h"
+#include "core/pool/buffer_events.h"
+#include "core/pool/lease_book.h"
+#include "core/pool/lease_journal.h"
+#include "core/pool/pool_options.h"
+#include "core/pool/wait_waker.h"
+
+namespace warmpool {
+
+struct PoolParts {
+  // As of Pool's constructor.
+  PoolParts(SegmentDirectory* directory, SystemCalls* calls, const Clock* clock,
+            RandomSource* random, const PoolOptions& options, Journal* journal);
+
+  // The time to live that is granted: the default if none is requested, and
+  // never more than the limit. INVALID_ARGUMENT: it is negative.
+  absl::StatusOr<absl::Duration> GrantedTtl(RequestedTtl requested) const;
+
+  // Counts a request for a lease that was refused, and keeps why.
+  void RecordRefused(HolderId holder, uint64_t bytes,
+                     const absl::Status& status);
+
+  const PoolOptions options;
+  SegmentDirectory& directory;
+  SystemCalls& calls;
+  const Clock& clock;
+  RandomSource& random;
+  // SegmentPool counts there, too.
+  UidQuota quota;
+  SegmentPool segments;
+  LeaseJournal journal;
+  BufferEvents events;
+  LeaseBook book;
+  WaitWaker waker;
+};
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CORE_POOL_POOL_PARTS_H_

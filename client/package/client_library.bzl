@@ -1,35 +1,23 @@
 """The client library as others link it: one archive, and one shared library.
 
-Within this repository objects are made for executables only (.bazelrc says why). Here, and nowhere else, they are compiled once more
-with -fPIC.
+Its objects are those of the repository's own programs: .bazelrc has all of them compiled with -fPIC.
 """
 
 load("@bazel_tools//tools/build_defs/cc:action_names.bzl", "CPP_LINK_STATIC_LIBRARY_ACTION_NAME")
 load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain")
-
-_FEATURES = "//command_line_option:features"
-
-def _position_independent_impl(settings, _attr):
-    switched_off = ["-supports_pic", "-supports_dynamic_linker"]
-    return {_FEATURES: [
-        feature
-        for feature in settings[_FEATURES]
-        if feature not in switched_off
-    ]}
-
-_position_independent = transition(
-    implementation = _position_independent_impl,
-    inputs = [_FEATURES],
-    outputs = [_FEATURES],
-)
 
 def _client_library_impl(ctx):
     toolchain = find_cpp_toolchain(ctx)
     features = cc_common.configure_features(
         cc_toolchain = toolchain,
         ctx = ctx,
-        requested_features = ctx.features,
-        unsupported_features = ctx.disabled_features,
+        requested_features = ctx.features + ["supports_dynamic_linker"],
+        # Switched off for all other libraries (.bazelrc).
+        unsupported_features = [
+            feature
+            for feature in ctx.disabled_features
+            if feature != "supports_dynamic_linker"
+        ],
     )
 
     linker_inputs = ctx.attr.library[CcInfo].linking_context.linker_inputs.to_list()
@@ -124,14 +112,10 @@ client_library = rule(
             providers = [CcInfo],
         ),
         "library_name": attr.string(mandatory = True),
-        "_allowlist_function_transition": attr.label(
-            default = "@bazel_tools//tools/allowlists/function_transition_allowlist",
-        ),
         "_cc_toolchain": attr.label(
             default = "@bazel_tools//tools/cpp:current_cc_toolchain",
         ),
     },
-    cfg = _position_independent,
     doc = "A cc_library and all that it depends on, for use outside of Bazel.",
     fragments = ["cpp"],
     toolchains = ["@bazel_tools//tools/cpp:toolchain_type"],

@@ -324,14 +324,14 @@ void Daemon::EndGone(const Holder& holder) {
 }
 
 void Daemon::EndForgotten(const Holder& holder, absl::Time since) {
-  holder_ender_.Add(holder.uid,
-                    [this, id = holder.id,
-                     search = UnusedSearch{.since = since}]() mutable {
-                      if (pool_->EndSomeUnusedLeases(id, &search)) return true;
-                      if (search.ended > 0) LogForgotten(id, search.ended);
-                      if (!pool_->HasLeases(id)) holders_->Forget(id);
-                      return false;
-                    });
+  holder_ender_.Add(
+      holder.uid,
+      [this, id = holder.id, search = UnusedSearch{.since = since}]() mutable {
+        if (pool_->EndSomeUnusedLeases(id, &search)) return true;
+        if (search.ended > 0) LogForgotten(id, search.ended);
+        if (!pool_->HasLeases(id)) holders_->Forget(id);
+        return false;
+      });
 }
 
 absl::Status Daemon::Listen() {

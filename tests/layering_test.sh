@@ -38,6 +38,7 @@ core/memory/cgroup -> core/base|core/memory/cgroup
 core/engine -> core/(base|memory|engine)
 core/lease -> core/(base|memory|engine:warmth|lease)
 core/journal -> core/(base|memory|engine:warmth|lease|journal)
+core/book -> core/(base|memory|engine:[a-z_]*|lease|book)
 core/pool -> core
 server -> core|proto|server
 server/log -> core/base|proto|server/log

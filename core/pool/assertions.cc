@@ -7,8 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
+#include "core/book/journal_record.h"
 #include "core/pool/effects.h"
-#include "core/pool/journal_record.h"
 
 namespace warmpool {
 namespace {
@@ -43,7 +43,7 @@ absl::StatusOr<absl::Duration> Assertions::Assert(
     case Plan::On::kBuffer:
       RETURN_IF_ERROR(attachments_
                           .Commit(LeaseFrom(holder, asserted, ttl), plan.buffer,
-                                  &PoolStats::asserted, &reservation)
+                                  &LeaseCounts::asserted, &reservation)
                           .status());
       break;
     case Plan::On::kLeftover:

@@ -9,9 +9,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "core/book/lease_table.h"
 #include "core/lease/lease.h"
 #include "core/pool/attachments.h"
-#include "core/pool/lease_table.h"
 #include "core/pool/pool_parts.h"
 #include "core/pool/reservation.h"
 

@@ -5,8 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/channel_name.h"
 #include "core/base/status_macros.h"
+#include "core/book/journal_record.h"
 #include "core/pool/effects.h"
-#include "core/pool/journal_record.h"
 
 namespace warmpool {
 
@@ -89,7 +89,7 @@ absl::StatusOr<Attachments::Found> Attachments::Reserve(
   ASSIGN_OR_RETURN(const LeaseTable::Lease* const answered,
                    parts_.book.Begin(holder, request.request_id));
   if (answered != nullptr) return Found{parts_.book.GrantOf(*answered)};
-  const Holder& caller = *parts_.book.table.FindHolder(holder);
+  const Holder& caller = *parts_.book.table.holders().Find(holder);
   const absl::StatusOr<LeaseTable::Buffer*> found = FindFor(caller, request);
   if (!found.ok()) {
     // Under this hold of the lock: a wait can be woken right after it, and then
@@ -139,7 +139,7 @@ std::optional<absl::StatusOr<LeaseGrant>> Attachments::AttachUncounted(
   lease.warmth = Warmth::kWarm;
   const absl::Time expires_at = lease.expires_at;
   absl::StatusOr<LeaseGrant> grant =
-      Commit(std::move(lease), found.buffer, &PoolStats::granted_attached,
+      Commit(std::move(lease), found.buffer, &LeaseCounts::granted_attached,
              &reservation);
   if (grant.ok()) parts_.segments.ScheduleTick(expires_at);
   return grant;
@@ -147,7 +147,7 @@ std::optional<absl::StatusOr<LeaseGrant>> Attachments::AttachUncounted(
 
 absl::StatusOr<LeaseGrant> Attachments::Commit(LeaseTable::Lease lease,
                                                LeaseTable::Buffer* buffer,
-                                               uint64_t PoolStats::*count,
+                                               uint64_t LeaseCounts::*count,
                                                Reservation* reservation) {
   const LeaseId id = lease.id;
   const HolderId holder = lease.holder;

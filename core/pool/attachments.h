@@ -10,9 +10,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/book/attach_waits.h"
+#include "core/book/lease_table.h"
 #include "core/lease/lease.h"
-#include "core/pool/attach_waits.h"
-#include "core/pool/lease_table.h"
 #include "core/pool/pool_parts.h"
 #include "core/pool/reservation.h"
 
@@ -31,7 +31,7 @@ class Attachments {
   // it in `*count` of the book's counters.
   absl::StatusOr<LeaseGrant> Commit(LeaseTable::Lease lease,
                                     LeaseTable::Buffer* buffer,
-                                    uint64_t PoolStats::*count,
+                                    uint64_t LeaseCounts::*count,
                                     Reservation* reservation);
 
  private:

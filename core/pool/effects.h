@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "core/book/attach_waits.h"
 #include "core/memory/segment.h"
-#include "core/pool/attach_waits.h"
 #include "core/pool/pool_parts.h"
 
 namespace warmpool {

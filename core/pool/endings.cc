@@ -79,9 +79,9 @@ bool Endings::RemoveSomeOf(HolderId id) {
   bool more = true;
   {
     MutexLock lock(&parts_.book.mutex);
-    parts_.book.EndSome(parts_.book.table.LeasesOf(id, kLeasesAtOnce),
+    parts_.book.EndSome(parts_.book.table.holders().LeasesOf(id, kLeasesAtOnce),
                         EndCause::kHolderDied, &ended);
-    if (!parts_.book.table.HasLeases(id)) {
+    if (!parts_.book.table.holders().HasLeases(id)) {
       // From here on nothing is granted to it, and none of its requests waits.
       parts_.book.table.RemoveHolder(id);
       wakes = parts_.book.waits.TakeOf(id, WaitWaker::kWaitsAtOnce);
@@ -97,7 +97,8 @@ bool Endings::EndSomeUnusedLeases(HolderId id, UnusedSearch* search) {
   std::vector<LeaseId> leases;
   {
     MutexLock lock(&parts_.book.mutex);
-    leases = parts_.book.table.LeasesOf(id, kLeasesAtOnce, search->at);
+    leases =
+        parts_.book.table.holders().LeasesOf(id, kLeasesAtOnce, search->at);
     if (leases.empty()) return false;
     search->at = parts_.book.table.PlaceOf(leases.back());
   }

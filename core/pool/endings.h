@@ -15,8 +15,8 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "core/book/lease_table.h"
 #include "core/lease/lease.h"
-#include "core/pool/lease_table.h"
 #include "core/pool/pool_parts.h"
 #include "core/pool/pool_types.h"
 

@@ -6,9 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/channel_name.h"
 #include "core/base/status_macros.h"
+#include "core/book/journal_record.h"
 #include "core/memory/size_class.h"
 #include "core/pool/effects.h"
-#include "core/pool/journal_record.h"
 
 namespace warmpool {
 
@@ -56,7 +56,7 @@ absl::StatusOr<std::optional<LeaseGrant>> Grants::TryReserve(
   ASSIGN_OR_RETURN(const LeaseTable::Lease* const answered,
                    parts_.book.Begin(holder, request_id));
   if (answered != nullptr) return parts_.book.GrantOf(*answered);
-  const Holder& caller = *parts_.book.table.FindHolder(holder);
+  const Holder& caller = *parts_.book.table.holders().Find(holder);
   reservation->Begin(&parts_, caller, request_id);
   buffer.uid = caller.uid;
   RETURN_IF_ERROR(parts_.book.table.ReserveName(buffer.uid, buffer.name,
@@ -120,7 +120,7 @@ absl::StatusOr<LeaseGrant> Grants::LeaseUncounted(HolderId holder,
   const absl::Status committed = reservation->Commit(
       RecordOf(lease, buffer, reservation->holder()),
       [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(parts_.book.mutex) -> absl::Status {
-        if (parts_.book.table.FindHolder(holder) == nullptr ||
+        if (parts_.book.table.holders().Find(holder) == nullptr ||
             parts_.book.draining) {
           return absl::UnavailableError(
               "the daemon began to drain, or the holder's process went, while "

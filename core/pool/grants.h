@@ -8,8 +8,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "core/book/lease_table.h"
 #include "core/lease/lease.h"
-#include "core/pool/lease_table.h"
 #include "core/pool/pool_parts.h"
 #include "core/pool/reservation.h"
 

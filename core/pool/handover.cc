@@ -7,9 +7,9 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/channel_name.h"
 #include "core/base/status_macros.h"
+#include "core/book/journal_record.h"
 #include "core/memory/directory/segment_name.h"
 #include "core/pool/effects.h"
-#include "core/pool/journal_record.h"
 #include "core/pool/pool_types.h"
 
 namespace warmpool {
@@ -63,7 +63,7 @@ absl::Status Handover::Begin(HolderId holder, const LeaseRef& ref,
   buffer.handing_over = true;
   hold->buffer = &buffer;
   hold->lease = *lease;
-  hold->holder = *parts_.book.table.FindHolder(lease->holder);
+  hold->holder = *parts_.book.table.holders().Find(lease->holder);
   hold->bytes = bytes == 0 ? buffer.bytes : bytes;
   hold->generation = buffer.generation;
   return absl::OkStatus();
@@ -251,7 +251,7 @@ absl::StatusOr<LeaseGrant> Handover::ClaimUncounted(
     ASSIGN_OR_RETURN(const LeaseTable::Lease* const answered,
                      parts_.book.Begin(holder, request.request_id));
     if (answered != nullptr) return parts_.book.GrantOf(*answered);
-    const Holder& caller = *parts_.book.table.FindHolder(holder);
+    const Holder& caller = *parts_.book.table.holders().Find(holder);
     reservation.Begin(&parts_, caller, request.request_id);
     RETURN_IF_ERROR(BeginClaim(caller, request.ticket, &hold));
     hold.generation = ++parts_.book.last_generation;

@@ -13,10 +13,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "core/book/lease_table.h"
 #include "core/lease/lease.h"
 #include "core/lease/lease_record.h"
 #include "core/pool/endings.h"
-#include "core/pool/lease_table.h"
 #include "core/pool/pool_parts.h"
 #include "core/pool/reservation.h"
 

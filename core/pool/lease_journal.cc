@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "core/book/lease_book.h"
 #include "core/engine/unmap_batch.h"
-#include "core/pool/lease_book.h"
 
 namespace warmpool {
 

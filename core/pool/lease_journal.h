@@ -10,13 +10,14 @@
 #include "absl/time/time.h"
 #include "core/base/clock.h"
 #include "core/engine/segment_pool.h"
-#include "core/journal/journal.h"
 #include "core/journal/journal_keeper.h"
 #include "core/lease/lease.h"
 #include "core/lease/lease_record.h"
 #include "core/memory/kernel/system_calls.h"
 
 namespace warmpool {
+
+class Journal;
 
 class LeaseJournal {
  public:

@@ -58,7 +58,7 @@ std::vector<BufferListing> Listings::ListAll(size_t most_leases) const {
 std::vector<UnheldLease> Listings::UnheldLeases(std::optional<uid_t> uid,
                                                 size_t most) const {
   std::vector<UnheldLease> unheld;
-  LeaseTable::LeasePlace after;
+  LeasePlace after;
   after.uid = uid.value_or(0);
   for (bool more = true; more;) {
     {
@@ -76,12 +76,11 @@ std::vector<UnheldLease> Listings::UnheldLeases(std::optional<uid_t> uid,
   return unheld;
 }
 
-bool Listings::AddUnheld(std::optional<uid_t> uid,
-                         LeaseTable::LeasePlace* after,
+bool Listings::AddUnheld(std::optional<uid_t> uid, LeasePlace* after,
                          std::vector<UnheldLease>* unheld) const {
   const absl::Time now = book_.clock.Now();
-  const std::vector<LeaseId> ids =
-      book_.table.LeasesOf(LeaseBook::kPoolHolder, kUnheldAtOnce, *after);
+  const std::vector<LeaseId> ids = book_.table.holders().LeasesOf(
+      LeaseBook::kPoolHolder, kUnheldAtOnce, *after);
   for (const LeaseId& id : ids) {
     const LeaseTable::Lease& lease = book_.table.LeaseOf(id);
     const LeaseTable::Buffer& buffer = *lease.buffer;
@@ -104,7 +103,7 @@ std::vector<HolderUsage> Listings::HolderUsages() const {
   for (bool more = true; more;) {
     {
       MutexLock lock(&book_.mutex);
-      more = book_.table.AddUsages(kHoldersAtOnce, &after, &usages);
+      more = book_.table.holders().AddUsages(kHoldersAtOnce, &after, &usages);
     }
     if (more) Yield();
   }

@@ -14,10 +14,10 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "core/book/buffer_listing.h"
+#include "core/book/lease_book.h"
+#include "core/book/lease_table.h"
 #include "core/lease/lease.h"
-#include "core/pool/buffer_listing.h"
-#include "core/pool/lease_book.h"
-#include "core/pool/lease_table.h"
 
 namespace warmpool {
 
@@ -38,7 +38,7 @@ class Listings {
  private:
   // Adds some of UnheldLeases behind `after`, which becomes the last of them.
   // False: there are no more.
-  bool AddUnheld(std::optional<uid_t> uid, LeaseTable::LeasePlace* after,
+  bool AddUnheld(std::optional<uid_t> uid, LeasePlace* after,
                  std::vector<UnheldLease>* unheld) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(book_.mutex);
 

@@ -69,7 +69,7 @@ absl::StatusOr<Holder> Pool::FindHolder(HolderId holder) const {
 bool Pool::HasLeases(HolderId id) const {
   LeaseBook& book = state_->parts.book;
   MutexLock lock(&book.mutex);
-  return book.table.HasLeases(id);
+  return book.table.holders().HasLeases(id);
 }
 
 void Pool::RemoveHolder(HolderId id) {
@@ -225,7 +225,7 @@ std::optional<Refusal> Pool::LastRefusalOf(uid_t uid) const {
 absl::Status Pool::RequireAdmin(HolderId holder, absl::string_view deed) const {
   LeaseBook& book = state_->parts.book;
   MutexLock lock(&book.mutex);
-  const Holder* const caller = book.table.FindHolder(holder);
+  const Holder* const caller = book.table.holders().Find(holder);
   if (caller != nullptr && caller->admin) return absl::OkStatus();
   return absl::PermissionDeniedError(absl::StrCat(
       "only uid 0, the daemon's own uid and --admin_uid may ", deed));
@@ -286,7 +286,8 @@ Pool::Stats Pool::stats() const {
   const absl::Time now = state_->parts.clock.Now();
   LeaseBook& book = state_->parts.book;
   MutexLock lock(&book.mutex);
-  Stats stats = book.counts;
+  Stats stats;
+  static_cast<LeaseCounts&>(stats) = book.counts;
   stats.last_refusals = book.last_refusals.Newest(kMostRefusalsTold, now);
   stats.segments = std::move(segments);
   stats.live_leases = book.table.lease_count();
@@ -295,7 +296,7 @@ Pool::Stats Pool::stats() const {
   stats.live_lingering = book.table.lingering();
   stats.live_buffers = book.table.buffer_count();
   // The pool is one itself.
-  stats.holders = book.table.holder_count() - 1;
+  stats.holders = book.table.holders().size() - 1;
   stats.waiting = book.waits.size();
   stats.failed_journal_writes = journal.failed_writes;
   stats.journal_waits = journal.waits;

@@ -5,7 +5,7 @@
 namespace warmpool {
 namespace {
 
-void CountRefused(const absl::Status& status, PoolStats* counts) {
+void CountRefused(const absl::Status& status, LeaseCounts* counts) {
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument: ++counts->refused_invalid; break;
     case absl::StatusCode::kResourceExhausted:
@@ -58,7 +58,7 @@ void PoolParts::RecordRefused(HolderId holder, uint64_t bytes,
                   .bytes = bytes};
   {
     MutexLock lock(&book.mutex);
-    const Holder* const refused = book.table.FindHolder(holder);
+    const Holder* const refused = book.table.holders().Find(holder);
     if (refused != nullptr) refusal.holder = *refused;
     book.last_refusals.Note(refusal, clock.Now());
     CountRefused(status, &book.counts);

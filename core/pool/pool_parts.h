@@ -12,19 +12,20 @@
 #include "absl/time/time.h"
 #include "core/base/clock.h"
 #include "core/base/random_id.h"
+#include "core/book/buffer_events.h"
+#include "core/book/lease_book.h"
+#include "core/book/wait_waker.h"
 #include "core/engine/segment_pool.h"
 #include "core/engine/uid_quota.h"
-#include "core/journal/journal.h"
 #include "core/lease/lease.h"
 #include "core/memory/directory/segment_directory.h"
 #include "core/memory/kernel/system_calls.h"
-#include "core/pool/buffer_events.h"
-#include "core/pool/lease_book.h"
 #include "core/pool/lease_journal.h"
-#include "core/pool/pool_options.h"
-#include "core/pool/wait_waker.h"
+#include "core/pool/pool_types.h"
 
 namespace warmpool {
+
+class Journal;
 
 struct PoolParts {
   // As of Pool's constructor.

@@ -165,7 +165,7 @@ bool Recovery::TakeUpLease(const RecoveredLease& recovered) {
       buffer != nullptr && buffer->segment.file_name() == record.file_name;
   // A name on two files was not written by a daemon.
   const bool taken = buffer != nullptr && !known;
-  if (parts_.book.table.FindHolder(recovered.holder) == nullptr || taken ||
+  if (parts_.book.table.holders().Find(recovered.holder) == nullptr || taken ||
       (!known && found == segments_.end())) {
     return false;
   }

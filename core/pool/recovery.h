@@ -11,11 +11,11 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "core/book/lease_table.h"
 #include "core/lease/lease.h"
 #include "core/lease/lease_record.h"
 #include "core/memory/segment.h"
 #include "core/pool/endings.h"
-#include "core/pool/lease_table.h"
 #include "core/pool/pool_parts.h"
 #include "core/pool/pool_types.h"
 

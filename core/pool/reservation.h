@@ -15,9 +15,9 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "core/base/random_id.h"
+#include "core/book/lease_table.h"
 #include "core/lease/lease.h"
 #include "core/lease/lease_record.h"
-#include "core/pool/lease_table.h"
 
 namespace warmpool {
 

@@ -11,9 +11,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "core/book/attach_waits.h"
+#include "core/book/buffer_events.h"
 #include "core/lease/lease.h"
-#include "core/pool/attach_waits.h"
-#include "core/pool/buffer_events.h"
 #include "google/protobuf/repeated_ptr_field.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 

@@ -15,7 +15,7 @@
 #include "absl/time/time.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
-#include "core/pool/buffer_events.h"
+#include "core/book/buffer_events.h"
 #include "core/pool/pool.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 #include "server/rpc/handlers.h"

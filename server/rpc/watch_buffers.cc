@@ -10,7 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "core/pool/buffer_events.h"
+#include "core/book/buffer_events.h"
 #include "server/rpc/async_call.h"
 #include "server/rpc/packed_message.h"
 #include "server/wire/conversion.h"

@@ -8,9 +8,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "core/book/buffer_events.h"
+#include "core/book/buffer_listing.h"
 #include "core/lease/lease.h"
-#include "core/pool/buffer_events.h"
-#include "core/pool/buffer_listing.h"
 #include "google/protobuf/duration.pb.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 

@@ -18,7 +18,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "core/base/clock.h"
-#include "core/pool/buffer_events.h"
+#include "core/book/buffer_events.h"
 #include "server/clients/admission.h"
 #include "server/clients/holder_registry.h"
 #include "server/clients/peer.h"

@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "core/book/buffer_events.h"
 #include "core/lease/lease.h"
-#include "core/pool/buffer_events.h"
 
 namespace warmpool {
 

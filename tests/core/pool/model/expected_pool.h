@@ -17,8 +17,8 @@
 
 #include "absl/time/time.h"
 #include "core/base/clock.h"
+#include "core/book/buffer_events.h"
 #include "core/lease/lease.h"
-#include "core/pool/buffer_events.h"
 #include "tests/core/pool/model/expected_lease.h"
 
 namespace warmpool {

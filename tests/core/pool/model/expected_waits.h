@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "core/book/attach_waits.h"
 #include "core/lease/lease.h"
-#include "core/pool/attach_waits.h"
 
 namespace warmpool {
 

@@ -158,8 +158,8 @@ void MakeTicketForOne(ModelRun& run) {
     EXPECT_EQ(*granted, live->second.ttl);
     return;
   }
-  EXPECT_EQ(*granted, std::min(ttl.value_or(kDefaultTicketTtl),
-                               world.options.max_ttl));
+  EXPECT_EQ(*granted,
+            std::min(ttl.value_or(kDefaultTicketTtl), world.options.max_ttl));
   run.expected.MakeTicket(made.id, ticket, *granted, bytes);
 }
 

@@ -1,5 +1,5 @@
 // What a page costs, whatever there is; and that pages together tell all.
-#include "core/pool/buffer_listing.h"
+#include "core/book/buffer_listing.h"
 
 #include <algorithm>
 #include <map>
@@ -292,7 +292,7 @@ TEST_F(BufferListingTest, PagesTogetherAreWhatFits) {
   std::map<std::pair<uid_t, std::string>, std::vector<Known>> buffers;
   for (int i = 0; i < 400; ++i) {
     const HolderId holder = 1 + pick(8);
-    const pid_t pid = table_.FindHolder(holder)->pid;
+    const pid_t pid = table_.holders().Find(holder)->pid;
     const std::string name(1 + pick(3), static_cast<char>('a' + pick(3)));
     const std::string full = absl::StrCat(name, pick(9));
     const ClientId client{pick(4), 0};

@@ -1,4 +1,4 @@
-#include "core/pool/journal_record.h"
+#include "core/book/journal_record.h"
 
 namespace warmpool {
 

@@ -1,4 +1,4 @@
-#include "core/pool/lease_book.h"
+#include "core/book/lease_book.h"
 
 #include <algorithm>
 #include <utility>
@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/channel_name.h"
 #include "core/base/status_macros.h"
-#include "core/pool/journal_record.h"
+#include "core/book/journal_record.h"
 
 namespace warmpool {
 namespace {
@@ -81,7 +81,7 @@ LeaseGrant LeaseBook::GrantOf(const LeaseTable::Lease& lease) const {
 }
 
 absl::StatusOr<const Holder*> LeaseBook::FindHolder(HolderId holder) const {
-  const Holder* const found = table.FindHolder(holder);
+  const Holder* const found = table.holders().Find(holder);
   if (found == nullptr) {
     return absl::UnavailableError("the holder's process is gone");
   }
@@ -107,7 +107,7 @@ absl::StatusOr<const LeaseTable::Lease*> LeaseBook::Begin(
 }
 
 absl::Status LeaseBook::MayCommit(HolderId holder, const LeaseId& id) const {
-  if (table.FindHolder(holder) == nullptr || revoked) {
+  if (table.holders().Find(holder) == nullptr || revoked) {
     return absl::UnavailableError(
         "the holder's process is gone, or every lease was revoked");
   }
@@ -155,8 +155,9 @@ void LeaseBook::CountEnd(EndCause cause) {
 }
 
 uid_t LeaseBook::PayerOf(const LeaseTable::Lease& lease) const {
-  return lease.kind == LeaseKind::kHeld ? table.FindHolder(lease.holder)->uid
-                                        : lease.buffer->uid;
+  return lease.kind == LeaseKind::kHeld
+             ? table.holders().Find(lease.holder)->uid
+             : lease.buffer->uid;
 }
 
 LeaseTable::Ended LeaseBook::End(const LeaseId& id, EndCause cause,
@@ -182,7 +183,7 @@ LeaseTable::Ended LeaseBook::End(const LeaseId& id, EndCause cause,
   std::shared_ptr<const Process> maker;
   if (lingers) {
     maker = std::make_shared<const Process>(
-        table.FindHolder(lease.holder)->process());
+        table.holders().Find(lease.holder)->process());
   }
   quota.ReleaseLease(PayerOf(lease));
   LeaseTable::Ended ended = table.End(id, cause);

@@ -4,8 +4,8 @@
 // a few at a time, and all but the first few by another thread.
 //
 // Thread-safe. Wake functions are called under no lock.
-#ifndef WARMPOOL_CORE_POOL_WAIT_WAKER_H_
-#define WARMPOOL_CORE_POOL_WAIT_WAKER_H_
+#ifndef WARMPOOL_CORE_BOOK_WAIT_WAKER_H_
+#define WARMPOOL_CORE_BOOK_WAIT_WAKER_H_
 
 #include <sys/types.h>
 
@@ -14,8 +14,8 @@
 #include <utility>
 
 #include "absl/time/time.h"
-#include "core/pool/attach_waits.h"
-#include "core/pool/lease_book.h"
+#include "core/book/attach_waits.h"
+#include "core/book/lease_book.h"
 
 namespace warmpool {
 
@@ -49,4 +49,4 @@ class WaitWaker {
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_CORE_POOL_WAIT_WAKER_H_
+#endif  // WARMPOOL_CORE_BOOK_WAIT_WAKER_H_

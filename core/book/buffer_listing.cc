@@ -1,4 +1,4 @@
-#include "core/pool/buffer_listing.h"
+#include "core/book/buffer_listing.h"
 
 #include <algorithm>
 #include <limits>
@@ -16,7 +16,7 @@ namespace warmpool {
 namespace {
 
 using Key = LeaseTable::BuffersByName::key_type;
-using LeasesByBuffer = LeaseTable::LeasesByBuffer;
+using LeasesByBuffer = LeasesByBuffer;
 
 // Where to go on: at a buffer, and with a filter for a client at one of its
 // leases on that.
@@ -73,7 +73,7 @@ class Candidates {
   Candidates(const LeaseTable& table, const BufferFilter& filter)
       : table_(table) {
     if (filter.holder_pid != 0) {
-      wanted_.push_back(table.LeasesOfPid(filter.holder_pid));
+      wanted_.push_back(table.holders().LeasesOfPid(filter.holder_pid));
     }
     if (filter.client.has_value()) {
       const LeasesByBuffer* const leases = table.LeasesOfClient(*filter.client);
@@ -230,7 +230,7 @@ class Lister {
     };
     if (filter_.holder_pid != 0) {
       for (const LeasesByBuffer* const leases :
-           table_.LeasesOfPid(filter_.holder_pid)) {
+           table_.holders().LeasesOfPid(filter_.holder_pid)) {
         for (auto it =
                  leases->lower_bound({buffer.uid, buffer.name, LeaseId()});
              it != leases->end() && IsOn(*it, buffer) && !is_full(); ++it) {
@@ -254,7 +254,7 @@ class Lister {
   }
 
   pid_t PidOf(const LeaseId& id) const {
-    return table_.FindHolder(table_.LeaseOf(id).holder)->pid;
+    return table_.holders().Find(table_.LeaseOf(id).holder)->pid;
   }
 
   void AddLease(const LeaseId& id, BufferListing* listing) {
@@ -263,7 +263,7 @@ class Lister {
     const bool expires = lease.expires_at != absl::InfiniteFuture();
     listing->leases.push_back(
         {id, lease.request_id, lease.client_id,
-         *table_.FindHolder(lease.holder), now_ - lease.granted_at,
+         *table_.holders().Find(lease.holder), now_ - lease.granted_at,
          // Past its time but not yet ended: zero would say that it never ends.
          expires ? std::max(lease.expires_at - now_, absl::Nanoseconds(1))
                  : absl::ZeroDuration(),

@@ -1,4 +1,4 @@
-#include "core/pool/remembered_ends.h"
+#include "core/book/remembered_ends.h"
 
 #include "core/base/check.h"
 

@@ -1,5 +1,5 @@
 // Who waits for which buffer.
-#include "core/pool/attach_waits.h"
+#include "core/book/attach_waits.h"
 
 #include <cstdint>
 #include <string>

@@ -12,8 +12,8 @@
 // Thread-safe.
 // Invariants: a watch that was out of events is woken for the next one, once,
 // and never by two threads at a time; no queue is longer than kMaxQueued.
-#ifndef WARMPOOL_CORE_POOL_BUFFER_EVENTS_H_
-#define WARMPOOL_CORE_POOL_BUFFER_EVENTS_H_
+#ifndef WARMPOOL_CORE_BOOK_BUFFER_EVENTS_H_
+#define WARMPOOL_CORE_BOOK_BUFFER_EVENTS_H_
 
 #include <sys/types.h>
 
@@ -145,4 +145,4 @@ class BufferEvents {
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_CORE_POOL_BUFFER_EVENTS_H_
+#endif  // WARMPOOL_CORE_BOOK_BUFFER_EVENTS_H_

@@ -1,45 +1,10 @@
-#include "core/pool/lease_table.h"
+#include "core/book/lease_table.h"
 
 #include "absl/strings/str_cat.h"
-#include "core/base/channel_name.h"
 #include "core/base/check.h"
+#include "core/book/lease_messages.h"
 
 namespace warmpool {
-namespace {
-
-const char* Told(LeaseKind kind, EndCause cause) {
-  if (kind == LeaseKind::kTicket && cause == EndCause::kHandedOver) {
-    return "was claimed before: it is good for one claim";
-  }
-  switch (cause) {
-    case EndCause::kUnclaimed:
-      return "expired before it was claimed: its maker must make another one, "
-             "with a longer time to live if need be";
-    case EndCause::kLingered: return "ended: its buffer was kept long enough";
-    case EndCause::kReleased: return "was released";
-    case EndCause::kExpired: return "expired: renew it within its time to live";
-    case EndCause::kRevoked: return "was revoked";
-    case EndCause::kHolderDied: return "ended with its holder's process";
-    case EndCause::kHandedOver:
-      return "was handed over: its ticket is good for one claim";
-    case EndCause::kUnused:
-      return "ended: nobody used it, and its holder had "
-             "no connection";
-  }
-  return "ended";
-}
-
-std::string Describe(const Process& process) {
-  return absl::StrCat(
-      "pid ", process.pid,
-      process.command.empty() ? "" : absl::StrCat(" (", process.command, ")"));
-}
-
-std::string DescribeMaker(const LeaseTable::Lease& lease) {
-  return lease.maker == nullptr ? "a process" : Describe(*lease.maker);
-}
-
-}  // namespace
 
 LeaseTable::LeaseTable() = default;
 
@@ -48,59 +13,16 @@ LeaseTable::~LeaseTable() {
 }
 
 void LeaseTable::AddHolder(Holder holder) {
-  const auto known = holders_.find(holder.id);
-  if (known != holders_.end()) {
-    known->second.holder.gids = std::move(holder.gids);
-    return;
-  }
-  const HolderId id = holder.id;
-  holders_by_pid_.emplace(holder.pid, id);
-  ended_.AddHolder(holder.uid);
-  holders_.emplace(id, HolderEntry{std::move(holder), {}});
-}
-
-const Holder* LeaseTable::FindHolder(HolderId id) const {
-  const auto it = holders_.find(id);
-  return it == holders_.end() ? nullptr : &it->second.holder;
-}
-
-std::vector<LeaseId> LeaseTable::LeasesOf(HolderId id, size_t most,
-                                          const LeasePlace& after) const {
-  std::vector<LeaseId> ids;
-  const auto holder = holders_.find(id);
-  if (holder == holders_.end()) return ids;
-  const LeasesByBuffer& leases = holder->second.leases;
-  for (auto it = leases.upper_bound({after.uid, after.name, after.id});
-       it != leases.end() && ids.size() < most; ++it) {
-    ids.push_back(std::get<LeaseId>(*it));
-  }
-  return ids;
-}
-
-bool LeaseTable::HasLeases(HolderId id) const {
-  const auto it = holders_.find(id);
-  return it != holders_.end() && !it->second.leases.empty();
-}
-
-bool LeaseTable::AddUsages(size_t most, HolderId* after,
-                           std::vector<HolderUsage>* usages) const {
-  auto it = holders_.upper_bound(*after);
-  for (size_t i = 0; i < most && it != holders_.end(); ++i, ++it) {
-    const auto& [id, entry] = *it;
-    *after = id;
-    if (entry.leases.empty()) continue;
-    usages->push_back({entry.holder, entry.leases.size(), entry.bytes});
-  }
-  return it != holders_.end();
+  const uid_t uid = holder.uid;
+  if (holders_.Add(std::move(holder))) ended_.AddHolder(uid);
 }
 
 void LeaseTable::RemoveHolder(HolderId id) {
-  const auto it = holders_.find(id);
-  if (it == holders_.end()) return;
-  WARMPOOL_CHECK(it->second.leases.empty(), "a holder leaves its leases");
-  holders_by_pid_.erase(std::make_pair(it->second.holder.pid, id));
-  ended_.RemoveHolder(it->second.holder.uid);
-  holders_.erase(it);
+  const Holder* const holder = holders_.Find(id);
+  if (holder == nullptr) return;
+  const uid_t uid = holder->uid;
+  holders_.Remove(id);
+  ended_.RemoveHolder(uid);
 }
 
 absl::StatusOr<const LeaseTable::Lease*> LeaseTable::Begin(
@@ -117,7 +39,7 @@ absl::StatusOr<const LeaseTable::Lease*> LeaseTable::Begin(
   if (lease != leases_.end()) return lease->second.get();
   return absl::FailedPreconditionError(absl::StrCat(
       "request id ", request_id.ToHex(), " was answered with a lease that ",
-      Told(LeaseKind::kHeld, ended_.Find(*it->second)->cause),
+      DescribeEnd(LeaseKind::kHeld, ended_.Find(*it->second)->cause),
       "; a further request needs an id of its own"));
 }
 
@@ -139,26 +61,8 @@ absl::Status LeaseTable::ReserveName(uid_t uid, const std::string& name,
     return absl::AlreadyExistsError(absl::StrCat(
         "buffer name \"", name, "\" is being released at this moment"));
   }
-  const Lease& lease = LeaseOf(*taken.leases.begin());
-  std::string by;
-  switch (lease.kind) {
-    case LeaseKind::kHeld:
-      by = absl::StrCat(Describe(holders_.at(lease.holder).holder.process()),
-                        " has held it");
-      break;
-    case LeaseKind::kTicket:
-      by = absl::StrCat("a ticket that ", DescribeMaker(lease),
-                        " made for it has been out");
-      break;
-    case LeaseKind::kLingering:
-      by =
-          absl::StrCat("sealed by ", DescribeMaker(lease), ", it has lingered");
-      break;
-  }
-  return absl::AlreadyExistsError(
-      absl::StrCat("buffer name \"", name, "\" is taken: ", by, " for ",
-                   absl::FormatDuration(absl::Trunc(now - taken.granted_at,
-                                                    absl::Milliseconds(1)))));
+  const Lease& first = LeaseOf(*taken.leases.begin());
+  return NameTaken(taken, first, *holders_.Find(first.holder), now);
 }
 
 void LeaseTable::AbandonName(uid_t uid, const std::string& name) {
@@ -205,9 +109,7 @@ const LeaseTable::Lease& LeaseTable::AddLease(Buffer* buffer, Lease lease) {
     ++unheld->leases;
     unheld->bytes += buffer->segment.bytes();
   }
-  HolderEntry& holder = holders_.at(added.holder);
-  holder.leases.insert(KeyOf(added));
-  holder.bytes += buffer->segment.bytes();
+  holders_.AddLease(added);
   if (added.client_id != ClientId()) {
     leases_by_client_[added.client_id].insert(KeyOf(added));
   }
@@ -239,9 +141,9 @@ absl::StatusOr<const LeaseTable::Lease*> LeaseTable::Find(HolderId holder,
   }
   if (lease == leases_.end()) {
     if (ended->cause == EndCause::kReleased) return nullptr;
-    return absl::FailedPreconditionError(
-        absl::StrCat(ended->kind == LeaseKind::kTicket ? "ticket " : "lease ",
-                     ref.id.ToHex(), " ", Told(ended->kind, ended->cause)));
+    return absl::FailedPreconditionError(absl::StrCat(
+        ended->kind == LeaseKind::kTicket ? "ticket " : "lease ",
+        ref.id.ToHex(), " ", DescribeEnd(ended->kind, ended->cause)));
   }
   const uint64_t generation = lease->second->buffer->generation;
   if (ref.generation != 0 && ref.generation != generation) {
@@ -301,9 +203,7 @@ LeaseTable::Ended LeaseTable::End(const LeaseId& id, EndCause cause) {
     recovering_.erase(RecoveringKeyOf(lease));
   }
   expiries_.erase(std::make_pair(lease.expires_at, id));
-  HolderEntry& holder = holders_.at(lease.holder);
-  holder.leases.erase(KeyOf(lease));
-  holder.bytes -= buffer.segment.bytes();
+  holders_.RemoveLease(lease);
   if (const auto of_client = leases_by_client_.find(lease.client_id);
       of_client != leases_by_client_.end()) {
     of_client->second.erase(KeyOf(lease));
@@ -332,7 +232,7 @@ UnheldCount* LeaseTable::UnheldOf(const Lease& lease) {
 void LeaseTable::RememberEnd(const Lease& lease, EndCause cause) {
   // The pool itself holds tickets and lingering leases, of every uid.
   const uid_t uid = lease.kind == LeaseKind::kHeld
-                        ? holders_.at(lease.holder).holder.uid
+                        ? holders_.Find(lease.holder)->uid
                         : lease.buffer->uid;
   ended_.Remember(
       uid, lease.id, {lease.holder, lease.request_id, lease.kind, cause},
@@ -365,34 +265,99 @@ std::vector<LeaseId> LeaseTable::Leases(
   return ids;
 }
 
-const LeaseTable::LeasesByBuffer* LeaseTable::LeasesOfClient(
-    const ClientId& client) const {
+const LeasesByBuffer* LeaseTable::LeasesOfClient(const ClientId& client) const {
   const auto it = leases_by_client_.find(client);
   return it == leases_by_client_.end() ? nullptr : &it->second;
 }
 
-std::vector<const LeaseTable::LeasesByBuffer*> LeaseTable::LeasesOfPid(
-    pid_t pid) const {
-  std::vector<const LeasesByBuffer*> leases;
-  for (auto it = holders_by_pid_.lower_bound({pid, 0});
-       it != holders_by_pid_.end() && it->first == pid; ++it) {
-    leases.push_back(&holders_.at(it->second).leases);
-  }
-  return leases;
-}
-
-LeaseTable::LeasePlace LeaseTable::PlaceOf(const LeaseId& id) const {
+LeasePlace LeaseTable::PlaceOf(const LeaseId& id) const {
   const Buffer& buffer = *LeaseOf(id).buffer;
   return {buffer.uid, buffer.name, id};
 }
 
-absl::Status LeaseTable::Buffer::MayHaveAnotherLease() const {
-  if (leases.size() < kMaxMemberLeases || ChannelOf(name).empty()) {
-    return absl::OkStatus();
+void LeaseTable::CheckInvariants() const {
+  holders_.CheckInvariants(leases_.size(), [this](const LeaseId& id) {
+    return LeaseOf(id).buffer->segment.bytes();
+  });
+  CheckLeases();
+  CheckBuffers();
+  ended_.CheckInvariants();
+}
+
+void LeaseTable::CheckLeases() const {
+  size_t expiring = 0;
+  size_t recovering = 0;
+  size_t of_clients = 0;
+  for (const auto& [id, entry] : leases_) {
+    const Lease& lease = *entry;
+    holders_.CheckLease(lease);
+    WARMPOOL_CHECK(lease.buffer->leases.contains(id),
+                   "a lease that its buffer does not know");
+    WARMPOOL_CHECK(
+        requests_.at(RequestKey(lease.holder, lease.request_id)) == id,
+        "a lease that its request does not know");
+    if (lease.client_id != ClientId()) {
+      ++of_clients;
+      WARMPOOL_CHECK(
+          leases_by_client_.at(lease.client_id).contains(KeyOf(lease)),
+          "a lease that its client does not lead to");
+    }
+    if (lease.state == LeaseState::kRecovering) {
+      ++recovering;
+      WARMPOOL_CHECK(recovering_.contains(RecoveringKeyOf(lease)),
+                     "a recovering lease that would not be shown");
+    }
+    if (lease.expires_at == absl::InfiniteFuture()) continue;
+    ++expiring;
+    WARMPOOL_CHECK(expiries_.contains(std::make_pair(lease.expires_at, id)),
+                   "a lease that would not expire");
   }
-  return absl::ResourceExhaustedError(
-      absl::StrCat("buffer \"", name, "\" has ", leases.size(),
-                   " leases of its channel's members: release some"));
+  WARMPOOL_CHECK(expiring == expiries_.size(), "expiry of no lease");
+  WARMPOOL_CHECK(recovering == recovering_.size(),
+                 "recovering leases do not add up");
+  for (const auto& [client, leases] : leases_by_client_) {
+    WARMPOOL_CHECK(!leases.empty(), "a client that has nothing is kept");
+    of_clients -= leases.size();
+  }
+  WARMPOOL_CHECK(of_clients == 0, "clients and leases disagree");
+}
+
+void LeaseTable::CheckBuffers() const {
+  size_t buffers = 0;
+  size_t leases = 0;
+  UnheldCount tickets, lingering;
+  for (const auto& [key, buffer] : buffers_) {
+    if (buffer == nullptr) continue;
+    ++buffers;
+    leases += buffer->leases.size();
+    WARMPOOL_CHECK(!buffer->leases.empty() || buffer->pins > 0,
+                   "a buffer without a lease");
+    size_t held = 0;
+    for (const LeaseId& id : buffer->leases) {
+      const Lease& lease = LeaseOf(id);
+      if (lease.kind == LeaseKind::kHeld) ++held;
+      for (const auto& [kind, count] :
+           {std::pair(LeaseKind::kTicket, &tickets),
+            std::pair(LeaseKind::kLingering, &lingering)}) {
+        if (lease.kind != kind) continue;
+        ++count->leases;
+        count->bytes += buffer->segment.bytes();
+      }
+      WARMPOOL_CHECK(!buffer->sealed || lease.access == Access::kReadOnly,
+                     "a lease to write to a sealed buffer");
+      WARMPOOL_CHECK(
+          lease.kind != LeaseKind::kTicket || buffer->leases.size() == 1,
+          "a buffer is held while a ticket for it is out");
+    }
+    WARMPOOL_CHECK(held == buffer->held_leases,
+                   "a buffer's leases do not add up");
+    WARMPOOL_CHECK(key == std::make_pair(buffer->uid, buffer->name),
+                   "a buffer under another name");
+  }
+  WARMPOOL_CHECK(buffers == buffer_count_, "buffers do not add up");
+  WARMPOOL_CHECK(leases == leases_.size(), "buffers and leases disagree");
+  WARMPOOL_CHECK(tickets == tickets_ && lingering == lingering_,
+                 "leases that no process has do not add up");
 }
 
 }  // namespace warmpool

@@ -1,4 +1,4 @@
-#include "core/pool/last_refusals.h"
+#include "core/book/last_refusals.h"
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"

@@ -12,8 +12,8 @@
 // Externally synchronised, with the table of the buffers: between the look at
 // that and the entry nothing may change. Invariant: every wait is found by its
 // target, its deadline and its holder.
-#ifndef WARMPOOL_CORE_POOL_ATTACH_WAITS_H_
-#define WARMPOOL_CORE_POOL_ATTACH_WAITS_H_
+#ifndef WARMPOOL_CORE_BOOK_ATTACH_WAITS_H_
+#define WARMPOOL_CORE_BOOK_ATTACH_WAITS_H_
 
 #include <sys/types.h>
 
@@ -132,4 +132,4 @@ class AttachWaits {
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_CORE_POOL_ATTACH_WAITS_H_
+#endif  // WARMPOOL_CORE_BOOK_ATTACH_WAITS_H_

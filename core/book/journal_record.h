@@ -1,10 +1,10 @@
 // RecordOf: what the journal keeps of a lease.
-#ifndef WARMPOOL_CORE_POOL_JOURNAL_RECORD_H_
-#define WARMPOOL_CORE_POOL_JOURNAL_RECORD_H_
+#ifndef WARMPOOL_CORE_BOOK_JOURNAL_RECORD_H_
+#define WARMPOOL_CORE_BOOK_JOURNAL_RECORD_H_
 
+#include "core/book/lease_table.h"
 #include "core/lease/lease.h"
 #include "core/lease/lease_record.h"
-#include "core/pool/lease_table.h"
 
 namespace warmpool {
 
@@ -14,4 +14,4 @@ LeaseRecord RecordOf(const LeaseTable::Lease& lease,
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_CORE_POOL_JOURNAL_RECORD_H_
+#endif  // WARMPOOL_CORE_BOOK_JOURNAL_RECORD_H_

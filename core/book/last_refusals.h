@@ -2,8 +2,8 @@
 //
 // Externally synchronised. Bounded: the uids whose last refusal is oldest are
 // forgotten.
-#ifndef WARMPOOL_CORE_POOL_LAST_REFUSALS_H_
-#define WARMPOOL_CORE_POOL_LAST_REFUSALS_H_
+#ifndef WARMPOOL_CORE_BOOK_LAST_REFUSALS_H_
+#define WARMPOOL_CORE_BOOK_LAST_REFUSALS_H_
 
 #include <sys/types.h>
 
@@ -62,4 +62,4 @@ class LastRefusals {
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_CORE_POOL_LAST_REFUSALS_H_
+#endif  // WARMPOOL_CORE_BOOK_LAST_REFUSALS_H_

@@ -12,8 +12,8 @@
 // by its request id, by its client and, if it has a time to live, by its
 // expiry; the recovering ones are known; nobody has a lease to write to a
 // sealed buffer, and a ticket is the only lease on its buffer.
-#ifndef WARMPOOL_CORE_POOL_LEASE_TABLE_H_
-#define WARMPOOL_CORE_POOL_LEASE_TABLE_H_
+#ifndef WARMPOOL_CORE_BOOK_LEASE_TABLE_H_
+#define WARMPOOL_CORE_BOOK_LEASE_TABLE_H_
 
 #include <sys/types.h>
 
@@ -33,10 +33,12 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "core/book/holder_table.h"
+#include "core/book/lease_entries.h"
+#include "core/book/remembered_ends.h"
 #include "core/lease/lease.h"
 #include "core/lease/lease_record.h"
 #include "core/memory/segment.h"
-#include "core/pool/remembered_ends.h"
 
 namespace warmpool {
 
@@ -45,97 +47,18 @@ class LeaseTable {
   // Recovering leases that one RecordShown makes live, at most.
   static constexpr size_t kShownAtOnce = 64;
 
-  struct Buffer {
-    std::string name;
-    uid_t uid = 0;
-    uint64_t bytes = 0;
-    uint64_t generation = 0;
-    // Nobody can write to it any more.
-    bool sealed = false;
-    // Others than its uid who may attach to it.
-    Sharing share_with;
-    // It is being sealed, or given to another holder: nobody may get a lease on
-    // it for writing meanwhile.
-    bool handing_over = false;
-    Segment segment;
-    absl::Time granted_at;
-    absl::btree_set<LeaseId> leases;
-    // Those of them that a process has.
-    size_t held_leases = 0;
-    size_t pins = 0;
-
-    // In a channel, as many leases as are ended in one go.
-    static constexpr size_t kMaxMemberLeases = 1024;
-    absl::Status MayHaveAnotherLease() const;
-  };
-
-  struct Lease {
-    LeaseId id;
-    HolderId holder = 0;
-    RequestId request_id;
-    ClientId client_id;
-    Buffer* buffer = nullptr;
-    LeaseKind kind = LeaseKind::kHeld;
-    // Who made the ticket, or sealed the buffer that lingers. Null: a process
-    // has the lease.
-    std::shared_ptr<const Process> maker;
-    Access access = Access::kSharedWritable;
-    LeaseState state = LeaseState::kLive;
-    Warmth warmth = Warmth::kFresh;
-    bool zeroed = false;
-    // For how long its buffer is kept after its end. Zero, but for the lease of
-    // who sealed it.
-    absl::Duration linger;
-    // Zero: as long as the holder lives.
-    absl::Duration ttl;
-    absl::Time granted_at;
-    // When the holder last asked for it, renewed or asserted it.
-    absl::Time touched_at;
-    absl::Time expires_at = absl::InfiniteFuture();
-  };
-
-  // Leases in the order of their buffers, as buffers() has them, and of their
-  // ids. The names are the buffers' own.
-  using LeasesByBuffer =
-      absl::btree_set<std::tuple<uid_t, absl::string_view, LeaseId>>;
-  // Where a lease is, or was, in that order.
-  struct LeasePlace {
-    uid_t uid = 0;
-    std::string name;
-    LeaseId id;
-  };
-
-  // What remains of a lease that ended.
-  struct Ended {
-    RevokedLease lease;
-    // Pinned by the end, and to be unpinned once that has been recorded.
-    Buffer* buffer = nullptr;
-    // Of the lease that keeps its buffer from here on, where that lingers.
-    std::optional<LeaseRecord> successor = std::nullopt;
-  };
+  using Buffer = BufferEntry;
+  using Lease = LeaseEntry;
+  using Ended = EndedLease;
 
   LeaseTable();
   ~LeaseTable();
 
-  // --- Holders ---
-  // Of one that is known, its groups become those.
+  // Of a holder that is known, the groups become those.
   void AddHolder(Holder holder);
-  // The holder, or null once it is removed.
-  const Holder* FindHolder(HolderId id) const;
-  // Leases of a holder: the first `most` of them, or the first behind `after`.
-  std::vector<LeaseId> LeasesOf(HolderId id, size_t most = SIZE_MAX) const {
-    return LeasesOf(id, most, LeasePlace());
-  }
-  std::vector<LeaseId> LeasesOf(HolderId id, size_t most,
-                                const LeasePlace& after) const;
-  bool HasLeases(HolderId id) const;
-  // Looks at `most` holders, from the one after `*after` on, which becomes the
-  // last of them; adds what each has that has a lease. False: there are no
-  // more.
-  bool AddUsages(size_t most, HolderId* after,
-                 std::vector<HolderUsage>* usages) const;
   // REQUIRES: it has no leases.
   void RemoveHolder(HolderId id);
+  const HolderTable& holders() const { return holders_; }
 
   // --- Requests: Begin, then AddBuffer or Attach, or Abandon. ---
   // The lease that this request id was answered with before; null if the
@@ -200,7 +123,6 @@ class LeaseTable {
   const UnheldCount& lingering() const { return lingering_; }
   size_t recovering_count() const { return recovering_.size(); }
   size_t buffer_count() const { return buffer_count_; }
-  size_t holder_count() const { return holders_.size(); }
 
   // Buffers by (uid, name), so that a listing for one uid passes by no other's;
   // a null value is a name being taken. One without a lease is about to go.
@@ -209,9 +131,6 @@ class LeaseTable {
   const BuffersByName& buffers() const { return buffers_; }
   // Leases of a client that said who it is. Null: it has none.
   const LeasesByBuffer* LeasesOfClient(const ClientId& client) const;
-  // Those of the holders whose processes have that pid: one, but for processes
-  // that connect as several uids, or that can't be told from others.
-  std::vector<const LeasesByBuffer*> LeasesOfPid(pid_t pid) const;
   // REQUIRES: the lease is live.
   const Lease& LeaseOf(const LeaseId& id) const { return *leases_.at(id); }
   LeasePlace PlaceOf(const LeaseId& id) const;
@@ -221,31 +140,19 @@ class LeaseTable {
  private:
   using RequestKey = std::pair<HolderId, RequestId>;
 
-  struct HolderEntry {
-    Holder holder;
-    LeasesByBuffer leases;
-    // Of their segments.
-    uint64_t bytes = 0;
-  };
-
   // By its buffer, holder and client: what RecordShown looks for.
   using Recovering = std::tuple<const Buffer*, HolderId, ClientId, LeaseId>;
 
-  static LeasesByBuffer::value_type KeyOf(const Lease& lease) {
-    return {lease.buffer->uid, lease.buffer->name, lease.id};
-  }
   static Recovering RecoveringKeyOf(const Lease& lease) {
     return {lease.buffer, lease.holder, lease.client_id, lease.id};
   }
   void RememberEnd(const Lease& lease, EndCause cause);
   // Null: a process has the lease.
   UnheldCount* UnheldOf(const Lease& lease);
-  void CheckHolders() const;
   void CheckLeases() const;
   void CheckBuffers() const;
 
-  absl::btree_map<HolderId, HolderEntry> holders_;
-  absl::btree_set<std::pair<pid_t, HolderId>> holders_by_pid_;
+  HolderTable holders_;
   absl::btree_map<LeaseId, std::unique_ptr<Lease>> leases_;
   // Without those of clients that did not say who they are.
   absl::btree_map<ClientId, LeasesByBuffer> leases_by_client_;
@@ -262,4 +169,4 @@ class LeaseTable {
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_CORE_POOL_LEASE_TABLE_H_
+#endif  // WARMPOOL_CORE_BOOK_LEASE_TABLE_H_

@@ -1,4 +1,4 @@
-#include "core/pool/last_refusals.h"
+#include "core/book/last_refusals.h"
 
 #include <algorithm>
 #include <utility>

@@ -5,8 +5,8 @@
 // another. Of a uid that has no process any more all is forgotten, a few ends
 // at a time. Externally synchronised; no call takes longer because much is
 // remembered.
-#ifndef WARMPOOL_CORE_POOL_REMEMBERED_ENDS_H_
-#define WARMPOOL_CORE_POOL_REMEMBERED_ENDS_H_
+#ifndef WARMPOOL_CORE_BOOK_REMEMBERED_ENDS_H_
+#define WARMPOOL_CORE_BOOK_REMEMBERED_ENDS_H_
 
 #include <sys/types.h>
 
@@ -66,4 +66,4 @@ class RememberedEnds {
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_CORE_POOL_REMEMBERED_ENDS_H_
+#endif  // WARMPOOL_CORE_BOOK_REMEMBERED_ENDS_H_

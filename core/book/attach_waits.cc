@@ -1,4 +1,4 @@
-#include "core/pool/attach_waits.h"
+#include "core/book/attach_waits.h"
 
 #include "absl/strings/str_cat.h"
 #include "core/base/check.h"

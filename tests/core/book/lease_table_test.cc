@@ -1,4 +1,4 @@
-#include "core/pool/lease_table.h"
+#include "core/book/lease_table.h"
 
 #include <optional>
 #include <string>
@@ -336,12 +336,12 @@ TEST_F(LeaseTableTest, EndsOfAUidWithoutAHolderAreForgottenInTime) {
 
 TEST_F(LeaseTableTest, ARemovedHolderIsForgotten) {
   const LeaseId id = Grant(1, "a");
-  EXPECT_THAT(table_.LeasesOf(1), ElementsAre(id));
+  EXPECT_THAT(table_.holders().LeasesOf(1), ElementsAre(id));
   End(id, EndCause::kHolderDied);
   table_.RemoveHolder(1);
-  EXPECT_EQ(table_.FindHolder(1), nullptr);
-  EXPECT_EQ(table_.holder_count(), 1u);
-  EXPECT_THAT(table_.LeasesOf(1), ElementsAre());
+  EXPECT_EQ(table_.holders().Find(1), nullptr);
+  EXPECT_EQ(table_.holders().size(), 1u);
+  EXPECT_THAT(table_.holders().LeasesOf(1), ElementsAre());
   table_.RemoveHolder(1);
 }
 
@@ -413,14 +413,15 @@ TEST_F(LeaseTableTest, AHoldersLeasesAreAskedForAFewAtATime) {
   for (const char* const name : {"c", "a", "b"})
     granted.push_back(Grant(1, name));
   Grant(2, "other");
-  EXPECT_THAT(table_.LeasesOf(1),
+  EXPECT_THAT(table_.holders().LeasesOf(1),
               ElementsAre(granted[1], granted[2], granted[0]));
-  const std::vector<LeaseId> first = table_.LeasesOf(1, 2);
+  const std::vector<LeaseId> first = table_.holders().LeasesOf(1, 2);
   EXPECT_THAT(first, ElementsAre(granted[1], granted[2]));
-  const LeaseTable::LeasePlace place = table_.PlaceOf(first.back());
+  const LeasePlace place = table_.PlaceOf(first.back());
   End(first.back(), EndCause::kReleased);
-  EXPECT_THAT(table_.LeasesOf(1, 2, place), ElementsAre(granted[0]));
-  EXPECT_THAT(table_.LeasesOf(1, 2, table_.PlaceOf(granted[0])), ElementsAre());
+  EXPECT_THAT(table_.holders().LeasesOf(1, 2, place), ElementsAre(granted[0]));
+  EXPECT_THAT(table_.holders().LeasesOf(1, 2, table_.PlaceOf(granted[0])),
+              ElementsAre());
 }
 
 TEST_F(LeaseTableTest, UsagesAreAskedForAFewHoldersAtATime) {
@@ -432,11 +433,11 @@ TEST_F(LeaseTableTest, UsagesAreAskedForAFewHoldersAtATime) {
   Grant(4, "c");
   HolderId after = 0;
   std::vector<HolderUsage> usages;
-  EXPECT_TRUE(table_.AddUsages(3, &after, &usages));
+  EXPECT_TRUE(table_.holders().AddUsages(3, &after, &usages));
   EXPECT_EQ(after, 3u);
   EXPECT_EQ(usages.size(), 1u) << "those without a lease are looked at, too";
-  EXPECT_TRUE(table_.AddUsages(3, &after, &usages));
-  EXPECT_FALSE(table_.AddUsages(3, &after, &usages));
+  EXPECT_TRUE(table_.holders().AddUsages(3, &after, &usages));
+  EXPECT_FALSE(table_.holders().AddUsages(3, &after, &usages));
   ASSERT_EQ(usages.size(), 2u);
   EXPECT_EQ(usages[1].holder.id, 4u);
   EXPECT_EQ(usages[1].leases, 2u);

@@ -9,8 +9,8 @@
 // page ends, perhaps without a buffer, and the next goes on from there.
 //
 // Pure functions.
-#ifndef WARMPOOL_CORE_POOL_BUFFER_LISTING_H_
-#define WARMPOOL_CORE_POOL_BUFFER_LISTING_H_
+#ifndef WARMPOOL_CORE_BOOK_BUFFER_LISTING_H_
+#define WARMPOOL_CORE_BOOK_BUFFER_LISTING_H_
 
 #include <sys/types.h>
 
@@ -23,8 +23,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "core/book/lease_table.h"
 #include "core/lease/lease.h"
-#include "core/pool/lease_table.h"
 
 namespace warmpool {
 
@@ -98,4 +98,4 @@ absl::StatusOr<BufferPage> ListBuffers(
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_CORE_POOL_BUFFER_LISTING_H_
+#endif  // WARMPOOL_CORE_BOOK_BUFFER_LISTING_H_

@@ -8,8 +8,8 @@
 // returned and goes to Effects, which apply it after the lock is released.
 //
 // Thread-safe as annotated: functions that require `mutex` say so.
-#ifndef WARMPOOL_CORE_POOL_LEASE_BOOK_H_
-#define WARMPOOL_CORE_POOL_LEASE_BOOK_H_
+#ifndef WARMPOOL_CORE_BOOK_LEASE_BOOK_H_
+#define WARMPOOL_CORE_BOOK_LEASE_BOOK_H_
 
 #include <sys/types.h>
 
@@ -27,15 +27,15 @@
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "core/base/random_id.h"
+#include "core/book/attach_waits.h"
+#include "core/book/buffer_events.h"
+#include "core/book/last_refusals.h"
+#include "core/book/lease_counts.h"
+#include "core/book/lease_table.h"
 #include "core/engine/uid_quota.h"
 #include "core/lease/lease.h"
 #include "core/memory/directory/segment_directory.h"
 #include "core/memory/segment.h"
-#include "core/pool/attach_waits.h"
-#include "core/pool/buffer_events.h"
-#include "core/pool/last_refusals.h"
-#include "core/pool/lease_table.h"
-#include "core/pool/pool_stats.h"
 
 namespace warmpool {
 
@@ -133,8 +133,7 @@ struct LeaseBook {
   bool draining ABSL_GUARDED_BY(mutex) = false;
   // Every lease was revoked: nothing lingers, and nothing is retained.
   bool revoked ABSL_GUARDED_BY(mutex) = false;
-  // Only the counters are kept here.
-  PoolStats counts ABSL_GUARDED_BY(mutex);
+  LeaseCounts counts ABSL_GUARDED_BY(mutex);
   LastRefusals last_refusals ABSL_GUARDED_BY(mutex);
 
  private:
@@ -157,4 +156,4 @@ absl::Status EndedMeanwhile(const LeaseId& id);
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_CORE_POOL_LEASE_BOOK_H_
+#endif  // WARMPOOL_CORE_BOOK_LEASE_BOOK_H_

@@ -1,4 +1,4 @@
-#include "core/pool/buffer_events.h"
+#include "core/book/buffer_events.h"
 
 #include <algorithm>
 #include <utility>

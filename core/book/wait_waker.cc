@@ -1,4 +1,4 @@
-#include "core/pool/wait_waker.h"
+#include "core/book/wait_waker.h"
 
 #include "core/base/mutex.h"
 

@@ -1,0 +1,22 @@
+// How errors tell of leases: why one ended, and who keeps a buffer's name.
+#ifndef WARMPOOL_CORE_BOOK_LEASE_MESSAGES_H_
+#define WARMPOOL_CORE_BOOK_LEASE_MESSAGES_H_
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "core/book/lease_entries.h"
+#include "core/lease/lease.h"
+
+namespace warmpool {
+
+// The rest of a sentence that begins with the lease, or the ticket.
+const char* DescribeEnd(LeaseKind kind, EndCause cause);
+
+// ALREADY_EXISTS: the buffer's name is taken. `first`: a lease on it, and its
+// holder.
+absl::Status NameTaken(const BufferEntry& buffer, const LeaseEntry& first,
+                       const Holder& holder, absl::Time now);
+
+}  // namespace warmpool
+
+#endif  // WARMPOOL_CORE_BOOK_LEASE_MESSAGES_H_

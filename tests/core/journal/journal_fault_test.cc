@@ -13,7 +13,7 @@
 #include "gmock/gmock-matchers.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/core/journal/journal_fixture.h"
-#include "tests/core/pool/dying_calls.h"
+#include "tests/core/pool/restart/dying_calls.h"
 
 namespace warmpool {
 namespace {

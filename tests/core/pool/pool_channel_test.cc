@@ -11,7 +11,7 @@
 #include "gmock/gmock-matchers.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/core/pool/pool_fixture.h"
-#include "tests/core/pool/pool_recovery_fixture.h"
+#include "tests/core/pool/restart/pool_recovery_fixture.h"
 
 namespace warmpool {
 namespace {

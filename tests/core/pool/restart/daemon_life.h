@@ -1,7 +1,7 @@
 // DaemonLife: a daemon without its server: it starts on a directory as the real
 // one does (server/daemon.cc), and is then used by its pool.
-#ifndef WARMPOOL_TESTS_CORE_POOL_DAEMON_LIFE_H_
-#define WARMPOOL_TESTS_CORE_POOL_DAEMON_LIFE_H_
+#ifndef WARMPOOL_TESTS_CORE_POOL_RESTART_DAEMON_LIFE_H_
+#define WARMPOOL_TESTS_CORE_POOL_RESTART_DAEMON_LIFE_H_
 
 #include <unistd.h>
 
@@ -101,4 +101,4 @@ class DaemonLife {
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_TESTS_CORE_POOL_DAEMON_LIFE_H_
+#endif  // WARMPOOL_TESTS_CORE_POOL_RESTART_DAEMON_LIFE_H_

@@ -12,7 +12,7 @@
 
 #include "core/journal/journal.h"
 #include "core/pool/pool.h"
-#include "tests/core/pool/pool_recovery_fixture.h"
+#include "tests/core/pool/restart/pool_recovery_fixture.h"
 
 namespace warmpool {
 namespace {

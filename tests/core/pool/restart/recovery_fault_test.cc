@@ -24,8 +24,8 @@
 #include "tests/core/base/status_matchers.h"
 #include "tests/core/memory/faulty_system_calls.h"
 #include "tests/core/memory/scratch_directory.h"
-#include "tests/core/pool/daemon_life.h"
-#include "tests/core/pool/dying_calls.h"
+#include "tests/core/pool/restart/daemon_life.h"
+#include "tests/core/pool/restart/dying_calls.h"
 
 namespace warmpool {
 namespace {

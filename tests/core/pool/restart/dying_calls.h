@@ -1,8 +1,8 @@
 // DyingCalls: the system calls of Linux up to the death of the process that
 // makes them. From then on they do nothing and fail, which is what kill -9
 // looks like from outside: descriptors are closed, nothing else happens.
-#ifndef WARMPOOL_TESTS_CORE_POOL_DYING_CALLS_H_
-#define WARMPOOL_TESTS_CORE_POOL_DYING_CALLS_H_
+#ifndef WARMPOOL_TESTS_CORE_POOL_RESTART_DYING_CALLS_H_
+#define WARMPOOL_TESTS_CORE_POOL_RESTART_DYING_CALLS_H_
 
 #include <errno.h>
 
@@ -138,4 +138,4 @@ class DyingCalls final : public SystemCalls {
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_TESTS_CORE_POOL_DYING_CALLS_H_
+#endif  // WARMPOOL_TESTS_CORE_POOL_RESTART_DYING_CALLS_H_

@@ -10,7 +10,7 @@
 #include "core/pool/pool.h"
 #include "gmock/gmock-matchers.h"
 #include "tests/core/base/status_matchers.h"
-#include "tests/core/pool/pool_recovery_fixture.h"
+#include "tests/core/pool/restart/pool_recovery_fixture.h"
 
 namespace warmpool {
 namespace {

@@ -22,7 +22,7 @@
 #include "tests/core/base/fake_clock.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/core/memory/scratch_directory.h"
-#include "tests/core/pool/dying_calls.h"
+#include "tests/core/pool/restart/dying_calls.h"
 
 namespace warmpool {
 namespace {

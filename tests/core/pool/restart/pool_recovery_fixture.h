@@ -1,6 +1,6 @@
 // PoolRecoveryFixture: a pool with a journal, and the one that comes after it.
-#ifndef WARMPOOL_TESTS_CORE_POOL_POOL_RECOVERY_FIXTURE_H_
-#define WARMPOOL_TESTS_CORE_POOL_POOL_RECOVERY_FIXTURE_H_
+#ifndef WARMPOOL_TESTS_CORE_POOL_RESTART_POOL_RECOVERY_FIXTURE_H_
+#define WARMPOOL_TESTS_CORE_POOL_RESTART_POOL_RECOVERY_FIXTURE_H_
 
 #include <unistd.h>
 
@@ -116,4 +116,4 @@ class PoolRecoveryFixture : public PoolFixture {
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_TESTS_CORE_POOL_POOL_RECOVERY_FIXTURE_H_
+#endif  // WARMPOOL_TESTS_CORE_POOL_RESTART_POOL_RECOVERY_FIXTURE_H_

@@ -68,6 +68,19 @@ TEST_F(ReservationTest, GivenUpItLeavesNothing) {
   EXPECT_THAT(Lease(kAlice, request), IsOk());
 }
 
+TEST_F(ReservationTest, GivenUpItsBytesCountNoMore) {
+  Pool::Options options = InlineOptions();
+  options.quota.max_bytes = 64 * kKiB;
+  Make(options);
+  const LeaseRequest request = Request(64 * kKiB, "frame");
+  {
+    const Reservation kept = Keep(request);
+    EXPECT_THAT(Lease(kBob, Request(4 * kKiB)),
+                StatusIs(absl::StatusCode::kResourceExhausted));
+  }
+  EXPECT_THAT(Lease(kAlice, request), IsOk());
+}
+
 TEST_F(ReservationTest, AMoveLeavesOneOwner) {
   const LeaseRequest request = Request(64 * kKiB, "frame");
   Reservation kept = Keep(request);

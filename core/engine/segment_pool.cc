@@ -51,7 +51,7 @@ SegmentPool::SegmentPool(SegmentSource* source, SystemCalls* calls,
             ledger_.Leave(ByteState::kBatched, segment.size_class(),
                           segment.bytes());
           }
-          stock_lacked_room = std::exchange(stock_lacks_room_, false);
+          stock_lacked_room = stock_.work().TakeLacksRoom();
         }
         if (stock_lacked_room) RecordStockWanted();
       }) {
@@ -187,8 +187,7 @@ absl::Status SegmentPool::Reserve(SizeClass size_class) {
       const uint64_t endable =
           retained + batched + ledger_.in(ByteState::kStock);
       if (endable < missing) {
-        stock_pause_end_ =
-            std::max(stock_pause_end_, clock_.Now() + kStockPause);
+        stock_.work().PauseUntil(clock_.Now() + kStockPause);
         const uint64_t most =
             ledger_.capacity() -
             std::min(ledger_.capacity(), ledger_.in(ByteState::kOverhead));
@@ -336,16 +335,17 @@ void SegmentPool::CheckInvariants() const {
   {
     MutexLock lock(&mutex_);
     bigcache_.CheckInvariants();
-    WARMPOOL_CHECK(
-        ledger_.in(ByteState::kRetained) ==
-            bigcache_.retained_bytes() + unproven_.bytes() + proving_bytes_,
-        "the ledger and BigCache disagree");
+    unproven_.CheckInvariants();
+    WARMPOOL_CHECK(ledger_.in(ByteState::kRetained) ==
+                       bigcache_.retained_bytes() + unproven_.bytes(),
+                   "the ledger and BigCache disagree");
     stock_.CheckInvariants();
     WARMPOOL_CHECK(ledger_.in(ByteState::kStock) ==
                        stock_.bytes() + stock_.ordered_bytes(),
                    "the ledger and Stock disagree");
+    quarantine_.CheckInvariants();
     WARMPOOL_CHECK(ledger_.in(ByteState::kQuarantined) ==
-                       quarantine_.bytes() + probing_bytes_,
+                       quarantine_.bytes() + quarantine_.probing().bytes(),
                    "the ledger and Quarantine disagree");
   }
   batch_.CheckInvariants();

@@ -10,7 +10,8 @@
 // lock).
 // Invariants: those of ByteLedger, BigCache, Stock and UnmapBatch; retained
 // bytes are those of BigCache and Unproven, quarantined ones those of
-// Quarantine, and stocked ones those of Stock, what it has on order included.
+// Quarantine, and stocked ones those of Stock: with what these have checked out
+// for a proof, for a probe, or on order.
 #ifndef WARMPOOL_CORE_ENGINE_SEGMENT_POOL_H_
 #define WARMPOOL_CORE_ENGINE_SEGMENT_POOL_H_
 
@@ -24,7 +25,6 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -329,31 +329,16 @@ class SegmentPool {
   ByteLedger ledger_ ABSL_GUARDED_BY(mutex_);
   BigCache bigcache_ ABSL_GUARDED_BY(mutex_);
   Unproven unproven_ ABSL_GUARDED_BY(mutex_);
-  // Of Unproven, out for their proof.
-  size_t proving_segments_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t proving_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   Stock stock_ ABSL_GUARDED_BY(mutex_);
-  // MakeStock is running / should stop.
-  bool making_stock_ ABSL_GUARDED_BY(mutex_) = false;
-  bool stock_given_up_ ABSL_GUARDED_BY(mutex_) = false;
+  // Signalled when MakeStock has finished.
   CondVar stock_finished_condition_;
-  // None is made until then.
-  absl::Time stock_pause_end_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
-  // Stock was wanted when there was no room for it.
-  bool stock_lacks_room_ ABSL_GUARDED_BY(mutex_) = false;
   Quarantine quarantine_ ABSL_GUARDED_BY(mutex_);
-  // Quarantined segments that are out for a probe: how many, their bytes, and
-  // the names of those that a client may take out.
-  size_t probing_segments_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t probing_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  absl::flat_hash_set<std::string> probing_leftovers_ ABSL_GUARDED_BY(mutex_);
   // Signalled when a probe or a proof that was put off has been made.
   CondVar probed_condition_;
   uint64_t returns_ ABSL_GUARDED_BY(mutex_) = 0;
   // Signalled when returns_ grows.
   CondVar returned_condition_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
-  bool quarantine_ended_ ABSL_GUARDED_BY(mutex_) = false;
   // By the classes' indices.
   std::vector<AcquireCounts> acquire_counts_ ABSL_GUARDED_BY(mutex_);
   uint64_t failed_set_asides_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -33,7 +33,7 @@ void SegmentPool::Adopt(Segment segment) {
 std::optional<Segment> SegmentPool::TakeQuarantined(
     const std::string& file_name, uid_t owner) {
   MutexLock lock(&mutex_);
-  while (probing_leftovers_.contains(file_name)) {
+  while (quarantine_.IsProbingLeftover(file_name)) {
     probed_condition_.Wait(&mutex_);
   }
   std::optional<Quarantine::Entry> entry =
@@ -48,7 +48,7 @@ void SegmentPool::PutBackLeftover(Segment segment) {
   absl::Time due;
   {
     MutexLock lock(&mutex_);
-    if (!quarantine_ended_) {
+    if (quarantine_.is_open()) {
       MoveLocked(ByteState::kLeased, ByteState::kQuarantined, segment);
       CountUnproven(segment);
       due = quarantine_.AddLeftover(std::move(segment), clock_.Now(),
@@ -66,7 +66,7 @@ bool SegmentPool::QuarantineEvicted(Segment* segment) {
   absl::Time due;
   {
     MutexLock lock(&mutex_);
-    if (quarantine_ended_) return false;
+    if (!quarantine_.is_open()) return false;
     const absl::Time now = clock_.Now();
     MoveLocked(ByteState::kBatched, ByteState::kQuarantined, *segment);
     ++AcquireCountsLocked(segment->size_class()).failed_proofs;
@@ -99,11 +99,6 @@ bool SegmentPool::ProbeSome(absl::Time now) {
   {
     MutexLock lock(&mutex_);
     entries = quarantine_.TakeDue(now, kProbesAtOnce);
-    probing_segments_ += entries.size();
-    for (const Quarantine::Entry& entry : entries) {
-      probing_bytes_ += entry.segment.bytes();
-      if (entry.leftover) probing_leftovers_.insert(entry.segment.file_name());
-    }
   }
   for (Quarantine::Entry& entry : entries) ProbeEntry(std::move(entry), now);
   return !entries.empty();
@@ -119,13 +114,11 @@ void SegmentPool::ProbeEntry(Quarantine::Entry entry, absl::Time now) {
   bool put_back = false;
   {
     MutexLock lock(&mutex_);
-    if (verdict == Verdict::kInUse && !quarantine_ended_) {
-      probing_bytes_ -= entry.segment.bytes();
-      --probing_segments_;
+    if (verdict == Verdict::kInUse && quarantine_.is_open()) {
       quarantine_.PutBack(std::move(entry), now);
       put_back = true;
     }
-    probing_leftovers_.erase(leftover);
+    quarantine_.ForgetProbingLeftover(leftover);
   }
   probed_condition_.NotifyAll();
   if (put_back) return;
@@ -154,8 +147,7 @@ void SegmentPool::EndQuarantined() {
   {
     MutexLock lock(&mutex_);
     // Those that are out for a probe, or being returned, end after it.
-    quarantine_ended_ = true;
-    entries = quarantine_.TakeAll();
+    entries = quarantine_.Close();
     for (const Quarantine::Entry& entry : entries) {
       MoveLocked(ByteState::kQuarantined, ByteState::kBatched, entry.segment);
       ForgetUnproven(entry.segment.owner(), entry.segment.bytes());

@@ -65,8 +65,6 @@ void SegmentPool::ProveUnproven(absl::Time until) {
   {
     MutexLock lock(&mutex_);
     due = unproven_.TakeDue(until);
-    for (const Segment& segment : due) proving_bytes_ += segment.bytes();
-    proving_segments_ += due.size();
   }
   for (Segment& segment : due) {
     const Verdict verdict = ProveReturned(&segment);
@@ -77,11 +75,11 @@ void SegmentPool::ProveUnproven(absl::Time until) {
 bool SegmentPool::ProvePutOff() {
   {
     MutexLock lock(&mutex_);
-    if (unproven_.size() == 0 && proving_segments_ == 0) return false;
+    if (unproven_.size() == 0) return false;
   }
   ProveUnproven(absl::InfiniteFuture());
   MutexLock lock(&mutex_);
-  while (proving_segments_ > 0) probed_condition_.Wait(&mutex_);
+  while (unproven_.is_proving()) probed_condition_.Wait(&mutex_);
   return true;
 }
 
@@ -102,13 +100,11 @@ void SegmentPool::Settle(Segment segment, ByteState from, Verdict verdict) {
     // Read under the lock: BigCache's order is by age.
     now = clock_.Now();
     if (from == ByteState::kQuarantined) {
-      probing_bytes_ -= bytes;
-      --probing_segments_;
+      quarantine_.OnLeft(bytes);
     } else if (from == ByteState::kRetained) {
-      proving_bytes_ -= bytes;
-      --proving_segments_;
+      unproven_.OnProven(bytes);
     }
-    if (verdict == Verdict::kInUse && !quarantine_ended_) {
+    if (verdict == Verdict::kInUse && quarantine_.is_open()) {
       MoveLocked(from, ByteState::kQuarantined, segment);
       CountUnproven(segment);
       due = quarantine_.Add(std::move(segment), now);

@@ -53,14 +53,14 @@ SegmentPool::Stats SegmentPool::stats() const {
     MutexLock lock(&mutex_);
     stats.ledger = ledger_;
     stats.bigcache = bigcache_.counts();
-    stats.retained_segments =
-        bigcache_.retained_segments() + unproven_.size() + proving_segments_;
+    stats.retained_segments = bigcache_.retained_segments() + unproven_.size();
     for (const AcquireCounts& counts : acquire_counts_) {
       stats.acquired += counts;
     }
     stats.stock_segments = stock_.size();
     stats.classes = ClassStatsLocked();
-    stats.quarantined_segments = quarantine_.size() + probing_segments_;
+    stats.quarantined_segments =
+        quarantine_.size() + quarantine_.probing().segments();
     stats.failed_set_asides = failed_set_asides_;
   }
   stats.batch = batch_.counts();

@@ -89,17 +89,16 @@ std::optional<Stock::Order> SegmentPool::BeginStock() {
   const uint64_t machine_free = source_.FreeBytes().value_or(0);
   MutexLock lock(&mutex_);
   const absl::Time now = clock_.Now();
-  if (making_stock_ || draining_ || now < stock_pause_end_) return std::nullopt;
+  if (draining_ || !stock_.work().MayBegin(now)) return std::nullopt;
   const uint64_t headroom = ledger_.capacity() / kHeadroomShare;
   const uint64_t free = ledger_.free() - std::min(ledger_.free(), headroom);
   std::optional<Stock::Order> order =
       stock_.PlaceOrder(std::min(free, machine_free / kMachineShare), now);
   if (order.has_value()) {
     ledger_.Enter(ByteState::kStock, order->size_class, order->bytes);
-    making_stock_ = true;
-    stock_given_up_ = false;
+    stock_.work().Begin();
   } else {
-    stock_lacks_room_ = stock_.LacksAny();
+    stock_.work().set_lacks_room(stock_.LacksAny());
   }
   return order;
 }
@@ -111,13 +110,13 @@ void SegmentPool::FinishStock(const Stock::Order& order, Segment segment,
   {
     MutexLock lock(&mutex_);
     now = clock_.Now();
-    if (made && !stock_given_up_ && !draining_) {
+    if (made && !stock_.work().given_up() && !draining_) {
       stock_.Put(std::move(segment));
       due = stock_.NextSurplus();
     } else {
       stock_.Cancel(order);
       // What failed would fail again at once.
-      stock_pause_end_ = std::max(stock_pause_end_, now + kStockPause);
+      stock_.work().PauseUntil(now + kStockPause);
       if (segment.empty()) {
         ledger_.Leave(ByteState::kStock, order.size_class, order.bytes);
       } else {
@@ -131,7 +130,7 @@ void SegmentPool::FinishStock(const Stock::Order& order, Segment segment,
   }
   {
     MutexLock lock(&mutex_);
-    making_stock_ = false;
+    stock_.work().End();
   }
   // Batch has it by now: whoever waited flushes that.
   stock_finished_condition_.NotifyAll();
@@ -143,14 +142,14 @@ uint64_t SegmentPool::GiveUpStock(uint64_t bytes, absl::Duration pause) {
   uint64_t gained = 0;
   {
     MutexLock lock(&mutex_);
-    stock_pause_end_ = std::max(stock_pause_end_, clock_.Now() + pause);
+    stock_.work().PauseUntil(clock_.Now() + pause);
     cold = stock_.TakeForRoom(bytes);
     AccountColdLocked(ByteState::kStock, cold);
     gained = BytesOf(cold);
-    if (gained < bytes && making_stock_) {
-      stock_given_up_ = true;
+    if (gained < bytes && stock_.work().running()) {
+      stock_.work().GiveUp();
       gained += stock_.ordered_bytes();
-      while (making_stock_) stock_finished_condition_.Wait(&mutex_);
+      while (stock_.work().running()) stock_finished_condition_.Wait(&mutex_);
       // It was finished just before, or others came.
       std::vector<Segment> late =
           stock_.TakeForRoom(bytes - std::min(bytes, gained));
@@ -165,7 +164,7 @@ uint64_t SegmentPool::GiveUpStock(uint64_t bytes, absl::Duration pause) {
 
 bool SegmentPool::StockGivenUp() const {
   MutexLock lock(&mutex_);
-  return stock_given_up_ || draining_;
+  return stock_.work().given_up() || draining_;
 }
 
 void SegmentPool::RecordStockWanted() {

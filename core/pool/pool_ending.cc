@@ -223,7 +223,7 @@ size_t Pool::RevokeAll() {
     Finish(std::move(ended));
     if (more) Yield();
   }
-  segments_.EndQuarantined();
+  segments_.FreeQuarantined();
   return count;
 }
 
@@ -353,7 +353,7 @@ void Pool::Finish(std::vector<LeaseTable::Ended> ended) {
     }
     if (!segments[i].has_value()) continue;
     if (revoked) {
-      segments_.End(*std::move(segments[i]));
+      segments_.Free(*std::move(segments[i]));
     } else if (cause == EndCause::kReleased) {
       segments_.ReturnReleased(*std::move(segments[i]));
     } else {

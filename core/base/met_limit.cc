@@ -9,37 +9,22 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "core/base/byte_size.h"
+#include "core/base/control_group.h"
 
 namespace warmpool {
 namespace {
 
 // One limit that explains the error. nullopt: this one does not.
 using Explanation = std::optional<std::string>;
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file),
-          std::istreambuf_iterator<char>()};
-}
-
-// nullopt: there is no such file, or no number in it ("max").
-std::optional<uint64_t> ReadNumber(const std::string& path) {
-  uint64_t number = 0;
-  if (!absl::SimpleAtoi(ReadFile(path), &number)) return std::nullopt;
-  return number;
-}
 
 // Allocates nothing: a process that has no mapping left can't make its heap
 // larger.
@@ -57,7 +42,7 @@ uint64_t LinesIn(const char* path) {
 
 // The number behind "name:" in a file such as /proc/self/status.
 uint64_t ReadField(const std::string& path, absl::string_view name) {
-  const std::string text = ReadFile(path);
+  const std::string text = ReadSmallFile(path);
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     if (!absl::ConsumePrefix(&line, name)) continue;
     line = absl::StripLeadingAsciiWhitespace(line);
@@ -145,16 +130,11 @@ Explanation OfTaskGroup(const std::string& directory) {
 // The groups of this process (cgroups(7)) and all above them, where they are
 // mounted as they usually are.
 Explanation OfTaskGroups() {
-  const std::string memberships = ReadFile("/proc/self/cgroup");
-  for (const absl::string_view line : absl::StrSplit(memberships, '\n')) {
-    // "8:pids:/path" of v1, "0::/path" of v2.
-    const std::vector<absl::string_view> fields =
-        absl::StrSplit(line, absl::MaxSplits(':', 2));
-    if (fields.size() < 3) continue;
-    const bool v2 = fields[0] == "0" && fields[1].empty();
-    if (!v2 && !absl::StrContains(fields[1], "pids")) continue;
-    const std::string point = v2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/pids";
-    for (absl::string_view path = fields[2];;) {
+  for (const ControlGroup& group : ReadControlGroups("/proc/self/cgroup")) {
+    if (!group.is_v2 && !HasController(group.controllers, "pids")) continue;
+    const std::string point =
+        group.is_v2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/pids";
+    for (absl::string_view path = group.path;;) {
       Explanation met =
           OfTaskGroup(absl::StrCat(point, absl::StripSuffix(path, "/")));
       if (met.has_value()) return met;
@@ -168,7 +148,7 @@ Explanation OfTaskGroups() {
 Explanation OfSystemThreads() {
   // "0.20 0.18 0.12 1/80 11206": of 80 threads 1 runs.
   const std::vector<std::string> load =
-      absl::StrSplit(ReadFile("/proc/loadavg"), absl::ByAnyChar(" /"));
+      absl::StrSplit(ReadSmallFile("/proc/loadavg"), absl::ByAnyChar(" /"));
   uint64_t threads = 0;
   if (load.size() < 5 || !absl::SimpleAtoi(load[4], &threads)) {
     return std::nullopt;

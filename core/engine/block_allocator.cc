@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 
@@ -18,12 +19,10 @@ BlockAllocator::BlockAllocator(SystemCalls* calls, const Clock* clock,
 BlockAllocator::~BlockAllocator() { SweepTier(); }
 
 absl::StatusOr<Block*> BlockAllocator::Allocate(size_t bytes) {
-  const absl::StatusOr<SizeClass> size_class = pool_.size_classes().For(bytes);
-  if (!size_class.ok()) return size_class.status();
-  if (Block* const block = tier_.Take(*size_class)) return block;
-  absl::StatusOr<SegmentPool::Acquired> acquired = pool_.Acquire({0, bytes});
-  if (!acquired.ok()) return acquired.status();
-  return new Block(std::move(acquired->segment));
+  ASSIGN_OR_RETURN(const SizeClass size_class, pool_.size_classes().For(bytes));
+  if (Block* const block = tier_.Take(size_class)) return block;
+  ASSIGN_OR_RETURN(SegmentPool::Acquired acquired, pool_.Acquire({0, bytes}));
+  return new Block(std::move(acquired.segment));
 }
 
 void BlockAllocator::Free(Block* block) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "core/base/check.h"
+
 namespace warmpool {
 
 absl::Time Quarantine::Add(Segment segment, absl::Time now) {
@@ -26,6 +28,7 @@ absl::Time Quarantine::AddLeftover(Segment segment, absl::Time now,
 }
 
 void Quarantine::Insert(Entry entry, absl::Time due) {
+  WARMPOOL_CHECK(is_open_, "a segment for a quarantine that is closed");
   // Whoever has it may know its name; whose lease it was, nobody asks here.
   entry.segment.set_name_is_stale();
   ByDueTime& of_uid = by_uid_[entry.segment.owner()];
@@ -38,6 +41,16 @@ void Quarantine::Insert(Entry entry, absl::Time due) {
 }
 
 std::vector<Quarantine::Entry> Quarantine::TakeDue(absl::Time now,
+                                                   size_t most) {
+  std::vector<Entry> due = Extract(now, most);
+  for (const Entry& entry : due) {
+    probing_.Add(entry.segment.bytes());
+    if (entry.leftover) probing_leftovers_.insert(entry.segment.file_name());
+  }
+  return due;
+}
+
+std::vector<Quarantine::Entry> Quarantine::Extract(absl::Time now,
                                                    size_t most) {
   std::vector<Entry> due;
   for (auto uid = by_uid_.begin(); uid != by_uid_.end();) {
@@ -69,6 +82,7 @@ void Quarantine::MakeAllDue(absl::Time now) {
 }
 
 void Quarantine::PutBack(Entry entry, absl::Time now) {
+  OnLeft(entry.segment.bytes());
   entry.pause = std::min(entry.pause * 2, kLongestPause);
   const auto others = by_uid_.find(entry.segment.owner());
   const size_t count = others == by_uid_.end() ? 0 : others->second.size();
@@ -94,7 +108,13 @@ std::optional<Quarantine::Entry> Quarantine::TakeLeftover(
 }
 
 std::vector<Quarantine::Entry> Quarantine::TakeAll() {
-  return TakeDue(absl::InfiniteFuture());
+  return Extract(absl::InfiniteFuture(), SIZE_MAX);
+}
+
+std::vector<Quarantine::Entry> Quarantine::Close() {
+  std::vector<Entry> all = TakeAll();
+  is_open_ = false;
+  return all;
 }
 
 absl::Time Quarantine::NextProbe() const {
@@ -111,6 +131,29 @@ uint64_t Quarantine::bytes() const {
     for (const auto& [due, entry] : of_uid) bytes += entry.segment.bytes();
   }
   return bytes;
+}
+
+void Quarantine::CheckInvariants() const {
+  size_t segments = 0;
+  size_t leftovers = 0;
+  for (const auto& [uid, of_uid] : by_uid_) {
+    WARMPOOL_CHECK(!of_uid.empty(), "an empty list of quarantined segments");
+    segments += of_uid.size();
+    for (auto it = of_uid.begin(); it != of_uid.end(); ++it) {
+      const Segment& segment = it->second.segment;
+      WARMPOOL_CHECK(segment.owner() == uid,
+                     "quarantined segment in another uid's list");
+      if (!it->second.leftover || segment.set_aside()) continue;
+      const auto found = leftovers_.find(segment.file_name());
+      WARMPOOL_CHECK(found != leftovers_.end() && it == found->second,
+                     "leftover that no client can take out");
+      ++leftovers;
+    }
+  }
+  WARMPOOL_CHECK(segments == size_, "quarantined segments do not add up");
+  WARMPOOL_CHECK(leftovers == leftovers_.size(), "leftovers do not add up");
+  WARMPOOL_CHECK(is_open_ || size_ == 0, "a closed quarantine has segments");
+  probing_.CheckInvariants();
 }
 
 }  // namespace warmpool

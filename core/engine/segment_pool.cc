@@ -1,97 +1,64 @@
-// How segments are acquired and ended; how they come back is in
-// segment_pool_return.cc, what happens to those that somebody still has in
-// segment_pool_quarantine.cc, how they are made ahead in segment_pool_stock.cc,
-// and how all that no lease needs ends at once in segment_pool_shed.cc.
 #include "core/engine/segment_pool.h"
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
-#include "absl/strings/cord.h"
-#include "absl/strings/str_cat.h"
-#include "core/base/check.h"
+#include "core/base/mutex.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
-namespace {
-
-// Marks a status (absl::Status::SetPayload); it does not leave the process.
-constexpr char kLacksRoom[] = "warmpool/lacks-room";
-
-absl::Status LackingRoom(absl::Status status) {
-  status.SetPayload(kLacksRoom, absl::Cord());
-  return status;
-}
-
-}  // namespace
-
-bool LacksRoom(const absl::Status& status) {
-  return status.GetPayload(kLacksRoom).has_value();
-}
 
 SegmentPool::SegmentPool(SegmentSource* source, SystemCalls* calls,
                          const Clock* clock, const Options& options)
-    : size_classes_(options.max_segment_bytes),
-      source_(*source),
+    : source_(*source),
       clock_(*clock),
-      on_due_earlier_(options.on_due_earlier),
-      on_stock_wanted_(options.on_stock_wanted),
-      batch_max_age_(options.batch.max_age),
-      leftover_grace_(options.leftover_grace),
-      max_retained_bytes_(options.bigcache.max_bytes),
-      quota_(options.quota),
-      ledger_(options.capacity_bytes),
-      bigcache_(options.bigcache),
-      unproven_(options.prove_within),
-      stock_(options.stock),
-      batch_(calls, options.batch, [this](absl::Span<const Segment> ended) {
-        bool stock_lacked_room = false;
-        {
-          MutexLock lock(&mutex_);
-          for (const Segment& segment : ended) {
-            ledger_.Leave(ByteState::kBatched, segment.size_class(),
-                          segment.bytes());
-          }
-          stock_lacked_room = std::exchange(stock_lacks_room_, false);
-        }
-        if (stock_lacked_room) RecordStockWanted();
-      }) {
-  ledger_.EnterOverhead(options.overhead_bytes);
-}
+      book_(options),
+      sorter_(&book_, source, clock, &batch_, options),
+      prober_(&book_, source, clock, &batch_, &sorter_, options.leftover_grace),
+      stock_keeper_(&book_, source, clock, &sorter_, options.on_stock_wanted),
+      batch_(calls, options.batch,
+             [this](absl::Span<const Segment> freed) { OnFreed(freed); }) {}
 
 SegmentPool::~SegmentPool() {
   Drain();
-  std::vector<Quarantine::Entry> quarantined;
+  prober_.DetachAll();
+}
+
+void SegmentPool::OnFreed(absl::Span<const Segment> freed) {
+  bool stock_lacked_room = false;
   {
-    MutexLock lock(&mutex_);
-    quarantined = quarantine_.TakeAll();
+    MutexLock lock(&book_.mutex);
+    for (const Segment& segment : freed) {
+      book_.ledger.Leave(ByteState::kBatched, segment.size_class(),
+                         segment.bytes());
+    }
+    stock_lacked_room = book_.stock.work().TakeLacksRoom();
   }
-  for (Quarantine::Entry& entry : quarantined) {
-    // The next daemon can't know that its lease has ended, unless by that.
-    if (!entry.leftover) SetAside(&entry);
-    batch_.Detach(std::move(entry.segment));
-  }
+  if (stock_lacked_room) stock_keeper_.NotifyWanted();
 }
 
 absl::StatusOr<SegmentPool::Acquired> SegmentPool::Acquire(
     const AcquireRequest& request) {
-  const absl::StatusOr<SizeClass> size_class = size_classes_.For(request.bytes);
-  if (!size_class.ok()) return size_class.status();
+  ASSIGN_OR_RETURN(const SizeClass size_class,
+                   book_.size_classes.For(request.bytes));
   if (!request.require_zeroed) {
-    if (std::optional<Segment> warm = TakeWarm(request, *size_class)) {
+    if (std::optional<Segment> warm = TakeWarm(request, size_class)) {
       return Acquired{*std::move(warm), Warmth::kWarm};
     }
   }
-  if (std::optional<Segment> stocked = TakeStock(request, *size_class)) {
+  if (std::optional<Segment> stocked =
+          stock_keeper_.Take(request, size_class)) {
     return Acquired{*std::move(stocked), Warmth::kStock};
   }
   if (request.if_ready) return absl::NotFoundError("no such memory is ready");
-  absl::StatusOr<Segment> fresh = MakeFresh(request, *size_class);
-  MutexLock lock(&mutex_);
+  absl::StatusOr<Segment> fresh = MakeFresh(request, size_class);
+  MutexLock lock(&book_.mutex);
   if (!fresh.ok()) {
-    bigcache_.RecordDropped(request.owner, *size_class, clock_.Now());
+    book_.bigcache.RecordDropped(request.owner, size_class, clock_.Now());
     return fresh.status();
   }
-  ++AcquireCountsLocked(*size_class).fresh;
+  ++book_.CountsOf(size_class).fresh;
   return Acquired{*std::move(fresh), Warmth::kFresh};
 }
 
@@ -101,50 +68,50 @@ std::optional<Segment> SegmentPool::TakeWarm(const AcquireRequest& request,
     std::optional<Segment> segment;
     bool from_bigcache = false;
     {
-      MutexLock lock(&mutex_);
-      segment = unproven_.Take(request.owner, size_class);
+      MutexLock lock(&book_.mutex);
+      segment = book_.unproven.Take(request.owner, size_class);
       from_bigcache = !segment.has_value();
       if (from_bigcache) {
-        if (request.if_ready && !bigcache_.Holds(request.owner, size_class) &&
-            !stock_.Holds(request.owner, size_class)) {
+        if (request.if_ready &&
+            !book_.bigcache.Holds(request.owner, size_class) &&
+            !book_.stock.Holds(request.owner, size_class)) {
           return std::nullopt;
         }
-        segment = bigcache_.Take(request.owner, size_class, clock_.Now());
+        segment = book_.bigcache.Take(request.owner, size_class, clock_.Now());
         if (!segment.has_value()) return std::nullopt;
       }
-      MoveLocked(ByteState::kRetained, ByteState::kLeased, *segment);
+      book_.Move(ByteState::kRetained, ByteState::kLeased, *segment);
     }
     // One whose proof was put off may have been sealed.
-    const Verdict verdict = ProveReturned(&*segment);
+    const Verdict verdict = sorter_.ProveReturned(&*segment);
     {
-      MutexLock lock(&mutex_);
+      MutexLock lock(&book_.mutex);
       if (verdict == Verdict::kFree) {
-        ++AcquireCountsLocked(size_class).warm;
+        ++book_.CountsOf(size_class).warm;
         // It was not given up as yet, so demand is what it was.
         if (!from_bigcache) {
-          bigcache_.RecordPassedOn(size_class);
-          ForgetUnproven(segment->owner(), segment->bytes());
+          book_.bigcache.RecordPassedOn(size_class);
+          sorter_.ForgetUnproven(segment->owner(), segment->bytes());
         }
         return segment;
       }
-      AcquireCountsLocked(size_class).failed_proofs += from_bigcache;
+      book_.CountsOf(size_class).failed_proofs += from_bigcache;
     }
     const uid_t owner = segment->owner();
     const uint64_t bytes = segment->bytes();
-    Settle(*std::move(segment), ByteState::kLeased, verdict);
-    if (!from_bigcache) ForgetUnproven(owner, bytes);
+    sorter_.Settle(*std::move(segment), ByteState::kLeased, verdict);
+    if (!from_bigcache) sorter_.ForgetUnproven(owner, bytes);
   }
 }
 
 absl::StatusOr<Segment> SegmentPool::MakeFresh(const AcquireRequest& request,
                                                SizeClass size_class) {
-  const size_t bytes = size_classes_.Bytes(size_class);
+  const size_t bytes = book_.size_classes.Bytes(size_class);
   absl::Status status;
   // The filesystem may have less room than the capacity promises. What is
   // retained makes room: first as much as is needed, then all there is.
   for (const uint64_t room : {uint64_t{bytes}, UINT64_MAX, uint64_t{0}}) {
-    status = Reserve(size_class);
-    if (!status.ok()) return status;
+    RETURN_IF_ERROR(Reserve(size_class));
     Segment segment;
     const absl::Time begun = clock_.Now();
     status = source_.Make(size_class, bytes, request.owner, Purpose::kLease,
@@ -154,11 +121,11 @@ absl::StatusOr<Segment> SegmentPool::MakeFresh(const AcquireRequest& request,
       return segment;
     }
     {
-      MutexLock lock(&mutex_);
+      MutexLock lock(&book_.mutex);
       if (segment.empty()) {
-        ledger_.Leave(ByteState::kLeased, size_class, bytes);
+        book_.ledger.Leave(ByteState::kLeased, size_class, bytes);
       } else {
-        MoveLocked(ByteState::kLeased, ByteState::kBatched, segment);
+        book_.Move(ByteState::kLeased, ByteState::kBatched, segment);
       }
     }
     if (!segment.empty()) batch_.Add(std::move(segment), clock_.Now());
@@ -171,37 +138,25 @@ absl::StatusOr<Segment> SegmentPool::MakeFresh(const AcquireRequest& request,
 }
 
 absl::Status SegmentPool::Reserve(SizeClass size_class) {
-  const uint64_t bytes = size_classes_.Bytes(size_class);
+  const uint64_t bytes = book_.size_classes.Bytes(size_class);
   for (;;) {
     uint64_t missing = 0;
     {
-      MutexLock lock(&mutex_);
-      const uint64_t free = ledger_.free();
+      MutexLock lock(&book_.mutex);
+      const uint64_t free = book_.ledger.free();
       if (free >= bytes) {
-        ledger_.Enter(ByteState::kLeased, size_class, bytes);
+        book_.ledger.Enter(ByteState::kLeased, size_class, bytes);
         return absl::OkStatus();
       }
       missing = bytes - free;
-      const uint64_t retained = ledger_.in(ByteState::kRetained);
-      const uint64_t batched = ledger_.in(ByteState::kBatched);
-      const uint64_t endable =
-          retained + batched + ledger_.in(ByteState::kStock);
-      if (endable < missing) {
-        stock_pause_end_ =
-            std::max(stock_pause_end_, clock_.Now() + kStockPause);
-        const uint64_t most =
-            ledger_.capacity() -
-            std::min(ledger_.capacity(), ledger_.in(ByteState::kOverhead));
-        absl::Status refusal = absl::ResourceExhaustedError(absl::StrCat(
-            "no room for ", bytes, " bytes (", FormatByteSize(bytes), "): ",
-            free + endable, " bytes free (", FormatByteSize(free + endable),
-            ") of a capacity of ", FormatByteSize(ledger_.capacity()), ", ",
-            FormatByteSize(ledger_.in(ByteState::kLeased)), " leased, ",
-            FormatByteSize(ledger_.in(ByteState::kQuarantined)),
-            " quarantined: release some, or have the capacity raised"));
-        return bytes > most ? refusal : LackingRoom(std::move(refusal));
+      const uint64_t batched = book_.ledger.in(ByteState::kBatched);
+      if (batched + book_.ledger.in(ByteState::kRetained) +
+              book_.ledger.in(ByteState::kStock) <
+          missing) {
+        book_.stock.work().PauseUntil(clock_.Now() + StockKeeper::kPause);
+        return RefusedForRoom(book_.ledger, bytes);
       }
-      // What is batched will be free once it has ended.
+      // What is batched is free once Batch has freed it.
       missing -= std::min(missing, batched);
     }
     MakeRoom(missing);
@@ -210,144 +165,175 @@ absl::Status SegmentPool::Reserve(SizeClass size_class) {
 
 void SegmentPool::MakeRoom(uint64_t bytes) {
   const absl::Time begun = clock_.Now();
-  bytes -= std::min(bytes, GiveUpStock(bytes, kStockPause));
-  ProveUnproven(absl::InfiniteFuture());
+  bytes -= std::min(bytes, stock_keeper_.GiveUp(bytes, StockKeeper::kPause));
+  sorter_.ProveUnproven(absl::InfiniteFuture());
   std::vector<Segment> cold;
   {
-    MutexLock lock(&mutex_);
+    MutexLock lock(&book_.mutex);
     std::vector<Eviction> evicted;
-    bigcache_.EvictForRoom(bytes, &evicted);
-    cold = AccountEvictedLocked(std::move(evicted));
+    book_.bigcache.EvictForRoom(bytes, &evicted);
+    cold = book_.AccountEvicted(std::move(evicted));
   }
-  HandOff(std::move(cold));
+  sorter_.HandOff(std::move(cold));
   batch_.Flush();
   make_room_latency_.Record(clock_.Now() - begun);
 }
 
+void SegmentPool::Return(Segment segment) {
+  segment.set_zeroed(false);
+  const uid_t owner = segment.owner();
+  const uint64_t bytes = segment.bytes();
+  const Verdict verdict = sorter_.ProveReturned(&segment);
+  sorter_.Settle(std::move(segment), ByteState::kLeased, verdict);
+  sorter_.ForgetLeased(owner, bytes);
+}
+
+void SegmentPool::ReturnReleased(Segment segment) {
+  const uid_t owner = segment.owner();
+  const uint64_t bytes = segment.bytes();
+  absl::Time due;
+  bool crowded = false;
+  {
+    MutexLock lock(&book_.mutex);
+    const absl::Time now = clock_.Now();
+    crowded = book_.IsCrowded(segment, now);
+    // One that is to have another name has it before anybody can get it.
+    if (!crowded && !book_.draining && book_.unproven.Accepts() &&
+        !segment.name_is_stale() && sorter_.FitsItsClass(segment)) {
+      book_.Move(ByteState::kLeased, ByteState::kRetained, segment);
+      segment.set_zeroed(false);
+      sorter_.CountUnproven(segment);
+      book_.unproven.Add(std::move(segment), now);
+      book_.RecordReturn();
+      due = book_.unproven.NextDue();
+    }
+  }
+  if (segment.empty()) {
+    sorter_.ForgetLeased(owner, bytes);
+    sorter_.ScheduleTick(due);
+    return;
+  }
+  // BigCache keeps to its limits, but knows only what it has.
+  if (crowded) sorter_.ProveUnproven(absl::InfiniteFuture());
+  Return(std::move(segment));
+}
+
+bool SegmentPool::ProvePutOff() {
+  {
+    MutexLock lock(&book_.mutex);
+    if (book_.unproven.size() == 0) return false;
+  }
+  sorter_.ProveUnproven(absl::InfiniteFuture());
+  MutexLock lock(&book_.mutex);
+  while (book_.unproven.is_proving()) book_.probed_condition.Wait(&book_.mutex);
+  return true;
+}
+
+uint64_t SegmentPool::AwaitReturn(uint64_t seen, absl::Time until) {
+  MutexLock lock(&book_.mutex);
+  while (book_.returns <= seen && clock_.Now() < until) {
+    book_.returned_condition.WaitFor(&book_.mutex, until - clock_.Now());
+  }
+  return book_.returns;
+}
+
+void SegmentPool::WakeAwaitReturn() {
+  MutexLock lock(&book_.mutex);
+  book_.RecordReturn();
+}
+
+void SegmentPool::Drain() {
+  {
+    MutexLock lock(&book_.mutex);
+    book_.draining = true;
+  }
+  ReleaseUnused(EvictionReason::kDrained, absl::InfiniteDuration());
+  prober_.ProbeAll(clock_.Now());
+  batch_.Flush();
+}
+
+uint64_t SegmentPool::ReleaseUnused(EvictionReason reason,
+                                    absl::Duration stock_pause) {
+  uint64_t bytes = stock_keeper_.GiveUp(UINT64_MAX, stock_pause);
+  sorter_.ProveUnproven(absl::InfiniteFuture());
+  std::vector<Segment> cold;
+  {
+    MutexLock lock(&book_.mutex);
+    std::vector<Eviction> evicted;
+    book_.bigcache.EvictAll(reason, &evicted);
+    cold = book_.AccountEvicted(std::move(evicted));
+  }
+  for (const Segment& segment : cold) bytes += segment.bytes();
+  sorter_.HandOff(std::move(cold));
+  batch_.Flush();
+  return bytes;
+}
+
 void SegmentPool::AdoptLeased(const Segment& segment) {
-  MutexLock lock(&mutex_);
-  ledger_.Enter(ByteState::kLeased, segment.size_class(), segment.bytes());
-  bigcache_.RecordAcquired(segment.owner(), segment.size_class(), clock_.Now());
+  MutexLock lock(&book_.mutex);
+  book_.ledger.Enter(ByteState::kLeased, segment.size_class(), segment.bytes());
+  book_.bigcache.RecordAcquired(segment.owner(), segment.size_class(),
+                                clock_.Now());
 }
 
 void SegmentPool::AddOverhead(uint64_t bytes) {
-  MutexLock lock(&mutex_);
-  ledger_.EnterOverhead(bytes);
+  MutexLock lock(&book_.mutex);
+  book_.ledger.EnterOverhead(bytes);
 }
 
-void SegmentPool::End(Segment segment) {
+void SegmentPool::Free(Segment segment) {
   const absl::Time now = clock_.Now();
   {
-    MutexLock lock(&mutex_);
-    MoveLocked(ByteState::kLeased, ByteState::kBatched, segment);
-    bigcache_.RecordDropped(segment.owner(), segment.size_class(), now);
-    RecordReturnLocked();
+    MutexLock lock(&book_.mutex);
+    book_.Move(ByteState::kLeased, ByteState::kBatched, segment);
+    book_.bigcache.RecordDropped(segment.owner(), segment.size_class(), now);
+    book_.RecordReturn();
   }
-  ForgetLeased(segment.owner(), segment.bytes());
-  batch_.Add(std::move(segment), now);
-  ScheduleTick(now + batch_max_age_);
+  sorter_.ForgetLeased(segment.owner(), segment.bytes());
+  sorter_.AddToBatch(std::move(segment), now);
 }
 
-void SegmentPool::Detach(Segment segment) { batch_.Detach(std::move(segment)); }
+void SegmentPool::PutBackLeftover(Segment segment) {
+  if (!prober_.PutBackLeftover(&segment)) Free(std::move(segment));
+}
 
 absl::Time SegmentPool::Tick() {
   const absl::Time now = clock_.Now();
   std::vector<Segment> cold;
   std::vector<Segment> surplus;
   {
-    MutexLock lock(&mutex_);
-    next_tick_ = absl::InfiniteFuture();
+    MutexLock lock(&book_.mutex);
+    book_.next_tick = absl::InfiniteFuture();
     std::vector<Eviction> evicted;
-    bigcache_.EvictDecayed(now, &evicted);
-    cold = AccountEvictedLocked(std::move(evicted));
-    surplus = stock_.TakeSurplus(now);
-    AccountColdLocked(ByteState::kStock, surplus);
+    book_.bigcache.EvictDecayed(now, &evicted);
+    cold = book_.AccountEvicted(std::move(evicted));
+    surplus = book_.stock.TakeSurplus(now);
+    book_.AccountCold(ByteState::kStock, surplus);
   }
-  HandOff(std::move(cold));
-  HandOff(std::move(surplus));
-  ProbeQuarantined(now);
-  ProveUnproven(now);
+  sorter_.HandOff(std::move(cold));
+  sorter_.HandOff(std::move(surplus));
+  prober_.ProbeDue(now);
+  sorter_.ProveUnproven(now);
   const absl::Time next_batch = batch_.HandOverAged(now);
-  MutexLock lock(&mutex_);
-  next_tick_ = std::min({next_tick_, next_batch, bigcache_.NextDecay(),
-                         stock_.NextSurplus(), unproven_.NextDue(),
-                         quarantine_.NextProbe()});
-  return next_tick_;
+  MutexLock lock(&book_.mutex);
+  book_.next_tick =
+      std::min({book_.next_tick, next_batch, book_.bigcache.NextDecay(),
+                book_.stock.NextSurplus(), book_.unproven.NextDue(),
+                book_.quarantine.NextProbe()});
+  return book_.next_tick;
 }
 
-void SegmentPool::HandOff(std::vector<Segment> cold) {
-  if (cold.empty()) return;
-  const absl::Time now = clock_.Now();
-  for (Segment& segment : cold) {
-    // Ages ago it was proven: somebody may have opened or linked it since.
-    const Verdict verdict = source_.Prove(segment);
-    if (verdict == Verdict::kInUse && QuarantineEvicted(&segment)) continue;
-    batch_.Add(std::move(segment), now,
-               /*proven_unused=*/verdict != Verdict::kInUse);
-  }
-  ScheduleTick(now + batch_max_age_);
-}
-
-std::vector<Segment> SegmentPool::AccountEvictedLocked(
-    std::vector<Eviction> evicted) {
-  std::vector<Segment> cold;
-  cold.reserve(evicted.size());
-  for (Eviction& eviction : evicted) {
-    cold.push_back(std::move(eviction.segment));
-  }
-  AccountColdLocked(ByteState::kRetained, cold);
-  return cold;
-}
-
-void SegmentPool::AccountColdLocked(ByteState from,
-                                    const std::vector<Segment>& cold) {
-  for (const Segment& segment : cold) {
-    MoveLocked(from, ByteState::kBatched, segment);
-  }
-}
-
-void SegmentPool::MoveLocked(ByteState from, ByteState to,
-                             const Segment& segment) {
-  ledger_.Move(from, to, segment.size_class(), segment.bytes());
-}
-
-void SegmentPool::ScheduleTick(absl::Time due) {
-  {
-    MutexLock lock(&mutex_);
-    if (due >= next_tick_) return;
-    next_tick_ = due;
-  }
-  if (on_due_earlier_) on_due_earlier_();
-}
-
-void SegmentPool::CountUnproven(const Segment& segment) {
-  if (quota_ != nullptr) quota_->AddUnproven(segment.owner(), segment.bytes());
-}
-
-void SegmentPool::ForgetUnproven(uid_t owner, uint64_t bytes) {
-  if (quota_ != nullptr) quota_->RemoveUnproven(owner, bytes);
-}
-
-void SegmentPool::ForgetLeased(uid_t owner, uint64_t bytes) {
-  if (quota_ != nullptr) quota_->ReleaseBytes(owner, bytes);
+SegmentPool::Stats SegmentPool::stats() const {
+  Stats stats = book_.stats();
+  stats.batch = batch_.counts();
+  stats.make_latency = make_latency_.Take();
+  stats.make_room_latency = make_room_latency_.Take();
+  stats.flush_latency = batch_.flush_latency().Take();
+  return stats;
 }
 
 void SegmentPool::CheckInvariants() const {
-  {
-    MutexLock lock(&mutex_);
-    bigcache_.CheckInvariants();
-    WARMPOOL_CHECK(
-        ledger_.in(ByteState::kRetained) ==
-            bigcache_.retained_bytes() + unproven_.bytes() + proving_bytes_,
-        "the ledger and BigCache disagree");
-    stock_.CheckInvariants();
-    WARMPOOL_CHECK(ledger_.in(ByteState::kStock) ==
-                       stock_.bytes() + stock_.ordered_bytes(),
-                   "the ledger and Stock disagree");
-    WARMPOOL_CHECK(ledger_.in(ByteState::kQuarantined) ==
-                       quarantine_.bytes() + probing_bytes_,
-                   "the ledger and Quarantine disagree");
-  }
+  book_.CheckInvariants();
   batch_.CheckInvariants();
 }
 

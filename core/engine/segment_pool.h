@@ -8,146 +8,61 @@
 // Thread-safe. Its lock covers book-keeping only: segments are made, proven and
 // ended outside of it (plan under the lock, act outside, commit under the
 // lock).
-// Invariants: those of ByteLedger, BigCache, Stock and UnmapBatch; retained
-// bytes are those of BigCache and Unproven, quarantined ones those of
-// Quarantine, and stocked ones those of Stock, what it has on order included.
+//
+// EngineBook has the lock and the shelves; Sorter, Prober and StockKeeper move
+// segments between them. This class acquires, takes back and ticks.
+// Invariants: those of EngineBook and UnmapBatch.
 #ifndef WARMPOOL_CORE_ENGINE_SEGMENT_POOL_H_
 #define WARMPOOL_CORE_ENGINE_SEGMENT_POOL_H_
 
 #include <sys/types.h>
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
-#include <vector>
+#include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_set.h"
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "core/base/byte_size.h"
+#include "absl/types/span.h"
 #include "core/base/clock.h"
 #include "core/base/latency_histogram.h"
 #include "core/base/mutex.h"
-#include "core/engine/bigcache.h"
-#include "core/engine/byte_ledger.h"
-#include "core/engine/quarantine.h"
-#include "core/engine/stock.h"
-#include "core/engine/uid_quota.h"
+#include "core/engine/engine_book.h"
+#include "core/engine/lacks_room.h"
+#include "core/engine/prober.h"
+#include "core/engine/segment_pool_options.h"
+#include "core/engine/segment_pool_stats.h"
+#include "core/engine/sorter.h"
+#include "core/engine/stock_keeper.h"
 #include "core/engine/unmap_batch.h"
-#include "core/engine/unproven.h"
 #include "core/engine/warmth.h"
 #include "core/memory/segment_source.h"
 #include "core/memory/size_class.h"
 
 namespace warmpool {
 
-// Whether a RESOURCE_EXHAUSTED is for want of memory that others may give back,
-// so that it may help to wait. It does not against a limit of the caller's own,
-// or where the whole capacity would not do.
-bool LacksRoom(const absl::Status& status);
-
 class SegmentPool {
  public:
-  // What one step of MakeStock clears: a quarter of a millisecond.
-  static constexpr uint64_t kStockStepBytes = kMiB;
-  // For how long no stock is made after a lease lacked room.
-  static constexpr absl::Duration kStockPause = absl::Seconds(1);
-
-  struct Options {
-    // Bytes of all segments together, in whatever state.
-    uint64_t capacity_bytes = UINT64_MAX;
-    // The largest request allowed.
-    size_t max_segment_bytes = SizeClasses::kDefaultMaxBytes;
-    // Bytes that the source's own files take.
-    uint64_t overhead_bytes = 0;
-    // For how long a client may take a leftover out of quarantine.
-    absl::Duration leftover_grace = absl::Seconds(60);
-    // For how long the proof of a released segment may be put off, unless it is
-    // leased again. Zero: it is proven as it comes back. Until then one that
-    // somebody still has counts as retained, though nobody gets it.
-    absl::Duration prove_within = absl::ZeroDuration();
-    BigCache::Options bigcache;
-    UnmapBatch::Options batch;
-    // None by default: somebody has to call MakeStock.
-    Stock::Options stock;
-    // Where segments count that processes may have though they are no lease's;
-    // whoever leases has their bytes counted before, and no more once they are
-    // returned or ended. Must outlive the pool. Null: nothing is counted.
-    UidQuota* quota = nullptr;
-    // Called, under no lock, when MakeStock may find something to make.
-    std::function<void()> on_stock_wanted;
-    // Called, under no lock, when Tick has something to do earlier than the
-    // last Tick said.
-    std::function<void()> on_due_earlier;
-  };
-
-  struct AcquireRequest {
-    uid_t owner = 0;
-    uint64_t bytes = 0;
-    // Old bytes are not acceptable.
-    bool require_zeroed = false;
-    // No memory is to be made, and no room. NOT_FOUND otherwise; such a miss is
-    // not counted, as the same request is expected again without this.
-    bool if_ready = false;
-  };
+  using Options = SegmentPoolOptions;
+  using AcquireCounts = warmpool::AcquireCounts;
+  using ClassStats = SegmentClassStats;
+  using Stats = SegmentPoolStats;
+  using StepRunner = StockKeeper::StepRunner;
 
   struct Acquired {
     Segment segment;
     Warmth warmth = Warmth::kFresh;
   };
 
-  // Of the requests for one size class.
-  struct AcquireCounts {
-    uint64_t warm = 0;
-    uint64_t stock = 0;
-    uint64_t fresh = 0;
-    // Those that BigCache was not asked for.
-    uint64_t misses_zeroed = 0;
-    // Retained or stocked segments that failed the proof at their lease or
-    // their end.
-    uint64_t failed_proofs = 0;
-
-    AcquireCounts& operator+=(const AcquireCounts& other);
-  };
-
-  struct ClassStats {
-    size_t segment_bytes = 0;
-    std::array<uint64_t, kByteStateCount> bytes{};
-    AcquireCounts acquired;
-    BigCache::Counts bigcache;
-    BigCache::Occupancy rings;
-  };
-
-  struct Stats {
-    ByteLedger ledger{0};
-    BigCache::Counts bigcache;
-    size_t retained_segments = 0;
-    UnmapBatch::Counts batch;
-    AcquireCounts acquired;
-    size_t stock_segments = 0;
-    // Those size classes that there was anything of, the smallest first.
-    std::vector<ClassStats> classes;
-    // How long it took to make a segment for a lease, with its pages; to end
-    // what had to make room for one; and to end a batch.
-    LatencyHistogram::Snapshot make_latency;
-    LatencyHistogram::Snapshot make_room_latency;
-    LatencyHistogram::Snapshot flush_latency;
-    size_t quarantined_segments = 0;
-    // Attempts to set a quarantined segment aside that failed: it stays
-    // quarantined where it is.
-    uint64_t failed_set_asides = 0;
-  };
-
   // `source`, `calls` and `clock` must outlive this.
   SegmentPool(SegmentSource* source, SystemCalls* calls, const Clock* clock,
               const Options& options);
-  // Ends what is retained and batched, lets quarantined segments go.
-  // REQUIRES: every acquired segment was returned, ended or let go.
+  // Frees what is retained and batched, leaves quarantined segments to the next
+  // daemon.
+  // REQUIRES: every acquired segment was returned, freed or detached.
   ~SegmentPool();
 
   // A segment of the request's size class. INVALID_ARGUMENT: the size.
@@ -168,7 +83,10 @@ class SegmentPool {
 
   // How often memory under a lease or in quarantine has become memory that a
   // lease can get.
-  uint64_t returns() const;
+  uint64_t returns() const {
+    MutexLock lock(&book_.mutex);
+    return book_.returns;
+  }
   // Waits until returns() is above `seen`, or until `until` (a real clock's);
   // gives returns().
   uint64_t AwaitReturn(uint64_t seen, absl::Time until);
@@ -177,7 +95,7 @@ class SegmentPool {
 
   // Takes over a segment that an earlier daemon left: quarantined, so ended
   // once nobody has it.
-  void Adopt(Segment segment);
+  void Adopt(Segment segment) { prober_.Adopt(std::move(segment)); }
 
   // Accounts for a segment that an earlier daemon left under a lease which
   // lives on, as if it had been acquired here.
@@ -187,7 +105,9 @@ class SegmentPool {
   // it has a lease on it; nullopt if none of `owner`'s has that file, or if it
   // was set aside. May wait for a probe of it.
   std::optional<Segment> TakeQuarantined(const std::string& file_name,
-                                         uid_t owner);
+                                         uid_t owner) {
+    return prober_.TakeLeftover(file_name, owner);
+  }
 
   // Puts back what TakeQuarantined gave: the claim to it was not good.
   void PutBackLeftover(Segment segment);
@@ -195,13 +115,13 @@ class SegmentPool {
   // Accounts for more bytes that files of the daemon's own take.
   void AddOverhead(uint64_t bytes);
 
-  // Ends a segment though somebody may have it mapped. Its file is gone; its
+  // Frees a segment though somebody may have it mapped. Its file is gone; its
   // pages go when the last mapping does.
-  void End(Segment segment);
+  void Free(Segment segment);
 
   // Lets go of a segment without ending it: its file stays for the next
   // daemon. Its bytes stay leased.
-  void Detach(Segment segment);
+  void Detach(Segment segment) { batch_.Detach(std::move(segment)); }
 
   // Does what time has made due: decay, aged batches, proofs that were put off,
   // probes of quarantined segments. Returns when to come back, InfiniteFuture
@@ -217,8 +137,9 @@ class SegmentPool {
   // step it is given. Steps take no lock that other threads wait for, so that
   // they may run at whatever priority. Between two of them what is made is
   // given up if run_step says false, if a lease needs its room, or to drain.
-  using StepRunner = absl::FunctionRef<bool(absl::FunctionRef<void()> step)>;
-  bool MakeStock(StepRunner run_step);
+  bool MakeStock(StepRunner run_step) {
+    return stock_keeper_.MakeOne(run_step);
+  }
 
   // Ends all stock, all that is retained and all that is batched before it
   // returns, and for `stock_pause` makes no stock. Returns the bytes that were
@@ -226,23 +147,22 @@ class SegmentPool {
   uint64_t ReleaseUnused(EvictionReason reason, absl::Duration stock_pause);
 
   // Bytes that ReleaseUnused would end: stock, retained and batched ones.
-  uint64_t kept_bytes() const;
+  uint64_t kept_bytes() const { return book_.kept_bytes(); }
 
   // Tells whoever calls Tick to come by `due` at the latest.
-  void ScheduleTick(absl::Time due);
+  void ScheduleTick(absl::Time due) { sorter_.ScheduleTick(due); }
 
-  // From here on returned segments are not retained; what is retained and
-  // batched is ended before this returns.
+  // Returned segments are not retained any more; what is retained and batched
+  // is freed before this returns.
   void Drain();
 
   // Ends what waits in Batch; returns when it has ended.
   void FlushBatch() { batch_.Flush(); }
 
-  // Ends everything in quarantine though somebody may have it, and from here on
-  // whatever would go there.
-  void EndQuarantined();
+  // Frees all in quarantine though it may be in use, and whatever comes there.
+  void FreeQuarantined() { prober_.FreeAll(); }
 
-  const SizeClasses& size_classes() const { return size_classes_; }
+  const SizeClasses& size_classes() const { return book_.size_classes; }
   Stats stats() const;
   void CheckInvariants() const;
 
@@ -250,120 +170,26 @@ class SegmentPool {
   // A warm segment that passed the proof, or nullopt.
   std::optional<Segment> TakeWarm(const AcquireRequest& request,
                                   SizeClass size_class);
-  // The same of what is in stock. Counts the demand for it.
-  std::optional<Segment> TakeStock(const AcquireRequest& request,
-                                   SizeClass size_class);
-  // Moves a segment's bytes from free to leased, ending stock and what is
-  // retained if need be.
-  absl::Status Reserve(SizeClass size_class);
   absl::StatusOr<Segment> MakeFresh(const AcquireRequest& request,
                                     SizeClass size_class);
-  // Makes `bytes` bytes of stock and of retained segments cold, and ends
+  // Moves a segment's bytes from free to leased, freeing stock and what is
+  // retained if need be.
+  absl::Status Reserve(SizeClass size_class);
+  // Makes `bytes` bytes of stock and of retained segments cold, and frees
   // whatever is batched.
   void MakeRoom(uint64_t bytes);
-  // Hands stock over to Batch until that has `bytes` bytes of it, and keeps any
-  // from being made for `pause`. What is being made gives way. Returns how many
-  // bytes it had.
-  uint64_t GiveUpStock(uint64_t bytes, absl::Duration pause);
-  std::optional<Stock::Order> BeginStock();
-  // Says how the making of `segment` went.
-  void FinishStock(const Stock::Order& order, Segment segment, bool made);
-  bool StockGivenUp() const;
-  void RecordStockWanted();
-  // Hands cold segments, whose bytes are accounted as batched, to Batch; one
-  // that somebody has opened meanwhile goes to quarantine.
-  void HandOff(std::vector<Segment> cold);
-  bool QuarantineEvicted(Segment* segment);
-  // Proves a segment whose lease has ended; one that was sealed is not any more
-  // unless it is in use.
-  Verdict ProveReturned(Segment* segment);
-  // Retains or sets aside a segment whose bytes are in the state `from`.
-  void Settle(Segment segment, ByteState from, Verdict verdict);
-  // Whether something would have to be evicted for this one.
-  bool IsCrowdedLocked(const Segment& segment, absl::Time now)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Proves those whose proof was put off until then; those that others prove
-  // meanwhile may not be done when it returns.
-  void ProveUnproven(absl::Time until);
-  // For the quota.
-  void CountUnproven(const Segment& segment);
-  void ForgetUnproven(uid_t owner, uint64_t bytes);
-  void ForgetLeased(uid_t owner, uint64_t bytes);
-  // Asks again for quarantined segments that are due, some of each uid's; those
-  // that are left are due still.
-  void ProbeQuarantined(absl::Time now);
-  // Asks for all of them.
-  void ProbeAllQuarantined(absl::Time now);
-  // Probes some of each uid's, if any are due. False: none.
-  bool ProbeSome(absl::Time now);
-  void ProbeEntry(Quarantine::Entry entry, absl::Time now);
-  void SetAside(Quarantine::Entry* entry);
-  // Whether the segment may serve its class: one that an earlier daemon left
-  // may have any size.
-  bool FitsItsClass(const Segment& segment) const;
-  // Accounts for what goes cold; evictions by their segments.
-  std::vector<Segment> AccountEvictedLocked(std::vector<Eviction> evicted)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void AccountColdLocked(ByteState from, const std::vector<Segment>& cold)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // `segment`'s bytes go from one state to another.
-  void MoveLocked(ByteState from, ByteState to, const Segment& segment)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  AcquireCounts& AcquireCountsLocked(SizeClass size_class)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  std::vector<ClassStats> ClassStatsLocked() const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void RecordReturnLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Batch has freed these.
+  void OnFreed(absl::Span<const Segment> freed);
 
-  const SizeClasses size_classes_;
   SegmentSource& source_;
   const Clock& clock_;
-  const std::function<void()> on_due_earlier_;
-  const std::function<void()> on_stock_wanted_;
-  const absl::Duration batch_max_age_;
-  const absl::Duration leftover_grace_;
-  const uint64_t max_retained_bytes_;
-  UidQuota* const quota_;
-
-  mutable Mutex mutex_;
-  ByteLedger ledger_ ABSL_GUARDED_BY(mutex_);
-  BigCache bigcache_ ABSL_GUARDED_BY(mutex_);
-  Unproven unproven_ ABSL_GUARDED_BY(mutex_);
-  // Of Unproven, out for their proof.
-  size_t proving_segments_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t proving_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  Stock stock_ ABSL_GUARDED_BY(mutex_);
-  // MakeStock is running / should stop.
-  bool making_stock_ ABSL_GUARDED_BY(mutex_) = false;
-  bool stock_given_up_ ABSL_GUARDED_BY(mutex_) = false;
-  CondVar stock_finished_condition_;
-  // None is made until then.
-  absl::Time stock_pause_end_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
-  // Stock was wanted when there was no room for it.
-  bool stock_lacks_room_ ABSL_GUARDED_BY(mutex_) = false;
-  Quarantine quarantine_ ABSL_GUARDED_BY(mutex_);
-  // Quarantined segments that are out for a probe: how many, their bytes, and
-  // the names of those that a client may take out.
-  size_t probing_segments_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t probing_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  absl::flat_hash_set<std::string> probing_leftovers_ ABSL_GUARDED_BY(mutex_);
-  // Signalled when a probe or a proof that was put off has been made.
-  CondVar probed_condition_;
-  uint64_t returns_ ABSL_GUARDED_BY(mutex_) = 0;
-  // Signalled when returns_ grows.
-  CondVar returned_condition_;
-  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
-  bool quarantine_ended_ ABSL_GUARDED_BY(mutex_) = false;
-  // By the classes' indices.
-  std::vector<AcquireCounts> acquire_counts_ ABSL_GUARDED_BY(mutex_);
-  uint64_t failed_set_asides_ ABSL_GUARDED_BY(mutex_) = 0;
-  // What the last Tick returned, or an earlier time noted since.
-  absl::Time next_tick_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
-
+  EngineBook book_;
+  Sorter sorter_;
+  Prober prober_;
+  StockKeeper stock_keeper_;
   LatencyHistogram make_latency_;
   LatencyHistogram make_room_latency_;
-
-  // Last, so that it is destroyed first: its drainer reports to the ledger.
+  // Last, so that it is destroyed first: its drainer reports to the book.
   UnmapBatch batch_;
 };
 

@@ -142,6 +142,7 @@ Segment Stock::TakeFrom(Shelf& shelf, std::vector<Segment>::iterator segment) {
 }
 
 void Stock::CheckInvariants() const {
+  work_.CheckInvariants();
   size_t segments = 0;
   uint64_t bytes = 0;
   uint64_t ordered_bytes = 0;

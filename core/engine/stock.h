@@ -11,6 +11,9 @@
 // It makes and ends nothing: the caller takes an order, makes the segment and
 // puts it in, and ends what it is given.
 //
+// One segment at a time is made: `work` says whether one is, whether it is to
+// be given up, and until when none may be begun.
+//
 // Externally synchronised.
 // Invariants: segments and orders together have at most max_bytes, those of a
 // shelf are at most max_per_class; a segment is on the shelf of its own uid and
@@ -28,6 +31,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "core/engine/stock_work.h"
 #include "core/memory/segment.h"
 #include "core/memory/size_class.h"
 
@@ -86,6 +90,9 @@ class Stock {
   std::vector<Segment> TakeForRoom(uint64_t bytes);
   std::vector<Segment> TakeAll() { return TakeForRoom(UINT64_MAX); }
 
+  StockWork& work() { return work_; }
+  const StockWork& work() const { return work_; }
+
   // When TakeSurplus may have something to take; InfiniteFuture: not before the
   // next demand.
   absl::Time NextSurplus() const;
@@ -127,6 +134,7 @@ class Stock {
   size_t segments_ = 0;
   uint64_t bytes_ = 0;
   uint64_t ordered_bytes_ = 0;
+  StockWork work_;
 };
 
 }  // namespace warmpool

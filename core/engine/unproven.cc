@@ -43,6 +43,7 @@ std::optional<Segment> Unproven::Take(uid_t owner, SizeClass size_class) {
 std::vector<Segment> Unproven::TakeDue(absl::Time now) {
   std::vector<Segment> due;
   while (!entries_.empty() && entries_.front().due <= now) {
+    proving_.Add(entries_.front().segment.bytes());
     due.push_back(std::move(entries_.front().segment));
     entries_.pop_front();
   }
@@ -54,9 +55,20 @@ absl::Time Unproven::NextDue() const {
 }
 
 uint64_t Unproven::bytes() const {
-  uint64_t bytes = 0;
+  uint64_t bytes = proving_.bytes();
   for (const Entry& entry : entries_) bytes += entry.segment.bytes();
   return bytes;
+}
+
+void Unproven::CheckInvariants() const {
+  WARMPOOL_CHECK(entries_.size() <= kMaxSegments,
+                 "more unproven segments than allowed");
+  WARMPOOL_CHECK(std::is_sorted(entries_.begin(), entries_.end(),
+                                [](const Entry& a, const Entry& b) {
+                                  return a.due < b.due;
+                                }),
+                 "unproven segments out of order");
+  proving_.CheckInvariants();
 }
 
 }  // namespace warmpool

@@ -4,8 +4,10 @@
 // proven once from one lease to the next. What nobody takes within a moment is
 // proven by whoever calls SegmentPool::Tick.
 //
+// What TakeDue gives out for its proof counts as unproven until OnProven.
+//
 // Externally synchronised; it makes no system call itself.
-// Invariants: at most kMaxSegments, the oldest first.
+// Invariants: at most kMaxSegments wait here, the oldest first.
 #ifndef WARMPOOL_CORE_ENGINE_UNPROVEN_H_
 #define WARMPOOL_CORE_ENGINE_UNPROVEN_H_
 
@@ -18,6 +20,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "core/engine/checked_out.h"
 #include "core/memory/segment.h"
 #include "core/memory/size_class.h"
 
@@ -41,15 +44,22 @@ class Unproven {
   size_t CountOf(uid_t owner, SizeClass size_class) const;
   // The one added last.
   std::optional<Segment> Take(uid_t owner, SizeClass size_class);
-  // Those that were added `within` ago or earlier.
+  // Those that were added `within` ago or earlier. OnProven must follow for
+  // each.
   std::vector<Segment> TakeDue(absl::Time now);
-  std::vector<Segment> TakeAll() { return TakeDue(absl::InfiniteFuture()); }
+  // A segment of `bytes` bytes that TakeDue gave out counts elsewhere.
+  void OnProven(uint64_t bytes) { proving_.Remove(bytes); }
 
-  // When the next is due; InfiniteFuture if nothing is here.
+  // When the next is due; InfiniteFuture if nothing waits here.
   absl::Time NextDue() const;
 
-  size_t size() const { return entries_.size(); }
+  // Of those that wait here and those that are out for their proof.
+  size_t size() const { return entries_.size() + proving_.segments(); }
   uint64_t bytes() const;
+  bool is_proving() const { return proving_.segments() > 0; }
+
+  // Aborts, saying what is wrong, unless the invariants hold.
+  void CheckInvariants() const;
 
  private:
   struct Entry {
@@ -62,6 +72,7 @@ class Unproven {
 
   const absl::Duration within_;
   std::deque<Entry> entries_;
+  CheckedOut proving_;
 };
 
 }  // namespace warmpool

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/check.h"
+#include "core/base/status_macros.h"
 #include "core/memory/size_class.h"
 
 namespace warmpool {
@@ -19,12 +20,10 @@ uint64_t RoundUpToPages(uint64_t bytes) {
 absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(
     int directory_fd, const std::string& boot_id, const Options& options,
     SystemCalls* calls, Replay* replay) {
-  absl::StatusOr<JournalPair> files = JournalPair::Open(calls, directory_fd);
-  if (!files.ok()) return files.status();
-  const absl::StatusOr<std::string> bytes = files->journal().ReadAll();
-  if (!bytes.ok()) return bytes.status();
+  ASSIGN_OR_RETURN(JournalPair files, JournalPair::Open(calls, directory_fd));
+  ASSIGN_OR_RETURN(const std::string bytes, files.journal().ReadAll());
 
-  ParsedJournal parsed = ParseJournal(*bytes, boot_id);
+  ParsedJournal parsed = ParseJournal(bytes, boot_id);
   if (parsed.later_version > 0) {
     return absl::FailedPreconditionError(absl::StrCat(
         "the file \"journal\" is of format version ", parsed.later_version,
@@ -37,7 +36,7 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(
   replay->last_generation = parsed.last_generation;
   replay->damage = parsed.damage;
   return std::unique_ptr<Journal>(
-      new Journal(boot_id, options, *std::move(files), std::move(parsed)));
+      new Journal(boot_id, options, std::move(files), std::move(parsed)));
 }
 
 Journal::Journal(std::string boot_id, const Options& options, JournalPair files,
@@ -56,9 +55,8 @@ Journal::Journal(std::string boot_id, const Options& options, JournalPair files,
 }
 
 absl::Status Journal::Begin() {
-  absl::Status status = files_.MakeMissing();
-  if (status.ok()) status = ReserveToBegin();
-  if (!status.ok()) return status;
+  RETURN_IF_ERROR(files_.MakeMissing());
+  RETURN_IF_ERROR(ReserveToBegin());
   // A full filesystem must not keep out the daemon that comes to give bytes
   // back: where there is no room for a third file, the damage is only told of.
   if (damaged_) kept_aside_ = files_.KeepAside();
@@ -104,18 +102,14 @@ absl::Status Journal::Compact() {
   const uint64_t used =
       std::min(files_.spare_used(), files_.spare().backed_bytes());
   files_.set_spare_used(std::max(used, snapshot.bytes()));
-  absl::Status status = files_.spare().Write(0, snapshot.Take());
-  if (status.ok()) {
-    status = files_.spare().WriteZeros(snapshot.bytes(), used);
-  }
-  if (!status.ok()) return status;
+  RETURN_IF_ERROR(files_.spare().Write(0, snapshot.Take()));
+  RETURN_IF_ERROR(files_.spare().WriteZeros(snapshot.bytes(), used));
   files_.set_spare_used(snapshot.bytes());
   return Exchange(snapshot);
 }
 
 absl::Status Journal::Exchange(const JournalSnapshot& snapshot) {
-  absl::Status exchanged = files_.Exchange();
-  if (!exchanged.ok()) return exchanged;
+  RETURN_IF_ERROR(files_.Exchange());
   seed_ = snapshot.seed();
   end_ = snapshot.bytes();
   told_bytes_ = snapshot.header().file_bytes;
@@ -136,26 +130,20 @@ absl::Status Journal::Append(absl::string_view record) {
 }
 
 absl::Status Journal::AppendGrant(LeaseRecord record) {
-  if (absl::Status valid = ValidateLeaseRecord(record); !valid.ok()) {
-    return valid;
-  }
+  RETURN_IF_ERROR(ValidateLeaseRecord(record));
   if (leases_.Find(record.id) != nullptr) {
     return absl::AlreadyExistsError(
         absl::StrCat("lease ", record.id.ToHex(), " is live already"));
   }
-  absl::Status status =
-      MakeRoomFor(GrantRecordBytes(record), leases_.size() + 1);
-  if (status.ok()) status = Append(EncodeGrant(seed_, record));
-  if (!status.ok()) return status;
+  RETURN_IF_ERROR(MakeRoomFor(GrantRecordBytes(record), leases_.size() + 1));
+  RETURN_IF_ERROR(Append(EncodeGrant(seed_, record)));
   Insert(std::move(record));
   return absl::OkStatus();
 }
 
 absl::Status Journal::AppendReplacement(const LeaseId& replaced,
                                         LeaseRecord record) {
-  if (absl::Status valid = ValidateLeaseRecord(record); !valid.ok()) {
-    return valid;
-  }
+  RETURN_IF_ERROR(ValidateLeaseRecord(record));
   const LeaseRecord* const before = leases_.Find(replaced);
   if (before == nullptr) {
     return absl::NotFoundError(
@@ -165,12 +153,8 @@ absl::Status Journal::AppendReplacement(const LeaseId& replaced,
     return absl::AlreadyExistsError(
         absl::StrCat("lease ", record.id.ToHex(), " is live already"));
   }
-  absl::Status status =
-      MakeRoomFor(ReplacementRecordBytes(record), leases_.size());
-  if (status.ok()) {
-    status = Append(EncodeReplacement(seed_, replaced, record));
-  }
-  if (!status.ok()) return status;
+  RETURN_IF_ERROR(MakeRoomFor(ReplacementRecordBytes(record), leases_.size()));
+  RETURN_IF_ERROR(Append(EncodeReplacement(seed_, replaced, record)));
   Erase(*before);
   Insert(std::move(record));
   return absl::OkStatus();

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
 #include "core/memory/kernel/file_size_limit.h"
 #include "core/memory/kernel/filesystem_room.h"
 #include "core/memory/kernel/retry.h"
@@ -156,8 +157,7 @@ absl::Status JournalFile::Write(uint64_t offset,
 absl::Status JournalFile::WriteZeros(uint64_t begin, uint64_t end) const {
   while (begin < end) {
     const uint64_t count = std::min<uint64_t>(end - begin, sizeof(kZeros));
-    absl::Status status = Write(begin, absl::string_view(kZeros, count));
-    if (!status.ok()) return status;
+    RETURN_IF_ERROR(Write(begin, absl::string_view(kZeros, count)));
     begin += count;
   }
   return absl::OkStatus();

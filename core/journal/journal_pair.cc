@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "core/base/status_macros.h"
 #include "core/memory/kernel/retry.h"
 
 namespace warmpool {
@@ -16,35 +17,29 @@ constexpr char kSpareName[] = "journal.spare";
 
 absl::StatusOr<JournalPair> JournalPair::Open(SystemCalls* calls,
                                               int directory_fd) {
-  absl::StatusOr<JournalFile> journal =
-      JournalFile::Open(calls, directory_fd, kJournalName);
-  if (!journal.ok()) return journal.status();
-  absl::StatusOr<JournalFile> spare =
-      JournalFile::Open(calls, directory_fd, kSpareName);
-  if (!spare.ok()) return spare.status();
+  ASSIGN_OR_RETURN(JournalFile journal,
+                   JournalFile::Open(calls, directory_fd, kJournalName));
+  ASSIGN_OR_RETURN(JournalFile spare,
+                   JournalFile::Open(calls, directory_fd, kSpareName));
   // Its bytes count, too.
-  const absl::StatusOr<JournalFile> damaged =
-      JournalFile::Open(calls, directory_fd, kDamagedName);
-  if (!damaged.ok()) return damaged.status();
-  JournalPair pair(calls, directory_fd, *std::move(journal), *std::move(spare));
-  pair.damaged_bytes_ = damaged->size_bytes();
+  ASSIGN_OR_RETURN(const JournalFile damaged,
+                   JournalFile::Open(calls, directory_fd, kDamagedName));
+  JournalPair pair(calls, directory_fd, std::move(journal), std::move(spare));
+  pair.damaged_bytes_ = damaged.size_bytes();
   return pair;
 }
 
 absl::Status JournalPair::MakeMissing() {
-  absl::Status made = journal().MakeIfMissing(kJournalName);
-  if (made.ok()) made = spare().MakeIfMissing(kSpareName);
-  return made;
+  RETURN_IF_ERROR(journal().MakeIfMissing(kJournalName));
+  return spare().MakeIfMissing(kSpareName);
 }
 
 absl::Status JournalPair::KeepAside() {
-  absl::StatusOr<JournalFile> file =
-      JournalFile::Open(calls_, directory_fd_, kDamagedName);
-  if (!file.ok()) return file.status();
-  absl::Status made = file->MakeIfMissing(kDamagedName);
-  if (made.ok()) made = file->Reserve(capacity());
-  if (!made.ok()) return made;
-  next_spare_ = std::exchange(spare(), *std::move(file));
+  ASSIGN_OR_RETURN(JournalFile file,
+                   JournalFile::Open(calls_, directory_fd_, kDamagedName));
+  RETURN_IF_ERROR(file.MakeIfMissing(kDamagedName));
+  RETURN_IF_ERROR(file.Reserve(capacity()));
+  next_spare_ = std::exchange(spare(), std::move(file));
   set_spare_used(spare().size_bytes());
   return absl::OkStatus();
 }
@@ -60,16 +55,14 @@ JournalPair::JournalPair(SystemCalls* calls, int directory_fd,
       second_used_(second_.size_bytes()) {}
 
 absl::Status JournalPair::Reserve(uint64_t bytes) {
-  absl::Status reserved = first_.Reserve(bytes);
-  if (reserved.ok()) reserved = second_.Reserve(bytes);
-  return reserved;
+  RETURN_IF_ERROR(first_.Reserve(bytes));
+  return second_.Reserve(bytes);
 }
 
 absl::Status JournalPair::Allocate(uint64_t bytes, int* files) const {
   *files = 0;
   for (const JournalFile* const file : {&first_, &second_}) {
-    absl::Status allocated = file->Allocate(bytes);
-    if (!allocated.ok()) return allocated;
+    RETURN_IF_ERROR(file->Allocate(bytes));
     ++*files;
   }
   return absl::OkStatus();

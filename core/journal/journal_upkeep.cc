@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/status_macros.h"
 #include "core/journal/journal.h"
 
 namespace warmpool {
@@ -111,8 +112,8 @@ absl::Status Journal::Finish() {
   }
   const uint64_t offset = made.taken_bytes();
   files_.set_spare_used(made.bytes());
-  absl::Status status = files_.spare().Write(offset, made.Take());
-  return status.ok() ? Exchange(made) : status;
+  RETURN_IF_ERROR(files_.spare().Write(offset, made.Take()));
+  return Exchange(made);
 }
 
 void Journal::Abandon() {

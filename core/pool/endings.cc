@@ -176,7 +176,7 @@ size_t Endings::RevokeAll() {
     Finish(std::move(ended));
     if (more) Yield();
   }
-  parts_.segments.EndQuarantined();
+  parts_.segments.FreeQuarantined();
   return count;
 }
 
@@ -238,7 +238,7 @@ void Endings::Finish(std::vector<LeaseTable::Ended> ended) {
     }
     if (!segments[i].has_value()) continue;
     if (revoked) {
-      parts_.segments.End(*std::move(segments[i]));
+      parts_.segments.Free(*std::move(segments[i]));
     } else if (cause == EndCause::kReleased) {
       parts_.segments.ReturnReleased(*std::move(segments[i]));
     } else {

@@ -1,16 +1,14 @@
 #include "core/memory/cgroup/memory_limit.h"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
-#include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "core/base/control_group.h"
 
 namespace warmpool {
 namespace {
@@ -19,22 +17,9 @@ namespace {
 // much.
 constexpr uint64_t kNoLimit = uint64_t{1} << 62;
 
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file),
-          std::istreambuf_iterator<char>()};
-}
-
-// nullopt: there is no such file, or no number in it ("max").
-std::optional<uint64_t> ReadNumber(const std::string& path) {
-  uint64_t number = 0;
-  if (!absl::SimpleAtoi(ReadFile(path), &number)) return std::nullopt;
-  return number;
-}
-
 // 0 if it is not there.
 uint64_t ReadStatistic(const std::string& path, absl::string_view name) {
-  const std::string text = ReadFile(path);
+  const std::string text = ReadSmallFile(path);
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     uint64_t number = 0;
     if (absl::ConsumePrefix(&line, name) && absl::ConsumePrefix(&line, " ") &&
@@ -43,12 +28,6 @@ uint64_t ReadStatistic(const std::string& path, absl::string_view name) {
     }
   }
   return 0;
-}
-
-bool HasMemory(absl::string_view controllers) {
-  return absl::c_linear_search(
-      std::vector<absl::string_view>(absl::StrSplit(controllers, ',')),
-      "memory");
 }
 
 }  // namespace
@@ -68,28 +47,24 @@ std::optional<MemoryLimit::Mount> MemoryLimit::ParseMount(
   mount.point = std::string(place[4]);
   if (what[0] == "cgroup2") return mount;
   mount.version = Version::kV1;
-  if (what[0] == "cgroup" && HasMemory(what[2])) return mount;
+  if (what[0] == "cgroup" && HasController(what[2], "memory")) return mount;
   return std::nullopt;
 }
 
 MemoryLimit MemoryLimit::Find(const std::string& root,
                               const std::string& process) {
   MemoryLimit limit;
-  const std::string mounts = ReadFile(root + "/proc/self/mountinfo");
-  const std::string memberships =
-      ReadFile(absl::StrCat(root, "/proc/", process, "/cgroup"));
+  const std::string mounts = ReadSmallFile(root + "/proc/self/mountinfo");
+  const std::vector<ControlGroup> groups =
+      ReadControlGroups(absl::StrCat(root, "/proc/", process, "/cgroup"));
   for (const absl::string_view mount_line : absl::StrSplit(mounts, '\n')) {
     const std::optional<Mount> mount = ParseMount(mount_line);
     if (!mount.has_value()) continue;
-    for (const absl::string_view line : absl::StrSplit(memberships, '\n')) {
-      // "4:memory:/path" of v1, "0::/path" of v2.
-      const std::vector<absl::string_view> fields =
-          absl::StrSplit(line, absl::MaxSplits(':', 2));
-      if (fields.size() < 3) continue;
+    for (const ControlGroup& group : groups) {
       const bool is_its = mount->version == Version::kV2
-                              ? fields[0] == "0" && fields[1].empty()
-                              : HasMemory(fields[1]);
-      if (is_its) limit.AddGroups(*mount, fields[2], root);
+                              ? group.is_v2
+                              : HasController(group.controllers, "memory");
+      if (is_its) limit.AddGroups(*mount, group.path, root);
     }
   }
   return limit;

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
 #include "core/memory/directory/segment_trust.h"
 #include "core/memory/kernel/retry.h"
 #include "core/memory/pages/aligned_map.h"
@@ -74,10 +75,9 @@ absl::StatusOr<int> OpenInTrustedDirectory(SystemCalls& calls,
 // closes.
 absl::StatusOr<int> OpenSegment(SystemCalls& calls, const std::string& path,
                                 uid_t daemon, bool writable, size_t bytes) {
-  const absl::StatusOr<int> opened =
-      OpenInTrustedDirectory(calls, path, daemon, writable ? O_RDWR : O_RDONLY);
-  if (!opened.ok()) return opened.status();
-  const int fd = *opened;
+  ASSIGN_OR_RETURN(const int fd,
+                   OpenInTrustedDirectory(calls, path, daemon,
+                                          writable ? O_RDWR : O_RDONLY));
   const absl::Status trusted = CheckSegmentFile(fd, path, daemon);
   if (!trusted.ok()) {
     calls.Close(fd);
@@ -102,12 +102,11 @@ absl::StatusOr<int> OpenSegment(SystemCalls& calls, const std::string& path,
 absl::Status AttachSegment(SystemCalls& calls, const std::string& path,
                            uid_t daemon, bool writable, Segment* segment,
                            PageState pages, MappingScope scope) {
-  const absl::StatusOr<int> fd =
-      OpenSegment(calls, path, daemon, writable, segment->bytes());
-  if (!fd.ok()) return fd.status();
+  ASSIGN_OR_RETURN(const int fd, OpenSegment(calls, path, daemon, writable,
+                                             segment->bytes()));
   const absl::Status mapped =
-      AlignedMap(calls, ProtectionFor(writable), MAP_SHARED, *fd, segment);
-  calls.Close(*fd);
+      AlignedMap(calls, ProtectionFor(writable), MAP_SHARED, fd, segment);
+  calls.Close(fd);
   if (!mapped.ok()) return mapped;
   Confine(calls, *segment, scope);
   Populate(calls, *segment, writable, pages);
@@ -117,13 +116,12 @@ absl::Status AttachSegment(SystemCalls& calls, const std::string& path,
 absl::Status RemapSegment(SystemCalls& calls, const std::string& path,
                           uid_t daemon, bool writable, const Segment& segment,
                           MappingScope scope) {
-  const absl::StatusOr<int> fd =
-      OpenSegment(calls, path, daemon, writable, segment.bytes());
-  if (!fd.ok()) return fd.status();
+  ASSIGN_OR_RETURN(const int fd,
+                   OpenSegment(calls, path, daemon, writable, segment.bytes()));
   const int64_t mapped =
       calls.Map(segment.data(), segment.bytes(), ProtectionFor(writable),
-                MAP_SHARED | MAP_FIXED, *fd);
-  calls.Close(*fd);
+                MAP_SHARED | MAP_FIXED, fd);
+  calls.Close(fd);
   if (mapped < 0) return MapError(mapped, segment.bytes());
   Confine(calls, segment, scope);
   return absl::OkStatus();

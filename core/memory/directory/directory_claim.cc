@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
 #include "core/memory/directory/directory_lock.h"
 #include "core/memory/directory/directory_names.h"
 #include "core/memory/directory/segment_name.h"
@@ -45,10 +46,9 @@ bool IsClaimed(int directory_fd) {
 absl::Status ClaimDirectory(int directory_fd, int private_directory_fd,
                             const std::string& path) {
   if (IsMarked(private_directory_fd)) return absl::OkStatus();
-  const absl::StatusOr<std::vector<std::string>> names =
-      NamesIn(directory_fd, path);
-  if (!names.ok()) return names.status();
-  for (const std::string& name : *names) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                   NamesIn(directory_fd, path));
+  for (const std::string& name : names) {
     if (IsOurs(name)) continue;
     return absl::FailedPreconditionError(absl::StrCat(
         "shared-memory directory ", path, " has \"", absl::CHexEscape(name),

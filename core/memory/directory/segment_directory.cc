@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
 #include "core/memory/directory/directory_claim.h"
 #include "core/memory/directory/directory_lock.h"
 #include "core/memory/directory/own_directory.h"
@@ -68,10 +69,9 @@ absl::StatusOr<std::unique_ptr<SegmentDirectory>> SegmentDirectory::Open(
   // From here on it cleans up behind itself.
   std::unique_ptr<SegmentDirectory> directory(new SegmentDirectory(
       absolute, *directory_fd, *lock_fd, *private_fd, calls, random, options));
-  const absl::Status proof =
+  RETURN_IF_ERROR(
       CheckProof(*calls, *private_fd, absolute,
-                 options.serves_other_uids ? kSomeOtherUid : geteuid());
-  if (!proof.ok()) return proof;
+                 options.serves_other_uids ? kSomeOtherUid : geteuid()));
   if (options.huge_pages == HugePages::Use::kNever) return directory;
   directory->huge_page_support_ = directory->huge_pages_.Detect(*private_fd);
   if (options.huge_pages == HugePages::Use::kRequire &&
@@ -200,11 +200,10 @@ absl::StatusOr<FilesystemBytes> SegmentDirectory::FilesystemSpace() {
 }
 
 absl::StatusOr<uint64_t> SegmentDirectory::FreeBytes() {
-  const absl::StatusOr<FilesystemBytes> space = FilesystemSpace();
-  if (!space.ok()) return space.status();
+  ASSIGN_OR_RETURN(const FilesystemBytes space, FilesystemSpace());
   const std::optional<uint64_t> allowed =
       memory_room_ != nullptr ? memory_room_->FreeBytes() : std::nullopt;
-  return std::min(space->free, allowed.value_or(space->free));
+  return std::min(space.free, allowed.value_or(space.free));
 }
 
 std::string SegmentDirectory::PathOf(const Segment& segment) const {

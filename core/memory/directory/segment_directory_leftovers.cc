@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
 #include "core/memory/directory/directory_claim.h"
 #include "core/memory/directory/directory_lock.h"
 #include "core/memory/directory/directory_names.h"
@@ -76,10 +77,9 @@ absl::Status SegmentDirectory::OpenLeftovers(
   const int directory_fd = set_aside ? private_directory_fd_ : directory_fd_;
   const std::string prefix =
       set_aside ? absl::StrCat(kPrivateName, "/") : std::string();
-  const absl::StatusOr<std::vector<std::string>> names =
-      NamesIn(directory_fd, absl::StrCat(path_, "/", prefix));
-  if (!names.ok()) return names.status();
-  for (const std::string& name : *names) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                   NamesIn(directory_fd, absl::StrCat(path_, "/", prefix)));
+  for (const std::string& name : names) {
     if (!set_aside && (name == kLockFileName || name == kPrivateName)) continue;
     // The others of the private directory are the daemon's own.
     if (set_aside && !IsSegmentName(name) && !IsStrayName(name)) continue;
@@ -101,11 +101,10 @@ absl::Status SegmentDirectory::OpenLeftovers(
 absl::StatusOr<Segment> SegmentDirectory::OpenLeftover(
     const SizeClasses& size_classes, int directory_fd,
     const std::string& name) {
-  absl::StatusOr<FileState> state = LookAt(directory_fd, name);
-  if (!state.ok()) return state.status();
+  ASSIGN_OR_RETURN(FileState state, LookAt(directory_fd, name));
   // A client may have a lease of the kernel's on it: opening it would wait for
   // him to give it up.
-  const bool sealed = state->mode == kSealedMode || state->mode == kSharedMode;
+  const bool sealed = state.mode == kSealedMode || state.mode == kSharedMode;
   const int fd = RetryOnInterrupt([&] {
     return calls_.Open(directory_fd, name,
                        (sealed ? O_RDONLY : O_RDWR) | O_NONBLOCK, 0);
@@ -122,8 +121,8 @@ absl::StatusOr<Segment> SegmentDirectory::OpenLeftover(
     return LacksDescriptors(-fd) ? DescriptorsExhausted(-fd, what)
                                  : absl::ErrnoToStatus(-fd, what);
   }
-  if (fd >= 0) RetryOnInterrupt([&] { return calls_.State(fd, &*state); });
-  Segment segment = SegmentOf(*state, size_classes, directory_fd, name);
+  if (fd >= 0) RetryOnInterrupt([&] { return calls_.State(fd, &state); });
+  Segment segment = SegmentOf(state, size_classes, directory_fd, name);
   segment.set_sealed(sealed);
   if (fd < 0) return segment;
   segment.parts().fd = fd;
@@ -137,14 +136,13 @@ absl::StatusOr<Segment> SegmentDirectory::OpenLeftover(
 absl::StatusOr<Segment> SegmentDirectory::FindStray(
     const SizeClasses& size_classes, int directory_fd,
     const std::string& name) {
-  const absl::StatusOr<FileState> state = LookAt(directory_fd, name);
-  if (!state.ok()) return state.status();
-  if (directory_fd != private_directory_fd_ && !IsServed(state->owner)) {
+  ASSIGN_OR_RETURN(const FileState state, LookAt(directory_fd, name));
+  if (directory_fd != private_directory_fd_ && !IsServed(state.owner)) {
     return absl::UnavailableError(name);
   }
   // It is opened for its proof only. Whoever has another name for it keeps
   // what is in it: without a descriptor, its end takes no pages away.
-  return SegmentOf(*state, size_classes, directory_fd, name);
+  return SegmentOf(state, size_classes, directory_fd, name);
 }
 
 bool SegmentDirectory::IsStray(const Segment& found) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
 #include "core/memory/directory/segment_directory.h"
 #include "core/memory/directory/segment_name.h"
 #include "core/memory/kernel/descriptor_limit.h"
@@ -22,9 +23,8 @@ absl::Status SegmentDirectory::Make(SizeClass size_class, size_t bytes,
   *segment = Segment(size_class, bytes, owner);
   std::optional<MemoryRoom::Claim> claim;
   if (memory_room_ != nullptr) {
-    absl::StatusOr<MemoryRoom::Claim> taken = memory_room_->Take(bytes);
-    if (!taken.ok()) return taken.status();
-    claim.emplace(*std::move(taken));
+    ASSIGN_OR_RETURN(MemoryRoom::Claim taken, memory_room_->Take(bytes));
+    claim.emplace(std::move(taken));
   }
   const std::string name = SegmentName(random_.Next());
   const int fd = OpenWithRoom([&] {
@@ -44,10 +44,9 @@ absl::Status SegmentDirectory::Make(SizeClass size_class, size_t bytes,
   segment->parts().fd = fd;
   segment->parts().file_name = name;
   segment->parts().directory_fd = directory_fd_;
-  absl::Status status = GiveAway(*segment);
-  if (status.ok()) status = AllocateAll(purpose, segment);
-  if (status.ok()) status = KeepDescriptor(segment);
-  return status;
+  RETURN_IF_ERROR(GiveAway(*segment));
+  RETURN_IF_ERROR(AllocateAll(purpose, segment));
+  return KeepDescriptor(segment);
 }
 
 absl::Status SegmentDirectory::KeepDescriptor(Segment* segment) {

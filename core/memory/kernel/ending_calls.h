@@ -1,5 +1,5 @@
 // EndingCalls: the system calls after which memory is gone. Visible to
-// caching/ alone, where UnmapBatch makes them: only Batch may munmap.
+// core/engine alone, where UnmapBatch makes them: only Batch may munmap.
 //
 // Results as in SystemCalls: 0, or -errno, nothing retried.
 #ifndef WARMPOOL_CORE_MEMORY_KERNEL_ENDING_CALLS_H_

@@ -2,7 +2,7 @@
 // method a call, and nothing else. Tests replace it to inject faults.
 //
 // The calls that end memory (munmap, unlink) are not here: they are
-// EndingCalls, which only caching/ can see (only Batch may munmap).
+// EndingCalls, which only core/engine can see (only Batch may munmap).
 //
 // Every method returns what the kernel returned: 0 or more, or -errno.
 // Nothing is retried here, EINTR included: that is the callers' part, so that

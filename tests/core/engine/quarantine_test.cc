@@ -151,7 +151,7 @@ TEST_F(QuarantineTest, WhatIsSetAsideOrWasNeverALeftoverIsNotTakenOut) {
   EXPECT_FALSE(TakeLeftover("returned.seg"));
 
   AddLeftover("a.seg");
-  for (Quarantine::Entry& entry : quarantine_.TakeAll()) {
+  for (Quarantine::Entry& entry : DueAfter(Quarantine::kFirstPause)) {
     if (entry.segment.file_name() == "a.seg") {
       entry.segment.parts().set_aside = true;
       quarantine_.PutBack(std::move(entry), clock_.Now());
@@ -222,6 +222,48 @@ TEST_F(QuarantineTest, AllCanBeTakenBeforeTheyAreDue) {
   EXPECT_EQ(quarantine_.TakeAll().size(), 3u);
   EXPECT_EQ(quarantine_.size(), 0u);
   EXPECT_EQ(quarantine_.bytes(), 0u);
+}
+
+TEST_F(QuarantineTest, WhatIsOutForAProbeCountsUntilItIsBackOrElsewhere) {
+  Add(4096);
+  Add(8192);
+  auto due = DueAfter(Quarantine::kFirstPause);
+  ASSERT_EQ(due.size(), 2u);
+  EXPECT_EQ(quarantine_.probing().segments(), 2u);
+  EXPECT_EQ(quarantine_.probing().bytes(), 3 * 4096u);
+  quarantine_.CheckInvariants();
+  quarantine_.PutBack(std::move(due[0]), clock_.Now());
+  EXPECT_EQ(quarantine_.size(), 1u);
+  EXPECT_EQ(quarantine_.probing().segments(), 1u);
+  quarantine_.OnLeft(due[1].segment.bytes());
+  EXPECT_EQ(quarantine_.probing().segments(), 0u);
+  EXPECT_EQ(quarantine_.probing().bytes(), 0u);
+  quarantine_.CheckInvariants();
+}
+
+TEST_F(QuarantineTest, AClaimWaitsForALeftoverThatIsOutForAProbe) {
+  AddLeftover("one");
+  EXPECT_FALSE(quarantine_.IsProbingLeftover("one"));
+  auto due = DueAfter(Quarantine::kFirstPause);
+  ASSERT_EQ(due.size(), 1u);
+  EXPECT_TRUE(quarantine_.IsProbingLeftover("one"));
+  EXPECT_FALSE(TakeLeftover("one"));
+  quarantine_.PutBack(std::move(due[0]), clock_.Now());
+  quarantine_.ForgetProbingLeftover("one");
+  quarantine_.CheckInvariants();
+  EXPECT_FALSE(quarantine_.IsProbingLeftover("one"));
+  EXPECT_TRUE(TakeLeftover("one"));
+  quarantine_.CheckInvariants();
+}
+
+TEST_F(QuarantineTest, NothingMayBeAddedOnceItIsClosed) {
+  Add(4096);
+  EXPECT_TRUE(quarantine_.is_open());
+  EXPECT_EQ(quarantine_.Close().size(), 1u);
+  EXPECT_FALSE(quarantine_.is_open());
+  EXPECT_EQ(quarantine_.probing().segments(), 0u);
+  quarantine_.CheckInvariants();
+  EXPECT_DEATH(Add(4096), "closed");
 }
 
 }  // namespace

@@ -237,14 +237,14 @@ TEST_F(SegmentPoolQuarantineTest, WhatIsEndedInUseKeepsItsPagesForItsUsers) {
   const std::string elsewhere = scratch_.Join("elsewhere");
   ASSERT_EQ(link(directory_->PathOf(segment).c_str(), elsewhere.c_str()), 0);
   Misbehaving client(elsewhere);
-  pool_->End(std::move(segment));
+  pool_->Free(std::move(segment));
   pool_->FlushBatch();
   EXPECT_EQ(AllocatedBytes(scratch_.path()), 64 * kKiB);
 
   std::optional<Misbehaving> other;
   const std::string path = ReturnKept(&other);
   ASSERT_EQ(link(path.c_str(), scratch_.Join("second").c_str()), 0);
-  pool_->EndQuarantined();
+  pool_->FreeQuarantined();
   EXPECT_EQ(AllocatedBytes(scratch_.path()), 2 * 64 * kKiB);
   EXPECT_EQ(calls_.Count(Call::kTruncate), 0u);
 }

@@ -28,7 +28,7 @@ TEST_F(SegmentPoolShedTest, EndsAllThatNoLeaseNeedsAndNothingElse) {
   Segment cold = Acquire(2 * kMiB);
   Segment proven = Acquire(kMiB);
   Segment unproven = Acquire(kMiB);
-  pool_->End(std::move(cold));
+  pool_->Free(std::move(cold));
   Return(std::move(proven));
   pool_->ReturnReleased(std::move(unproven));
   ASSERT_TRUE(pool_->MakeStock([](absl::FunctionRef<void()> step) {

@@ -113,7 +113,7 @@ TEST_F(SegmentPoolStockTest, PagesAreWrittenInSteps) {
     pool_->CheckInvariants();
     return true;
   }));
-  EXPECT_EQ(writes.size(), 4 * kMiB / SegmentPool::kStockStepBytes);
+  EXPECT_EQ(writes.size(), 4 * kMiB / StockKeeper::kStepBytes);
   EXPECT_GT(writes.front(), before);
   ReleaseAll();
 }
@@ -260,7 +260,7 @@ TEST_F(SegmentPoolStockTest, WhatCannotBeMadeIsNotTriedAgainAtOnce) {
     EXPECT_EQ(In(ByteState::kStock), 0u);
     pool_->FlushBatch();
     EXPECT_EQ(calls_.live(), before) << SystemCalls::Name(call);
-    clock_.Advance(SegmentPool::kStockPause);
+    clock_.Advance(StockKeeper::kPause);
     EXPECT_TRUE(MakeOne());
     EXPECT_EQ(In(ByteState::kStock), kSize);
     EXPECT_EQ(
@@ -318,7 +318,7 @@ TEST_F(SegmentPoolStockTest, WhenBytesEndStockThatFoundNoRoomIsWantedAgain) {
   Demand(4);
   EXPECT_FALSE(MakeOne());
   const int before = wanted_;
-  pool_->End(std::move(held_.back()));
+  pool_->Free(std::move(held_.back()));
   held_.pop_back();
   pool_->FlushBatch();
   EXPECT_EQ(wanted_, before + 1);

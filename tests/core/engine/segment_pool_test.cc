@@ -251,7 +251,7 @@ TEST_F(SegmentPoolTest, AWarmSegmentNeedsNoRoom) {
 TEST_F(SegmentPoolTest, EndsAtOnceWhatIsMappedOrNot) {
   Segment segment = Acquire(64 * kKiB);
   Misbehaving client = Keep(segment);
-  pool_->End(std::move(segment));
+  pool_->Free(std::move(segment));
   pool_->Drain();
   EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());
   EXPECT_EQ(pool_->stats().ledger.used(), 0u);

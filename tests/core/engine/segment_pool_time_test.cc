@@ -155,7 +155,7 @@ TEST_F(SegmentPoolTimeTest, QuarantineCanBeEndedThoughSomebodyHasIt) {
   Segment segment = Acquire(64 * kKiB);
   Misbehaving client = Keep(segment);
   Return(std::move(segment));
-  pool_->EndQuarantined();
+  pool_->FreeQuarantined();
   EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());
   EXPECT_EQ(pool_->stats().ledger.used(), 0u);
 }
@@ -166,7 +166,7 @@ TEST_F(SegmentPoolTimeTest, WhatIsBeingProbedEndsWithTheQuarantine) {
   Segment segment = Acquire(64 * kKiB);
   Misbehaving client = Keep(segment);
   Return(std::move(segment));
-  calls_.BeforeNext(Call::kFcntl, [&] { pool_->EndQuarantined(); });
+  calls_.BeforeNext(Call::kFcntl, [&] { pool_->FreeQuarantined(); });
   TickAfter(absl::Milliseconds(1));
   pool_->FlushBatch();
   EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());
@@ -176,7 +176,7 @@ TEST_F(SegmentPoolTimeTest, WhatIsBeingProbedEndsWithTheQuarantine) {
 TEST_F(SegmentPoolTimeTest, WhatIsBeingReturnedEndsWithTheQuarantine) {
   Segment segment = Acquire(64 * kKiB);
   Misbehaving client = Keep(segment);
-  calls_.BeforeNext(Call::kFcntl, [&] { pool_->EndQuarantined(); });
+  calls_.BeforeNext(Call::kFcntl, [&] { pool_->FreeQuarantined(); });
   Return(std::move(segment));
   pool_->FlushBatch();
   EXPECT_EQ(calls_.live(), FaultySystemCalls::Live());
@@ -228,7 +228,7 @@ TEST_F(SegmentPoolDueTest, TellsOfAnAdoptedSegment) {
 }
 
 TEST_F(SegmentPoolDueTest, TellsOfAnEndedSegment) {
-  pool_->End(Acquire(64 * kKiB));
+  pool_->Free(Acquire(64 * kKiB));
   EXPECT_EQ(next_, clock_.Now() + absl::Seconds(5));
 }
 

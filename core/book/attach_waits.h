@@ -1,17 +1,16 @@
-// AttachWaits: who waits for a buffer of some name to be there, or to be
-// sealed. Waiting takes an entry in here and nothing else: no thread, no
-// polling.
+// AttachWaits: attach requests that wait until a buffer exists or is sealed. A
+// waiting request takes one entry here, and neither a thread nor polling.
 //
-// An entry is taken out once, by whoever brings about what it waits for, by its
-// deadline, or by being cancelled; the taker calls its wake function, without
-// what synchronises this.
+// An entry is removed once: when its buffer exists or is sealed, at its
+// deadline, or by Cancel. The caller that removes it calls its wake function
+// without holding the lock (except after Cancel).
 //
-// Thousands may wait for one buffer, or for one holder: they are taken out
-// a few at a time, those first who have waited for longest.
+// Thousands of requests may wait for one buffer or belong to one holder. So
+// entries are removed a few at a time, the longest waits first.
 //
-// Externally synchronised, with the table of the buffers: between the look at
-// that and the entry nothing may change. Invariant: every wait is found by its
-// target, its deadline and its holder.
+// Externally synchronised, by the lock of the buffer table: the caller holds it
+// from checking the table until it has added the entry. Invariant: every wait
+// is found by its target, its deadline and its holder.
 #ifndef WARMPOOL_CORE_BOOK_ATTACH_WAITS_H_
 #define WARMPOOL_CORE_BOOK_ATTACH_WAITS_H_
 
@@ -36,40 +35,41 @@
 
 namespace warmpool {
 
-// Names a wait: an address that its owner keeps meanwhile.
+// Identifies a wait: an address that stays valid while the request waits.
 using WaitId = const void*;
 
-// How a request to attach waits.
+// How an attach request waits.
 struct AttachWait {
   WaitId id = nullptr;
   absl::Time until;
-  // Called once, unless the wait is cancelled, on any thread and under no lock:
-  // the request is to be made again.
+  // Called once, unless the wait is cancelled, on any thread and with no lock
+  // held. The request must then be repeated.
   std::function<void()> wake;
 };
 
 class AttachWaits {
  public:
-  // Of one uid: a kilobyte each, with the request that waits.
+  // A wait and its request take about a kilobyte.
   static constexpr size_t kMaxPerUid = 16'384;
 
   using Wakes = std::vector<std::function<void()>>;
 
-  // What is waited for.
+  // What a request waits for.
   struct Target {
     std::string name;
-    // That the buffer belongs to.
+    // The buffer's owner.
     uid_t uid = 0;
-    // For the buffer to be sealed; otherwise for it to be there.
+    // True: waits until the buffer is sealed. False: until it exists.
     bool sealed = false;
   };
 
-  // RESOURCE_EXHAUSTED: the uid has as many waits as it may.
-  // REQUIRES: no wait has that id.
+  // RESOURCE_EXHAUSTED: the uid has kMaxPerUid waits. REQUIRES: no wait has
+  // that id.
   absl::Status Add(Target target, const Holder& holder, AttachWait wait);
 
-  // Those who wait for one target at some time. Who is woken and waits again is
-  // none of them: so whoever wakes them all comes to an end.
+  // The requests that wait for one target at one time. A request that is woken
+  // and waits again is not in the same crowd. So waking a whole crowd
+  // terminates.
   struct Crowd {
     Target target;
     uint64_t before = 0;
@@ -78,41 +78,41 @@ class AttachWaits {
     return {std::move(target), next_number_};
   }
 
-  // Whoever makes a buffer, or seals it, takes the first few of the crowd and
-  // wakes them itself: for these another thread would take longer.
+  // The thread that makes or seals a buffer wakes so many requests itself,
+  // because handing those to another thread takes longer.
   static constexpr size_t kWakesByCaller = 16;
   struct First {
     Wakes wakes;
-    // nullopt: those were all.
+    // nullopt: the crowd has no more.
     std::optional<Crowd> rest = std::nullopt;
   };
   First TakeFirst(Target target);
 
-  // Each of these takes `most` at most; fewer are all there are.
-  // Whose wait is over, as the buffer is there or is sealed.
+  // Each Take function removes at most `most` entries; it returns fewer only if
+  // there are no more. TakeFrom: entries whose buffer exists or is sealed.
   Wakes TakeFrom(const Crowd& crowd, size_t most);
   Wakes TakeDue(absl::Time now, size_t most);
   Wakes TakeOf(HolderId holder, size_t most);
-  // Whichever.
+  // Any entries.
   Wakes Take(size_t most);
-  // False: it was taken before, and its wake function is called.
+  // False: the entry was removed before, and its wake function is called.
   bool Cancel(WaitId id);
 
-  // InfiniteFuture if nobody waits.
+  // InfiniteFuture if no request waits.
   absl::Time NextDue() const;
   size_t size() const { return waits_.size(); }
 
   void CheckInvariants() const;
 
  private:
-  // In the order of their numbers, those that wait for one target.
+  // Sorts the waits for one target by number.
   using Named = std::tuple<std::string, uid_t, bool, uint64_t>;
   struct Entry {
     Target target;
-    // Goes up from one wait to the next.
+    // Increases from one wait to the next.
     uint64_t number = 0;
     HolderId holder;
-    // Of the holder.
+    // The holder's uid.
     uid_t uid;
     AttachWait wait;
   };

@@ -1,17 +1,17 @@
 // BufferEvents: publishes buffer lifecycle events.
 //
-// Whoever changes the lease table publishes the change in the same hold of the
-// lock that guards the table, so that the events of a buffer come in the order
-// of what happened to it. Publishing only fills queues. Watches that were out
-// of events are woken by Wake, which the publisher calls under no lock.
+// A change of the lease table and its event happen under one hold of the
+// table's lock, so that the events of a buffer are in the order of its changes.
+// Publishing only fills queues. The publisher then calls Wake, without the
+// lock, to wake the watches whose queues were empty.
 //
-// A watch has a queue of bounded length. Where its reader is slower than the
-// events, all that is in it gives way to one kResync: from there on nothing is
-// missing, and what was before is to be looked up in a list.
+// Each watch has a queue of bounded length. If the reader is too slow, one
+// kResync replaces all events in the queue. No event after kResync is missing;
+// the reader gets the earlier state from a list.
 //
-// Thread-safe.
-// Invariants: a watch that was out of events is woken for the next one, once,
-// and never by two threads at a time; no queue is longer than kMaxQueued.
+// Thread-safe. Invariants: a watch with an empty queue is woken once for its
+// next event, and never by two threads at a time; no queue is longer than
+// kMaxQueued.
 #ifndef WARMPOOL_CORE_BOOK_BUFFER_EVENTS_H_
 #define WARMPOOL_CORE_BOOK_BUFFER_EVENTS_H_
 
@@ -35,52 +35,51 @@ namespace warmpool {
 
 class BufferEvents {
  public:
-  // A pointer of each event; the event itself is shared by all queues.
+  // A queue holds pointers; all queues share the event itself.
   static constexpr size_t kMaxQueued = 1024;
-  // Each looks at every event while the lease table's lock is held.
+  // Every watch examines every event while the lease table's lock is held.
   static constexpr size_t kMaxWatchesPerUid = 256;
 
   enum class Kind {
     kCreated,
     kSealed,
-    // The buffer is gone, and its name free.
+    // The buffer is gone, and its name is free.
     kEnded,
-    // Events may be missing before this one. It is about no buffer.
+    // Events before this one may be missing. It belongs to no buffer.
     kResync,
   };
 
   struct Event {
     Kind kind = Kind::kResync;
     std::string name;
-    // That owns the segment.
+    // The uid that owns the segment.
     uid_t uid = 0;
     uint64_t generation = 0;
-    // Bytes asked for.
+    // Requested bytes.
     uint64_t bytes = 0;
   };
 
   struct WatchOptions {
-    // Whose watch it is: only buffers of this uid, unless `all_uids`.
+    // The watch's owner. It sees only buffers of this uid, unless `all_uids`.
     uid_t uid = 0;
     bool all_uids = false;
-    // Only names that start so.
+    // Only names with this prefix.
     std::string name_prefix = "";
-    // Called under no lock, by whoever calls Wake, once there are events for a
-    // watch whose Next gave none. Must be quick. May call Next, but not end its
-    // watch.
+    // Called by Wake, with no lock held, when a watch whose Next returned null
+    // has events. Must be quick. May call Next, but must not end its watch.
     std::function<void()> wake = nullptr;
   };
 
-  // Belongs to one reader.
+  // Used by one reader.
   class Watch {
    public:
-    // Waits for a call of `wake` that is under way; there is none afterwards.
+    // Waits for a running call of `wake`; no call follows.
     ~Watch();
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;
 
-    // The oldest event; the first of all is kResync. Null: there is none, and
-    // `wake` will be called.
+    // The oldest event; the first one of a watch is kResync. Null: the queue is
+    // empty; `wake` will be called for the next event.
     std::shared_ptr<const Event> Next();
 
    private:
@@ -100,10 +99,10 @@ class BufferEvents {
   // RESOURCE_EXHAUSTED: the uid has kMaxWatchesPerUid.
   absl::StatusOr<std::unique_ptr<Watch>> StartWatch(WatchOptions options);
 
-  // Costs a load while nobody watches. Wake is to be called afterwards.
+  // Costs one atomic load if there are no watches. Call Wake afterwards.
   void Publish(Kind kind, absl::string_view name, uid_t uid,
                uint64_t generation, uint64_t bytes);
-  // REQUIRES: the caller holds no lock that a `wake` may want.
+  // REQUIRES: the caller holds no lock that a `wake` function takes.
   void Wake();
 
   void CheckInvariants() const;
@@ -111,11 +110,11 @@ class BufferEvents {
  private:
   struct Queue {
     std::deque<std::shared_ptr<const Event>> events;
-    // Next gave nothing, and nothing has come since.
+    // Next returned null, and no event has arrived since.
     bool is_dry = false;
-    // Something has come since, and its wake has not been called for it.
+    // An event has arrived, and `wake` has not been called for it.
     bool is_due = false;
-    // Its wake is being called.
+    // `wake` is running.
     bool is_waking = false;
   };
 
@@ -126,19 +125,19 @@ class BufferEvents {
   void PushLocked(Watch* watch, Queue* queue,
                   const std::shared_ptr<const Event>& event)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The next to be woken, or null. EndWake follows.
+  // The next watch to wake, or null. The caller calls EndWake afterwards.
   Watch* BeginWake();
   void EndWake(Watch* watch);
 
-  // For the publishers: as many as there are queues. One that reads too few
-  // comes before the lists that those who watch have yet to ask for.
+  // The number of queues, for publishers. A publisher that reads an old, lower
+  // number misses no reader: the reader asks for its list later.
   std::atomic<size_t> watches_ = 0;
 
   mutable Mutex mutex_;
-  // Signalled when a wake has been called.
+  // Signalled after each call of a wake function.
   CondVar woken_;
   absl::flat_hash_map<Watch*, Queue> queues_ ABSL_GUARDED_BY(mutex_);
-  // Those that are due and not being woken, in the order of their events.
+  // Watches that are due and not being woken, in the order of their events.
   std::deque<Watch*> to_wake_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uid_t, size_t> watches_of_ ABSL_GUARDED_BY(mutex_);
 };

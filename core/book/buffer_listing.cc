@@ -18,15 +18,15 @@ namespace {
 using Key = LeaseTable::BuffersByName::key_type;
 using LeasesByBuffer = LeasesByBuffer;
 
-// Where to go on: at a buffer, and with a filter for a client at one of its
-// leases on that.
+// Where a listing continues: at a buffer and, with a client filter, at one of
+// the client's leases on it.
 struct Place {
   Key buffer;
   LeaseId lease;
 };
 
-// "UID:NAME", or "UID:LEASE:NAME". The lease's id is in hex; no name starts
-// with as many digits and a colon.
+// "UID:NAME", or "UID:LEASE:NAME" with the lease id in hex. No name starts with
+// so many digits and a colon.
 std::string TokenOf(const Place& place) {
   const auto& [uid, name] = place.buffer;
   if (place.lease == LeaseId()) return absl::StrCat(uid, ":", name);
@@ -56,7 +56,7 @@ absl::StatusOr<Place> PlaceOf(const std::string& token) {
   return place;
 }
 
-// The first and the last uid whose buffers the caller may see and asks for.
+// The first and the last uid that the caller may see and asks for.
 std::optional<std::pair<uid_t, uid_t>> UidsOf(const Holder& caller,
                                               const BufferFilter& filter) {
   if (!caller.admin && filter.uid.value_or(caller.uid) != caller.uid) {
@@ -67,7 +67,7 @@ std::optional<std::pair<uid_t, uid_t>> UidsOf(const Holder& caller,
   return std::make_pair(uid_t{0}, std::numeric_limits<uid_t>::max());
 }
 
-// The buffers that a process and a client have, in the order of the listing.
+// The buffers of a process and of a client, in the order of the listing.
 class Candidates {
  public:
   Candidates(const LeaseTable& table, const BufferFilter& filter)
@@ -85,12 +85,12 @@ class Candidates {
 
   struct Next {
     Key key;
-    // Otherwise the next that fits is there or behind.
+    // False: the next match is at `key` or after it.
     bool fits = false;
-    // Null: it has no lease as yet, or does not fit.
+    // Null: it has no lease yet, or does not match.
     const LeaseTable::Buffer* buffer = nullptr;
   };
-  // What comes next, from `key` on. nullopt: nothing.
+  // The next match, from `key` on. nullopt: there is none.
   std::optional<Next> From(const Key& key) const {
     if (wanted_.empty()) {
       const auto it = table_.buffers().lower_bound(key);
@@ -113,7 +113,7 @@ class Candidates {
     return next;
   }
 
-  // Looks that From takes.
+  // The entries that From examines.
   size_t cost() const { return std::max<size_t>(cost_, 1); }
 
  private:
@@ -130,7 +130,7 @@ class Candidates {
   }
 
   const LeaseTable& table_;
-  // A buffer fits if it is in one set at least of each.
+  // A buffer matches if it is in at least one set of each.
   std::vector<std::vector<const LeasesByBuffer*>> wanted_;
   size_t cost_ = 0;
 };
@@ -140,7 +140,7 @@ class Lister {
   Lister(const LeaseTable& table, const BufferFilter& filter, absl::Time now)
       : table_(table), filter_(filter), now_(now), candidates_(table, filter) {}
 
-  // From the place on, up to the last uid.
+  // From the position to the last uid.
   BufferPage Page(Place place, uid_t last_uid, size_t page_size) {
     BufferPage page;
     const std::optional<Place> left =
@@ -151,7 +151,7 @@ class Lister {
   }
 
  private:
-  // Where the next page begins. nullopt: there is nothing left for one.
+  // Where the next page begins. nullopt: this is the last page.
   std::optional<Place> Fill(Place place, uid_t last_uid, size_t page_size,
                             BufferPage* page) {
     const std::string& prefix = filter_.name_prefix;
@@ -167,7 +167,7 @@ class Lister {
       }
       looks_ += candidates_.cost();
       if (!has_prefix) {
-        // Behind all of this uid that have it, or before them.
+        // After all buffers of this uid with the prefix, or before them.
         const bool behind = name > prefix;
         if (behind && uid == last_uid) return std::nullopt;
         place = {{behind ? uid + 1 : uid, prefix}, LeaseId()};
@@ -183,7 +183,7 @@ class Lister {
     }
   }
 
-  // The lease to go on from, if there is more to be told of the buffer.
+  // The lease to continue from, if the buffer has more leases to list.
   LeaseId Add(const LeaseTable::Buffer& buffer, const LeaseId& from,
               BufferPage* page) {
     BufferListing listing = WithoutLeases(buffer);
@@ -217,7 +217,7 @@ class Lister {
     for (auto it = leases.lower_bound({buffer.uid, buffer.name, from});
          it != leases.end() && IsOn(*it, buffer); ++it) {
       const LeaseId& id = std::get<LeaseId>(*it);
-      // One at least, or no page would come to an end.
+      // At least one, so that every page makes progress.
       if (looks_ >= kMostLooks && !listing->leases.empty()) return id;
       AddLease(id, listing);
     }
@@ -240,7 +240,7 @@ class Lister {
     }
     for (auto it = buffer.leases.begin();
          it != buffer.leases.end() && !is_full(); ++it) {
-      // Those are there already.
+      // These leases are listed already.
       if (filter_.holder_pid == 0 || PidOf(*it) != filter_.holder_pid) {
         AddLease(*it, listing);
       }
@@ -264,7 +264,8 @@ class Lister {
     listing->leases.push_back(
         {id, lease.request_id, lease.client_id,
          *table_.holders().Find(lease.holder), now_ - lease.granted_at,
-         // Past its time but not yet ended: zero would say that it never ends.
+         // The time to live is over, but the lease has not ended yet. Zero
+         // would mean that it never ends.
          expires ? std::max(lease.expires_at - now_, absl::Nanoseconds(1))
                  : absl::ZeroDuration(),
          lease.access, lease.state, lease.kind, lease.maker});
@@ -292,7 +293,7 @@ absl::StatusOr<BufferPage> ListBuffers(
   const auto uids = UidsOf(caller, filter);
   if (!uids.has_value()) return BufferPage();
   const auto& [first_uid, last_uid] = *uids;
-  // Whatever the token says: nobody looks at more than he may see.
+  // Whatever the token says: no caller examines buffers that it may not see.
   const Key first(first_uid, filter.name_prefix);
   if (place.buffer < first) place = {first, LeaseId()};
   return Lister(table, filter, now).Page(std::move(place), last_uid, page_size);

@@ -1,12 +1,12 @@
 // ListBuffers: the buffers of a lease table, page by page, as one holder may
 // see them.
 //
-// A page costs no more where the table is large: whoever makes one holds the
-// lock that everybody needs. The buffers of a uid, those whose names start
-// alike, those of a process and those of a client are found without a look at
-// any other. What fits several of these filters is looked for among what fits
-// each of them, and that, with what is shown, is kMostLooks at most: then the
-// page ends, perhaps without a buffer, and the next goes on from there.
+// The caller holds the lock of the table, so the cost of a page does not grow
+// with the table. Buffers of a uid, of a name prefix, of a process and of a
+// client are found without examining other buffers. With several filters, the
+// search examines the buffers that match each filter alone. It examines at most
+// kMostLooks entries, including the listed ones. Then the page ends, perhaps
+// without a buffer, and the next page continues there.
 //
 // Pure functions.
 #ifndef WARMPOOL_CORE_BOOK_BUFFER_LISTING_H_
@@ -40,26 +40,26 @@ struct BufferListing {
     Access access = Access::kReadOnly;
     LeaseState state = LeaseState::kLive;
     LeaseKind kind = LeaseKind::kHeld;
-    // Who made the ticket, or sealed what lingers. Null: a process has the
-    // lease.
+    // The process that made the ticket, or sealed the lingering buffer. Null: a
+    // process has the lease.
     std::shared_ptr<const Process> maker = nullptr;
   };
 
   std::string name;
   uid_t uid = 0;
-  // Bytes asked for, and bytes of the segment.
+  // Requested bytes, and bytes of the segment.
   uint64_t bytes = 0;
   uint64_t segment_bytes = 0;
   uint64_t generation = 0;
   bool sealed = false;
   // Name of the segment's file in the shared-memory directory.
   std::string file_name;
-  // Since it was leased.
+  // Since the buffer was leased.
   absl::Duration age;
-  // Not all of them where there are more than kMostLeasesShown. With
-  // BufferFilter::holder_pid that process's come first.
+  // If there are more than kMostLeasesShown, only some of them. The leases of
+  // BufferFilter::holder_pid come first.
   std::vector<Lease> leases;
-  // How many there are, shown or not.
+  // How many leases there are, listed or not.
   size_t total_leases = 0;
 };
 
@@ -68,30 +68,30 @@ struct BufferFilter {
   // 0: any.
   pid_t holder_pid = 0;
   std::optional<uid_t> uid;
-  // Only buffers that this client leased or attached to, with its leases alone,
-  // and with all of these: where they are too many for a page the buffer is on
-  // the next one again.
+  // Only buffers that this client leased or attached to, with only its leases
+  // and all of them. If they do not fit on one page, the next page has the
+  // buffer again.
   std::optional<ClientId> client;
 };
 
-// Buffers and leases that are looked at for one page, give or take
-// kMostLeasesShown: less than a microsecond each.
+// How many buffers and leases one page examines, plus or minus
+// kMostLeasesShown. Each takes less than a microsecond.
 inline constexpr size_t kMostLooks = 1000;
-// Of a buffer, as long as no client's leases are asked for.
+// Per buffer, unless the filter names a client.
 inline constexpr size_t kMostLeasesShown = 100;
 
 struct BufferPage {
   std::vector<BufferListing> buffers;
-  // Empty: nothing follows. Otherwise something may, however little is on this
-  // page.
+  // Empty: this is the last page. Otherwise more may follow, even if this page
+  // has few buffers or none.
   std::string next_page_token;
-  // Buffers and leases that were looked at for it.
+  // How many buffers and leases were examined.
   size_t looks = 0;
 };
 
 // At most `page_size` buffers from `page_token` on (empty: from the start),
-// ordered by uid and name. Those of other uids are shown to an admin only.
-// INVALID_ARGUMENT: the token is none that was given.
+// ordered by uid and name. Only admins see buffers of other uids.
+// INVALID_ARGUMENT: ListBuffers did not make the token.
 absl::StatusOr<BufferPage> ListBuffers(
     const LeaseTable& table, const Holder& caller, const BufferFilter& filter,
     size_t page_size, const std::string& page_token, absl::Time now);

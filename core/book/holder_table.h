@@ -1,8 +1,8 @@
-// HolderTable: the client processes, and which leases each has.
+// HolderTable: the client processes and their leases.
 //
-// Externally synchronised, as a part of the LeaseTable. Lookups cost no more
-// where there are many holders, or where one has many leases. Invariant: every
-// holder is found by its pid.
+// Externally synchronised, as a part of the LeaseTable. The cost of a lookup
+// does not grow with the number of holders or leases. Invariant: every holder
+// is found by its pid.
 #ifndef WARMPOOL_CORE_BOOK_HOLDER_TABLE_H_
 #define WARMPOOL_CORE_BOOK_HOLDER_TABLE_H_
 
@@ -23,11 +23,11 @@ namespace warmpool {
 
 class HolderTable {
  public:
-  // False: the holder is known, and only its groups become those.
+  // False: the holder is known already; its groups are replaced.
   bool Add(Holder holder);
-  // REQUIRES: it is known, and has no leases.
+  // REQUIRES: the holder is known and has no leases.
   void Remove(HolderId id);
-  // Null: it is not known.
+  // Null: not known.
   const Holder* Find(HolderId id) const;
   size_t size() const { return holders_.size(); }
 
@@ -36,21 +36,21 @@ class HolderTable {
   void RemoveLease(const LeaseEntry& lease);
 
   bool HasLeases(HolderId id) const;
-  // Leases of a holder: the first `most` of them, or the first behind `after`.
+  // The first `most` leases of a holder, in order, after `after`.
   std::vector<LeaseId> LeasesOf(HolderId id, size_t most = SIZE_MAX,
                                 const LeasePlace& after = {}) const;
-  // Those of the holders whose processes have that pid: one, but for processes
-  // that connect as several uids, or that can't be told from others.
+  // The leases of all holders with that pid. There is more than one such holder
+  // only if a process connects as several uids, or can't be told from others.
   std::vector<const LeasesByBuffer*> LeasesOfPid(pid_t pid) const;
-  // Looks at `most` holders, from the one after `*after` on, which becomes the
-  // last of them; adds what each has that has a lease. False: there are no
+  // Examines the next `most` holders after `*after`, sets `*after` to the last
+  // of them, and adds the usage of those that have leases. False: there are no
   // more.
   bool AddUsages(size_t most, HolderId* after,
                  std::vector<HolderUsage>* usages) const;
 
-  // The holder knows the lease.
+  // Checks that the holder knows the lease.
   void CheckLease(const LeaseEntry& lease) const;
-  // `leases`: how many there are in all. `bytes_of`: of a lease's segment.
+  // `leases`: the total number. `bytes_of`: the bytes of a lease's segment.
   void CheckInvariants(
       size_t leases,
       absl::FunctionRef<uint64_t(const LeaseId&)> bytes_of) const;
@@ -59,7 +59,7 @@ class HolderTable {
   struct Entry {
     Holder holder;
     LeasesByBuffer leases;
-    // Of their segments.
+    // Of the segments.
     uint64_t bytes = 0;
   };
 

@@ -8,7 +8,7 @@ LeaseRecord RecordOf(const LeaseTable::Lease& lease,
   record.id = lease.id;
   record.request_id = lease.request_id;
   record.client_id = lease.client_id;
-  // Of a lease that no process has: its maker, which needs not be recognised.
+  // The maker of a lease that no process has; it need not be recognisable.
   const Process process =
       lease.maker == nullptr ? holder.process() : *lease.maker;
   record.holder_pid = process.pid;

@@ -1,4 +1,4 @@
-// RecordOf: what the journal keeps of a lease.
+// RecordOf: a lease's journal record.
 #ifndef WARMPOOL_CORE_BOOK_JOURNAL_RECORD_H_
 #define WARMPOOL_CORE_BOOK_JOURNAL_RECORD_H_
 
@@ -8,7 +8,7 @@
 
 namespace warmpool {
 
-// Reads of the buffer only what does not change while it is pinned.
+// Reads only those fields of the buffer that do not change while it is pinned.
 LeaseRecord RecordOf(const LeaseTable::Lease& lease,
                      const LeaseTable::Buffer& buffer, const Holder& holder);
 

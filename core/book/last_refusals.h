@@ -1,6 +1,6 @@
-// LastRefusals: why a request for a lease was refused last, for each uid.
+// LastRefusals: the last refused lease request of each uid, with the reason.
 //
-// Externally synchronised. Bounded: the uids whose last refusal is oldest are
+// Externally synchronised. Bounded: the uids with the oldest refusals are
 // forgotten.
 #ifndef WARMPOOL_CORE_BOOK_LAST_REFUSALS_H_
 #define WARMPOOL_CORE_BOOK_LAST_REFUSALS_H_
@@ -21,31 +21,31 @@ namespace warmpool {
 // Why a request for a lease was refused.
 struct Refusal {
   absl::Status status;
-  // Since then.
+  // Time since the refusal.
   absl::Duration age;
-  // Whose request it was; without an id if the process is not known.
+  // The requesting process; without an id if it is not known.
   Holder holder;
-  // Bytes asked for; 0 if unknown.
+  // Requested bytes; 0 if unknown.
   uint64_t bytes = 0;
 };
 
 class LastRefusals {
  public:
-  // Uids that are remembered.
+  // Number of uids that are remembered.
   static constexpr size_t kMostUids = 64;
 
-  // Whether somebody must do something about it: the machine, a limit, the
-  // system or the request itself did not allow the lease. Others are ordinary
-  // answers: a buffer that is not there or not sealed so far, a name that is
-  // taken, a daemon that drains.
+  // Whether a refusal needs an operator's attention: the machine, a limit, the
+  // system or the request itself did not allow the lease. All others are
+  // ordinary answers: the buffer does not exist or is not sealed yet, the name
+  // is taken, the daemon is draining.
   static bool IsNotable(const absl::Status& status);
 
-  // Remembers a refusal that is notable; `now` is its moment.
+  // Remembers a notable refusal that happened at `now`.
   void Note(const Refusal& refusal, absl::Time now);
 
-  // The last of a uid's processes.
+  // The last refusal of the uid.
   std::optional<Refusal> Of(uid_t uid, absl::Time now) const;
-  // The last one of each uid, the newest first; `most` of them.
+  // The last refusal of each uid, newest first; at most `most`.
   std::vector<Refusal> Newest(size_t most, absl::Time now) const;
 
  private:
@@ -56,7 +56,7 @@ class LastRefusals {
 
   static bool IsOf(const Entry& entry, uid_t uid);
 
-  // The oldest first. Those whose process is not known count as one uid's.
+  // Oldest first. All unknown processes count as one uid.
   std::vector<Entry> entries_;
 };
 

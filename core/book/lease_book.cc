@@ -11,7 +11,7 @@
 namespace warmpool {
 namespace {
 
-// What running out of time to live means for a lease.
+// What the end of a time to live means for a lease.
 EndCause CauseOf(EndCause cause, LeaseKind kind) {
   if (cause != EndCause::kExpired) return cause;
   switch (kind) {
@@ -129,8 +129,8 @@ const LeaseTable::Lease& LeaseBook::AddBuffer(LeaseTable::Buffer buffer,
 
 bool LeaseBook::Renew(const LeaseTable::Lease& lease, absl::Duration ttl,
                       absl::Time now) {
-  // A later daemon gives each lease a full time to live anyway: only another
-  // one is news to it.
+  // A later daemon gives each lease a full time to live anyway, so the journal
+  // needs a record only if the time to live changes.
   const bool news = ttl != lease.ttl;
   table.Renew(lease.id, ttl, now);
   ++counts.renewed;
@@ -167,13 +167,14 @@ LeaseTable::Ended LeaseBook::End(const LeaseId& id, EndCause cause,
   cause = CauseOf(cause, lease.kind);
   CountEnd(cause);
   absl::Duration linger = lease.linger;
-  // The holder may not know that the lease has ended, and may have yet to open
-  // the file.
+  // The holder may not know that the lease has ended, and may still open the
+  // file.
   if (lease.kind == LeaseKind::kHeld && cause != EndCause::kReleased &&
       cause != EndCause::kHandedOver) {
     buffer.segment.set_name_is_stale();
   }
-  // The last member may have given the buffer to one who has yet to open it.
+  // The last member may have given the buffer to another that has not opened it
+  // yet.
   if (!for_all && cause == EndCause::kReleased &&
       !ChannelOf(buffer.name).empty() && buffer.held_leases == 1) {
     linger = kChannelLinger;
@@ -212,8 +213,9 @@ void LeaseBook::EndForAll(const LeaseId& id, EndCause cause,
       !ChannelOf(lease.buffer->name).empty()) {
     const std::vector<LeaseId> members(lease.buffer->leases.begin(),
                                        lease.buffer->leases.end());
-    // These first: a daemon that is killed between their records leaves a dead
-    // member's lease, and the next daemon ends all of them again.
+    // These are recorded first. If the daemon is killed between the records,
+    // the dead member's lease is left, and the next daemon ends all others
+    // again.
     for (const LeaseId& member : members) {
       if (member != id) ended->push_back(End(member, EndCause::kRevoked));
     }
@@ -227,7 +229,7 @@ size_t LeaseBook::EndSome(absl::Span<const LeaseId> leases, EndCause cause,
   for (; done < leases.size() && done < kLeasesAtOnce &&
          ended->size() < kLeasesAtOnce;
        ++done) {
-    // It may have ended since it was listed.
+    // The lease may have ended since it was listed.
     if (FindLive(leases[done]) == nullptr) continue;
     EndForAll(leases[done], cause, ended);
   }

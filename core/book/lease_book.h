@@ -1,11 +1,11 @@
-// LeaseBook: what the operations of the pool know of leases, under one lock.
+// LeaseBook: the pool's state of leases, under one lock.
 //
 // Each operation plans under the lock, acts without it, and commits under it
-// again. The lock is held for a few leases at a time and never over a system
-// call or a callback: no hold is longer because the table is large. While an
+// again. One hold of the lock covers a few leases, and no system call or
+// callback, so its length does not depend on the table's size. While an
 // operation acts, its buffer is pinned (LeaseTable) or reserved (Reservation).
-// What must follow a change, such as waking those who wait for a buffer, is
-// returned and goes to Effects, which apply it after the lock is released.
+// Follow-up work, such as waking attach requests, is returned and passed to
+// Effects, which applies it after the lock is released.
 //
 // Thread-safe as annotated: functions that require `mutex` say so.
 #ifndef WARMPOOL_CORE_BOOK_LEASE_BOOK_H_
@@ -44,9 +44,9 @@ struct LeaseBook {
   static constexpr HolderId kPoolHolder = UINT64_MAX;
   static const Holder& PoolHolder();
 
-  // Leases that are looked at or ended in one hold of the lock: about a
-  // microsecond each. One of them may end all others on its buffer, of which
-  // there are kMaxMemberLeases at most.
+  // How many leases one hold of the lock examines or ends: about a microsecond
+  // each. Ending one lease may end all others on its buffer, at most
+  // kMaxMemberLeases.
   static constexpr size_t kLeasesAtOnce = 64;
 
   // All must outlive this.
@@ -54,7 +54,7 @@ struct LeaseBook {
             RandomSource* random, UidQuota* quota, BufferEvents* events);
 
   // --- Grants ---
-  // A lease with a random id, granted now. Of no buffer so far.
+  // A lease with a random id, granted at the current time, on no buffer yet.
   LeaseTable::Lease NewLease(HolderId holder, const RequestId& request_id,
                              const ClientId& client_id, absl::Duration ttl,
                              Access access) const;
@@ -62,22 +62,22 @@ struct LeaseBook {
   // UNAVAILABLE: the holder's process is gone.
   absl::StatusOr<const Holder*> FindHolder(HolderId holder) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // The checks before anything else: draining, holder, repetition. The lease
-  // that the request was answered with before, or null: the request is under
-  // way from here on.
+  // First checks of a request: draining, holder, repetition. Returns the lease
+  // that an earlier request with this id got, or null: the request is then in
+  // progress.
   absl::StatusOr<const LeaseTable::Lease*> Begin(HolderId holder,
                                                  const RequestId& request_id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // Whether a lease that was journalled may be granted on a buffer of others,
-  // or on a leftover: both may have changed since its request began.
+  // Whether a journalled lease may be granted on a buffer with other leases, or
+  // on a leftover. The book may have changed since the request began.
   absl::Status MayCommit(HolderId holder, const LeaseId& id) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // Adds a buffer of a reserved name with its first lease. Effects::Wake
-  // follows, for the requests that wait for it.
+  // Adds a buffer with a reserved name and its first lease. The caller calls
+  // Effects::Wake afterwards, for the requests that wait for the buffer.
   const LeaseTable::Lease& AddBuffer(LeaseTable::Buffer buffer,
                                      LeaseTable::Lease lease)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // Whether the journal needs a record: not if it knows `ttl` already.
+  // Returns whether the journal needs a record: only if it does not have `ttl`.
   bool Renew(const LeaseTable::Lease& lease, absl::Duration ttl, absl::Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
@@ -85,60 +85,60 @@ struct LeaseBook {
   // The live lease of that id, or null.
   const LeaseTable::Lease* FindLive(const LeaseId& id) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // `for_all`: every member of a channel loses its lease, so that the buffer
-  // does not linger for them.
+  // `for_all`: all members of a channel lose their leases, so the buffer does
+  // not linger for them.
   LeaseTable::Ended End(const LeaseId& id, EndCause cause, bool for_all = false)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Ends the lease, and for a buffer in a channel the leases of all other
-  // members: only the members know whose turn it is to use the buffer, so when
-  // one of them dies the buffer is quarantined until it is proven free.
+  // members. Only the members know which of them may use the buffer. So when a
+  // member dies, the buffer is quarantined until it is proven free.
   void EndForAll(const LeaseId& id, EndCause cause,
                  std::vector<LeaseTable::Ended>* ended)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // Ends those of the leases that live still, as many as one hold of the lock
-  // is for: that counts ends, of which one lease may bring many. Returns how
-  // many leases are done.
+  // Ends the live leases among `leases`, as many as fit into one hold of the
+  // lock. That limit counts ended leases: ending one may end many others.
+  // Returns how many of `leases` are done.
   size_t EndSome(absl::Span<const LeaseId> leases, EndCause cause,
                  std::vector<LeaseTable::Ended>* ended)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // Puts `lease` in the place of a live one, on the same buffer.
+  // Replaces a live lease by `lease`, on the same buffer.
   const LeaseTable::Lease& Exchange(const LeaseId& ended,
                                     LeaseTable::Lease lease)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // The buffer's segment if it had neither lease nor another pin: Effects
-  // return it. Its bytes count for its uid until SegmentPool has it back.
+  // Returns the buffer's segment if no lease and no pin is left; pass it to
+  // Effects. Its bytes count for the uid until SegmentPool has it back.
   std::optional<Segment> Unpin(LeaseTable::Buffer* buffer)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Time NextExpiry() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
-  // Every change of a buffer that clients can watch goes through here; Effects
-  // wake the watches.
+  // Publishes every change of a buffer that clients can watch. Effects wake the
+  // watches.
   void Publish(BufferEvents::Kind kind, const LeaseTable::Buffer& buffer)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   const SegmentDirectory& directory;
   const Clock& clock;
   RandomSource& random;
-  // Synchronised by themselves. Events are published under `mutex`, and their
-  // watches are woken under no lock.
+  // These two have their own locks. Events are published under `mutex`; watches
+  // are woken with no lock held.
   UidQuota& quota;
   BufferEvents& events;
 
   mutable Mutex mutex;
   LeaseTable table ABSL_GUARDED_BY(mutex);
   AttachWaits waits ABSL_GUARDED_BY(mutex);
-  // No lease expires before.
+  // No lease expires before this time.
   absl::Time expiry_pause_end ABSL_GUARDED_BY(mutex) = absl::InfinitePast();
   uint64_t last_generation ABSL_GUARDED_BY(mutex) = 0;
   bool draining ABSL_GUARDED_BY(mutex) = false;
-  // Every lease was revoked: nothing lingers, and nothing is retained.
+  // All leases were revoked: no buffer lingers, and no segment is retained.
   bool revoked ABSL_GUARDED_BY(mutex) = false;
   LeaseCounts counts ABSL_GUARDED_BY(mutex);
   LastRefusals last_refusals ABSL_GUARDED_BY(mutex);
 
  private:
-  // A buffer in a channel is kept for so long for a member that was given it
-  // and has yet to open it, after all others have released it.
+  // After the last release, how long a buffer in a channel is kept for a member
+  // that was given it and has not opened it yet.
   static constexpr absl::Duration kChannelLinger = absl::Seconds(10);
 
   void CountEnd(EndCause cause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);

@@ -1,4 +1,4 @@
-// LeaseCounts: what the LeaseBook has counted since the daemon's start.
+// LeaseCounts: the LeaseBook's counters since the daemon's start.
 #ifndef WARMPOOL_CORE_BOOK_LEASE_COUNTS_H_
 #define WARMPOOL_CORE_BOOK_LEASE_COUNTS_H_
 
@@ -9,7 +9,7 @@ namespace warmpool {
 struct LeaseCounts {
   uint64_t granted_attached = 0;
   uint64_t replayed = 0;
-  // Taken up from an earlier daemon, by its journal or by their clients.
+  // Restored from an earlier daemon: from its journal, or asserted by clients.
   uint64_t recovered = 0;
   uint64_t asserted = 0;
   uint64_t refused_invalid = 0;
@@ -28,8 +28,8 @@ struct LeaseCounts {
   // Leases that became tickets, and tickets that were claimed.
   uint64_t handed_over = 0;
   uint64_t renewed = 0;
-  // Buffers sealed, tickets made and claimed, sealed buffers kept for a while
-  // without a holder.
+  // Buffers sealed, tickets made, tickets claimed, and sealed buffers kept for
+  // a while without a holder.
   uint64_t sealed = 0;
   uint64_t tickets = 0;
   uint64_t claimed = 0;

@@ -1,5 +1,4 @@
-// The entries of the LeaseTable: buffers, leases on them, and what remains of
-// a lease that ended.
+// The entries of the LeaseTable: buffers, leases on them, and ended leases.
 #ifndef WARMPOOL_CORE_BOOK_LEASE_ENTRIES_H_
 #define WARMPOOL_CORE_BOOK_LEASE_ENTRIES_H_
 
@@ -23,26 +22,26 @@
 namespace warmpool {
 
 struct BufferEntry {
-  // In a channel, as many leases as are ended in one go.
+  // For a buffer in a channel: so many leases can be ended at once.
   static constexpr size_t kMaxMemberLeases = 1024;
-  // RESOURCE_EXHAUSTED: it is in a channel, and has that many.
+  // RESOURCE_EXHAUSTED: the buffer is in a channel and has kMaxMemberLeases.
   absl::Status MayHaveAnotherLease() const;
 
   std::string name;
   uid_t uid = 0;
   uint64_t bytes = 0;
   uint64_t generation = 0;
-  // No process can write to it any more.
+  // No process can write to the buffer.
   bool sealed = false;
-  // Others than its uid who may attach to it.
+  // Other uids and groups that may attach.
   Sharing share_with;
-  // It is being sealed, or given to another holder: no lease for writing is
-  // granted on it meanwhile.
+  // The buffer is being sealed or given to another holder: the pool grants no
+  // writable lease on it meanwhile.
   bool handing_over = false;
   Segment segment;
   absl::Time granted_at;
   absl::btree_set<LeaseId> leases;
-  // Those of them that a process has.
+  // Leases that a process has.
   size_t held_leases = 0;
   size_t pins = 0;
 };
@@ -54,42 +53,42 @@ struct LeaseEntry {
   ClientId client_id;
   BufferEntry* buffer = nullptr;
   LeaseKind kind = LeaseKind::kHeld;
-  // Who made the ticket, or sealed the buffer that lingers. Null: a process
-  // has the lease.
+  // The process that made the ticket, or sealed the lingering buffer. Null: a
+  // process has the lease.
   std::shared_ptr<const Process> maker;
   Access access = Access::kSharedWritable;
   LeaseState state = LeaseState::kLive;
   Warmth warmth = Warmth::kFresh;
   bool zeroed = false;
-  // For how long its buffer is kept after its end. Zero, but for the lease of
-  // who sealed it.
+  // How long the buffer is kept after this lease has ended. Zero unless this
+  // lease's holder sealed the buffer.
   absl::Duration linger;
   // Zero: as long as the holder lives.
   absl::Duration ttl;
   absl::Time granted_at;
-  // When the holder last asked for it, renewed or asserted it.
+  // When the holder last requested, renewed or asserted the lease.
   absl::Time touched_at;
   absl::Time expires_at = absl::InfiniteFuture();
 };
 
-// What remains of a lease that ended.
+// What is kept of a lease that ended.
 struct EndedLease {
   RevokedLease lease;
-  // Pinned by the end, and to be unpinned once that has been recorded.
+  // Pinned by the end; unpinned once the end has been recorded.
   BufferEntry* buffer = nullptr;
-  // Of the lease that keeps its buffer from here on, where that lingers.
+  // If the buffer lingers: the lease that keeps it.
   std::optional<LeaseRecord> successor = std::nullopt;
 };
 
-// Leases in the order of their buffers, by uid and name, and of their ids. The
-// names are the buffers' own.
+// Leases ordered by buffer (uid, then name) and lease id. The name views point
+// into the buffers.
 using LeasesByBuffer =
     absl::btree_set<std::tuple<uid_t, absl::string_view, LeaseId>>;
 inline LeasesByBuffer::value_type KeyOf(const LeaseEntry& lease) {
   return {lease.buffer->uid, lease.buffer->name, lease.id};
 }
 
-// Where a lease is, or was, in that order.
+// The position of a lease, live or ended, in that order.
 struct LeasePlace {
   uid_t uid = 0;
   std::string name;

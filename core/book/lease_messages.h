@@ -1,4 +1,4 @@
-// How errors tell of leases: why one ended, and who keeps a buffer's name.
+// Error texts about leases: why one ended, and which lease keeps a name.
 #ifndef WARMPOOL_CORE_BOOK_LEASE_MESSAGES_H_
 #define WARMPOOL_CORE_BOOK_LEASE_MESSAGES_H_
 
@@ -9,10 +9,10 @@
 
 namespace warmpool {
 
-// The rest of a sentence that begins with the lease, or the ticket.
+// The rest of a sentence that starts with the lease or the ticket.
 const char* DescribeEnd(LeaseKind kind, EndCause cause);
 
-// ALREADY_EXISTS: the buffer's name is taken. `first`: a lease on it, and its
+// ALREADY_EXISTS: the buffer's name is taken. `first`: a lease on it, with its
 // holder.
 absl::Status NameTaken(const BufferEntry& buffer, const LeaseEntry& first,
                        const Holder& holder, absl::Time now);

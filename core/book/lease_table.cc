@@ -230,7 +230,7 @@ UnheldCount* LeaseTable::UnheldOf(const Lease& lease) {
 }
 
 void LeaseTable::RememberEnd(const Lease& lease, EndCause cause) {
-  // The pool itself holds tickets and lingering leases, of every uid.
+  // The pool itself holds the tickets and lingering leases of all uids.
   const uid_t uid = lease.kind == LeaseKind::kHeld
                         ? holders_.Find(lease.holder)->uid
                         : lease.buffer->uid;

@@ -1,17 +1,19 @@
-// LeaseTable: who holds what. Holders, their leases, the buffers that these
-// are on, buffer names, and the request ids that were answered.
+// LeaseTable: holders, their leases, the leased buffers, buffer names, and the
+// request ids that were answered.
 //
-// Externally synchronised; makes no system call. Nothing in here looks at all
-// leases, or at all of a buffer, a holder or a client: what may be many is
-// asked for a few at a time. So these are ordered sets; a hash table that grows
-// would also move everything at once, while everybody waits. A buffer is pinned
-// while something that concerns it is done without what synchronises the table:
-// it stays where it is and keeps its name and segment, even when its last lease
-// ends. Invariants: every lease has a live holder and a buffer; every buffer
-// has a lease or is pinned, and its name leads to it; every live lease is found
-// by its request id, by its client and, if it has a time to live, by its
-// expiry; the recovering ones are known; nobody has a lease to write to a
-// sealed buffer, and a ticket is the only lease on its buffer.
+// Externally synchronised; makes no system call. No function examines all
+// leases, or all leases of a buffer, a holder or a client: callers get long
+// lists a few entries at a time. So the tables are ordered sets; a growing hash
+// table would also move all entries at once while the lock is held.
+//
+// A buffer is pinned while an operation uses it without holding the lock: it
+// stays in place and keeps its name and segment, even when its last lease ends.
+//
+// Invariants: every lease has a live holder and a buffer; every buffer has a
+// lease or is pinned, and is found by its name; every live lease is found by
+// its request id, by its client and, if it has a time to live, by its expiry;
+// recovering leases are listed; a sealed buffer has no writable lease; a ticket
+// is the only lease on its buffer.
 #ifndef WARMPOOL_CORE_BOOK_LEASE_TABLE_H_
 #define WARMPOOL_CORE_BOOK_LEASE_TABLE_H_
 
@@ -44,7 +46,7 @@ namespace warmpool {
 
 class LeaseTable {
  public:
-  // Recovering leases that one RecordShown makes live, at most.
+  // How many recovering leases one RecordShown makes live at most.
   static constexpr size_t kShownAtOnce = 64;
 
   using Buffer = BufferEntry;
@@ -54,82 +56,82 @@ class LeaseTable {
   LeaseTable();
   ~LeaseTable();
 
-  // Of a holder that is known, the groups become those.
+  // If the holder is known already, replaces its groups.
   void AddHolder(Holder holder);
-  // REQUIRES: it has no leases.
+  // REQUIRES: the holder has no leases.
   void RemoveHolder(HolderId id);
   const HolderTable& holders() const { return holders_; }
 
   // --- Requests: Begin, then AddBuffer or Attach, or Abandon. ---
-  // The lease that this request id was answered with before; null if the
-  // request is a new one, which is then under way. ABORTED: it is under way
-  // already. FAILED_PRECONDITION: its lease has ended.
+  // The lease that an earlier request with this id got. Null: the request is
+  // new, and in progress from then on. ABORTED: it is already in progress.
+  // FAILED_PRECONDITION: its lease has ended.
   absl::StatusOr<const Lease*> Begin(HolderId holder,
                                      const RequestId& request_id);
   void Abandon(HolderId holder, const RequestId& request_id);
 
-  // ALREADY_EXISTS, naming its holder: the name is taken or being taken.
+  // ALREADY_EXISTS, naming its holder: the name is taken or reserved.
   absl::Status ReserveName(uid_t uid, const std::string& name, absl::Time now);
   void AbandonName(uid_t uid, const std::string& name);
 
-  // The buffer of that name, if it has a lease, or null.
+  // The buffer of that name, or null if there is none or it has no lease.
   Buffer* FindBuffer(uid_t uid, const std::string& name) const;
   void Pin(Buffer* buffer) { ++buffer->pins; }
-  // The segment, if the buffer has neither lease nor pin left: it is gone then,
-  // and its name free.
+  // Returns the segment if no lease and no pin is left. The buffer is then
+  // gone, and its name is free.
   std::optional<Segment> Unpin(Buffer* buffer);
   static bool GoesWhenUnpinned(const Buffer& buffer) {
     return buffer.pins == 1 && buffer.leases.empty();
   }
 
-  // Makes a buffer of a reserved name; `lease` becomes its first lease.
+  // Adds a buffer with a reserved name; `lease` becomes its first lease.
   const Lease& AddBuffer(Buffer buffer, Lease lease);
-  // Adds a lease on a buffer that exists.
+  // Adds a lease on an existing buffer.
   const Lease& AddLease(Buffer* buffer, Lease lease);
 
   // --- Leases ---
-  // A live lease that `holder` may act on. NOT_FOUND: never granted, or
-  // forgotten. PERMISSION_DENIED: another holder's, unless `as_admin`.
-  // FAILED_PRECONDITION: ended otherwise than by release, or of another
-  // generation. A null lease: released before.
+  // A live lease that `holder` may act on. Null: released before. NOT_FOUND:
+  // never granted, or forgotten. PERMISSION_DENIED: another holder's, unless
+  // `as_admin`. FAILED_PRECONDITION: ended without a release, or another
+  // generation.
   absl::StatusOr<const Lease*> Find(HolderId holder, const LeaseRef& ref,
                                     bool as_admin) const;
-  // Its holder has shown itself: a recovering one is live from here on.
-  // REQUIRES: the lease is there.
+  // The holder has made a request for the lease: a recovering lease becomes
+  // live. REQUIRES: the lease is in the table.
   void Renew(const LeaseId& id, absl::Duration ttl, absl::Time now);
-  // A client has shown that it knows the buffer: gives its recovering leases on
-  // it a full time to live. Only kShownAtOnce of them: who has more on one
-  // buffer shows himself for the others another time.
+  // A client has shown that it knows the buffer: makes its recovering leases on
+  // it live, with a full time to live. At most kShownAtOnce leases per call; a
+  // client with more must call again.
   void RecordShown(const Buffer& buffer, HolderId holder,
                    const ClientId& client, absl::Time now);
-  // The holder of `id` has sealed its buffer. REQUIRES: the lease is live.
+  // Records that the holder of `id` sealed the buffer. REQUIRES: the lease is
+  // live.
   void Seal(const LeaseId& id, const SealRequest& request);
   Ended End(const LeaseId& id, EndCause cause);
 
-  // Leases whose time to live ran out by `now`: the first of them, up to
-  // `limit`.
+  // Up to `limit` leases whose time to live ran out by `now`, earliest first.
   std::vector<LeaseId> Expired(absl::Time now, size_t limit = SIZE_MAX) const;
-  // InfiniteFuture if none expires.
+  // InfiniteFuture if no lease expires.
   absl::Time NextExpiry() const;
-  // Leases in the order of their ids: the first `most` of them, or the first
-  // behind `after`.
+  // The first `most` leases in the order of their ids, after `after`.
   std::vector<LeaseId> Leases(
       size_t most = SIZE_MAX,
       const std::optional<LeaseId>& after = std::nullopt) const;
 
   size_t lease_count() const { return leases_.size(); }
-  // Those that no process has: tickets, and those that linger.
+  // Leases that no process has: tickets and lingering leases.
   const UnheldCount& tickets() const { return tickets_; }
   const UnheldCount& lingering() const { return lingering_; }
   size_t recovering_count() const { return recovering_.size(); }
   size_t buffer_count() const { return buffer_count_; }
 
-  // Buffers by (uid, name), so that a listing for one uid passes by no other's;
-  // a null value is a name being taken. One without a lease is about to go.
+  // Buffers by (uid, name), so that a listing for one uid visits no other uid's
+  // buffers. A null value is a reserved name. A buffer without a lease is about
+  // to be removed.
   using BuffersByName =
       absl::btree_map<std::pair<uid_t, std::string>, std::unique_ptr<Buffer>>;
   const BuffersByName& buffers() const { return buffers_; }
-  // Leases of a client that said who it is. Null: it has none.
+  // Leases of a client that gave its client id. Null: it has none.
   const LeasesByBuffer* LeasesOfClient(const ClientId& client) const;
   // REQUIRES: the lease is live.
   const Lease& LeaseOf(const LeaseId& id) const { return *leases_.at(id); }
@@ -140,7 +142,7 @@ class LeaseTable {
  private:
   using RequestKey = std::pair<HolderId, RequestId>;
 
-  // By its buffer, holder and client: what RecordShown looks for.
+  // By buffer, holder and client: the keys of RecordShown.
   using Recovering = std::tuple<const Buffer*, HolderId, ClientId, LeaseId>;
 
   static Recovering RecoveringKeyOf(const Lease& lease) {
@@ -154,7 +156,7 @@ class LeaseTable {
 
   HolderTable holders_;
   absl::btree_map<LeaseId, std::unique_ptr<Lease>> leases_;
-  // Without those of clients that did not say who they are.
+  // Without leases of clients that gave no client id.
   absl::btree_map<ClientId, LeasesByBuffer> leases_by_client_;
   BuffersByName buffers_;
   size_t buffer_count_ = 0;
@@ -162,7 +164,7 @@ class LeaseTable {
   UnheldCount lingering_;
   absl::btree_set<Recovering> recovering_;
   std::set<std::pair<absl::Time, LeaseId>> expiries_;
-  // nullopt: under way.
+  // nullopt: in progress.
   absl::btree_map<RequestKey, std::optional<LeaseId>> requests_;
   RememberedEnds ended_;
 };

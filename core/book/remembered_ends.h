@@ -1,10 +1,10 @@
-// RememberedEnds: leases that ended, so that a late release or a repeated
-// request gets an answer that says what happened.
+// RememberedEnds: ended leases, so that a late release or a repeated request
+// gets an answer that says what happened.
 //
-// Each uid has a limit of its own, and nobody pushes out what is remembered for
-// another. Of a uid that has no process any more all is forgotten, a few ends
-// at a time. Externally synchronised; no call takes longer because much is
-// remembered.
+// Each uid has its own limit, and can't displace the entries of another uid.
+// When a uid has no more processes, all its entries are forgotten, a few at a
+// time. Externally synchronised; the cost of a call does not grow with the
+// number of entries.
 #ifndef WARMPOOL_CORE_BOOK_REMEMBERED_ENDS_H_
 #define WARMPOOL_CORE_BOOK_REMEMBERED_ENDS_H_
 
@@ -32,11 +32,11 @@ class RememberedEnds {
     EndCause cause = EndCause::kReleased;
   };
 
-  // A process of `uid` came, or went.
+  // A process of `uid` came or went.
   void AddHolder(uid_t uid);
   void RemoveHolder(uid_t uid);
 
-  // `forget` is called for each end that is forgotten for it.
+  // Calls `forget` for each end that is forgotten to make room.
   void Remember(uid_t uid, const LeaseId& lease, const End& end,
                 absl::FunctionRef<void(const End&)> forget);
 
@@ -47,20 +47,20 @@ class RememberedEnds {
 
  private:
   struct OfUid {
-    // The oldest first.
+    // Oldest first.
     std::deque<LeaseId> leases;
     size_t holders = 0;
   };
-  // Ends of uids without a holder that are forgotten with each new one.
+  // How many ends of uids without a holder are forgotten with each new end.
   static constexpr size_t kForgottenAtOnce = 4;
 
   void ForgetOldest(OfUid* of_uid, absl::FunctionRef<void(const End&)> forget);
   void ForgetUnheld(absl::FunctionRef<void(const End&)> forget);
 
   absl::btree_map<LeaseId, End> ends_;
-  // Of those that have a holder, or ends.
+  // Uids that have a holder or ends.
   absl::btree_map<uid_t, OfUid> uids_;
-  // Of these, the ones without a holder.
+  // Those of them without a holder.
   absl::btree_set<uid_t> unheld_;
 };
 

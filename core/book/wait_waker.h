@@ -1,9 +1,9 @@
-// WaitWaker: wakes requests to attach that wait for a buffer.
+// WaitWaker: wakes attach requests that wait for a buffer.
 //
-// Thousands may wait for one buffer: they are taken out of the book and woken
-// a few at a time, and all but the first few by another thread.
+// Thousands may wait for one buffer. They are removed from the book and woken a
+// few at a time; another thread wakes all but the first few.
 //
-// Thread-safe. Wake functions are called under no lock.
+// Thread-safe. Wake functions are called with no lock held.
 #ifndef WARMPOOL_CORE_BOOK_WAIT_WAKER_H_
 #define WARMPOOL_CORE_BOOK_WAIT_WAKER_H_
 
@@ -21,8 +21,8 @@ namespace warmpool {
 
 class WaitWaker {
  public:
-  // Waits that are taken out in one hold of the lock, about a microsecond each,
-  // and woken by one call of `run_later`: each is a request that is made again.
+  // How many waits one hold of the lock removes (about a microsecond each) and
+  // one call of `run_later` wakes. Each wake repeats a request.
   static constexpr size_t kWaitsAtOnce = 64;
 
   // `book` must outlive this. `run_later`: see PoolOptions.
@@ -31,11 +31,11 @@ class WaitWaker {
       : book_(*book), run_later_(std::move(run_later)) {}
 
   static void Wake(const AttachWaits::Wakes& wakes);
-  // The first ones at once, and has the rest woken.
+  // Wakes the first ones at once, and the rest on another thread.
   void Wake(AttachWaits::First first);
-  // A few of the waits whose deadline has passed.
+  // Wakes a few of the waits whose deadline has passed.
   void WakeDue(absl::Time now);
-  // All waits. For a pool that drains: nobody else comes to wait.
+  // Wakes all waits. For a draining pool, to which no wait is added.
   void WakeAll();
 
  private:

@@ -13,10 +13,9 @@
 namespace warmpool {
 namespace {
 
-// Generations go on from the highest there was, for all uids. A client's word
-// moves that by so much at most, beyond what the journal knows: a daemon that
-// lost its journal grants a million leases a second for twelve days to get
-// there.
+// All uids share one sequence of generations. An asserted generation may exceed
+// the journal's highest by at most this margin. A daemon that lost its journal
+// would reach it after twelve days at a million grants a second.
 constexpr uint64_t kGenerationMargin = uint64_t{1} << 40;
 
 }  // namespace
@@ -143,7 +142,7 @@ absl::Status Assertions::TakeUpLeftover(const AssertedLease& asserted,
   }
   buffer.segment = *std::move(segment);
   const absl::Status status = CommitLeftover(asserted, ttl, reservation);
-  // Another lease may have a better claim to it.
+  // Another lease may have a better claim to the segment.
   if (!status.ok()) {
     Segment leftover = std::move(buffer.segment);
     reservation->GiveUp();

@@ -1,5 +1,5 @@
-// Assertions: leases that clients say they have from an earlier daemon, taken
-// up where the journal does not tell of them.
+// Assertions: restores leases of an earlier daemon that its clients assert and
+// that the journal does not have.
 //
 // Thread-safe.
 #ifndef WARMPOOL_CORE_POOL_ASSERTIONS_H_
@@ -28,14 +28,14 @@ class Assertions {
                                         const AssertedLease& asserted);
 
  private:
-  // What an asserted lease is on.
+  // What the asserted lease is on.
   struct Plan {
     enum class On {
-      // It is live itself, and was renewed.
+      // The lease itself is live, and was renewed.
       kLease,
-      // A live buffer, pinned for it.
+      // A live buffer, pinned for the lease.
       kBuffer,
-      // A segment that is to be found; the name is reserved.
+      // A segment that must still be found; the name is reserved.
       kLeftover,
     };
     On on = On::kLease;
@@ -51,7 +51,7 @@ class Assertions {
                                const AssertedLease& asserted,
                                Reservation* reservation)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(parts_.book.mutex);
-  // Takes up the lease on a segment that no other lease is on.
+  // Restores the lease on a segment without other leases.
   absl::Status TakeUpLeftover(const AssertedLease& asserted, absl::Duration ttl,
                               Reservation* reservation);
   absl::Status CommitLeftover(const AssertedLease& asserted, absl::Duration ttl,

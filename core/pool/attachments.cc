@@ -31,7 +31,7 @@ absl::StatusOr<LeaseTable::Buffer*> Attachments::FindFor(
           absl::StrCat("uid ", caller.uid, " can't write to buffers of uid ",
                        owner, ": attach for reading"));
     }
-    // Other uids must not learn of a buffer that is not shared.
+    // Other uids must not learn that an unshared buffer exists.
     if (buffer != nullptr && buffer->share_with.empty()) buffer = nullptr;
     if (buffer != nullptr &&
         !buffer->share_with.Admits(caller.uid, caller.gids)) {
@@ -92,8 +92,8 @@ absl::StatusOr<Attachments::Found> Attachments::Reserve(
   const Holder& caller = *parts_.book.table.holders().Find(holder);
   const absl::StatusOr<LeaseTable::Buffer*> found = FindFor(caller, request);
   if (!found.ok()) {
-    // Under this hold of the lock: a wait can be woken right after it, and then
-    // the request is made again.
+    // This must happen under this hold of the lock: the wait can be woken right
+    // after it, and the request is then repeated.
     parts_.book.table.Abandon(holder, request.request_id);
     const bool will_come = absl::IsNotFound(found.status()) ||
                            absl::IsDeadlineExceeded(found.status());
@@ -118,7 +118,7 @@ absl::StatusOr<Attachments::Found> Attachments::Reserve(
 std::optional<absl::StatusOr<LeaseGrant>> Attachments::AttachUncounted(
     HolderId holder, const AttachRequest& request, AttachWait* wait) {
   RETURN_IF_ERROR(ValidateGivenName(request.name));
-  // In a channel, as long as the holder lives.
+  // Default in a channel: as long as the holder lives.
   const RequestedTtl requested =
       ChannelOf(request.name).empty() || request.ttl.has_value()
           ? request.ttl
@@ -135,7 +135,7 @@ std::optional<absl::StatusOr<LeaseGrant>> Attachments::AttachUncounted(
   }
   LeaseTable::Lease lease = parts_.book.NewLease(
       holder, request.request_id, request.client_id, ttl, request.access);
-  // Its pages are there, and hold what their holders wrote.
+  // The pages exist and hold what other holders wrote.
   lease.warmth = Warmth::kWarm;
   const absl::Time expires_at = lease.expires_at;
   absl::StatusOr<LeaseGrant> grant =

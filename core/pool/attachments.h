@@ -1,4 +1,4 @@
-// Attachments: leases on buffers that are there, or that a request waits for.
+// Attachments: leases on buffers that exist, or that a request waits for.
 //
 // Thread-safe.
 #ifndef WARMPOOL_CORE_POOL_ATTACHMENTS_H_
@@ -37,7 +37,7 @@ class Attachments {
  private:
   // What the book has for a request.
   struct Found {
-    // The request was answered before.
+    // Set if the request was answered before.
     std::optional<LeaseGrant> answered = std::nullopt;
     // Pinned. Null: the request waits.
     LeaseTable::Buffer* buffer = nullptr;
@@ -45,11 +45,11 @@ class Attachments {
 
   std::optional<absl::StatusOr<LeaseGrant>> AttachUncounted(
       HolderId holder, const AttachRequest& request, AttachWait* wait);
-  // Reserves the request id, a lease in the quota and a pin on the buffer; or
-  // takes over `wait`.
+  // Reserves the request id, a lease in the quota and a pin on the buffer. If
+  // the request waits, takes ownership of `wait` instead.
   absl::StatusOr<Found> Reserve(HolderId holder, const AttachRequest& request,
                                 AttachWait* wait, Reservation* reservation);
-  // NOT_FOUND, DEADLINE_EXCEEDED: not yet.
+  // NOT_FOUND, DEADLINE_EXCEEDED: not there, or not sealed, yet.
   absl::StatusOr<LeaseTable::Buffer*> FindFor(const Holder& caller,
                                               const AttachRequest& request)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(parts_.book.mutex);

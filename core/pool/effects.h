@@ -31,13 +31,14 @@ class Effects {
   Effects(const Effects&) = delete;
   Effects& operator=(const Effects&) = delete;
 
-  // The segment of a buffer that is gone: it is proven free, and retained.
+  // Returns the segment of a buffer that is gone: the pool proves it free and
+  // retains it.
   void Return(std::optional<Segment> segment) {
     if (segment.has_value()) returned_.push_back(*std::move(segment));
   }
   void Wake(AttachWaits::First waits) { waits_ = std::move(waits); }
-  // Tick is called by then. REQUIRES: what is due is in the book when the
-  // effects are applied, or a Tick in between would not see it.
+  // Makes Tick run by then. REQUIRES: what is due is in the book when the
+  // effects are applied. Otherwise a Tick in between would miss it.
   void ScheduleTick(absl::Time due) { due_ = due; }
 
  private:

@@ -82,7 +82,7 @@ bool Endings::RemoveSomeOf(HolderId id) {
     parts_.book.EndSome(parts_.book.table.holders().LeasesOf(id, kLeasesAtOnce),
                         EndCause::kHolderDied, &ended);
     if (!parts_.book.table.holders().HasLeases(id)) {
-      // From here on nothing is granted to it, and none of its requests waits.
+      // From here on the holder is granted nothing, and no new wait is added.
       parts_.book.table.RemoveHolder(id);
       wakes = parts_.book.waits.TakeOf(id, WaitWaker::kWaitsAtOnce);
       more = wakes.size() == WaitWaker::kWaitsAtOnce;
@@ -140,7 +140,8 @@ size_t Endings::EndUnused(absl::Span<const Candidate> candidates,
         const Candidate& candidate = candidates[next];
         const LeaseTable::Lease* const lease =
             parts_.book.FindLive(candidate.id);
-        // Its holder may have asked for it meanwhile, and be about to open it.
+        // The holder may have requested the lease meanwhile, and may be about
+        // to open the file.
         if (candidate.unused && lease != nullptr && lease->touched_at < since) {
           parts_.book.EndForAll(candidate.id, EndCause::kUnused, &ended);
         }
@@ -200,14 +201,15 @@ void Endings::RecordEnd(const LeaseTable::Ended& ended) {
   if (successor.has_value()) {
     const bool kept = parts_.journal.Replace(ended.lease.id, *successor).ok();
     parts_.segments.ScheduleTick(successor->granted_at + successor->ttl);
-    // Without this record a later daemon does not let the buffer linger.
+    // Without this record the buffer does not linger under a later daemon.
     if (kept) {
       bool live = false;
       {
         MutexLock lock(&parts_.book.mutex);
         live = parts_.book.FindLive(successor->id) != nullptr;
       }
-      // It may have ended before it was recorded, and so may its end have been.
+      // The lease may have ended, and its end may have been recorded, before
+      // this record.
       if (!live) parts_.journal.End(successor->id);
       return;
     }

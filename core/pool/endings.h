@@ -1,8 +1,9 @@
-// Endings: how leases end: released, expired, revoked, or with their holder.
+// Endings: how leases end: by release, expiry, revocation or the holder's
+// death.
 //
-// Many leases end a few at a time: a process may have a hundred thousand of
-// them, and every other request waits for the lock meanwhile. Ends are counted,
-// for one lease may bring many.
+// Leases end a few at a time: a process may have a hundred thousand, and every
+// other request waits while the lock is held. The limit counts ended leases,
+// because ending one lease may end many others.
 //
 // Thread-safe.
 #ifndef WARMPOOL_CORE_POOL_ENDINGS_H_
@@ -35,12 +36,12 @@ class Endings {
   bool EndSomeUnusedLeases(HolderId id, UnusedSearch* search);
   size_t RevokeAll();
 
-  // Leases whose time to live ran out by `as_of`.
+  // Ends leases whose time to live ran out by `as_of`.
   void EndExpired(absl::Time as_of);
-  // Ends those of the leases that live still; returns how many.
+  // Ends the live leases among `leases`; returns how many ended.
   size_t EndEach(absl::Span<const LeaseId> leases, EndCause cause);
-  // A lease was replaced in the journal by another, which was not granted:
-  // ends both.
+  // Ends both leases after the journal replaced one by the other, and the other
+  // was not granted.
   void EndReplaced(const LeaseId& replaced, const LeaseId& by);
 
  private:
@@ -53,10 +54,10 @@ class Endings {
   absl::Status ReleaseOne(HolderId holder, const LeaseRef& ref, bool revoke,
                           std::vector<LeaseTable::Ended>* ended)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(parts_.book.mutex);
-  // Those of the leases that were not touched since, their buffers pinned.
+  // The leases that were not touched since then, with their buffers pinned.
   std::vector<Candidate> PinUntouched(absl::Span<const LeaseId> leases,
                                       absl::Time since);
-  // Ends those that are unused, and unpins all.
+  // Ends the unused candidates, and unpins all.
   size_t EndUnused(absl::Span<const Candidate> candidates, absl::Time since);
   // Records ends in the journal, calls on_revoked, and returns the segments of
   // buffers that are gone.

@@ -76,7 +76,8 @@ absl::StatusOr<std::optional<LeaseGrant>> Grants::Reserve(
   reservation->buffer().bytes = request.bytes;
   absl::StatusOr<std::optional<LeaseGrant>> reserved =
       TryReserve(holder, request.request_id, reservation);
-  // What the uid has released may count until that is proven: then once more.
+  // Segments that the uid has released may count until they are proven. So
+  // prove them and try once more.
   if (absl::IsResourceExhausted(reserved.status())) {
     reservation->GiveUp();
     if (parts_.segments.ProvePutOff()) {
@@ -134,7 +135,7 @@ absl::StatusOr<LeaseGrant> Grants::LeaseUncounted(HolderId holder,
         return absl::OkStatus();
       });
   if (!committed.ok()) {
-    // Its segment goes back before the request is made again.
+    // The segment must go back before the request is repeated.
     reservation->GiveUp();
     return committed;
   }

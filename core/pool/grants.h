@@ -28,15 +28,15 @@ class Grants {
   absl::StatusOr<LeaseGrant> LeaseUncounted(HolderId holder,
                                             const LeaseRequest& request,
                                             Reservation* reservation);
-  // The name that the buffer gets.
+  // The name for the buffer.
   absl::StatusOr<std::string> NameFor(const LeaseRequest& request) const;
   // Reserves the request id, the buffer's name, and a lease and its bytes in
-  // the uid's quota. A grant: the request was answered before. On an error
-  // nothing is reserved.
+  // the uid's quota. Returns a grant if the request was answered before. On an
+  // error nothing is reserved.
   absl::StatusOr<std::optional<LeaseGrant>> Reserve(HolderId holder,
                                                     const LeaseRequest& request,
                                                     Reservation* reservation);
-  // The same, but what an error leaves reserved is for the caller to give up.
+  // The same, but on an error the caller must give up the reservation.
   absl::StatusOr<std::optional<LeaseGrant>> TryReserve(
       HolderId holder, const RequestId& request_id, Reservation* reservation);
 

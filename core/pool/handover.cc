@@ -53,7 +53,7 @@ absl::Status Handover::Begin(HolderId holder, const LeaseRef& ref,
         "buffer \"", buffer.name, "\" can't be ", deed, " with ", bytes,
         " bytes: its segment has ", buffer.segment.bytes()));
   }
-  // Of an attachment that is being granted, or another hand-over.
+  // The pin belongs to an attachment in progress or to another hand-over.
   if (buffer.pins > 0) {
     return absl::AbortedError(
         absl::StrCat("another request that concerns buffer \"", buffer.name,
@@ -102,7 +102,7 @@ absl::Status Handover::Seal(HolderId holder, const LeaseRef& ref,
   {
     MutexLock lock(&parts_.book.mutex);
     const LeaseTable::Lease* const lease = FindOwn(holder, ref);
-    // Asked again, as its answer was lost.
+    // A repetition, after the answer was lost.
     if (lease != nullptr && lease->buffer->sealed) return absl::OkStatus();
     RETURN_IF_ERROR(Begin(holder, ref, request.bytes, "sealed", &hold));
   }
@@ -116,7 +116,7 @@ absl::Status Handover::Seal(HolderId holder, const LeaseRef& ref,
   if (const absl::Status kept =
           parts_.journal.Replace(ref.id, std::move(record));
       !kept.ok()) {
-    // Its holder goes on writing to it.
+    // The holder goes on writing to the buffer.
     (void)parts_.directory.Unseal(segment);
     return kept;
   }
@@ -159,7 +159,7 @@ absl::StatusOr<absl::Duration> Handover::MakeTicket(HolderId holder,
                                                     RequestedTtl requested,
                                                     uint64_t bytes) {
   const absl::Duration max_ttl = parts_.options.max_ttl;
-  // A ticket that nobody claims would keep the buffer for ever.
+  // Without a limit, an unclaimed ticket would keep the buffer for ever.
   if (requested.has_value() &&
       (*requested <= absl::ZeroDuration() || *requested > max_ttl)) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -178,7 +178,7 @@ absl::StatusOr<absl::Duration> Handover::MakeTicket(HolderId holder,
     MutexLock lock(&parts_.book.mutex);
     const absl::StatusOr<const LeaseTable::Lease*> known =
         parts_.book.table.Find(0, {ticket, 0}, /*as_admin=*/true);
-    // Asked again, as its answer was lost.
+    // A repetition, after the answer was lost.
     if (known.ok() && *known != nullptr &&
         (*known)->kind == LeaseKind::kTicket &&
         (*known)->request_id == ref.id) {
@@ -191,7 +191,7 @@ absl::StatusOr<absl::Duration> Handover::MakeTicket(HolderId holder,
     RETURN_IF_ERROR(
         Begin(holder, ref, bytes, "handed over by a ticket", &hold));
   }
-  // By its request id a repetition is known, by a later daemon too.
+  // The request id lets this daemon and later ones recognise a repetition.
   LeaseTable::Lease lease =
       parts_.book.NewLease(LeaseBook::kPoolHolder, /*request_id=*/ref.id,
                            ClientId(), ttl, Access::kSharedWritable);
@@ -227,7 +227,7 @@ absl::Status Handover::Exchange(
       committed(parts_.book.Exchange(replaced, std::move(lease)));
     }
   }
-  // The journal has the one in the other's place: both end.
+  // The journal has one lease in place of the other: end both.
   if (!status.ok()) endings_.EndReplaced(replaced, id);
   return status;
 }
@@ -280,7 +280,7 @@ absl::Status Handover::BeginClaim(const Holder& caller, const LeaseId& ticket,
                                   Hold* hold) {
   const absl::StatusOr<const LeaseTable::Lease*> found = parts_.book.table.Find(
       LeaseBook::kPoolHolder, {ticket, 0}, /*as_admin=*/false);
-  // Another holder's lease is no more a ticket than one that never was.
+  // Another holder's lease is not a ticket: answer as for an unknown one.
   if (absl::IsNotFound(found.status()) ||
       absl::IsPermissionDenied(found.status())) {
     return absl::NotFoundError(
@@ -318,7 +318,7 @@ absl::Status Handover::RenameForClaim(LeaseTable::Buffer* buffer) {
 }
 
 absl::Status Handover::ProveForClaim(LeaseTable::Buffer* buffer) {
-  // A seal whose undoing failed left the file read-only.
+  // A failed Unseal after a seal may have left the file read-only.
   const Verdict verdict = buffer->segment.sealed()
                               ? parts_.directory.Unseal(&buffer->segment)
                               : parts_.directory.Prove(buffer->segment);

@@ -1,5 +1,5 @@
-// Handover: how a buffer goes from one holder to another: sealed, for many who
-// read it; or by a ticket, to one process that has it alone from then on.
+// Handover: passes a buffer from one holder to others: by a seal, to many
+// readers; by a ticket, to one process that is then the only holder.
 //
 // Thread-safe.
 #ifndef WARMPOOL_CORE_POOL_HANDOVER_H_
@@ -38,8 +38,8 @@ class Handover {
                                             uint64_t bytes);
   absl::StatusOr<LeaseGrant> Claim(HolderId holder,
                                    const ClaimRequest& request);
-  // Changes the size of a buffer that only its holder knows; of any other it
-  // stays as it is.
+  // Changes the size of a buffer that only its holder knows. Other buffers keep
+  // their size.
   absl::Status Resize(HolderId holder, const LeaseRef& ref, uint64_t bytes);
 
  private:
@@ -53,10 +53,10 @@ class Handover {
     Hold& operator=(const Hold&) = delete;
 
     LeaseTable::Buffer* buffer = nullptr;
-    // The lease at the start, and its holder.
+    // The lease at the start of the hand-over, and its holder.
     LeaseTable::Lease lease;
     Holder holder;
-    // The buffer's, once the change is committed.
+    // The buffer's values after the commit.
     uint64_t bytes = 0;
     uint64_t generation = 0;
 
@@ -64,27 +64,27 @@ class Handover {
     PoolParts& parts_;
   };
 
-  // `bytes` as in SealRequest. `deed`: for messages.
+  // `bytes` as in SealRequest. `deed`: for error messages.
   absl::Status Begin(HolderId holder, const LeaseRef& ref, uint64_t bytes,
                      absl::string_view deed, Hold* hold)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(parts_.book.mutex);
   absl::Status BeginClaim(const Holder& caller, const LeaseId& ticket,
                           Hold* hold)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(parts_.book.mutex);
-  // OK if the lease lives that the hand-over began with.
+  // OK if the lease is still live that the hand-over began with.
   absl::Status LivesStill(const Hold& hold) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(parts_.book.mutex);
-  // The holder's lease, or null if there is none that it may act on.
+  // The holder's own lease, or null if it has no such lease.
   const LeaseTable::Lease* FindOwn(HolderId holder, const LeaseRef& ref) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(parts_.book.mutex);
-  // The record of `lease` on the buffer as it will be.
+  // The record of `lease` on the buffer after the commit.
   static LeaseRecord RecordAfter(const Hold& hold,
                                  const LeaseTable::Lease& lease,
                                  const Holder& holder);
 
-  // Puts `lease`, which will be `holder`'s, in the place of the hold's lease:
-  // in the journal, then in the table, where `committed` is called under the
-  // lock. `caller`: whose request it is.
+  // Replaces the hold's lease by `lease`, which `holder` gets: first in the
+  // journal, then in the table. Calls `committed` under the lock. `caller`: the
+  // holder that made the request.
   absl::Status Exchange(
       const Hold& hold, HolderId caller, const Holder& holder,
       LeaseTable::Lease lease,
@@ -92,8 +92,8 @@ class Handover {
 
   absl::StatusOr<LeaseGrant> ClaimUncounted(HolderId holder,
                                             const ClaimRequest& request);
-  // Renames the file of a buffer that is being claimed, if somebody may still
-  // open it by the name that it has.
+  // Renames the file of a buffer that is being claimed, if a process may still
+  // open it by its current name.
   absl::Status RenameForClaim(LeaseTable::Buffer* buffer);
   absl::Status ProveForClaim(LeaseTable::Buffer* buffer);
 

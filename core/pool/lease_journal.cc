@@ -18,7 +18,7 @@ absl::Status LeaseJournal::Replace(const LeaseId& replaced,
                                    LeaseRecord record) {
   absl::Status kept = keeper_.Replace(replaced, std::move(record));
   AfterWrite();
-  // Its end was recorded while this was on the way.
+  // The lease's end was recorded before this record.
   return absl::IsNotFound(kept) ? EndedMeanwhile(replaced) : kept;
 }
 

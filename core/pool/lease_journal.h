@@ -1,8 +1,8 @@
-// LeaseJournal: where the pool's operations record grants, renewals and ends.
-// It is a JournalKeeper whose files count in the pool's capacity, and whose
-// upkeep is done by the pool's Tick.
+// LeaseJournal: records grants, renewals and ends for the pool's operations. It
+// is a JournalKeeper whose files count in the pool's capacity. The pool's Tick
+// does its upkeep.
 //
-// Thread-safe. As of JournalKeeper, it is called with no lock held.
+// Thread-safe. Call it with no lock held, as JournalKeeper requires.
 #ifndef WARMPOOL_CORE_POOL_LEASE_JOURNAL_H_
 #define WARMPOOL_CORE_POOL_LEASE_JOURNAL_H_
 
@@ -21,32 +21,32 @@ class Journal;
 
 class LeaseJournal {
  public:
-  // All must outlive this. `journal` may be null: nothing is kept then.
+  // All must outlive this. If `journal` is null, nothing is recorded.
   LeaseJournal(Journal* journal, const Clock* clock, SegmentPool* segments)
       : clock_(*clock), segments_(*segments), keeper_(journal, clock) {}
 
-  // Before the grant is acknowledged. On an error nothing is recorded.
+  // Call before the grant is acknowledged. On an error nothing is recorded.
   absl::Status Grant(LeaseRecord record);
-  // The same for a lease in the place of another. FAILED_PRECONDITION: the
-  // other has ended.
+  // The same for a lease that replaces another. FAILED_PRECONDITION: the other
+  // lease has ended.
   absl::Status Replace(const LeaseId& replaced, LeaseRecord record);
-  // A failure is counted; the next record that is written brings it along.
+  // A failure is counted; the next successful write includes the record.
   void Renew(const LeaseId& id, absl::Duration ttl);
   void End(const LeaseId& id) { keeper_.End(id); }
 
-  // Upkeep, where due. Returns when it is due again.
+  // Does upkeep that is due. Returns when it is due again.
   absl::Time Keep();
-  // Counts what the files have grown by in the pool's capacity.
+  // Counts the growth of the files in the pool's capacity.
   void AccountGrowth();
-  // Ends the journal's files. REQUIRES: there is a journal, and no lease.
-  // Nothing may be called afterwards.
+  // Removes the journal's files. REQUIRES: there is a journal, and no lease.
+  // Call no other function afterwards.
   void EndFiles(SystemCalls* calls);
 
   JournalKeeper::Counts counts() const { return keeper_.counts(); }
   void CheckInvariants() const { keeper_.CheckInvariants(); }
 
  private:
-  // Accounts for a record, and has Tick called if upkeep is due.
+  // Accounts for a record, and schedules a Tick if upkeep is due.
   void AfterWrite();
 
   const Clock& clock_;

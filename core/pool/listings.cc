@@ -11,7 +11,7 @@
 namespace warmpool {
 namespace {
 
-// Some 200 ns each.
+// About 200 ns each.
 constexpr size_t kHoldersAtOnce = 256;
 constexpr size_t kUnheldAtOnce = 256;
 

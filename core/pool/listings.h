@@ -1,5 +1,5 @@
-// Listings: who has what. Each hold of the book's lock looks at so many entries
-// and no more, however many there are.
+// Listings: lists holders and what they hold. Each hold of the book's lock
+// examines a bounded number of entries.
 //
 // Thread-safe.
 #ifndef WARMPOOL_CORE_POOL_LISTINGS_H_
@@ -36,8 +36,8 @@ class Listings {
   std::vector<HolderUsage> HolderUsages() const;
 
  private:
-  // Adds some of UnheldLeases behind `after`, which becomes the last of them.
-  // False: there are no more.
+  // Adds some of UnheldLeases after `after`, and sets `after` to the last of
+  // them. False: there are no more.
   bool AddUnheld(std::optional<uid_t> uid, LeasePlace* after,
                  std::vector<UnheldLease>* unheld) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(book_.mutex);

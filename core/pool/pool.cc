@@ -142,10 +142,10 @@ absl::StatusOr<absl::Duration> Pool::Renew(HolderId holder, const LeaseRef& ref,
     }
     news = book.Renew(*lease, ttl, now);
   }
-  // Of two at once the journal may have one and the table the other: whoever
-  // asked for both can't tell which was the later.
+  // With two renewals at once, the journal may have one and the table the
+  // other. A caller that sent both can't tell which was the later.
   if (news) parts.journal.Renew(ref.id, ttl);
-  // After the change: a Tick in between would not see what is due.
+  // Schedule after the change: an earlier Tick would miss what is due.
   if (ttl > absl::ZeroDuration()) parts.segments.ScheduleTick(now + ttl);
   if (bytes > 0) {
     RETURN_IF_ERROR(state_->handover.Resize(holder, ref, bytes));
@@ -279,8 +279,9 @@ void Pool::EndJournal() {
 }
 
 Pool::Stats Pool::stats() const {
-  // Segments first: a lease granted in between shows up in the counts of
-  // leases before it does in those of segments, never as bytes of nobody.
+  // Segments first: a lease granted in between is in the counts of leases, but
+  // not yet in those of segments. In the other order its bytes would have no
+  // lease.
   SegmentPool::Stats segments = state_->parts.segments.stats();
   const JournalKeeper::Counts journal = state_->parts.journal.counts();
   const absl::Time now = state_->parts.clock.Now();
@@ -295,7 +296,7 @@ Pool::Stats Pool::stats() const {
   stats.live_tickets = book.table.tickets();
   stats.live_lingering = book.table.lingering();
   stats.live_buffers = book.table.buffer_count();
-  // The pool is one itself.
+  // The pool itself is one of the holders.
   stats.holders = book.table.holders().size() - 1;
   stats.waiting = book.waits.size();
   stats.failed_journal_writes = journal.failed_writes;

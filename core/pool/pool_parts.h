@@ -1,7 +1,7 @@
-// PoolParts: what all operations of a pool work on.
+// PoolParts: what all operations of a pool share.
 //
-// Each part synchronises itself. Only `book` has a lock that operations take;
-// they call into the other parts with no lock held.
+// Each part has its own locks. Only `book` has a lock that operations take;
+// they call the other parts with no lock held.
 #ifndef WARMPOOL_CORE_POOL_POOL_PARTS_H_
 #define WARMPOOL_CORE_POOL_POOL_PARTS_H_
 
@@ -28,15 +28,15 @@ namespace warmpool {
 class Journal;
 
 struct PoolParts {
-  // As of Pool's constructor.
+  // The arguments of Pool's constructor.
   PoolParts(SegmentDirectory* directory, SystemCalls* calls, const Clock* clock,
             RandomSource* random, const PoolOptions& options, Journal* journal);
 
-  // The time to live that is granted: the default if none is requested, and
-  // never more than the limit. INVALID_ARGUMENT: it is negative.
+  // The granted time to live: the default if none is requested, and never more
+  // than the limit. INVALID_ARGUMENT: it is negative.
   absl::StatusOr<absl::Duration> GrantedTtl(RequestedTtl requested) const;
 
-  // Counts a request for a lease that was refused, and keeps why.
+  // Counts a refused lease request, and remembers the reason.
   void RecordRefused(HolderId holder, uint64_t bytes,
                      const absl::Status& status);
 

@@ -10,9 +10,9 @@
 namespace warmpool {
 namespace {
 
-// The segment as it was leased, whatever its file has become since: the proof
-// at the end of the lease sees to that. Its class does not depend on the
-// largest request that this daemon allows.
+// The segment as it was leased, even if its file has changed: the proof at the
+// end of the lease checks the file. Its class does not depend on this daemon's
+// limit for requests.
 Segment AsLeased(Segment found, const LeaseRecord& record) {
   static const auto* const all = new SizeClasses(SizeClasses::kMaxMaxBytes);
   const absl::StatusOr<SizeClass> size_class = all->For(record.segment_bytes);
@@ -21,8 +21,8 @@ Segment AsLeased(Segment found, const LeaseRecord& record) {
   segment.set_page_bytes(record.page_bytes);
   segment.set_sealed(found.sealed());
   std::swap(segment.parts(), found.parts());
-  // The journal does not tell which other leases there were on it. Under the
-  // next name no process knows it.
+  // The journal does not say which other leases the segment had. No process
+  // knows it by the next name.
   if (segment.file_name() == record.file_name) segment.set_name_is_stale();
   return segment;
 }
@@ -43,7 +43,7 @@ Recovered Recovery::Run(const std::vector<RecoveredLease>& leases,
     lost = TakeUp(leases);
   }
   parts_.events.Wake();
-  // Before the journal forgets why.
+  // This must come before the journal forgets the reason.
   endings_.EndEach(lost.members, EndCause::kRevoked);
   RecordLost(lost);
   {
@@ -62,7 +62,7 @@ void Recovery::SortLeftovers(std::vector<Segment> leftovers,
                              Recovered* result) {
   parts_.directory.SetAsideStrays(&leftovers, &result->left_alone);
   for (Segment& segment : leftovers) {
-    // Its lease had ended before it was set aside.
+    // The lease had ended before the segment was set aside.
     if (segment.set_aside()) {
       ++result->leftovers;
       parts_.segments.Adopt(std::move(segment));
@@ -107,11 +107,11 @@ Recovery::Lost Recovery::TakeUp(const std::vector<RecoveredLease>& leases) {
 void Recovery::RecordLost(const Lost& lost) {
   for (const LeaseId& id : lost.leases) parts_.journal.End(id);
   for (const auto& [id, successor] : lost.lingering) {
-    // After a write that failed, the second attempt makes a snapshot first.
+    // After a failed write, the second attempt makes a snapshot first.
     const bool kept = parts_.journal.Replace(id, successor).ok() ||
                       parts_.journal.Replace(id, successor).ok();
-    // The journal must not have a lease on its segment for longer than the
-    // pool. Without it a later daemon does not let the buffer linger.
+    // The journal must not have a lease on the segment for longer than the
+    // pool. Without the record the buffer does not linger under a later daemon.
     if (!kept) parts_.journal.End(id);
   }
 }
@@ -121,7 +121,7 @@ LeaseRecord Recovery::LingeringAfter(const LeaseRecord& ended) const {
   record.id = parts_.random.Next();
   record.request_id = record.id;
   record.client_id = ClientId();
-  // Its maker.
+  // The holder in the record is the lease's maker.
   record.holder_instance = 0;
   record.kind = LeaseKind::kLingering;
   record.ttl = ended.linger;
@@ -143,7 +143,7 @@ LeaseTable::Lease Recovery::LeaseFrom(const RecoveredLease& recovered) const {
         Process{record.holder_pid, record.holder_uid, record.holder_command});
   }
   lease.linger = record.linger;
-  // No process shows itself for a lease that none has.
+  // A lease that no process has can't wait for its holder.
   lease.state = held ? LeaseState::kRecovering : LeaseState::kLive;
   lease.warmth = record.warmth;
   lease.zeroed = record.zeroed;
@@ -157,20 +157,20 @@ bool Recovery::TakeUpLease(const RecoveredLease& recovered) {
   LeaseTable::Buffer* const buffer =
       parts_.book.table.FindBuffer(record.owner, record.buffer_name);
   auto found = segments_.find(record.file_name);
-  // Killed while the ticket was being claimed.
+  // The earlier daemon was killed while the ticket was being claimed.
   if (found == segments_.end() && record.kind == LeaseKind::kTicket) {
     found = segments_.find(NextSegmentName(record.file_name));
   }
   const bool known =
       buffer != nullptr && buffer->segment.file_name() == record.file_name;
-  // A name on two files was not written by a daemon.
+  // No daemon writes one name for two files.
   const bool taken = buffer != nullptr && !known;
   if (parts_.book.table.holders().Find(recovered.holder) == nullptr || taken ||
       (!known && found == segments_.end())) {
     return false;
   }
   ++parts_.book.counts.recovered;
-  // A reader of another uid has the lease, but not the bytes.
+  // A reader of another uid pays for the lease, but not for the bytes.
   parts_.quota.Force(
       record.kind == LeaseKind::kHeld ? record.holder_uid : record.owner, 0);
   LeaseTable::Lease lease = LeaseFrom(recovered);
@@ -199,10 +199,10 @@ void Recovery::AddBuffer(const LeaseRecord& record, Segment segment,
   parts_.book.last_generation =
       std::max(parts_.book.last_generation, record.generation);
   parts_.segments.AdoptLeased(buffer.segment);
-  // A live lease's name can't be taken: the journal has each name once.
+  // The name of a live lease can't be taken: the journal has each name once.
   parts_.book.table.ReserveName(buffer.uid, buffer.name, parts_.clock.Now())
       .IgnoreError();
-  // Before the first request nobody waits for it.
+  // No request waits for it before the first request.
   parts_.book.AddBuffer(std::move(buffer), std::move(lease));
 }
 

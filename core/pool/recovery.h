@@ -1,4 +1,4 @@
-// Recovery: takes up what an earlier daemon left, by its journal.
+// Recovery: restores an earlier daemon's leases from its journal.
 //
 // Runs once, before the pool's first request.
 #ifndef WARMPOOL_CORE_POOL_RECOVERY_H_
@@ -32,13 +32,13 @@ class Recovery {
                 uint64_t last_generation, std::vector<Segment> leftovers);
 
  private:
-  // Of the leases that did not survive.
+  // The leases that have ended.
   struct Lost {
     std::vector<LeaseId> leases;
-    // Leases of those that shared a buffer in a channel with one of them.
+    // Leases of other members that shared a channel's buffer with one of them.
     std::vector<LeaseId> members;
-    // Leases whose buffers linger, with the records of the leases that keep
-    // the buffers.
+    // Leases whose buffers linger, each with the record of the lease that keeps
+    // the buffer.
     std::vector<std::pair<LeaseId, LeaseRecord>> lingering;
   };
 
@@ -46,21 +46,21 @@ class Recovery {
   void SortLeftovers(std::vector<Segment> leftovers, Recovered* result);
   Lost TakeUp(const std::vector<RecoveredLease>& leases)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(parts_.book.mutex);
-  // Makes `lease` live again, and its buffer if this is its first lease. False:
-  // it has ended.
+  // Makes `lease` live again, and its buffer if this is the buffer's first
+  // lease. False: the lease has ended.
   bool TakeUpLease(const RecoveredLease& lease)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(parts_.book.mutex);
   void AddBuffer(const LeaseRecord& record, Segment segment,
                  LeaseTable::Lease lease)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(parts_.book.mutex);
   LeaseTable::Lease LeaseFrom(const RecoveredLease& recovered) const;
-  // Of the lease that keeps the buffer of one whose holder is gone.
+  // The record of the lease that keeps the buffer of a dead holder.
   LeaseRecord LingeringAfter(const LeaseRecord& ended) const;
   void RecordLost(const Lost& lost);
 
   PoolParts& parts_;
   Endings& endings_;
-  // Segments that no lease has taken so far, by file name.
+  // Segments that no lease has taken yet, by file name.
   absl::flat_hash_map<std::string, Segment> segments_;
 };
 

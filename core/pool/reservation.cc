@@ -37,7 +37,8 @@ void Reservation::HoldQuota(uid_t uid, uint64_t bytes) {
 absl::Status Reservation::Commit(LeaseRecord record,
                                  absl::FunctionRef<absl::Status()> commit) {
   const LeaseId id = record.id;
-  // If it was not kept, a record under this id is another's.
+  // If the journal refused the record, a record under this id is another
+  // lease's: do not end it.
   RETURN_IF_ERROR(parts_->journal.Grant(std::move(record)));
   absl::Status status;
   {

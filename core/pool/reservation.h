@@ -1,9 +1,9 @@
 // Reservation: what a request has reserved in the LeaseBook until its lease is
 // granted: its request id, the buffer's name, a lease and bytes in the uid's
-// quota, a pin on a live buffer. The destructor gives up whatever was not
-// committed.
+// quota, and a pin on a live buffer. The destructor gives up everything that
+// was not committed.
 //
-// Belongs to one thread. Its pool must outlive it.
+// Used by one thread. The pool must outlive it.
 #ifndef WARMPOOL_CORE_POOL_RESERVATION_H_
 #define WARMPOOL_CORE_POOL_RESERVATION_H_
 
@@ -34,37 +34,37 @@ class Reservation {
 
   bool empty() const { return parts_ == nullptr; }
 
-  // --- Reserving. Each records what the caller did in the book, within the
-  // same hold of its lock. ---
+  // --- Reserving: each call records what the caller did in the book, within
+  // the same hold of its lock. ---
   // LeaseBook::Begin began the request.
   void Begin(PoolParts* parts, const Holder& holder,
              const RequestId& request_id);
   // The name of buffer() is reserved.
   void HoldName() { named_ = true; }
-  // A lease, and `bytes` for its segment, were reserved in the uid's quota.
+  // A lease, and `bytes` for its segment, are reserved in the uid's quota.
   void HoldQuota(uid_t uid, uint64_t bytes);
-  // The segment of buffer() answers for the reserved bytes: they are its uid's
-  // until it goes back to SegmentPool.
+  // The segment of buffer() carries the reserved bytes: they count for its uid
+  // until the segment goes back to SegmentPool.
   void BytesAreSegments() { bytes_ = 0; }
   // A live buffer is pinned.
   void HoldPin(LeaseTable::Buffer* buffer) { pinned_ = buffer; }
 
-  // Whose request it is.
+  // The holder that made the request.
   const Holder& holder() const { return holder_; }
-  // The buffer that is to be added to the table. Its segment, if it has one
-  // when the reservation is given up, goes back to SegmentPool.
+  // The buffer to add to the table. If the reservation is given up, its
+  // segment, if any, goes back to SegmentPool.
   LeaseTable::Buffer& buffer() { return buffer_; }
 
-  // Journals the lease; then calls `commit` under the book's lock, which adds
-  // the lease to the table, and what was reserved is the lease's. If `commit`
-  // fails the lease is ended in the journal, and everything stays reserved.
-  // REQUIRES: no lock is held.
+  // Journals the lease, then calls `commit` under the book's lock. `commit`
+  // adds the lease to the table; the lease then owns what was reserved. If
+  // `commit` fails, the journal records the lease's end, and everything stays
+  // reserved. REQUIRES: no lock is held.
   absl::Status Commit(LeaseRecord record,
                       absl::FunctionRef<absl::Status()> commit);
-  // The lease is in the table: nothing is left to give up.
+  // The lease is in the table: there is nothing to give up.
   void MarkCommitted() { parts_ = nullptr; }
 
-  // Gives up everything but what buffer() says. The same requirement.
+  // Gives up everything but the fields of buffer(). REQUIRES: no lock is held.
   void GiveUp();
 
  private:

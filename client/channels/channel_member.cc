@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/channel_name.h"
 #include "core/base/random_id.h"
+#include "core/base/status_macros.h"
 #include "core/memory/size_class.h"
 
 namespace warmpool {
@@ -72,23 +73,19 @@ absl::Status ChannelMember::CheckProcess() const {
 }
 
 absl::StatusOr<ChannelSegment*> ChannelMember::Lease(uint64_t bytes) {
-  const absl::Status process = CheckProcess();
-  if (!process.ok()) return process;
-  const absl::StatusOr<SizeClass> size_class =
-      MappedLease::Classes().For(bytes);
-  if (!size_class.ok()) return size_class.status();
+  RETURN_IF_ERROR(CheckProcess());
+  ASSIGN_OR_RETURN(const SizeClass size_class,
+                   MappedLease::Classes().For(bytes));
   {
     MutexLock lock(&mutex_);
-    if (ChannelSegment* const free = table_.TakeFree(*size_class)) {
+    if (ChannelSegment* const free = table_.TakeFree(size_class)) {
       free->size = bytes;
       return free;
     }
   }
-  const absl::Status prepared = ticker_.Prepare();
-  if (!prepared.ok()) return prepared;
-  const uint64_t segment_bytes = MappedLease::Classes().Bytes(*size_class);
-  const absl::Status reserved = Reserve(segment_bytes);
-  if (!reserved.ok()) return reserved;
+  RETURN_IF_ERROR(ticker_.Prepare());
+  const uint64_t segment_bytes = MappedLease::Classes().Bytes(size_class);
+  RETURN_IF_ERROR(Reserve(segment_bytes));
   absl::StatusOr<std::unique_ptr<MappedLease>> lease = Make(bytes);
   ChannelSegment* added = nullptr;
   {
@@ -184,36 +181,32 @@ absl::Status ChannelMember::TakenBefore() const {
 }
 
 absl::StatusOr<ChannelSegment*> ChannelMember::Take(absl::string_view text) {
-  const absl::Status process = CheckProcess();
-  if (!process.ok()) return process;
-  const absl::StatusOr<ChannelToken> token = ChannelToken::Parse(text);
-  if (!token.ok()) return token.status();
+  RETURN_IF_ERROR(CheckProcess());
+  ASSIGN_OR_RETURN(const ChannelToken token, ChannelToken::Parse(text));
   {
     MutexLock lock(&mutex_);
-    if (ChannelSegment* const found = table_.Find(token->id)) {
-      return TakeMappedLocked(*token, *found);
+    if (ChannelSegment* const found = table_.Find(token.id)) {
+      return TakeMappedLocked(token, *found);
     }
   }
-  const absl::Status prepared = ticker_.Prepare();
-  if (!prepared.ok()) return prepared;
+  RETURN_IF_ERROR(ticker_.Prepare());
   v1::AttachRequest request;
-  request.set_name(ChannelBufferName(channel_, token->id));
+  request.set_name(ChannelBufferName(channel_, token.id));
   request.set_access(v1::ACCESS_SHARED_WRITABLE);
-  absl::StatusOr<std::unique_ptr<MappedLease>> lease = AttachTo(request);
-  if (!lease.ok()) return lease.status();
-  absl::Status fits = token->CheckSize((*lease)->bytes());
+  ASSIGN_OR_RETURN(std::unique_ptr<MappedLease> lease, AttachTo(request));
+  absl::Status fits = token.CheckSize(lease->bytes());
   ChannelSegment* added = nullptr;
   if (fits.ok()) {
     MutexLock lock(&mutex_);
     // Another thread may have come with the same token.
-    if (table_.Find(token->id) != nullptr) {
+    if (table_.Find(token.id) != nullptr) {
       fits = TakenBefore();
     } else {
-      added = table_.Add(*token, *std::move(lease), /*made_bytes=*/0);
+      added = table_.Add(token, std::move(lease), /*made_bytes=*/0);
     }
   }
   if (added == nullptr) {
-    (*lease)->EndLater();
+    lease->EndLater();
     return fits;
   }
   CheckFromNowOn();
@@ -225,8 +218,7 @@ absl::StatusOr<ChannelSegment*> ChannelMember::TakeMappedLocked(
   if (segment.where != Where::kAway || token.round < segment.round) {
     return TakenBefore();
   }
-  const absl::Status fits = token.CheckSize(segment.lease->bytes());
-  if (!fits.ok()) return fits;
+  RETURN_IF_ERROR(token.CheckSize(segment.lease->bytes()));
   segment.where = Where::kInUse;
   segment.round = token.round;
   segment.size = token.size;
@@ -234,8 +226,7 @@ absl::StatusOr<ChannelSegment*> ChannelMember::TakeMappedLocked(
 }
 
 absl::StatusOr<std::string> ChannelMember::Give(ChannelSegment* segment) {
-  const absl::Status process = CheckProcess();
-  if (!process.ok()) return process;
+  RETURN_IF_ERROR(CheckProcess());
   std::vector<Leaving> leaving;
   std::string token;
   {

@@ -54,8 +54,7 @@ ChannelMember::ChannelMember(std::string channel,
                              SystemCalls* calls, const Clock* clock,
                              const Options& options)
     : channel_(std::move(channel)),
-      source_(std::move(source)),
-      calls_(*calls),
+      leases_(channel_, std::move(source), calls),
       clock_(*clock),
       idle_(std::max(options.idle, kMinIdle)),
       take_within_(std::max(options.take_within, kMinIdle)),
@@ -86,7 +85,8 @@ absl::StatusOr<ChannelSegment*> ChannelMember::Lease(uint64_t bytes) {
   RETURN_IF_ERROR(ticker_.Prepare());
   const uint64_t segment_bytes = MappedLease::Classes().Bytes(size_class);
   RETURN_IF_ERROR(Reserve(segment_bytes));
-  absl::StatusOr<std::unique_ptr<MappedLease>> lease = Make(bytes);
+  absl::StatusOr<std::unique_ptr<MappedLease>> lease =
+      leases_.Make(bytes, [this] { return EndAllFree(); });
   ChannelSegment* added = nullptr;
   {
     MutexLock lock(&mutex_);
@@ -121,59 +121,6 @@ absl::Status ChannelMember::Reserve(uint64_t segment_bytes) {
   return reserved;
 }
 
-absl::StatusOr<std::unique_ptr<MappedLease>> ChannelMember::Make(
-    uint64_t bytes) {
-  absl::StatusOr<std::unique_ptr<MappedLease>> lease = Map(AskForLease(bytes));
-  if (!lease.ok() ||
-      ChannelBufferId((*lease)->granted.buffer_name()).has_value()) {
-    return lease;
-  }
-  (*lease)->EndLater();
-  return absl::UnimplementedError(
-      "this daemon has no channels: install a later one");
-}
-
-absl::StatusOr<HeldLease> ChannelMember::AskForLease(uint64_t bytes) {
-  v1::LeaseRequest request;
-  request.set_size_bytes(bytes);
-  request.set_channel(channel_);
-  // What is missing may be what lies free here.
-  return source_->Lease(std::move(request), [this] { return EndAllFree(); });
-}
-
-absl::StatusOr<std::unique_ptr<MappedLease>> ChannelMember::AttachTo(
-    const v1::AttachRequest& request) {
-  absl::StatusOr<HeldLease> held = source_->Attach(request);
-  absl::Status status = held.status();
-  if (held.ok()) {
-    absl::StatusOr<std::unique_ptr<MappedLease>> lease = Map(*std::move(held));
-    status = lease.status();
-    // Until it was mapped here its giver's death may have freed it, for
-    // somebody else: whoever has the lease after that has the buffer.
-    if (lease.ok()) {
-      status = source_->Renew((*lease)->granted);
-      if (status.ok()) return lease;
-      (*lease)->EndLater();
-    }
-  }
-  if (!absl::IsNotFound(status) && !absl::IsFailedPrecondition(status)) {
-    return status;
-  }
-  return absl::NotFoundError(absl::StrCat(
-      "channel \"", channel_,
-      "\" has this buffer no more: a member that could "
-      "have had it died, or ended it, before it was mapped here, or its token "
-      "came "
-      "later than the ChannelOptions::take_within of the member that made it (",
-      status.message(), ")"));
-}
-
-absl::StatusOr<std::unique_ptr<MappedLease>> ChannelMember::Map(
-    absl::StatusOr<HeldLease> held) const {
-  if (!held.ok()) return held.status();
-  return MappedLease::Map(&calls_, source_, *std::move(held));
-}
-
 absl::Status ChannelMember::TakenBefore() const {
   return absl::FailedPreconditionError(absl::StrCat(
       "the buffer of this token of channel \"", channel_,
@@ -190,10 +137,8 @@ absl::StatusOr<ChannelSegment*> ChannelMember::Take(absl::string_view text) {
     }
   }
   RETURN_IF_ERROR(ticker_.Prepare());
-  v1::AttachRequest request;
-  request.set_name(ChannelBufferName(channel_, token.id));
-  request.set_access(v1::ACCESS_SHARED_WRITABLE);
-  ASSIGN_OR_RETURN(std::unique_ptr<MappedLease> lease, AttachTo(request));
+  ASSIGN_OR_RETURN(std::unique_ptr<MappedLease> lease,
+                   leases_.Attach(token.id));
   absl::Status fits = token.CheckSize(lease->bytes());
   ChannelSegment* added = nullptr;
   if (fits.ok()) {
@@ -316,8 +261,7 @@ absl::Time ChannelMember::Tick() {
 }
 
 void ChannelMember::EndLost(absl::Time now) {
-  const absl::StatusOr<LeaseSource::LeasesByBuffer> leases =
-      source_->LeasesOn(ChannelBufferPrefix(channel_));
+  const absl::StatusOr<LeaseSource::LeasesByBuffer> leases = leases_.List();
   std::vector<Leaving> leaving;
   {
     MutexLock lock(&mutex_);

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/leases/lease_verdict.h"
 #include "client/rpc/buffer_pages.h"
 #include "client/rpc/conversion.h"
 #include "core/base/clock.h"
@@ -86,6 +85,7 @@ Connection::Connection(const std::string& target,
                [this](const v1::SessionResponse& notice) { OnNotice(notice); },
            .on_lost = [this] { OnSessionLost(); }},
           options.trusted),
+      renewals_(&channel_, &known_, [this] { reconciler_.RecordLoss(); }),
       reconciliation_(
           &channel_, &known_,
           {.client_id = client_id_,
@@ -109,7 +109,8 @@ Connection::Connection(const std::string& target,
                          Effort effort = SmallEffort();
                          effort.deadline =
                              std::min(effort.deadline, kReconciliationDeadline);
-                         return TellSizes(known_.WithUntoldSize(), effort);
+                         return renewals_.TellSizes(known_.WithUntoldSize(),
+                                                    effort);
                        },
                    .release_forgotten =
                        [this] { return reconciliation_.ReleaseForgotten(); }}),
@@ -367,7 +368,7 @@ absl::Status Connection::Renew(const v1::GrantedLease& lease) {
   RETURN_IF_ERROR(channel_.CheckProcess());
   RETURN_IF_ERROR(known_.VerdictOn(lease.lease_id()));
   ASSIGN_OR_RETURN(const Outcomes outcomes,
-                   RenewAll({RenewalOf(lease)}, FullEffort()));
+                   renewals_.Renew({RenewalOf(lease)}, FullEffort()));
   const absl::Status renewed = outcomes.front().status();
   if (absl::IsNotFound(renewed) && known_.IsLive(lease.lease_id())) {
     return reconciliation_.AssertOne(lease.lease_id());
@@ -383,50 +384,7 @@ absl::StatusOr<Connection::Outcomes> Connection::RenewForKeeper(
   for (const LeaseRenewer::Renewal& renewal : renewals) {
     effort.deadline = std::min(effort.deadline, renewal.ttl / 3);
   }
-  return RenewAll(renewals, effort);
-}
-
-absl::StatusOr<Connection::Outcomes> Connection::RenewAll(
-    const std::vector<LeaseRenewer::Renewal>& renewals, Effort effort) {
-  v1::SessionRequest request;
-  for (const LeaseRenewer::Renewal& renewal : renewals) {
-    v1::RenewRequest::Renewal* const wire =
-        request.mutable_renew()->add_renewals();
-    wire->mutable_lease()->set_lease_id(renewal.lease_id);
-    wire->mutable_lease()->set_generation(renewal.generation);
-    *wire->mutable_ttl() = DurationToWire(renewal.ttl);
-    wire->set_size_bytes(renewal.size_bytes);
-  }
-  ASSIGN_OR_RETURN(const v1::SessionReply reply,
-                   CallInSession(request, &effort));
-  Outcomes outcomes;
-  if (reply.renew().renewed_size() != static_cast<int>(renewals.size())) {
-    return absl::InternalError(
-        absl::StrCat("the daemon gave ", reply.renew().renewed_size(),
-                     " results for ", renewals.size(), " renewals"));
-  }
-  for (size_t i = 0; i < renewals.size(); ++i) {
-    outcomes.push_back(TtlFromAnswer(reply.renew().renewed(static_cast<int>(i)),
-                                     renewals[i].ttl));
-  }
-  RecordVerdicts(renewals, outcomes);
-  return outcomes;
-}
-
-void Connection::RecordVerdicts(
-    const std::vector<LeaseRenewer::Renewal>& renewals,
-    const Outcomes& outcomes) {
-  for (size_t i = 0; i < outcomes.size(); ++i) {
-    const absl::Status& outcome = outcomes[i].status();
-    const std::string& lease_id = renewals[i].lease_id;
-    if (!absl::IsNotFound(outcome)) {
-      if (HasEnded(outcome)) known_.Lose(lease_id, outcome);
-    } else if (known_.IsLive(lease_id)) {
-      // It was granted by a daemon before this one, which will take it up
-      // again.
-      reconciler_.RecordLoss();
-    }
-  }
+  return renewals_.Renew(renewals, effort);
 }
 
 absl::StatusOr<LeaseSource::LeasesByBuffer> Connection::LeasesOn(

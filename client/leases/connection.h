@@ -31,6 +31,7 @@
 #include "client/leases/lease_source.h"
 #include "client/leases/reconciler.h"
 #include "client/leases/reconciliation.h"
+#include "client/leases/renewal_calls.h"
 #include "client/rpc/attach_calls.h"
 #include "client/rpc/daemon_channel.h"
 #include "client/rpc/local_channel.h"
@@ -122,7 +123,7 @@ class Connection final : public LeaseSource {
 
  private:
   using Effort = DaemonChannel::Effort;
-  using Outcomes = std::vector<LeaseRenewer::Outcome>;
+  using Outcomes = RenewalCalls::Outcomes;
 
   Connection(const std::string& target, const std::string& socket_path,
              const Options& options);
@@ -153,20 +154,12 @@ class Connection final : public LeaseSource {
   HeldLease Hold(const std::string& request_id, v1::GrantedLease granted,
                  absl::Time asked);
   absl::Status ReleaseOne(v1::ReleaseRequest request, Effort* effort);
-  // Tells the daemon what it has not been told of sizes.
-  absl::Status TellSizes(const std::vector<KnownLeases::Known>& untold,
-                         Effort effort);
   void OnNotice(const v1::SessionResponse& notice);
   void OnSessionLost();
-  absl::StatusOr<Outcomes> RenewAll(
-      const std::vector<LeaseRenewer::Renewal>& renewals, Effort effort);
   // What the keeper calls.
   absl::StatusOr<Outcomes> RenewForKeeper(
       const std::vector<LeaseRenewer::Renewal>& renewals);
 
-  // What the daemon says of leases when they are renewed.
-  void RecordVerdicts(const std::vector<LeaseRenewer::Renewal>& renewals,
-                      const Outcomes& outcomes);
   void KeepRenewed(const v1::GrantedLease& lease, absl::Duration ttl,
                    absl::Time asked);
 
@@ -179,6 +172,7 @@ class Connection final : public LeaseSource {
   const std::string client_id_;
   DaemonChannel channel_;
   KnownLeases known_;
+  RenewalCalls renewals_;
   Reconciliation reconciliation_;
   Reconciler reconciler_;
 

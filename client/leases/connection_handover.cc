@@ -57,8 +57,8 @@ absl::Status Connection::TellSize(const v1::GrantedLease& lease,
     const std::optional<KnownLeases::Known> known =
         known_.FindLive(lease.lease_id());
     if (!known.has_value()) return known_.VerdictOn(lease.lease_id());
-    const absl::Status told =
-        TellSizes({*known}, channel_.silent() ? SmallEffort() : FullEffort());
+    const absl::Status told = renewals_.TellSizes(
+        {*known}, channel_.silent() ? SmallEffort() : FullEffort());
     // The reconciler does it once the daemon answers again.
     if (absl::IsUnavailable(told) || absl::IsDeadlineExceeded(told)) {
       reconciler_.RecordLoss();
@@ -69,30 +69,6 @@ absl::Status Connection::TellSize(const v1::GrantedLease& lease,
     // again.
     RETURN_IF_ERROR(reconciliation_.AssertOne(lease.lease_id()));
   }
-}
-
-absl::Status Connection::TellSizes(
-    const std::vector<KnownLeases::Known>& untold, Effort effort) {
-  absl::Status all;
-  for (size_t begin = 0; begin < untold.size();
-       begin += LeaseRenewer::kMaxRenewals) {
-    const size_t end =
-        std::min(begin + LeaseRenewer::kMaxRenewals, untold.size());
-    std::vector<LeaseRenewer::Renewal> renewals;
-    for (size_t i = begin; i < end; ++i) {
-      const v1::GrantedLease& lease = untold[i].granted;
-      renewals.push_back({lease.lease_id(), lease.generation(),
-                          DurationFromWire(lease.ttl()), lease.size_bytes()});
-    }
-    ASSIGN_OR_RETURN(const Outcomes outcomes, RenewAll(renewals, effort));
-    for (size_t i = 0; i < outcomes.size() && i < renewals.size(); ++i) {
-      all.Update(outcomes[i].status());
-      if (outcomes[i].ok()) {
-        known_.SizeTold(renewals[i].lease_id, renewals[i].size_bytes);
-      }
-    }
-  }
-  return all;
 }
 
 }  // namespace warmpool

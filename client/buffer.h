@@ -1,11 +1,12 @@
 // Buffer: a leased buffer, mapped in this process.
-#ifndef WARMPOOL_CLIENT_BUFFER_H_
-#define WARMPOOL_CLIENT_BUFFER_H_
+#ifndef WARMPOOL_BUFFER_H_
+#define WARMPOOL_BUFFER_H_
 
 #include <sys/types.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -53,13 +54,10 @@ class Buffer {
  public:
   // Holds nothing; only destroying and assigning it make sense.
   Buffer() = default;
-  ~Buffer() {
-    if (valid()) Drop();
-  }
   Buffer(Buffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)),
         size_(std::exchange(other.size_, 0)),
-        lease_(std::exchange(other.lease_, nullptr)) {}
+        lease_(std::move(other.lease_)) {}
   Buffer& operator=(Buffer&& other) noexcept;
 
   // The bytes asked for. From 2 MiB up, data() is 2 MiB-aligned.
@@ -137,15 +135,16 @@ class Buffer {
   Buffer(MappedLease* lease, std::byte* data, size_t size)
       : data_(data), size_(size), lease_(lease) {}
 
-  // Gives the lease back, if there is one.
-  void Drop();
+  // Gives the lease back.
+  struct GiveBack {
+    void operator()(MappedLease* lease) const;
+  };
 
   std::byte* data_ = nullptr;
   size_t size_ = 0;
-  // Owned; not by a unique_ptr, so that users need not know what it is.
-  MappedLease* lease_ = nullptr;
+  std::unique_ptr<MappedLease, GiveBack> lease_;
 };
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_CLIENT_BUFFER_H_
+#endif  // WARMPOOL_BUFFER_H_

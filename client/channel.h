@@ -20,8 +20,8 @@
 //
 // Every member may write to what it has, and the library trusts the members: a
 // token is for one of them, and who has given a buffer must not touch it. That
-// is what a channel saves the proof for; Seal and MakeTicket (client/buffer.h)
-// prove it each time.
+// is what a channel saves the proof for; Seal and MakeTicket
+// (warmpool/buffer.h) prove it each time.
 //
 // A member that dies, or loses its lease, may have had any buffer that it has
 // mapped: those are set aside. Who has one uses it to the end of that use, but
@@ -41,8 +41,8 @@
 // it gave count until they are ended, whoever has them.
 //
 // A daemon that restarts changes nothing for what is mapped.
-#ifndef WARMPOOL_CLIENT_CHANNEL_H_
-#define WARMPOOL_CLIENT_CHANNEL_H_
+#ifndef WARMPOOL_CHANNEL_H_
+#define WARMPOOL_CHANNEL_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -146,4 +146,4 @@ class Channel {
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_CLIENT_CHANNEL_H_
+#endif  // WARMPOOL_CHANNEL_H_

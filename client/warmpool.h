@@ -5,8 +5,8 @@
 //   absl::StatusOr<warmpool::Buffer> frame = client->Lease(2 << 20);
 //   std::memset(frame->data(), 0, frame->size());
 //
-// Everything returns absl::Status; every call but WatchStats and WatchBuffers
-// has a deadline, until which it also waits for a daemon that is restarting.
+// Everything returns absl::Status; every call has a deadline, until which it
+// also waits for a daemon that is restarting.
 // UNAVAILABLE: no daemon answered, or it drains until then; DEADLINE_EXCEEDED:
 // it is there, but silent. A lost connection is made up for: the call is
 // repeated.
@@ -39,8 +39,8 @@
 // return RESOURCE_EXHAUSTED, and the message names the limit and the remedy.
 // Not covered: where malloc itself fails, the C++ library throws
 // std::bad_alloc, and gRPC and protobuf abort.
-#ifndef WARMPOOL_CLIENT_WARMPOOL_H_
-#define WARMPOOL_CLIENT_WARMPOOL_H_
+#ifndef WARMPOOL_WARMPOOL_H_
+#define WARMPOOL_WARMPOOL_H_
 
 #include <sys/types.h>
 
@@ -49,15 +49,12 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "client/buffer.h"
-#include "client/cache/lease_cache_stats.h"
-#include "client/channel.h"
-#include "proto/warmpool/v1/warmpool.pb.h"
+#include "warmpool/buffer.h"
+#include "warmpool/channel.h"
 
 namespace warmpool {
 
@@ -137,6 +134,33 @@ struct ClaimOptions {
   std::optional<absl::Duration> ttl = std::nullopt;
 };
 
+// What a client's lease cache has done and holds.
+// Counts since the client connected. Only calls of Lease that could have been
+// served from the cache count: no name, no ttl, not zeroed.
+struct LeaseCacheStats {
+  // Served without the daemon. A few may be missing where more than 16 threads
+  // lease at once.
+  uint64_t hits = 0;
+  // The daemon was asked.
+  uint64_t misses = 0;
+  // Leases given back to the daemon because they were more than the cache
+  // keeps, lay idle for too long, or were asked for.
+  uint64_t released_surplus = 0;
+  // Times that idle memory was asked for: by the daemon, or by a lease of this
+  // process that found none.
+  uint64_t trims = 0;
+
+  // Leases that were asked for ahead of need, and those of them that went back
+  // without having served one.
+  uint64_t prefetched = 0;
+  uint64_t prefetched_unused = 0;
+
+  // At this moment: leases that nobody in the process uses, and the bytes of
+  // their segments.
+  uint64_t idle_leases = 0;
+  uint64_t idle_bytes = 0;
+};
+
 class Client {
  public:
   // `target` is "unix:PATH" or "unix:///PATH"; anything else is
@@ -185,55 +209,10 @@ class Client {
 
   // Makes this process a member of a channel of its uid's; the first Lease or
   // Take asks the daemon. The channel may outlive the client. See
-  // client/channel.h.
+  // warmpool/channel.h.
   Channel OpenChannel(std::string name, ChannelOptions options = {});
 
   LeaseCacheStats lease_cache_stats() const;
-
-  absl::StatusOr<v1::GetStatsResponse> GetStats();
-
-  // Calls `on_stats` with the daemon's statistics every `interval` until it
-  // returns false (OK) or the daemon goes away (UNAVAILABLE). Does not wait for
-  // a daemon. INVALID_ARGUMENT: the interval is not within 100 ms to 1 h.
-  absl::Status WatchStats(
-      absl::Duration interval,
-      const std::function<bool(const v1::GetStatsResponse&)>& on_stats);
-
-  // All buffers that this process may see, by uid and name; asks page by page.
-  // Of `filter`, the paging fields are ignored. With a client_id one buffer may
-  // be told several times, with some of the client's leases each.
-  absl::StatusOr<std::vector<v1::Buffer>> ListBuffers(
-      v1::ListBuffersRequest filter = {});
-
-  // Processes with what they hold, most bytes first: those of this process's
-  // uid, for uid 0 and the daemon's all. `limit`: 1 to 1000 of them; 0: 100.
-  absl::StatusOr<v1::ListHoldersResponse> ListHolders(uint32_t limit = 0);
-
-  // Calls `on_event` with what becomes of buffers whose names start so, of
-  // those that ListBuffers shows, until it returns false (OK) or the daemon
-  // goes away (UNAVAILABLE). The first event is KIND_RESYNC: list the buffers
-  // then, and nothing is missing. It comes again where `on_event` took so long
-  // that events were lost. Does not wait for a daemon. INVALID_ARGUMENT: the
-  // prefix is longer than a name; RESOURCE_EXHAUSTED: processes of this user
-  // watch too often.
-  absl::Status WatchBuffers(
-      const std::string& name_prefix,
-      const std::function<bool(const v1::BufferEvent&)>& on_event);
-
-  // Ends another holder's lease. Only for uid 0 and the daemon's uid.
-  absl::Status Revoke(const std::string& lease_id);
-
-  // Gives the system back what no lease needs, in the daemon and in the lease
-  // caches of all clients. Only for uid 0 and the daemon's uid.
-  absl::StatusOr<v1::TrimResponse> Trim();
-
-  // Stops the daemon; revokes every lease first if `revoke`. Only for uid 0 and
-  // the daemon's uid.
-  absl::StatusOr<v1::ShutdownResponse> Shutdown(bool revoke);
-
-  // Sets how much the daemon logs, or just tells it (UNSPECIFIED). Only for uid
-  // 0 and the daemon's uid.
-  absl::StatusOr<v1::SetLogLevelResponse> SetLogLevel(v1::LogLevel level);
 
  private:
   Client(std::shared_ptr<Connection> connection,
@@ -242,8 +221,6 @@ class Client {
   absl::StatusOr<Buffer> LeaseFromDaemon(uint64_t bytes,
                                          const LeaseOptions& options);
   // The lease just granted, mapped; released if it can't be mapped.
-  static absl::StatusOr<MappedLease*> Map(
-      std::shared_ptr<Connection> connection, absl::StatusOr<HeldLease> held);
   static absl::StatusOr<Buffer> MapBuffer(
       std::shared_ptr<Connection> connection, absl::StatusOr<HeldLease> held);
   // Gives back what is cached.
@@ -257,4 +234,4 @@ class Client {
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_CLIENT_WARMPOOL_H_
+#endif  // WARMPOOL_WARMPOOL_H_

@@ -52,8 +52,9 @@ server/transport -> core|proto|server/(clients|log|rpc|scheduling|stats|transpor
 server/http -> core|proto|server/(http|log)
 client -> core/(base|memory|engine)|proto|client
 client/rpc -> core/(base|memory)|proto|client/rpc
+client/admin -> core/base|proto|client:headers|client/(admin|rpc)
 client/leases -> core/(base|memory|engine)|proto|client/(leases|rpc)
-client/cache -> core/(base|memory|engine)|proto|client/(cache|leases|rpc)
+client/cache -> core/(base|memory|engine)|proto|client:headers|client/(cache|leases|rpc)
 client/channels -> core/(base|memory)|proto|client/(channels|leases|rpc)'
 
 # --- Checks: each prints one line for each violation ---

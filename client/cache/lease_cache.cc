@@ -4,12 +4,26 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/base/status_macros.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 namespace {
 
 bool LivesAsLongAsTheProcess(const v1::GrantedLease& granted) {
   return granted.ttl().seconds() == 0 && granted.ttl().nanos() == 0;
+}
+
+// The options with a function that maps.
+LeaseCache::Options WithMap(LeaseCache::Options options,
+                            std::shared_ptr<LeaseSource> source,
+                            SystemCalls* calls) {
+  if (options.map == nullptr) {
+    options.map = [calls, source = std::move(source)](HeldLease held) {
+      return MappedLease::Map(calls, source, std::move(held));
+    };
+  }
+  return options;
 }
 
 }  // namespace
@@ -28,7 +42,7 @@ std::shared_ptr<LeaseCache> LeaseCache::Make(
 
 LeaseCache::LeaseCache(std::shared_ptr<LeaseSource> source, SystemCalls* calls,
                        const Clock* clock, const Options& options)
-    : options_(options),
+    : options_(WithMap(options, source, calls)),
       sweep_every_(std::max(options.idle, kMinIdle) / 4),
       fork_(ForkGuard::Get().Mark()),
       classes_(MappedLease::Classes()),
@@ -62,6 +76,26 @@ MappedLease* LeaseCache::TakeSlowly(SizeClass size_class, MappedLease* ended) {
   End(std::move(surplus), now);
   if (lease != nullptr) lease->reused = true;
   return lease;
+}
+
+absl::StatusOr<MappedLease*> LeaseCache::LeaseFromSource(uint64_t bytes) {
+  absl::StatusOr<std::unique_ptr<MappedLease>> lease = AskSource(bytes);
+  if (!lease.ok()) {
+    Failed(bytes);
+    return lease.status();
+  }
+  Adopt(lease->get());
+  return lease->release();
+}
+
+absl::StatusOr<std::unique_ptr<MappedLease>> LeaseCache::AskSource(
+    uint64_t bytes) {
+  v1::LeaseRequest request;
+  request.set_size_bytes(bytes);
+  ASSIGN_OR_RETURN(HeldLease held, source_->Lease(std::move(request), [this] {
+    return ReleaseAll();
+  }));
+  return options_.map(std::move(held));
 }
 
 void LeaseCache::Adopt(MappedLease* lease) {

@@ -20,16 +20,17 @@
 #define WARMPOOL_CLIENT_CACHE_LEASE_CACHE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/cache/idle_leases.h"
 #include "client/cache/idle_reporter.h"
-#include "client/cache/lease_cache_stats.h"
 #include "client/cache/lease_return.h"
 #include "client/cache/prefetch.h"
 #include "client/leases/lease_source.h"
@@ -43,8 +44,14 @@
 
 namespace warmpool {
 
+struct LeaseCacheStats;
+
 class LeaseCache : public std::enable_shared_from_this<LeaseCache> {
  public:
+  // Maps what the source granted. Where it can't, the lease is released.
+  using MapFunction =
+      std::function<absl::StatusOr<std::unique_ptr<MappedLease>>(HeldLease)>;
+
   struct Options {
     // Bytes that may lie idle, not counting what is on its way back (a batch of
     // LeaseReturn's).
@@ -57,6 +64,8 @@ class LeaseCache : public std::enable_shared_from_this<LeaseCache> {
     bool prefetch = true;
     // Otherwise somebody calls Tick.
     bool own_thread = true;
+    // Null: MappedLease::Map.
+    MapFunction map = nullptr;
   };
 
   // A shorter `idle` counts as this: the tier is swept four times in it.
@@ -74,8 +83,15 @@ class LeaseCache : public std::enable_shared_from_this<LeaseCache> {
   // RESOURCE_EXHAUSTED, naming the limit: there is none.
   absl::Status Prepare() { return ticker_.Prepare(); }
 
-  // A lease of at least `bytes` bytes, of its own size class; or null. Then the
-  // caller asks the source, and Adopts what it gets or tells that it Failed.
+  // A lease of at least `bytes` bytes, without a name or a time to live of its
+  // own; its caller owns it. It comes from the cache, or else from the source,
+  // whose errors these are; what lies idle here goes back before the source
+  // says that the machine is full.
+  absl::StatusOr<MappedLease*> Lease(uint64_t bytes) {
+    if (MappedLease* const lease = Take(bytes)) return lease;
+    return LeaseFromSource(bytes);
+  }
+  // The same from the cache alone. Null: it has none of that size class.
   MappedLease* Take(uint64_t bytes) {
     if (fork_.Forked()) return nullptr;
     const absl::StatusOr<SizeClass> size_class = classes_.For(bytes);
@@ -87,13 +103,10 @@ class LeaseCache : public std::enable_shared_from_this<LeaseCache> {
     lease->reused = true;
     return lease;
   }
-  // Makes `lease` one that may be Put, if it is fit for that.
-  void Adopt(MappedLease* lease);
-  void Failed(uint64_t bytes);
 
-  // Takes `lease`, which it adopted, off its user's hands; or returns false,
-  // and the caller ends it: others know its name, it has ended, or the cache is
-  // shut.
+  // Takes `lease`, whose `cache` is this, off its user's hands; or returns
+  // false, and the caller ends it: others know its name, it has ended, or the
+  // cache is shut.
   bool Put(MappedLease* lease) {
     if (!fork_.Forked() && !lease->shared.load(std::memory_order_relaxed) &&
         !lease->has_ended() && tier_.Put(lease)) {
@@ -131,6 +144,12 @@ class LeaseCache : public std::enable_shared_from_this<LeaseCache> {
   LeaseCache(std::shared_ptr<LeaseSource> source, SystemCalls* calls,
              const Clock* clock, const Options& options);
 
+  absl::StatusOr<MappedLease*> LeaseFromSource(uint64_t bytes);
+  absl::StatusOr<std::unique_ptr<MappedLease>> AskSource(uint64_t bytes);
+  // Makes `lease` one that may be Put, if it is fit for that.
+  void Adopt(MappedLease* lease);
+  // Of `bytes` bytes there is one lease less in use than was missed.
+  void Failed(uint64_t bytes);
   MappedLease* TakeSlowly(SizeClass size_class, MappedLease* ended);
   bool PutSlowly(MappedLease* lease);
   void WakeLocked(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

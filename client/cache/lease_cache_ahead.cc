@@ -34,7 +34,7 @@ void LeaseCache::LeaseAhead() {
     for (HeldLease& held :
          source_->LeaseAhead(classes_.Bytes(wish.size_class), wish.count)) {
       absl::StatusOr<std::unique_ptr<MappedLease>> lease =
-          MappedLease::Map(&calls_, source_, std::move(held));
+          options_.map(std::move(held));
       if (lease.ok()) leases.push_back(*std::move(lease));
     }
     KeepAhead(std::move(leases));

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/channel_name.h"
 #include "core/base/random_id.h"
+#include "core/base/status_macros.h"
 #include "core/memory/size_class.h"
 
 namespace warmpool {
@@ -53,8 +54,7 @@ ChannelMember::ChannelMember(std::string channel,
                              SystemCalls* calls, const Clock* clock,
                              const Options& options)
     : channel_(std::move(channel)),
-      source_(std::move(source)),
-      calls_(*calls),
+      leases_(channel_, std::move(source), calls),
       clock_(*clock),
       idle_(std::max(options.idle, kMinIdle)),
       take_within_(std::max(options.take_within, kMinIdle)),
@@ -72,24 +72,21 @@ absl::Status ChannelMember::CheckProcess() const {
 }
 
 absl::StatusOr<ChannelSegment*> ChannelMember::Lease(uint64_t bytes) {
-  const absl::Status process = CheckProcess();
-  if (!process.ok()) return process;
-  const absl::StatusOr<SizeClass> size_class =
-      MappedLease::Classes().For(bytes);
-  if (!size_class.ok()) return size_class.status();
+  RETURN_IF_ERROR(CheckProcess());
+  ASSIGN_OR_RETURN(const SizeClass size_class,
+                   MappedLease::Classes().For(bytes));
   {
     MutexLock lock(&mutex_);
-    if (ChannelSegment* const free = table_.TakeFree(*size_class)) {
+    if (ChannelSegment* const free = table_.TakeFree(size_class)) {
       free->size = bytes;
       return free;
     }
   }
-  const absl::Status prepared = ticker_.Prepare();
-  if (!prepared.ok()) return prepared;
-  const uint64_t segment_bytes = MappedLease::Classes().Bytes(*size_class);
-  const absl::Status reserved = Reserve(segment_bytes);
-  if (!reserved.ok()) return reserved;
-  absl::StatusOr<std::unique_ptr<MappedLease>> lease = Make(bytes);
+  RETURN_IF_ERROR(ticker_.Prepare());
+  const uint64_t segment_bytes = MappedLease::Classes().Bytes(size_class);
+  RETURN_IF_ERROR(Reserve(segment_bytes));
+  absl::StatusOr<std::unique_ptr<MappedLease>> lease =
+      leases_.Make(bytes, [this] { return EndAllFree(); });
   ChannelSegment* added = nullptr;
   {
     MutexLock lock(&mutex_);
@@ -124,59 +121,6 @@ absl::Status ChannelMember::Reserve(uint64_t segment_bytes) {
   return reserved;
 }
 
-absl::StatusOr<std::unique_ptr<MappedLease>> ChannelMember::Make(
-    uint64_t bytes) {
-  absl::StatusOr<std::unique_ptr<MappedLease>> lease = Map(AskForLease(bytes));
-  if (!lease.ok() ||
-      ChannelBufferId((*lease)->granted.buffer_name()).has_value()) {
-    return lease;
-  }
-  (*lease)->EndLater();
-  return absl::UnimplementedError(
-      "this daemon has no channels: install a later one");
-}
-
-absl::StatusOr<HeldLease> ChannelMember::AskForLease(uint64_t bytes) {
-  v1::LeaseRequest request;
-  request.set_size_bytes(bytes);
-  request.set_channel(channel_);
-  // What is missing may be what lies free here.
-  return source_->Lease(std::move(request), [this] { return EndAllFree(); });
-}
-
-absl::StatusOr<std::unique_ptr<MappedLease>> ChannelMember::AttachTo(
-    const v1::AttachRequest& request) {
-  absl::StatusOr<HeldLease> held = source_->Attach(request);
-  absl::Status status = held.status();
-  if (held.ok()) {
-    absl::StatusOr<std::unique_ptr<MappedLease>> lease = Map(*std::move(held));
-    status = lease.status();
-    // Until it was mapped here its giver's death may have freed it, for
-    // somebody else: whoever has the lease after that has the buffer.
-    if (lease.ok()) {
-      status = source_->Renew((*lease)->granted);
-      if (status.ok()) return lease;
-      (*lease)->EndLater();
-    }
-  }
-  if (!absl::IsNotFound(status) && !absl::IsFailedPrecondition(status)) {
-    return status;
-  }
-  return absl::NotFoundError(absl::StrCat(
-      "channel \"", channel_,
-      "\" has this buffer no more: a member that could "
-      "have had it died, or ended it, before it was mapped here, or its token "
-      "came "
-      "later than the ChannelOptions::take_within of the member that made it (",
-      status.message(), ")"));
-}
-
-absl::StatusOr<std::unique_ptr<MappedLease>> ChannelMember::Map(
-    absl::StatusOr<HeldLease> held) const {
-  if (!held.ok()) return held.status();
-  return MappedLease::Map(&calls_, source_, *std::move(held));
-}
-
 absl::Status ChannelMember::TakenBefore() const {
   return absl::FailedPreconditionError(absl::StrCat(
       "the buffer of this token of channel \"", channel_,
@@ -184,36 +128,30 @@ absl::Status ChannelMember::TakenBefore() const {
 }
 
 absl::StatusOr<ChannelSegment*> ChannelMember::Take(absl::string_view text) {
-  const absl::Status process = CheckProcess();
-  if (!process.ok()) return process;
-  const absl::StatusOr<ChannelToken> token = ChannelToken::Parse(text);
-  if (!token.ok()) return token.status();
+  RETURN_IF_ERROR(CheckProcess());
+  ASSIGN_OR_RETURN(const ChannelToken token, ChannelToken::Parse(text));
   {
     MutexLock lock(&mutex_);
-    if (ChannelSegment* const found = table_.Find(token->id)) {
-      return TakeMappedLocked(*token, *found);
+    if (ChannelSegment* const found = table_.Find(token.id)) {
+      return TakeMappedLocked(token, *found);
     }
   }
-  const absl::Status prepared = ticker_.Prepare();
-  if (!prepared.ok()) return prepared;
-  v1::AttachRequest request;
-  request.set_name(ChannelBufferName(channel_, token->id));
-  request.set_access(v1::ACCESS_SHARED_WRITABLE);
-  absl::StatusOr<std::unique_ptr<MappedLease>> lease = AttachTo(request);
-  if (!lease.ok()) return lease.status();
-  absl::Status fits = token->CheckSize((*lease)->bytes());
+  RETURN_IF_ERROR(ticker_.Prepare());
+  ASSIGN_OR_RETURN(std::unique_ptr<MappedLease> lease,
+                   leases_.Attach(token.id));
+  absl::Status fits = token.CheckSize(lease->bytes());
   ChannelSegment* added = nullptr;
   if (fits.ok()) {
     MutexLock lock(&mutex_);
     // Another thread may have come with the same token.
-    if (table_.Find(token->id) != nullptr) {
+    if (table_.Find(token.id) != nullptr) {
       fits = TakenBefore();
     } else {
-      added = table_.Add(*token, *std::move(lease), /*made_bytes=*/0);
+      added = table_.Add(token, std::move(lease), /*made_bytes=*/0);
     }
   }
   if (added == nullptr) {
-    (*lease)->EndLater();
+    lease->EndLater();
     return fits;
   }
   CheckFromNowOn();
@@ -225,8 +163,7 @@ absl::StatusOr<ChannelSegment*> ChannelMember::TakeMappedLocked(
   if (segment.where != Where::kAway || token.round < segment.round) {
     return TakenBefore();
   }
-  const absl::Status fits = token.CheckSize(segment.lease->bytes());
-  if (!fits.ok()) return fits;
+  RETURN_IF_ERROR(token.CheckSize(segment.lease->bytes()));
   segment.where = Where::kInUse;
   segment.round = token.round;
   segment.size = token.size;
@@ -234,8 +171,7 @@ absl::StatusOr<ChannelSegment*> ChannelMember::TakeMappedLocked(
 }
 
 absl::StatusOr<std::string> ChannelMember::Give(ChannelSegment* segment) {
-  const absl::Status process = CheckProcess();
-  if (!process.ok()) return process;
+  RETURN_IF_ERROR(CheckProcess());
   std::vector<Leaving> leaving;
   std::string token;
   {
@@ -325,8 +261,7 @@ absl::Time ChannelMember::Tick() {
 }
 
 void ChannelMember::EndLost(absl::Time now) {
-  const absl::StatusOr<LeaseSource::LeasesByBuffer> leases =
-      source_->LeasesOn(ChannelBufferPrefix(channel_));
+  const absl::StatusOr<LeaseSource::LeasesByBuffer> leases = leases_.List();
   std::vector<Leaving> leaving;
   {
     MutexLock lock(&mutex_);

@@ -38,6 +38,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/channels/channel_budget.h"
+#include "client/channels/channel_leases.h"
 #include "client/channels/channel_table.h"
 #include "client/channels/channel_token.h"
 #include "client/leases/lease_source.h"
@@ -114,19 +115,12 @@ class ChannelMember {
   bool EndAllFree();
   // Takes the bytes of the budget, ending what lies free where they do not fit.
   absl::Status Reserve(uint64_t segment_bytes);
-  absl::StatusOr<std::unique_ptr<MappedLease>> Make(uint64_t bytes);
-  absl::StatusOr<HeldLease> AskForLease(uint64_t bytes);
-  absl::StatusOr<std::unique_ptr<MappedLease>> AttachTo(
-      const v1::AttachRequest& request);
-  absl::StatusOr<std::unique_ptr<MappedLease>> Map(
-      absl::StatusOr<HeldLease> held) const;
   static void Detach(std::vector<Leaving> leaving);
   // Tick is called again and again while there is a buffer.
   void CheckFromNowOn();
 
   const std::string channel_;
-  const std::shared_ptr<LeaseSource> source_;
-  SystemCalls& calls_;
+  const ChannelLeases leases_;
   const Clock& clock_;
   const absl::Duration idle_;
   const absl::Duration take_within_;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/tool/json.h"
 #include "client/tool/output.h"
+#include "core/base/status_macros.h"
 #include "core/base/unix_target.h"
 
 ABSL_FLAG(std::string, target, "",
@@ -25,6 +26,19 @@ namespace {
 
 constexpr char kUsageErrorPayload[] = "warmpool.cli/usage_error";
 
+absl::StatusOr<absl::Duration> Deadline() {
+  const absl::Duration deadline = absl::GetFlag(FLAGS_deadline);
+  if (deadline > absl::ZeroDuration()) return deadline;
+  return UsageError(absl::StrCat(
+      "--deadline=", absl::FormatDuration(deadline),
+      " is no time to wait: give a positive one, as 500ms or 10s"));
+}
+
+std::string Target() {
+  const std::string target = absl::GetFlag(FLAGS_target);
+  return target.empty() ? DefaultTarget() : target;
+}
+
 }  // namespace
 
 absl::Status UsageError(absl::string_view message) {
@@ -37,19 +51,19 @@ bool IsUsageError(const absl::Status& status) {
   return status.GetPayload(kUsageErrorPayload).has_value();
 }
 
-absl::StatusOr<Client> Connect(absl::Duration longest_wait) {
-  const absl::Duration deadline = absl::GetFlag(FLAGS_deadline);
-  if (deadline <= absl::ZeroDuration()) {
-    return UsageError(
-        absl::StrCat("--deadline=", absl::FormatDuration(deadline),
-                     " is no time to wait: give a positive one, "
-                     "as 500ms or 10s"));
-  }
-  std::string target = absl::GetFlag(FLAGS_target);
-  if (target.empty()) target = DefaultTarget();
-  return Client::Connect(target,
-                         {.deadline = std::min(deadline, longest_wait),
-                          .daemon_uid = absl::GetFlag(FLAGS_daemon_uid)});
+absl::StatusOr<std::shared_ptr<AdminCalls>> ConnectAdmin(
+    absl::Duration longest_wait) {
+  ASSIGN_OR_RETURN(const absl::Duration deadline, Deadline());
+  return AdminCalls::Open(Target(),
+                          {.deadline = std::min(deadline, longest_wait),
+                           .daemon_uid = absl::GetFlag(FLAGS_daemon_uid)});
+}
+
+absl::StatusOr<Client> ConnectClient() {
+  ASSIGN_OR_RETURN(const absl::Duration deadline, Deadline());
+  return Client::Connect(
+      Target(),
+      {.deadline = deadline, .daemon_uid = absl::GetFlag(FLAGS_daemon_uid)});
 }
 
 bool JsonWanted() { return absl::GetFlag(FLAGS_json); }

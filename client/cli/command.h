@@ -3,6 +3,7 @@
 #ifndef WARMPOOL_CLIENT_CLI_COMMAND_H_
 #define WARMPOOL_CLIENT_CLI_COMMAND_H_
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,8 +12,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "client/warmpool.h"
+#include "client/admin/admin_calls.h"
 #include "google/protobuf/message.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 
@@ -37,10 +39,11 @@ inline constexpr absl::string_view kCommonFlags[] = {"target", "daemon_uid",
 absl::Status UsageError(absl::string_view message);
 bool IsUsageError(const absl::Status& status);
 
-// To the daemon that --target names. It waits for an answer as long as
+// To the daemon that --target names. They wait for an answer as long as
 // --deadline says, but not longer than `longest_wait`.
-absl::StatusOr<Client> Connect(
+absl::StatusOr<std::shared_ptr<AdminCalls>> ConnectAdmin(
     absl::Duration longest_wait = absl::InfiniteDuration());
+absl::StatusOr<Client> ConnectClient();
 
 // Prints `message` as JSON or, without --json, `text`.
 void Print(const google::protobuf::Message& message, const std::string& text);

@@ -20,6 +20,7 @@
 #include "client/cli/doctor/socket.h"
 #include "client/cli/doctor/trial.h"
 #include "core/base/byte_size.h"
+#include "core/base/status_macros.h"
 #include "core/base/unix_target.h"
 
 ABSL_DECLARE_FLAG(std::string, target);
@@ -76,7 +77,8 @@ absl::StatusOr<Checks> Examine() {
   const doctor::SocketReadings socket = doctor::ReadSocket(*path);
   std::optional<doctor::DaemonReadings> daemon;
   // Connecting waits for a daemon that is restarting; here it need not exist.
-  if (socket.served()) daemon = doctor::AskDaemon(Connect());
+  if (socket.served())
+    daemon = doctor::AskDaemon(ConnectAdmin(), &ConnectClient);
 
   const doctor::Plan plan = MakePlan(socket, daemon);
   const doctor::DirectoryReadings directory =
@@ -107,9 +109,8 @@ absl::Status Run(absl::Span<const std::string> arguments) {
   if (!arguments.empty()) {
     return UsageError("warmpool doctor takes no arguments");
   }
-  const absl::StatusOr<Checks> checks = Examine();
-  if (!checks.ok()) return checks.status();
-  const cli::DoctorReport report = doctor::MakeReport(*checks);
+  ASSIGN_OR_RETURN(const Checks checks, Examine());
+  const cli::DoctorReport report = doctor::MakeReport(checks);
   Print(report, doctor::ReportText(report));
   if (report.failed() == 0) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(

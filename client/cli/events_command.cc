@@ -5,6 +5,7 @@
 #include "client/cli/event_text.h"
 #include "client/tool/json.h"
 #include "client/tool/output.h"
+#include "core/base/status_macros.h"
 
 ABSL_FLAG(std::string, prefix, "", "Only buffers whose names start so");
 ABSL_DECLARE_FLAG(uint64_t, count);
@@ -16,11 +17,10 @@ absl::Status Run(absl::Span<const std::string> arguments) {
   if (!arguments.empty()) {
     return UsageError("warmpool events takes no arguments");
   }
-  absl::StatusOr<Client> client = Connect();
-  if (!client.ok()) return client.status();
+  ASSIGN_OR_RETURN(const std::shared_ptr<AdminCalls> admin, ConnectAdmin());
   const uint64_t count = absl::GetFlag(FLAGS_count);
   uint64_t printed = 0;
-  return client->WatchBuffers(
+  return admin->WatchBuffers(
       absl::GetFlag(FLAGS_prefix), [&](const v1::BufferEvent& event) {
         const absl::Time now = absl::Now();
         const std::string line =

@@ -15,6 +15,7 @@
 #include "client/tool/stop_signals.h"
 #include "client/tool/table.h"
 #include "core/base/byte_size.h"
+#include "core/base/status_macros.h"
 
 ABSL_FLAG(std::optional<std::string>, name, std::nullopt,
           "Name for others to attach by. Default: the daemon makes one up");
@@ -122,17 +123,15 @@ absl::Status Run(absl::Span<const std::string> arguments) {
   options.zeroed = absl::GetFlag(FLAGS_zeroed);
 
   StopSignals signals;
-  absl::StatusOr<Client> client = Connect();
-  if (!client.ok()) return client.status();
-  absl::StatusOr<Buffer> buffer = client->Lease(size->bytes, options);
-  if (!buffer.ok()) return buffer.status();
-  const cli::LeasedBuffer leased = Describe(*buffer);
+  ASSIGN_OR_RETURN(Client client, ConnectClient());
+  ASSIGN_OR_RETURN(Buffer buffer, client.Lease(size->bytes, options));
+  const cli::LeasedBuffer leased = Describe(buffer);
   // A lease that nobody learns of is not held.
   const absl::Status ended =
       PrintOut(JsonWanted() ? ToJson(leased) : LeasedText(leased))
-          ? AwaitStop(signals, *buffer)
+          ? AwaitStop(signals, buffer)
           : absl::OkStatus();
-  const absl::Status released = buffer->Release();
+  const absl::Status released = buffer.Release();
   return ended.ok() ? released : ended;
 }
 

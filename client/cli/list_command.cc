@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/command.h"
 #include "client/cli/listing.h"
+#include "core/base/status_macros.h"
 
 ABSL_FLAG(std::string, name_prefix, "", "Only buffers whose names start so");
 ABSL_FLAG(std::optional<int32_t>, holder, std::nullopt,
@@ -38,12 +39,10 @@ absl::Status Run(absl::Span<const std::string> arguments) {
         absl::StrCat("--sort=", order_name,
                      " is none of name, size, age, attached, pid, ttl"));
   }
-  absl::StatusOr<Client> client = Connect();
-  if (!client.ok()) return client.status();
-  const absl::StatusOr<std::vector<v1::Buffer>> buffers =
-      client->ListBuffers(filter);
-  if (!buffers.ok()) return buffers.status();
-  cli::BufferListing listing = MakeListing(*buffers);
+  ASSIGN_OR_RETURN(const std::shared_ptr<AdminCalls> admin, ConnectAdmin());
+  ASSIGN_OR_RETURN(const std::vector<v1::Buffer> buffers,
+                   admin->ListBuffers(filter));
+  cli::BufferListing listing = MakeListing(buffers);
   SortBuffers(*order, &listing);
   Print(listing, ListingText(listing));
   return absl::OkStatus();

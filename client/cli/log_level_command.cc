@@ -2,6 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "client/cli/command.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 namespace {
@@ -30,19 +31,16 @@ absl::Status Run(absl::Span<const std::string> arguments) {
   }
   v1::LogLevel level = v1::LOG_LEVEL_UNSPECIFIED;
   if (!arguments.empty()) {
-    const absl::StatusOr<v1::LogLevel> parsed = ParseLevel(arguments[0]);
-    if (!parsed.ok()) return parsed.status();
-    level = *parsed;
+    ASSIGN_OR_RETURN(const v1::LogLevel parsed, ParseLevel(arguments[0]));
+    level = parsed;
   }
-  absl::StatusOr<Client> client = Connect();
-  if (!client.ok()) return client.status();
-  const absl::StatusOr<v1::SetLogLevelResponse> response =
-      client->SetLogLevel(level);
-  if (!response.ok()) return response.status();
-  const std::string before = NameOf(response->previous());
-  Print(*response, arguments.empty()
-                       ? absl::StrCat(before, "\n")
-                       : absl::StrCat(NameOf(level), ", was ", before, "\n"));
+  ASSIGN_OR_RETURN(const std::shared_ptr<AdminCalls> admin, ConnectAdmin());
+  ASSIGN_OR_RETURN(const v1::SetLogLevelResponse response,
+                   admin->SetLogLevel(level));
+  const std::string before = NameOf(response.previous());
+  Print(response, arguments.empty()
+                      ? absl::StrCat(before, "\n")
+                      : absl::StrCat(NameOf(level), ", was ", before, "\n"));
   return absl::OkStatus();
 }
 

@@ -15,6 +15,7 @@
 #include "client/tool/output.h"
 #include "client/tool/table.h"
 #include "client/tool/usage.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 namespace {
@@ -111,8 +112,7 @@ absl::Status Dispatch(const std::vector<Command>& commands,
   const absl::string_view name = arguments.size() > 1 ? arguments[1] : "";
   const Command* const command = Find(commands, name);
   if (command == nullptr) return UnknownCommand(commands, name);
-  const absl::Status status = CheckFlags(commands, *command);
-  if (!status.ok()) return status;
+  RETURN_IF_ERROR(CheckFlags(commands, *command));
   return command->run(
       std::vector<std::string>(arguments.begin() + 2, arguments.end()));
 }

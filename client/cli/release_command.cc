@@ -3,6 +3,7 @@
 #include "client/cli/command.h"
 #include "client/cli/output.pb.h"
 #include "core/base/random_id.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 namespace {
@@ -23,13 +24,11 @@ absl::Status RunRelease(absl::Span<const std::string> arguments) {
     }
     lease_ids.push_back(id->ToBytes());
   }
-  absl::StatusOr<Client> client = Connect();
-  if (!client.ok()) return client.status();
+  ASSIGN_OR_RETURN(const std::shared_ptr<AdminCalls> admin, ConnectAdmin());
   cli::ReleasedLeases released;
   std::string text;
   for (const std::string& lease_id : lease_ids) {
-    const absl::Status status = client->Revoke(lease_id);
-    if (!status.ok()) return status;
+    RETURN_IF_ERROR(admin->Revoke(lease_id));
     released.add_lease_ids(absl::BytesToHexString(lease_id));
     absl::StrAppend(&text, "released ", absl::BytesToHexString(lease_id), "\n");
   }

@@ -9,6 +9,7 @@
 #include "client/cli/output.pb.h"
 #include "client/cli/shutdown_plan.h"
 #include "client/tool/format.h"
+#include "core/base/status_macros.h"
 #include "core/base/unix_target.h"
 
 ABSL_DECLARE_FLAG(std::string, target);
@@ -28,12 +29,11 @@ constexpr uint32_t kMostHolders = 1000;
 // A daemon that ends sooner needs no word about it.
 constexpr absl::Duration kQuietFor = absl::Seconds(1);
 
-absl::Status TellPlan(Client& client, const v1::GetStatsResponse& stats,
+absl::Status TellPlan(AdminCalls& admin, const v1::GetStatsResponse& stats,
                       bool revoke) {
-  const absl::StatusOr<v1::ListHoldersResponse> holders =
-      client.ListHolders(kMostHolders);
-  if (!holders.ok()) return holders.status();
-  const cli::ShutdownPlan plan = MakeShutdownPlan(stats, *holders, revoke);
+  ASSIGN_OR_RETURN(const v1::ListHoldersResponse holders,
+                   admin.ListHolders(kMostHolders));
+  const cli::ShutdownPlan plan = MakeShutdownPlan(stats, holders, revoke);
   Print(plan, ShutdownPlanText(plan));
   return absl::OkStatus();
 }
@@ -49,16 +49,15 @@ bool AwaitEnd(DaemonEnd* daemon, int pid, absl::Duration timeout) {
   return daemon->Await(timeout - quiet);
 }
 
-absl::Status Stop(Client& client, const v1::GetStatsResponse& stats,
+absl::Status Stop(AdminCalls& admin, const v1::GetStatsResponse& stats,
                   const std::string& socket_path, bool revoke) {
   const absl::Duration timeout = absl::GetFlag(FLAGS_timeout);
   const bool waits = !absl::GetFlag(FLAGS_nowait);
   DaemonEnd daemon(socket_path, stats.shm_dir(), stats.pid());
-  const absl::StatusOr<v1::ShutdownResponse> response = client.Shutdown(revoke);
-  if (!response.ok()) return response.status();
+  ASSIGN_OR_RETURN(const v1::ShutdownResponse response, admin.Shutdown(revoke));
   cli::ShutdownReport report;
-  report.set_live_leases(response->live_leases());
-  report.set_revoked_leases(response->revoked_leases());
+  report.set_live_leases(response.live_leases());
+  report.set_revoked_leases(response.revoked_leases());
   report.set_stopped(waits && AwaitEnd(&daemon, stats.pid(), timeout));
   Print(
       report,
@@ -89,14 +88,12 @@ absl::Status Run(absl::Span<const std::string> arguments) {
   if (target.empty()) target = DefaultTarget();
   const absl::StatusOr<std::string> socket_path = SocketPathOf(target);
   if (!socket_path.ok()) return UsageError(socket_path.status().message());
-  absl::StatusOr<Client> client = Connect();
-  if (!client.ok()) return client.status();
-  const absl::StatusOr<v1::GetStatsResponse> stats = client->GetStats();
-  if (!stats.ok()) return stats.status();
+  ASSIGN_OR_RETURN(const std::shared_ptr<AdminCalls> admin, ConnectAdmin());
+  ASSIGN_OR_RETURN(const v1::GetStatsResponse stats, admin->GetStats());
   const bool revoke = absl::GetFlag(FLAGS_revoke);
   return absl::GetFlag(FLAGS_dry_run)
-             ? TellPlan(*client, *stats, revoke)
-             : Stop(*client, *stats, *socket_path, revoke);
+             ? TellPlan(*admin, stats, revoke)
+             : Stop(*admin, stats, *socket_path, revoke);
 }
 
 }  // namespace

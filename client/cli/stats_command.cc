@@ -1,5 +1,6 @@
 #include "client/cli/command.h"
 #include "client/cli/stats_text.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 namespace {
@@ -8,11 +9,9 @@ absl::Status Run(absl::Span<const std::string> arguments) {
   if (!arguments.empty()) {
     return UsageError("warmpool stats takes no arguments");
   }
-  absl::StatusOr<Client> client = Connect();
-  if (!client.ok()) return client.status();
-  const absl::StatusOr<v1::GetStatsResponse> stats = client->GetStats();
-  if (!stats.ok()) return stats.status();
-  Print(*stats, StatsText(*stats));
+  ASSIGN_OR_RETURN(const std::shared_ptr<AdminCalls> admin, ConnectAdmin());
+  ASSIGN_OR_RETURN(const v1::GetStatsResponse stats, admin->GetStats());
+  Print(stats, StatsText(stats));
   return absl::OkStatus();
 }
 

@@ -18,6 +18,7 @@
 #include "client/tool/output.h"
 #include "client/tool/stop_signals.h"
 #include "client/tool/terminal.h"
+#include "core/base/status_macros.h"
 
 ABSL_FLAG(std::string, order, "bytes",
           "Holders by bytes, leases, idle, pid or command");
@@ -47,24 +48,22 @@ std::optional<HolderOrder> OrderOfKey(char key) {
   }
 }
 
-absl::StatusOr<cli::TopFrame> Poll(Client& client) {
-  absl::StatusOr<v1::GetStatsResponse> stats = client.GetStats();
-  if (!stats.ok()) return stats.status();
-  absl::StatusOr<v1::ListHoldersResponse> holders =
-      client.ListHolders(kMostHolders);
-  if (!holders.ok()) return holders.status();
+absl::StatusOr<cli::TopFrame> Poll(AdminCalls& admin) {
+  ASSIGN_OR_RETURN(v1::GetStatsResponse stats, admin.GetStats());
+  ASSIGN_OR_RETURN(v1::ListHoldersResponse holders,
+                   admin.ListHolders(kMostHolders));
   cli::TopFrame frame;
-  *frame.mutable_stats() = *std::move(stats);
-  *frame.mutable_holders() = std::move(*holders->mutable_holders());
-  *frame.mutable_unheld() = std::move(*holders->mutable_unheld());
+  *frame.mutable_stats() = std::move(stats);
+  *frame.mutable_holders() = std::move(*holders.mutable_holders());
+  *frame.mutable_unheld() = std::move(*holders.mutable_unheld());
   return frame;
 }
 
 class Top {
  public:
   // What is pointed to must outlive this.
-  Top(Client* client, StopSignals* signals, HolderOrder order)
-      : client_(*client), signals_(*signals), order_(order) {
+  Top(AdminCalls* admin, StopSignals* signals, HolderOrder order)
+      : admin_(*admin), signals_(*signals), order_(order) {
     if (Terminal::IsThere() && !JsonWanted()) {
       terminal_ = std::make_unique<Terminal>();
     }
@@ -73,7 +72,7 @@ class Top {
   absl::Status Run(absl::Duration interval, uint64_t count) {
     for (uint64_t shown = 0; count == 0 || shown < count; ++shown) {
       if (shown > 0 && !Sleep(interval)) return absl::OkStatus();
-      absl::StatusOr<cli::TopFrame> frame = Poll(client_);
+      absl::StatusOr<cli::TopFrame> frame = Poll(admin_);
       if (frame.ok()) {
         before_ = std::exchange(last_, *std::move(frame));
         gone_since_.reset();
@@ -136,7 +135,7 @@ class Top {
     return true;
   }
 
-  Client& client_;
+  AdminCalls& admin_;
   StopSignals& signals_;
   HolderOrder order_;
   std::unique_ptr<Terminal> terminal_;
@@ -161,11 +160,11 @@ absl::Status Run(absl::Span<const std::string> arguments) {
     return UsageError(absl::StrCat(
         "--interval=", absl::FormatDuration(interval), " is below 100ms"));
   }
-  // Before the client's threads: the terminal is to be given back.
+  // Before gRPC's threads: the terminal is to be given back.
   StopSignals signals;
-  absl::StatusOr<Client> client = Connect(kLongestWait);
-  if (!client.ok()) return client.status();
-  return Top(&*client, &signals, *order)
+  ASSIGN_OR_RETURN(const std::shared_ptr<AdminCalls> admin,
+                   ConnectAdmin(kLongestWait));
+  return Top(admin.get(), &signals, *order)
       .Run(interval, absl::GetFlag(FLAGS_count));
 }
 

@@ -1,6 +1,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/command.h"
 #include "core/base/byte_size.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 namespace {
@@ -9,14 +10,12 @@ absl::Status Run(absl::Span<const std::string> arguments) {
   if (!arguments.empty()) {
     return UsageError("warmpool trim takes no arguments");
   }
-  absl::StatusOr<Client> client = Connect();
-  if (!client.ok()) return client.status();
-  const absl::StatusOr<v1::TrimResponse> response = client->Trim();
-  if (!response.ok()) return response.status();
-  Print(*response,
-        absl::StrCat("gave back ", FormatByteSize(response->ended_bytes()),
+  ASSIGN_OR_RETURN(const std::shared_ptr<AdminCalls> admin, ConnectAdmin());
+  ASSIGN_OR_RETURN(const v1::TrimResponse response, admin->Trim());
+  Print(response,
+        absl::StrCat("gave back ", FormatByteSize(response.ended_bytes()),
                      ", asked clients for ",
-                     FormatByteSize(response->asked_of_clients_bytes()), "\n"));
+                     FormatByteSize(response.asked_of_clients_bytes()), "\n"));
   return absl::OkStatus();
 }
 

@@ -3,6 +3,7 @@
 #include "client/cli/watch_text.h"
 #include "client/tool/json.h"
 #include "client/tool/output.h"
+#include "core/base/status_macros.h"
 
 ABSL_FLAG(absl::Duration, interval, absl::Seconds(1),
           "Between two looks, 100ms to 1h");
@@ -15,12 +16,11 @@ absl::Status Run(absl::Span<const std::string> arguments) {
   if (!arguments.empty()) {
     return UsageError("warmpool watch takes no arguments");
   }
-  absl::StatusOr<Client> client = Connect();
-  if (!client.ok()) return client.status();
+  ASSIGN_OR_RETURN(const std::shared_ptr<AdminCalls> admin, ConnectAdmin());
   const uint64_t count = absl::GetFlag(FLAGS_count);
   uint64_t printed = 0;
   WatchText text;
-  return client->WatchStats(
+  return admin->WatchStats(
       absl::GetFlag(FLAGS_interval), [&](const v1::GetStatsResponse& stats) {
         const std::string line = JsonWanted()
                                      ? ToJson(stats, JsonStyle::kLine) + "\n"

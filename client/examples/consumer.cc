@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "client/examples/frames.grpc.pb.h"
-#include "client/warmpool.h"
+#include "warmpool/warmpool.h"
 
 namespace {
 

@@ -12,7 +12,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "client/examples/frames.grpc.pb.h"
-#include "client/warmpool.h"
+#include "core/base/status_macros.h"
+#include "warmpool/warmpool.h"
 
 namespace {
 
@@ -23,13 +24,11 @@ constexpr uint64_t kFrameBytes = 16 << 20;
 absl::Status Produce(warmpool::Client& pool, examples::Frames::Stub& consumer,
                      int number) {
   const std::string name = absl::StrCat("frames/", getpid(), "/", number);
-  absl::StatusOr<warmpool::Buffer> frame =
-      pool.Lease(kFrameBytes, {.name = name});
-  if (!frame.ok()) return frame.status();
-  std::memset(frame->data(), number, frame->size());
+  ASSIGN_OR_RETURN(warmpool::Buffer frame,
+                   pool.Lease(kFrameBytes, {.name = name}));
+  std::memset(frame.data(), number, frame.size());
   // Nobody can change it from here on, not this process either.
-  const absl::Status sealed = frame->Seal();
-  if (!sealed.ok()) return sealed;
+  RETURN_IF_ERROR(frame.Seal());
 
   examples::Frame message;
   message.set_buffer_name(name);

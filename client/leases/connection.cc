@@ -4,14 +4,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/leases/buffer_pages.h"
-#include "client/leases/lease_verdict.h"
+#include "client/rpc/buffer_pages.h"
 #include "client/rpc/conversion.h"
-#include "client/rpc/watching.h"
 #include "core/base/clock.h"
 #include "core/base/random_id.h"
+#include "core/base/status_macros.h"
 #include "core/base/thread.h"
-#include "core/base/unix_target.h"
 
 namespace warmpool {
 namespace {
@@ -44,37 +42,20 @@ v1::GrantedLease& GrantedIn(v1::SessionReply* reply) {
   return *reply->mutable_attach()->mutable_lease();
 }
 
-// For a request that named one lease.
-absl::Status CheckOneResult(int results) {
-  if (results == 1) return absl::OkStatus();
-  return absl::InternalError(
-      absl::StrCat("the daemon gave ", results, " results for one lease"));
-}
-
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Connection>> Connection::Open(
     const std::string& target, const Options& options) {
-  const absl::StatusOr<std::string> socket_path = SocketPathOf(target);
-  if (!socket_path.ok()) return socket_path.status();
-  const absl::StatusOr<std::string> absolute = AbsoluteSocketPath(*socket_path);
-  if (!absolute.ok()) return absolute.status();
-  // One that is missing, its daemon may yet make.
-  const absl::Status directory = CheckSocketDirectory(*absolute);
-  if (absl::IsPermissionDenied(directory)) return directory;
-  const absl::Status threads = CheckGrpcThreads();
-  if (!threads.ok()) return threads;
+  ASSIGN_OR_RETURN(const std::string socket_path,
+                   DaemonChannel::CheckTarget(target));
   const std::shared_ptr<Connection> connection(
-      Make(target, *absolute, options), [](Connection* unused) {
+      Make(target, socket_path, options), [](Connection* unused) {
         // What it owns can't be taken apart in a forked child, where neither
         // gRPC's threads nor the keeper's run.
         if (unused->channel_.CheckProcess().ok()) delete unused;
       });
-  const absl::Status prepared = connection->Prepare();
-  if (!prepared.ok()) return prepared;
-  const absl::Status connected =
-      connection->channel_.WaitForDaemon(options.deadline);
-  if (!connected.ok()) return connected;
+  RETURN_IF_ERROR(connection->Prepare());
+  RETURN_IF_ERROR(connection->channel_.WaitForDaemon(options.deadline));
   return connection;
 }
 
@@ -104,6 +85,7 @@ Connection::Connection(const std::string& target,
                [this](const v1::SessionResponse& notice) { OnNotice(notice); },
            .on_lost = [this] { OnSessionLost(); }},
           options.trusted),
+      renewals_(&channel_, &known_, [this] { reconciler_.RecordLoss(); }),
       reconciliation_(
           &channel_, &known_,
           {.client_id = client_id_,
@@ -127,7 +109,8 @@ Connection::Connection(const std::string& target,
                          Effort effort = SmallEffort();
                          effort.deadline =
                              std::min(effort.deadline, kReconciliationDeadline);
-                         return TellSizes(known_.WithUntoldSize(), effort);
+                         return renewals_.TellSizes(known_.WithUntoldSize(),
+                                                    effort);
                        },
                    .release_forgotten =
                        [this] { return reconciliation_.ReleaseForgotten(); }}),
@@ -151,15 +134,6 @@ Connection::Effort Connection::SmallEffort() const {
       .deadline = options_.deadline, .wait_for_daemon = false, .repeat = false};
 }
 
-template <typename Request, typename Response>
-absl::StatusOr<Response> Connection::Call(Rpc<Request, Response> rpc,
-                                          const Request& request,
-                                          Effort* effort) {
-  absl::StatusOr<Response> response = channel_.Ask(rpc, request, effort);
-  if (effort->lost) reconciler_.RecordLoss();
-  return response;
-}
-
 absl::StatusOr<v1::SessionReply> Connection::CallInSession(
     const v1::SessionRequest& request, Effort* effort) {
   absl::StatusOr<v1::SessionReply> reply =
@@ -172,8 +146,7 @@ template <typename Part>
 absl::StatusOr<HeldLease> Connection::CallForLease(
     const v1::SessionRequest& request, Part* part, Effort* effort) {
   // Before any lock: the fork may have come while it was held.
-  const absl::Status process = channel_.CheckProcess();
-  if (!process.ok()) return process;
+  RETURN_IF_ERROR(channel_.CheckProcess());
   const std::string request_id = BeginForLease();
   part->set_request_id(request_id);
   part->set_client_id(client_id_);
@@ -321,8 +294,7 @@ std::vector<HeldLease> Connection::LeaseAhead(uint64_t bytes, size_t count) {
 
 absl::Status Connection::Release(const v1::GrantedLease& lease) {
   // Before any lock: the fork may have come while it was held.
-  const absl::Status process = channel_.CheckProcess();
-  if (!process.ok()) return process;
+  RETURN_IF_ERROR(channel_.CheckProcess());
   const bool known = known_.Drop(lease.lease_id());
   keeper_.Drop(lease.lease_id());
   v1::ReleaseRequest request;
@@ -382,39 +354,22 @@ void Connection::OnNotice(const v1::SessionResponse& notice) {
 
 void Connection::OnSessionLost() { reconciler_.RecordLoss(); }
 
-absl::Status Connection::Revoke(const std::string& lease_id) {
-  v1::ReleaseRequest request;
-  request.add_leases()->set_lease_id(lease_id);
-  request.set_revoke(true);
-  Effort effort = FullEffort();
-  return ReleaseOne(request, &effort);
-}
-
 absl::Status Connection::ReleaseOne(v1::ReleaseRequest release,
                                     Effort* effort) {
   v1::SessionRequest request;
   *request.mutable_release() = std::move(release);
-  const absl::StatusOr<v1::SessionReply> reply = CallInSession(request, effort);
-  if (!reply.ok()) return reply.status();
-  const absl::Status one = CheckOneResult(reply->release().results_size());
-  if (!one.ok()) return one;
-  const absl::Status result = StatusFromResult(reply->release().results(0));
-  // The daemon died between the first try's release and its answer, and the
-  // next daemon does not remember what was released.
-  if (absl::IsNotFound(result) && effort->repeated) return absl::OkStatus();
-  return result;
+  ASSIGN_OR_RETURN(const v1::SessionReply reply,
+                   CallInSession(request, effort));
+  return ResultOfRelease(reply.release(), effort->repeated);
 }
 
 absl::Status Connection::Renew(const v1::GrantedLease& lease) {
   // Before any lock: the fork may have come while it was held.
-  const absl::Status process = channel_.CheckProcess();
-  if (!process.ok()) return process;
-  const absl::Status verdict = known_.VerdictOn(lease.lease_id());
-  if (!verdict.ok()) return verdict;
-  const absl::StatusOr<Outcomes> outcomes =
-      RenewAll({RenewalOf(lease)}, FullEffort());
-  if (!outcomes.ok()) return outcomes.status();
-  const absl::Status renewed = outcomes->front().status();
+  RETURN_IF_ERROR(channel_.CheckProcess());
+  RETURN_IF_ERROR(known_.VerdictOn(lease.lease_id()));
+  ASSIGN_OR_RETURN(const Outcomes outcomes,
+                   renewals_.Renew({RenewalOf(lease)}, FullEffort()));
+  const absl::Status renewed = outcomes.front().status();
   if (absl::IsNotFound(renewed) && known_.IsLive(lease.lease_id())) {
     return reconciliation_.AssertOne(lease.lease_id());
   }
@@ -429,56 +384,7 @@ absl::StatusOr<Connection::Outcomes> Connection::RenewForKeeper(
   for (const LeaseRenewer::Renewal& renewal : renewals) {
     effort.deadline = std::min(effort.deadline, renewal.ttl / 3);
   }
-  return RenewAll(renewals, effort);
-}
-
-absl::StatusOr<Connection::Outcomes> Connection::RenewAll(
-    const std::vector<LeaseRenewer::Renewal>& renewals, Effort effort) {
-  v1::SessionRequest request;
-  for (const LeaseRenewer::Renewal& renewal : renewals) {
-    v1::RenewRequest::Renewal* const wire =
-        request.mutable_renew()->add_renewals();
-    wire->mutable_lease()->set_lease_id(renewal.lease_id);
-    wire->mutable_lease()->set_generation(renewal.generation);
-    *wire->mutable_ttl() = DurationToWire(renewal.ttl);
-    wire->set_size_bytes(renewal.size_bytes);
-  }
-  const absl::StatusOr<v1::SessionReply> reply =
-      CallInSession(request, &effort);
-  if (!reply.ok()) return reply.status();
-  Outcomes outcomes;
-  if (reply->renew().renewed_size() != static_cast<int>(renewals.size())) {
-    return absl::InternalError(
-        absl::StrCat("the daemon gave ", reply->renew().renewed_size(),
-                     " results for ", renewals.size(), " renewals"));
-  }
-  for (size_t i = 0; i < renewals.size(); ++i) {
-    outcomes.push_back(TtlFromAnswer(
-        reply->renew().renewed(static_cast<int>(i)), renewals[i].ttl));
-  }
-  RecordVerdicts(renewals, outcomes);
-  return outcomes;
-}
-
-void Connection::RecordVerdicts(
-    const std::vector<LeaseRenewer::Renewal>& renewals,
-    const Outcomes& outcomes) {
-  for (size_t i = 0; i < outcomes.size(); ++i) {
-    const absl::Status& outcome = outcomes[i].status();
-    const std::string& lease_id = renewals[i].lease_id;
-    if (!absl::IsNotFound(outcome)) {
-      if (HasEnded(outcome)) known_.Lose(lease_id, outcome);
-    } else if (known_.IsLive(lease_id)) {
-      // It was granted by a daemon before this one, which will take it up
-      // again.
-      reconciler_.RecordLoss();
-    }
-  }
-}
-
-absl::StatusOr<v1::ListBuffersResponse> Connection::ListBuffers(
-    const v1::ListBuffersRequest& request) {
-  return Call(&Stub::ListBuffers, request, FullEffort());
+  return renewals_.Renew(renewals, effort);
 }
 
 absl::StatusOr<LeaseSource::LeasesByBuffer> Connection::LeasesOn(
@@ -491,7 +397,10 @@ absl::StatusOr<LeaseSource::LeasesByBuffer> Connection::LeasesOn(
       [this](const v1::ListBuffersRequest& request) {
         Effort effort = SmallEffort();
         effort.deadline = std::min(effort.deadline, kListDeadline);
-        return Call(&Stub::ListBuffers, request, &effort);
+        absl::StatusOr<v1::ListBuffersResponse> page =
+            channel_.Ask(&Stub::ListBuffers, request, &effort);
+        if (effort.lost) reconciler_.RecordLoss();
+        return page;
       },
       [&](const v1::Buffer& buffer) {
         std::vector<std::string>& ids = leases[buffer.name()];
@@ -501,46 +410,6 @@ absl::StatusOr<LeaseSource::LeasesByBuffer> Connection::LeasesOn(
       });
   if (!listed.ok()) return listed;
   return leases;
-}
-
-absl::StatusOr<v1::ListHoldersResponse> Connection::ListHolders(
-    uint32_t limit) {
-  v1::ListHoldersRequest request;
-  request.set_limit(limit);
-  return Call(&Stub::ListHolders, request, FullEffort());
-}
-
-absl::StatusOr<v1::GetStatsResponse> Connection::GetStats() {
-  return Call(&Stub::GetStats, v1::GetStatsRequest(), FullEffort());
-}
-
-absl::StatusOr<v1::TrimResponse> Connection::Trim() {
-  return Call(&Stub::Trim, v1::TrimRequest(), FullEffort());
-}
-
-absl::StatusOr<v1::SetLogLevelResponse> Connection::SetLogLevel(
-    v1::LogLevel level) {
-  v1::SetLogLevelRequest request;
-  request.set_level(level);
-  return Call(&Stub::SetLogLevel, request, FullEffort());
-}
-
-absl::StatusOr<v1::ShutdownResponse> Connection::Shutdown(bool revoke) {
-  v1::ShutdownRequest request;
-  request.set_revoke(revoke);
-  return Call(&Stub::Shutdown, request, SmallEffort());
-}
-
-absl::Status Connection::WatchStats(
-    absl::Duration interval,
-    const std::function<bool(const v1::GetStatsResponse&)>& on_stats) {
-  return warmpool::WatchStats(&channel_, interval, on_stats);
-}
-
-absl::Status Connection::WatchBuffers(
-    const std::string& name_prefix,
-    const std::function<bool(const v1::BufferEvent&)>& on_event) {
-  return warmpool::WatchBuffers(&channel_, name_prefix, on_event);
 }
 
 }  // namespace warmpool

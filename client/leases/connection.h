@@ -1,11 +1,10 @@
-// Connection: what the library needs of the daemon, one method for each RPC.
-// Keeps leases renewed, and keeps them over a restart of the daemon: see
-// Reconciliation. What concerns leases goes over one Session.
+// Connection: a client's leases at the daemon, over one Session. Makes request
+// ids, keeps leases renewed, and keeps them over a restart of the daemon: see
+// Reconciliation.
 //
 // Every call waits for the daemon, should it be away (starting, restarting),
-// until its deadline. A call that loses the connection is made again, as all
-// but Shutdown may be: Lease and Attach repeat their request id, which gets
-// the same lease again.
+// until its deadline. A call that loses the connection is made again: Lease and
+// Attach repeat their request id, which gets the same lease again.
 //
 // Shared by the Client and its Buffers. Thread-safe.
 //
@@ -32,6 +31,7 @@
 #include "client/leases/lease_source.h"
 #include "client/leases/reconciler.h"
 #include "client/leases/reconciliation.h"
+#include "client/leases/renewal_calls.h"
 #include "client/rpc/attach_calls.h"
 #include "client/rpc/daemon_channel.h"
 #include "client/rpc/local_channel.h"
@@ -121,31 +121,9 @@ class Connection final : public LeaseSource {
   // call of it under way.
   void OnTrim(TrimFunction trim);
 
-  absl::Status Revoke(const std::string& lease_id);
-  absl::StatusOr<v1::ListBuffersResponse> ListBuffers(
-      const v1::ListBuffersRequest& request);
-  absl::StatusOr<v1::ListHoldersResponse> ListHolders(uint32_t limit);
-  absl::StatusOr<v1::GetStatsResponse> GetStats();
-  absl::StatusOr<v1::TrimResponse> Trim();
-
-  // See client/rpc/watching.h.
-  absl::Status WatchStats(
-      absl::Duration interval,
-      const std::function<bool(const v1::GetStatsResponse&)>& on_stats);
-  absl::Status WatchBuffers(
-      const std::string& name_prefix,
-      const std::function<bool(const v1::BufferEvent&)>& on_event);
-
-  absl::StatusOr<v1::SetLogLevelResponse> SetLogLevel(v1::LogLevel level);
-
-  // Does not wait for a daemon, nor try again: the next daemon is not meant.
-  absl::StatusOr<v1::ShutdownResponse> Shutdown(bool revoke);
-
  private:
   using Effort = DaemonChannel::Effort;
-  using Outcomes = std::vector<LeaseRenewer::Outcome>;
-  template <typename Request, typename Response>
-  using Rpc = DaemonChannel::Rpc<Request, Response>;
+  using Outcomes = RenewalCalls::Outcomes;
 
   Connection(const std::string& target, const std::string& socket_path,
              const Options& options);
@@ -161,15 +139,7 @@ class Connection final : public LeaseSource {
   // For calls that are worth no waiting for a daemon that is not there.
   Effort SmallEffort() const;
 
-  template <typename Request, typename Response>
-  absl::StatusOr<Response> Call(Rpc<Request, Response> rpc,
-                                const Request& request, Effort* effort);
-  template <typename Request, typename Response>
-  absl::StatusOr<Response> Call(Rpc<Request, Response> rpc,
-                                const Request& request, Effort&& effort) {
-    return Call(rpc, request, &effort);
-  }
-  // The same in the Session.
+  // Makes the call, and tells the reconciler of a lost connection.
   absl::StatusOr<v1::SessionReply> CallInSession(
       const v1::SessionRequest& request, Effort* effort);
   // `part` is the part of `request` that asks for a lease.
@@ -184,20 +154,12 @@ class Connection final : public LeaseSource {
   HeldLease Hold(const std::string& request_id, v1::GrantedLease granted,
                  absl::Time asked);
   absl::Status ReleaseOne(v1::ReleaseRequest request, Effort* effort);
-  // Tells the daemon what it has not been told of sizes.
-  absl::Status TellSizes(const std::vector<KnownLeases::Known>& untold,
-                         Effort effort);
   void OnNotice(const v1::SessionResponse& notice);
   void OnSessionLost();
-  absl::StatusOr<Outcomes> RenewAll(
-      const std::vector<LeaseRenewer::Renewal>& renewals, Effort effort);
   // What the keeper calls.
   absl::StatusOr<Outcomes> RenewForKeeper(
       const std::vector<LeaseRenewer::Renewal>& renewals);
 
-  // What the daemon says of leases when they are renewed.
-  void RecordVerdicts(const std::vector<LeaseRenewer::Renewal>& renewals,
-                      const Outcomes& outcomes);
   void KeepRenewed(const v1::GrantedLease& lease, absl::Duration ttl,
                    absl::Time asked);
 
@@ -210,6 +172,7 @@ class Connection final : public LeaseSource {
   const std::string client_id_;
   DaemonChannel channel_;
   KnownLeases known_;
+  RenewalCalls renewals_;
   Reconciliation reconciliation_;
   Reconciler reconciler_;
 

@@ -7,6 +7,7 @@
 
 #include "client/leases/connection.h"
 #include "client/rpc/conversion.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 namespace {
@@ -50,15 +51,14 @@ absl::Status Connection::MakeTicket(const v1::GrantedLease& lease,
 absl::Status Connection::TellSize(const v1::GrantedLease& lease,
                                   uint64_t size_bytes) {
   // Before any lock: the fork may have come while it was held.
-  const absl::Status process = channel_.CheckProcess();
-  if (!process.ok()) return process;
+  RETURN_IF_ERROR(channel_.CheckProcess());
   known_.Resize(lease.lease_id(), size_bytes);
   for (bool again = false;; again = true) {
     const std::optional<KnownLeases::Known> known =
         known_.FindLive(lease.lease_id());
     if (!known.has_value()) return known_.VerdictOn(lease.lease_id());
-    const absl::Status told =
-        TellSizes({*known}, channel_.silent() ? SmallEffort() : FullEffort());
+    const absl::Status told = renewals_.TellSizes(
+        {*known}, channel_.silent() ? SmallEffort() : FullEffort());
     // The reconciler does it once the daemon answers again.
     if (absl::IsUnavailable(told) || absl::IsDeadlineExceeded(told)) {
       reconciler_.RecordLoss();
@@ -67,34 +67,8 @@ absl::Status Connection::TellSize(const v1::GrantedLease& lease,
     // It was granted by a daemon before this one. An assertion that was made
     // before the size was known may take it up first, so the size is told
     // again.
-    const absl::Status asserted = reconciliation_.AssertOne(lease.lease_id());
-    if (!asserted.ok()) return asserted;
+    RETURN_IF_ERROR(reconciliation_.AssertOne(lease.lease_id()));
   }
-}
-
-absl::Status Connection::TellSizes(
-    const std::vector<KnownLeases::Known>& untold, Effort effort) {
-  absl::Status all;
-  for (size_t begin = 0; begin < untold.size();
-       begin += LeaseRenewer::kMaxRenewals) {
-    const size_t end =
-        std::min(begin + LeaseRenewer::kMaxRenewals, untold.size());
-    std::vector<LeaseRenewer::Renewal> renewals;
-    for (size_t i = begin; i < end; ++i) {
-      const v1::GrantedLease& lease = untold[i].granted;
-      renewals.push_back({lease.lease_id(), lease.generation(),
-                          DurationFromWire(lease.ttl()), lease.size_bytes()});
-    }
-    const absl::StatusOr<Outcomes> outcomes = RenewAll(renewals, effort);
-    if (!outcomes.ok()) return outcomes.status();
-    for (size_t i = 0; i < outcomes->size() && i < renewals.size(); ++i) {
-      all.Update((*outcomes)[i].status());
-      if ((*outcomes)[i].ok()) {
-        known_.SizeTold(renewals[i].lease_id, renewals[i].size_bytes);
-      }
-    }
-  }
-  return all;
 }
 
 }  // namespace warmpool

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/rpc/conversion.h"
 #include "core/base/clock.h"
+#include "core/base/status_macros.h"
 #include "core/engine/unmap_batch.h"
 #include "core/memory/directory/attach_segment.h"
 
@@ -93,8 +94,7 @@ void MappedLease::Share(uint64_t size_bytes) {
 }
 
 absl::Status MappedLease::Seal(v1::SealRequest request) {
-  const absl::Status process = CheckProcess();
-  if (!process.ok()) return process;
+  RETURN_IF_ERROR(CheckProcess());
   shared.store(true, std::memory_order_relaxed);
   const uint64_t size_bytes = request.size_bytes();
   absl::Status sealed =
@@ -119,8 +119,7 @@ absl::Status MappedLease::Seal(v1::SealRequest request) {
 absl::Status MappedLease::MakeTicket(v1::MakeTicketRequest request,
                                      bool* given_up) {
   *given_up = false;
-  const absl::Status process = CheckProcess();
-  if (!process.ok()) return process;
+  RETURN_IF_ERROR(CheckProcess());
   if (granted.sealed()) {
     return absl::FailedPreconditionError(
         absl::StrCat("buffer \"", granted.buffer_name(),

@@ -6,10 +6,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/leases/buffer_pages.h"
 #include "client/leases/lease_verdict.h"
+#include "client/rpc/buffer_pages.h"
 #include "client/rpc/conversion.h"
 #include "core/base/clock.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 namespace {
@@ -92,18 +93,17 @@ absl::Status Reconciliation::Assert(
     *request.add_leases() = ToWire(known);
   }
   const absl::Time asked = MonotonicClock::Get().Now();
-  const absl::StatusOr<v1::AssertResponse> response =
-      Ask(&Stub::Assert, request);
-  if (!response.ok()) return response.status();
-  if (response->asserted_size() != request.leases_size()) {
+  ASSIGN_OR_RETURN(const v1::AssertResponse response,
+                   Ask(&Stub::Assert, request));
+  if (response.asserted_size() != request.leases_size()) {
     return absl::InternalError(
-        absl::StrCat("the daemon gave ", response->asserted_size(),
+        absl::StrCat("the daemon gave ", response.asserted_size(),
                      " results for ", request.leases_size(), " leases"));
   }
   absl::Status undecided;
   for (size_t i = 0; i < leases.size(); ++i) {
     const v1::AssertResponse::Asserted& asserted =
-        response->asserted(static_cast<int>(i));
+        response.asserted(static_cast<int>(i));
     const v1::GrantedLease& lease = leases[i].granted;
     const absl::StatusOr<absl::Duration> ttl =
         TtlFromAnswer(asserted, DurationFromWire(lease.ttl()));
@@ -128,8 +128,7 @@ absl::StatusOr<bool> Reconciliation::ReleaseForgotten() {
     }
     return listed.status();
   }
-  const absl::Status released = Release(listed->forgotten);
-  if (!released.ok()) return released;
+  RETURN_IF_ERROR(Release(listed->forgotten));
   return known_.SettleDoubts(listed->requests, MonotonicClock::Get().Now());
 }
 
@@ -165,9 +164,8 @@ absl::Status Reconciliation::Release(const std::vector<v1::LeaseRef>& leases) {
     v1::ReleaseRequest request;
     request.mutable_leases()->Add(leases.begin() + begin, leases.begin() + end);
     // The results do not matter: what is not live any more is released.
-    const absl::StatusOr<v1::ReleaseResponse> response =
-        Ask(&Stub::Release, request);
-    if (!response.ok()) return response.status();
+    ASSIGN_OR_RETURN(const v1::ReleaseResponse response,
+                     Ask(&Stub::Release, request));
   }
   return absl::OkStatus();
 }

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "client/warmpool.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 namespace {

@@ -11,6 +11,7 @@
 #include "client/tool/output.h"
 #include "client/tool/usage.h"
 #include "core/base/byte_size.h"
+#include "core/base/status_macros.h"
 #include "core/base/unix_target.h"
 
 ABSL_FLAG(std::string, target, "",
@@ -180,9 +181,8 @@ absl::Status SetHandoff(LoadFlags* flags) {
   if (flags->options.scenario.kind != ScenarioKind::kHandoff) {
     return CheckNoHandoffFlags();
   }
-  absl::StatusOr<HandoffOptions> handoff = HandoffFlags(flags->options);
-  if (!handoff.ok()) return handoff.status();
-  flags->handoff = *std::move(handoff);
+  ASSIGN_OR_RETURN(HandoffOptions handoff, HandoffFlags(flags->options));
+  flags->handoff = std::move(handoff);
   return absl::OkStatus();
 }
 

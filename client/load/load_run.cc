@@ -5,9 +5,10 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "client/admin/admin_calls.h"
 #include "client/load/progress_bar.h"
 #include "client/load/report.h"
-#include "client/warmpool.h"
+#include "core/base/status_macros.h"
 #include "proto/warmpool/v1/stats_difference.h"
 
 namespace warmpool {
@@ -68,14 +69,13 @@ void AddServer(const v1::GetStatsResponse& before,
 absl::StatusOr<LoadOutcome> RunLoad(const LoadOptions& options,
                                     const Clock& clock, Crew& crew,
                                     StopSignals& signals) {
-  absl::StatusOr<Client> observer =
-      Client::Connect(options.target, {.deadline = options.deadline});
-  if (!observer.ok()) return observer.status();
+  ASSIGN_OR_RETURN(
+      const std::shared_ptr<AdminCalls> observer,
+      AdminCalls::Open(options.target, {.deadline = options.deadline}));
   while (!crew.WaitReady(kTick)) {
     if (signals.Arrived()) return absl::CancelledError("stopped");
   }
-  const absl::StatusOr<v1::GetStatsResponse> before = observer->GetStats();
-  if (!before.ok()) return before.status();
+  ASSIGN_OR_RETURN(const v1::GetStatsResponse before, observer->GetStats());
 
   crew.Start();
   const bool interrupted = AwaitEnd(options, clock, crew, signals);
@@ -86,7 +86,7 @@ absl::StatusOr<LoadOutcome> RunLoad(const LoadOptions& options,
   LoadOutcome outcome;
   outcome.report = MakeReport(options, measured);
   outcome.report.set_interrupted(interrupted);
-  if (after.ok()) AddServer(*before, *after, &outcome.report);
+  if (after.ok()) AddServer(before, *after, &outcome.report);
   outcome.success = measured.leases() > 0 && measured.AllWell();
   return outcome;
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 namespace {
@@ -57,9 +58,8 @@ std::string AbslUnparseFlag(TouchMode mode) {
 }
 
 absl::StatusOr<LoadWarmth> PoolTarget::Lease(size_t slot, uint64_t bytes) {
-  absl::StatusOr<Buffer> buffer = client_.Lease(bytes);
-  if (!buffer.ok()) return buffer.status();
-  buffers_[slot] = *std::move(buffer);
+  ASSIGN_OR_RETURN(Buffer buffer, client_.Lease(bytes));
+  buffers_[slot] = std::move(buffer);
   return WarmthOf(buffers_[slot]);
 }
 

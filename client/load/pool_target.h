@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "client/load/driver.h"
-#include "client/warmpool.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 

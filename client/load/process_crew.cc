@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/load/client_event.h"
 #include "client/load/load_flags.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 
@@ -17,10 +18,10 @@ absl::StatusOr<std::unique_ptr<ProcessCrew>> ProcessCrew::Spawn(int clients,
                                                                 char** argv) {
   std::unique_ptr<ProcessCrew> crew(new ProcessCrew());
   for (int i = 0; i < clients; ++i) {
-    absl::StatusOr<SelfProcess> process = SelfProcess::Start(
-        absl::StrCat("--", kClientProcessFlag, "=", i), argv);
-    if (!process.ok()) return process.status();
-    crew->children_.push_back({.process = *std::move(process)});
+    ASSIGN_OR_RETURN(SelfProcess process,
+                     SelfProcess::Start(
+                         absl::StrCat("--", kClientProcessFlag, "=", i), argv));
+    crew->children_.push_back({.process = std::move(process)});
   }
   return crew;
 }

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "client/load/load_client.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 
@@ -14,9 +15,7 @@ absl::StatusOr<std::unique_ptr<ThreadCrew>> ThreadCrew::Make(
     const LoadOptions& options, const Clock* clock) {
   std::unique_ptr<ThreadCrew> crew(new ThreadCrew(options, clock));
   for (int i = 0; i < options.clients; ++i) {
-    const absl::Status prepared =
-        crew->threads_.emplace_back().Prepare("client");
-    if (!prepared.ok()) return prepared;
+    RETURN_IF_ERROR(crew->threads_.emplace_back().Prepare("client"));
   }
   for (int i = 0; i < options.clients; ++i) {
     crew->threads_[static_cast<size_t>(i)].Run(

@@ -29,15 +29,6 @@ def _installation_impl(ctx):
             destination += files[0].basename
         entries.append(_entry(ctx, files[0], destination))
 
-    headers = {
-        file.short_path: file
-        for file in ctx.attr.library[CcInfo].compilation_context.headers.to_list()
-    }
-    for header in ctx.attr.headers:
-        if header not in headers:
-            fail("%s is no header of %s" % (header, ctx.attr.library.label))
-        entries.append(_entry(ctx, headers[header], ctx.attr.header_dir + header))
-
     lines = [line for _, line in entries] + [
         "link - %s %s" % link
         for link in ctx.attr.links.items()
@@ -59,17 +50,6 @@ installation = rule(
                   "ends in a slash. What is below bin/ can be executed. In a " +
                   "file whose name ends in .in, @PREFIX@ and what substitutions " +
                   "has are replaced.",
-        ),
-        "header_dir": attr.string(
-            doc = "Where the headers go; ends in a slash.",
-            mandatory = True,
-        ),
-        "headers": attr.string_list(
-            doc = "Headers of the library, as they are included.",
-        ),
-        "library": attr.label(
-            mandatory = True,
-            providers = [CcInfo],
         ),
         "links": attr.string_dict(
             doc = "Symbolic links: where -> to what.",

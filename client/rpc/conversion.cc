@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "absl/strings/str_cat.h"
+
 namespace warmpool {
 namespace {
 
@@ -19,6 +21,16 @@ absl::Status StatusFromGrpc(const grpc::Status& status) {
 absl::Status StatusFromResult(const v1::Result& result) {
   return absl::Status(static_cast<absl::StatusCode>(result.code()),
                       result.message());
+}
+
+absl::Status ResultOfRelease(const v1::ReleaseResponse& response,
+                             bool repeated) {
+  if (response.results_size() != 1) {
+    return absl::InternalError(absl::StrCat(
+        "the daemon gave ", response.results_size(), " results for one lease"));
+  }
+  const absl::Status result = StatusFromResult(response.results(0));
+  return absl::IsNotFound(result) && repeated ? absl::OkStatus() : result;
 }
 
 google::protobuf::Duration DurationToWire(absl::Duration duration) {

@@ -19,6 +19,12 @@ absl::Status StatusFromGrpc(const grpc::Status& status);
 // The outcome for one item of a request that carried many.
 absl::Status StatusFromResult(const v1::Result& result);
 
+// The outcome for the one lease that a request was to end. OK where it is gone
+// and the request was `repeated`: a daemon died between the first try and its
+// answer, and the next one does not remember what was released.
+absl::Status ResultOfRelease(const v1::ReleaseResponse& response,
+                             bool repeated);
+
 // Longer ones than the wire can carry (10,000 years) become the longest.
 google::protobuf::Duration DurationToWire(absl::Duration duration);
 absl::Duration DurationFromWire(const google::protobuf::Duration& duration);

@@ -12,6 +12,8 @@
 #include "client/rpc/conversion.h"
 #include "client/rpc/local_channel.h"
 #include "core/base/clock.h"
+#include "core/base/status_macros.h"
+#include "core/base/unix_target.h"
 
 namespace warmpool {
 namespace {
@@ -66,6 +68,17 @@ bool DaemonChannel::IsWorthRepeating(const grpc::Status& status) {
 bool DaemonChannel::CameFromTheDaemon(const grpc::Status& status) {
   return !ConnectionWasLost(status) &&
          status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED;
+}
+
+absl::StatusOr<std::string> DaemonChannel::CheckTarget(
+    const std::string& target) {
+  ASSIGN_OR_RETURN(const std::string socket_path, SocketPathOf(target));
+  ASSIGN_OR_RETURN(std::string absolute, AbsoluteSocketPath(socket_path));
+  // One that is missing, its daemon may yet make.
+  const absl::Status directory = CheckSocketDirectory(absolute);
+  if (absl::IsPermissionDenied(directory)) return directory;
+  RETURN_IF_ERROR(CheckGrpcThreads());
+  return absolute;
 }
 
 DaemonChannel::DaemonChannel(const std::string& target,

@@ -61,6 +61,13 @@ class DaemonChannel {
   // A daemon that is lost so often over one call may be dying of that call.
   static constexpr int kMaxTries = 5;
 
+  // The absolute path of the socket of `target`. To be called before gRPC is
+  // used: RESOURCE_EXHAUSTED, naming the limit: it would get too few threads.
+  // INVALID_ARGUMENT: `target` is not "unix:PATH" or "unix:///PATH".
+  // PERMISSION_DENIED: this process may not reach the socket.
+  // FAILED_PRECONDITION: PATH is relative to a directory that was removed.
+  static absl::StatusOr<std::string> CheckTarget(const std::string& target);
+
   // `socket_path` is that of `target`, which messages name.
   DaemonChannel(const std::string& target, const std::string& socket_path,
                 SessionStream::Options session = {},

@@ -12,6 +12,7 @@
 #include "client/rpc/refusal.h"
 #include "core/base/check.h"
 #include "core/base/clock.h"
+#include "core/base/status_macros.h"
 #include "core/base/thread.h"
 
 namespace warmpool {
@@ -30,10 +31,9 @@ constexpr absl::Duration kReasonWithin = absl::Milliseconds(100);
 // has not got: of one that it has, it has read the reason.
 absl::Status WhyNotServed(const std::string& socket_path,
                           const TrustedPeers& trusted) {
-  const absl::StatusOr<LocalSocket> socket = ConnectTo(socket_path, trusted);
-  if (!socket.ok()) return socket.status();
-  const absl::Status refusal = AwaitRefusal(socket->fd, kReasonWithin);
-  close(socket->fd);
+  ASSIGN_OR_RETURN(const LocalSocket socket, ConnectTo(socket_path, trusted));
+  const absl::Status refusal = AwaitRefusal(socket.fd, kReasonWithin);
+  close(socket.fd);
   if (!refusal.ok()) {
     return absl::Status(
         refusal.code(),
@@ -60,16 +60,15 @@ bool Answers(DaemonLink::Stub& stub, absl::Time until) {
 absl::StatusOr<std::shared_ptr<DaemonLink>> DaemonLink::Connect(
     const std::string& socket_path, const TrustedPeers& trusted,
     absl::Time until) {
-  const absl::StatusOr<LocalSocket> socket = ConnectTo(socket_path, trusted);
-  if (!socket.ok()) return socket.status();
+  ASSIGN_OR_RETURN(const LocalSocket socket, ConnectTo(socket_path, trusted));
   std::shared_ptr<DaemonLink> link;
   bool answers = false;
   const absl::Status called = RunOnThread("wp-connect", [&] {
-    link.reset(new DaemonLink(socket_path, *socket));
+    link.reset(new DaemonLink(socket_path, socket));
     answers = Answers(link->stub(), until);
   });
   if (!called.ok()) {
-    close(socket->fd);
+    close(socket.fd);
     return called;
   }
   if (answers) return link;

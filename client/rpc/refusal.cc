@@ -10,6 +10,7 @@
 
 #include "absl/strings/ascii.h"
 #include "core/base/clock.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 namespace {
@@ -68,8 +69,7 @@ absl::Status AwaitRefusal(int fd, absl::Duration patience) {
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (got <= 0) break;
     size += static_cast<size_t>(got);
-    absl::Status refusal = RefusalIn(absl::string_view(received, size));
-    if (!refusal.ok()) return refusal;
+    RETURN_IF_ERROR(RefusalIn(absl::string_view(received, size)));
   }
   return absl::OkStatus();
 }

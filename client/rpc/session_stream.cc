@@ -97,7 +97,7 @@ grpc::Status SessionStream::Ask(v1::SessionRequest request, absl::Time deadline,
     tag = ++last_tag_;
     request.set_tag(tag);
     calls_.emplace(tag, &call);
-    outgoing_.push_back(std::move(request));
+    outgoing_.Add(std::move(request));
   }
   Pump(/*flush=*/false);
   ReadIfDue();
@@ -116,9 +116,7 @@ grpc::Status SessionStream::Ask(v1::SessionRequest request, absl::Time deadline,
   last_active_ = clock_.Now();
   if (!call.done) {
     calls_.erase(tag);
-    std::erase_if(outgoing_, [tag](const v1::SessionRequest& waiting) {
-      return waiting.tag() == tag;
-    });
+    outgoing_.RemoveIf([tag](uint64_t waiting) { return waiting == tag; });
     call.status =
         grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "no reply in time");
   }
@@ -140,9 +138,9 @@ void SessionStream::Release(std::vector<v1::LeaseRef> leases) {
   {
     MutexLock lock(&mutex_);
     OpenLocked();
-    std::move(leases.begin(), leases.end(), std::back_inserter(released_));
+    outgoing_.Release(std::move(leases));
     // Otherwise the reader sees to it.
-    flush = released_.size() >= kMaxGathered || !reader_gathers_;
+    flush = outgoing_.gathered() >= kMaxGathered || !reader_gathers_;
   }
   Pump(flush);
 }
@@ -150,29 +148,9 @@ void SessionStream::Release(std::vector<v1::LeaseRef> leases) {
 void SessionStream::Report(const v1::IdleReport& idle) {
   {
     MutexLock lock(&mutex_);
-    idle_ = last_idle_ = idle;
+    outgoing_.Report(idle);
   }
   Pump(/*flush=*/true);
-}
-
-bool SessionStream::TakeNextLocked(v1::SessionRequest* request) {
-  flush_due_ &= !released_.empty() || idle_.has_value();
-  if (outgoing_.empty() && !flush_due_) return false;
-  request->Clear();
-  // What is given back before a request is asked for is for it, or for others.
-  if (!outgoing_.empty() && released_.size() <= kMaxReleasesInMessage) {
-    *request = std::move(outgoing_.front());
-    outgoing_.pop_front();
-  }
-  if (idle_.has_value()) {
-    *request->mutable_idle() = *std::exchange(idle_, std::nullopt);
-  }
-  while (!released_.empty() &&
-         request->released_size() < static_cast<int>(kMaxReleasesInMessage)) {
-    *request->add_released() = std::move(released_.front());
-    released_.pop_front();
-  }
-  return true;
 }
 
 void SessionStream::Pump(bool flush) {
@@ -182,10 +160,10 @@ void SessionStream::Pump(bool flush) {
     MutexLock lock(&mutex_);
     link = current_;
     if (link == nullptr) return;
-    flush_due_ |= flush;
+    if (flush) outgoing_.Flush();
     start = !std::exchange(link->started, true);
     if (!start) {
-      if (!link->open || link->writing || !TakeNextLocked(&link->written)) {
+      if (!link->open || link->writing || !outgoing_.TakeNext(&link->written)) {
         return;
       }
       link->writing = true;
@@ -235,7 +213,7 @@ void SessionStream::OnStarted(Link* link, bool ok) {
     MutexLock lock(&mutex_);
     link->open = true;
     // A daemon knows of what it was told in this stream.
-    if (last_idle_.idle_bytes() > 0) idle_ = last_idle_;
+    outgoing_.ReportAgain();
   }
   Pump(/*flush=*/true);
 }
@@ -309,13 +287,11 @@ void SessionStream::OnFinished(Link* link) {
     MutexLock lock(&mutex_);
     link->finished = true;
     if (current_ == link) current_ = nullptr;
-    std::erase_if(outgoing_,
-                  [&](const v1::SessionRequest& request)
-                      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-                        return calls_.at(request.tag())->link == link;
-                      });
+    outgoing_.RemoveIf([&](uint64_t tag) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return calls_.at(tag)->link == link;
+    });
     // The daemon is asked what it still has for this client.
-    if (current_ == nullptr) released_.clear();
+    if (current_ == nullptr) outgoing_.ForgetReleases();
     absl::erase_if(calls_, [&](const auto& entry) {
       Call& call = *entry.second;
       if (call.link != link) return false;
@@ -349,7 +325,7 @@ void SessionStream::ReaderMain() {
       reader_gathers_ = true;
       reader_changed_.WaitFor(&mutex_, kGatherFor);
       reader_gathers_ = false;
-      if (released_.empty()) continue;
+      if (outgoing_.gathered() == 0) continue;
       mutex_.Unlock();
       Pump(/*flush=*/true);
       mutex_.Lock();
@@ -406,8 +382,8 @@ void SessionStream::EndLinks() {
       MutexLock lock(&mutex_);
       if (links_.empty()) return;
       link = current_;
-      const bool sent =
-          link != nullptr && link->open && !link->writing && released_.empty();
+      const bool sent = link != nullptr && link->open && !link->writing &&
+                        outgoing_.gathered() == 0;
       if (sent && !std::exchange(said_all, true)) {
         link->writing = true;
         ++link->steps;

@@ -18,16 +18,15 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "client/rpc/outgoing_requests.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "core/base/thread.h"
@@ -55,10 +54,8 @@ class SessionStream {
   // How long a release waits for a request to ride along with, while requests
   // come; without traffic it goes out at once.
   static constexpr absl::Duration kGatherFor = absl::Milliseconds(1);
-  // More of them go out at once. A reference takes some 35 bytes, and the
-  // daemon refuses requests above 64 KiB.
+  // More of them go out at once.
   static constexpr size_t kMaxGathered = 64;
-  static constexpr size_t kMaxReleasesInMessage = 1000;
   // How long Close waits for the daemon to take what was sent.
   static constexpr absl::Duration kCloseWithin = absl::Seconds(1);
 
@@ -110,9 +107,6 @@ class SessionStream {
   // Makes the calls into gRPC that are due: opening, and the next write.
   // `flush`: what is gathered goes out though no request is waiting.
   void Pump(bool flush);
-  // Moves into `*request` what is to be written next; false: nothing is.
-  bool TakeNextLocked(v1::SessionRequest* request)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Waits for one event until `deadline` and does what follows from it. For
   // whoever has the turn.
   void PollOnce(absl::Time deadline);
@@ -156,13 +150,7 @@ class SessionStream {
   uint64_t last_tag_ ABSL_GUARDED_BY(mutex_) = 0;
   // Waiting for their replies, by tag.
   absl::flat_hash_map<uint64_t, Call*> calls_ ABSL_GUARDED_BY(mutex_);
-  // To be written.
-  std::deque<v1::SessionRequest> outgoing_ ABSL_GUARDED_BY(mutex_);
-  std::deque<v1::LeaseRef> released_ ABSL_GUARDED_BY(mutex_);
-  std::optional<v1::IdleReport> idle_ ABSL_GUARDED_BY(mutex_);
-  v1::IdleReport last_idle_ ABSL_GUARDED_BY(mutex_);
-  // What is gathered does not wait for a request any more.
-  bool flush_due_ ABSL_GUARDED_BY(mutex_) = false;
+  OutgoingRequests outgoing_ ABSL_GUARDED_BY(mutex_);
 
   // Started with the first link.
   Thread reader_ ABSL_GUARDED_BY(mutex_);

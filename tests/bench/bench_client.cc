@@ -25,7 +25,6 @@
 #include "absl/time/time.h"
 #include "client/leases/connection.h"
 #include "client/rpc/daemon_link.h"
-#include "client/warmpool.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "core/base/random_id.h"
@@ -33,6 +32,7 @@
 #include "core/memory/size_class.h"
 #include "tests/support/daemon_process.h"
 #include "tests/support/runfile.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 namespace {

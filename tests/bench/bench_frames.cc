@@ -30,12 +30,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "client/warmpool.h"
 #include "core/base/byte_size.h"
 #include "core/base/clock.h"
 #include "tests/support/child_process.h"
 #include "tests/support/daemon_process.h"
 #include "tests/support/runfile.h"
+#include "warmpool/warmpool.h"
 
 ABSL_FLAG(double, rate, 60, "Frames a second");
 ABSL_FLAG(warmpool::ByteSize, size, {warmpool::kMiB * 4}, "Size of a frame");

@@ -26,11 +26,11 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "client/leases/connection.h"
-#include "client/warmpool.h"
 #include "core/base/clock.h"
 #include "tests/support/child_process.h"
 #include "tests/support/daemon_process.h"
 #include "tests/support/runfile.h"
+#include "warmpool/warmpool.h"
 
 ABSL_FLAG(int, clients, 1000, "Clients that are many");
 ABSL_FLAG(int, few, 10, "Clients that are few");

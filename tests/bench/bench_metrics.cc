@@ -27,12 +27,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "client/warmpool.h"
+#include "client/admin/admin_calls.h"
 #include "core/base/clock.h"
 #include "httplib.h"
 #include "server/stats/rpc_stats.h"
 #include "tests/support/daemon_process.h"
 #include "tests/support/runfile.h"
+#include "warmpool/warmpool.h"
 
 ABSL_FLAG(int, rounds, 40, "Turns of each of the two daemons");
 ABSL_FLAG(absl::Duration, round, absl::Seconds(2), "Length of a turn");
@@ -128,7 +129,8 @@ int Run() {
                         program);
   Client to_plain = Connect(plain);
   Client to_scraped = Connect(scraped);
-  const absl::StatusOr<v1::GetStatsResponse> stats = to_scraped.GetStats();
+  const absl::StatusOr<v1::GetStatsResponse> stats =
+      AdminCalls::Open(scraped.target()).value()->GetStats();
   Check(stats.status());
   Scraper scraper(stats->metrics_listen());
   std::vector<double> plain_rates;

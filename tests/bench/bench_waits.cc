@@ -27,6 +27,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "client/admin/admin_calls.h"
 #include "client/leases/connection.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
@@ -159,10 +160,12 @@ int Run() {
                        testing::Runfile("server/warmpoold"));
   auto giver = Connection::Open(daemon.target(), Connection::Options());
   Check(giver.status());
+  const auto admin = AdminCalls::Open(daemon.target());
+  Check(admin.status());
   Waiter waiter(daemon.target());
   for (int i = 0; i < waits; ++i) waiter.Wait(i, v1::GrantedLease());
   if (!Eventually([&] {
-        return (*giver)->GetStats()->leases().waiting_attaches() ==
+        return (*admin)->GetStats()->leases().waiting_attaches() ==
                static_cast<uint64_t>(waits);
       })) {
     throw std::runtime_error("not all of them wait");

@@ -10,11 +10,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "client/warmpool.h"
+#include "client/admin/admin_calls.h"
 #include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/support/daemon_process.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 namespace {
@@ -47,7 +48,7 @@ class BufferSizeTest : public ::testing::Test {
   uint64_t ListedSize(const std::string& name) {
     v1::ListBuffersRequest filter;
     filter.set_name_prefix(name);
-    const auto buffers = taker_.ListBuffers(filter);
+    const auto buffers = admin_->ListBuffers(filter);
     EXPECT_THAT(buffers, IsOk());
     return buffers.ok() && buffers->size() == 1 ? buffers->front().size_bytes()
                                                 : 0;
@@ -55,6 +56,8 @@ class BufferSizeTest : public ::testing::Test {
 
   DaemonProcess daemon_{
       {"--capacity_bytes=256MiB", "--default_ttl=60s", "--drain_timeout=0"}};
+  const std::shared_ptr<AdminCalls> admin_ =
+      AdminCalls::Open(daemon_.target()).value();
   Client giver_ = Connect({.lease_cache_idle = absl::InfiniteDuration()});
   Client taker_ = Connect({.lease_cache_bytes = 0});
 };
@@ -199,7 +202,7 @@ class BufferSizeModelTest : public BufferSizeTest,
     --restarts_;
     daemon_.Restart();
     ASSERT_TRUE(Eventually([&] {
-      const auto stats = taker_.GetStats();
+      const auto stats = admin_->GetStats();
       return stats.ok() && stats->leases().recovering_leases() == 0;
     }));
   }

@@ -1,5 +1,5 @@
 // Buffers, against a daemon that does as it is told.
-#include "client/buffer.h"
+#include "warmpool/buffer.h"
 
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -15,11 +15,12 @@
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "client/warmpool.h"
+#include "client/admin/admin_calls.h"
 #include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/client/scripted_daemon.h"
 #include "tests/core/base/status_matchers.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 namespace {
@@ -463,7 +464,7 @@ TEST_F(BufferTest, ListsAreAskedForPageByPage) {
   filter.set_name_prefix("frames/");
   filter.set_page_token("ignored");
   const absl::StatusOr<std::vector<v1::Buffer>> buffers =
-      Connect().ListBuffers(filter);
+      AdminCalls::Open(daemon_.target()).value()->ListBuffers(filter);
   ASSERT_THAT(buffers, IsOk());
   ASSERT_EQ(buffers->size(), 3u);
   EXPECT_EQ(buffers->back().name(), "frames/3");

@@ -8,11 +8,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "client/warmpool.h"
+#include "client/admin/admin_calls.h"
 #include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/support/daemon_process.h"
+#include "warmpool/warmpool.h"
 
 namespace {
 thread_local uint64_t allocations = 0;
@@ -60,13 +61,14 @@ class CachedClientTest : public ::testing::Test {
   }
 
   v1::GetStatsResponse Stats() {
-    absl::StatusOr<v1::GetStatsResponse> stats = observer_.GetStats();
+    absl::StatusOr<v1::GetStatsResponse> stats = observer_->GetStats();
     EXPECT_THAT(stats, IsOk());
     return *std::move(stats);
   }
 
   DaemonProcess daemon_{{"--capacity_bytes=64MiB", "--bigcache_decay=inf"}};
-  Client observer_ = Connect();
+  const std::shared_ptr<AdminCalls> observer_ =
+      AdminCalls::Open(daemon_.target()).value();
   // What is cached stays until something asks for it.
   Client client_ = Connect({.lease_cache_idle = absl::InfiniteDuration()});
 };

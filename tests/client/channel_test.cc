@@ -1,5 +1,5 @@
 // Channels: buffers passed on among clients of a real daemon by their tokens.
-#include "client/channel.h"
+#include "warmpool/channel.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,13 +16,14 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "client/admin/admin_calls.h"
 #include "client/channels/channel_token.h"
-#include "client/warmpool.h"
 #include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/support/child_process.h"
 #include "tests/support/daemon_process.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 namespace {
@@ -49,15 +50,15 @@ class ChannelTest : public ::testing::Test {
     return *std::move(client);
   }
 
-  std::vector<v1::Buffer> Buffers() { return giver_.ListBuffers().value(); }
+  std::vector<v1::Buffer> Buffers() { return admin_->ListBuffers().value(); }
   uint64_t Granted() {
-    const auto stats = giver_.GetStats().value();
+    const auto stats = admin_->GetStats().value();
     return stats.leases().granted_warm() + stats.leases().granted_stock() +
            stats.leases().granted_fresh() + stats.leases().granted_attached();
   }
 
   bool NothingIsHeld() {
-    const v1::GetStatsResponse stats = giver_.GetStats().value();
+    const v1::GetStatsResponse stats = admin_->GetStats().value();
     return stats.bytes().leased_bytes() == 0 &&
            stats.bytes().quarantined_bytes() == 0;
   }
@@ -86,6 +87,8 @@ class ChannelTest : public ::testing::Test {
   }
 
   DaemonProcess daemon_{{"--capacity_bytes=256MiB", "--drain_timeout=0"}};
+  const std::shared_ptr<AdminCalls> admin_ =
+      AdminCalls::Open(daemon_.target()).value();
   Client giver_ = Connect();
   Client taker_ = Connect();
   Channel giving_ = giver_.OpenChannel("frames", {.idle = kNeverIdle});
@@ -437,7 +440,7 @@ TEST_F(ChannelPeerTest, ADeadMembersBuffersAreSetAside) {
   EXPECT_THAT(never_had.Give(), IsOk()) << "the dead can't have had it";
   // Those that it had are proven free, the one that it died with included.
   EXPECT_TRUE(Eventually([&] {
-    return giver_.GetStats().value().bytes().quarantined_bytes() == 0;
+    return admin_->GetStats().value().bytes().quarantined_bytes() == 0;
   }));
 }
 

@@ -11,11 +11,12 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "client/warmpool.h"
+#include "client/admin/admin_calls.h"
 #include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/support/daemon_process.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 namespace {
@@ -37,13 +38,15 @@ class ClientTest : public ::testing::Test {
   }
 
   v1::GetStatsResponse Stats() {
-    absl::StatusOr<v1::GetStatsResponse> stats = client_.GetStats();
+    absl::StatusOr<v1::GetStatsResponse> stats = admin_->GetStats();
     EXPECT_THAT(stats, IsOk());
     return *std::move(stats);
   }
 
   DaemonProcess daemon_{{"--capacity_bytes=64MiB", "--default_ttl=0",
                          "--bigcache_decay=inf", "--drain_timeout=30s"}};
+  const std::shared_ptr<AdminCalls> admin_ =
+      AdminCalls::Open(daemon_.target()).value();
   // What is released goes back to the daemon.
   Client client_ = Connect({.lease_cache_bytes = 0});
 };
@@ -94,9 +97,9 @@ TEST_F(ClientTest, ErrorsAreTheDaemons) {
       StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("bytes free")));
   EXPECT_THAT(client_.Attach("nobody"),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("nobody")));
-  EXPECT_THAT(client_.Revoke(std::string(16, 'x')),
+  EXPECT_THAT(admin_->Revoke(std::string(16, 'x')),
               StatusIs(absl::StatusCode::kNotFound));
-  EXPECT_THAT(client_.WatchStats(absl::Nanoseconds(1),
+  EXPECT_THAT(admin_->WatchStats(absl::Nanoseconds(1),
                                  [](const auto&) { return true; }),
               StatusIs(absl::StatusCode::kInvalidArgument));
 }
@@ -146,7 +149,7 @@ TEST_F(ClientTest, LeasesOutliveTheirTimeToLiveWhileTheyAreRenewed) {
 TEST_F(ClientTest, ALeaseThatEndedElsewhereKeepsItsPagesUntilItsRelease) {
   absl::StatusOr<Buffer> buffer = client_.Lease(kTwoMiB);
   ASSERT_THAT(buffer, IsOk());
-  EXPECT_THAT(Connect().Revoke(buffer->lease_id()), IsOk());
+  EXPECT_THAT(admin_->Revoke(buffer->lease_id()), IsOk());
   EXPECT_THAT(buffer->Renew(), StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_TRUE(buffer->valid());
   std::memset(buffer->data(), 1, buffer->size());
@@ -168,13 +171,13 @@ TEST_F(ClientTest, ListsAllBuffersHoweverMany) {
   }
   absl::StatusOr<Buffer> other = client_.Lease(1, {.name = "other"});
   ASSERT_THAT(other, IsOk());
-  const absl::StatusOr<std::vector<v1::Buffer>> all = client_.ListBuffers();
+  const absl::StatusOr<std::vector<v1::Buffer>> all = admin_->ListBuffers();
   ASSERT_THAT(all, IsOk());
   EXPECT_EQ(all->size(), kBuffers + 1);
   v1::ListBuffersRequest filter;
   filter.set_name_prefix("other");
   const absl::StatusOr<std::vector<v1::Buffer>> some =
-      client_.ListBuffers(filter);
+      admin_->ListBuffers(filter);
   ASSERT_THAT(some, IsOk());
   ASSERT_EQ(some->size(), 1u);
   EXPECT_EQ(some->front().leases(0).pid(), getpid());
@@ -182,7 +185,7 @@ TEST_F(ClientTest, ListsAllBuffersHoweverMany) {
 
 TEST_F(ClientTest, WatchesStatisticsUntilToldToStop) {
   int answers = 0;
-  EXPECT_THAT(client_.WatchStats(absl::Milliseconds(100),
+  EXPECT_THAT(admin_->WatchStats(absl::Milliseconds(100),
                                  [&](const v1::GetStatsResponse& stats) {
                                    EXPECT_EQ(stats.pid(), daemon_.pid());
                                    return ++answers < 2;
@@ -190,7 +193,7 @@ TEST_F(ClientTest, WatchesStatisticsUntilToldToStop) {
               IsOk());
   EXPECT_EQ(answers, 2);
   EXPECT_THAT(
-      client_.WatchStats(absl::Milliseconds(100),
+      admin_->WatchStats(absl::Milliseconds(100),
                          [&](const auto&) {
                            daemon_.Kill();
                            return true;
@@ -202,7 +205,7 @@ TEST_F(ClientTest, WatchesBuffersUntilToldToStop) {
   Client other = Connect();
   absl::StatusOr<Buffer> buffer = absl::UnknownError("none");
   std::vector<v1::BufferEvent::Kind> kinds;
-  EXPECT_THAT(client_.WatchBuffers("frames/",
+  EXPECT_THAT(admin_->WatchBuffers("frames/",
                                    [&](const v1::BufferEvent& event) {
                                      kinds.push_back(event.kind());
                                      switch (event.kind()) {
@@ -221,7 +224,7 @@ TEST_F(ClientTest, WatchesBuffersUntilToldToStop) {
                                  v1::BufferEvent::KIND_CREATED,
                                  v1::BufferEvent::KIND_ENDED));
   EXPECT_THAT(
-      client_.WatchBuffers("",
+      admin_->WatchBuffers("",
                            [&](const auto&) {
                              daemon_.Kill();
                              return true;
@@ -260,7 +263,7 @@ TEST_F(ClientTest, AShutdownDrainsTheDaemon) {
   absl::StatusOr<Buffer> buffer = client_.Lease(kTwoMiB);
   ASSERT_THAT(buffer, IsOk());
   const absl::StatusOr<v1::ShutdownResponse> response =
-      client_.Shutdown(/*revoke=*/false);
+      admin_->Shutdown(/*revoke=*/false);
   ASSERT_THAT(response, IsOk());
   EXPECT_EQ(response->live_leases(), 1u);
   absl::StatusOr<Client> hasty =

@@ -7,12 +7,12 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "client/warmpool.h"
 #include "core/base/clock.h"
 #include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/client/scripted_daemon.h"
 #include "tests/core/base/status_matchers.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 namespace {

@@ -16,12 +16,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "client/warmpool.h"
+#include "client/admin/admin_calls.h"
 #include "core/base/mutex.h"
 #include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/support/daemon_process.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 namespace {
@@ -48,7 +49,7 @@ class HandoverTest : public ::testing::Test {
     return *std::move(buffer);
   }
 
-  v1::GetStatsResponse Stats() { return giver_.GetStats().value(); }
+  v1::GetStatsResponse Stats() { return admin_->GetStats().value(); }
 
   bool EventuallyWaiting(uint64_t requests) {
     return Eventually(
@@ -57,6 +58,8 @@ class HandoverTest : public ::testing::Test {
 
   DaemonProcess daemon_{
       {"--capacity_bytes=256MiB", "--default_ttl=60s", "--drain_timeout=0"}};
+  const std::shared_ptr<AdminCalls> admin_ =
+      AdminCalls::Open(daemon_.target()).value();
   Client giver_ = Connect();
   Client taker_ = Connect();
 };

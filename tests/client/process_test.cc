@@ -26,11 +26,12 @@
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
-#include "client/warmpool.h"
+#include "client/admin/admin_calls.h"
 #include "gmock/gmock-more-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/support/daemon_process.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 namespace {
@@ -97,15 +98,16 @@ void LeaseFromManyThreads(Client& client, const std::string& prefix) {
 TEST(ProcessTest, NoThreadOfTheLibraryTakesTheProgramsSignals) {
   DaemonProcess daemon;
   Client client = Connect(daemon.target());
+  const auto admin = AdminCalls::Open(daemon.target()).value();
   std::set<pid_t> own = {ThisThread()};
   std::atomic<pid_t> watching = 0;
   std::thread watcher([&] {
     watching = ThisThread();
-    client
-        .WatchBuffers("signals/last",
-                      [](const v1::BufferEvent& event) {
-                        return event.kind() == v1::BufferEvent::KIND_RESYNC;
-                      })
+    admin
+        ->WatchBuffers("signals/last",
+                       [](const v1::BufferEvent& event) {
+                         return event.kind() == v1::BufferEvent::KIND_RESYNC;
+                       })
         .IgnoreError();
   });
   LeaseFromManyThreads(client, "signals/first/");
@@ -287,8 +289,8 @@ class Child {
   pid_t pid_ = 0;
 };
 
-size_t Quarantined(Client& client) {
-  const absl::StatusOr<v1::GetStatsResponse> stats = client.GetStats();
+size_t Quarantined(AdminCalls& admin) {
+  const absl::StatusOr<v1::GetStatsResponse> stats = admin.GetStats();
   EXPECT_THAT(stats, IsOk());
   return stats->quarantine().quarantined_segments();
 }
@@ -296,21 +298,23 @@ size_t Quarantined(Client& client) {
 TEST(ProcessTest, AForkedChildReadsBuffersAndKeepsThemFromOthersMeanwhile) {
   DaemonProcess daemon;
   Client client = Connect(daemon.target(), {.lease_cache_bytes = 0});
+  const auto admin = AdminCalls::Open(daemon.target()).value();
   Buffer buffer = Lease(client);
   std::memset(buffer.data(), 7, buffer.size());
   {
     Child child(buffer.data(), std::byte{7});
     EXPECT_EQ(child.reading(), Child::Reading::kWorks);
     ASSERT_THAT(buffer.Release(), IsOk());
-    EXPECT_TRUE(Eventually([&] { return Quarantined(client) == 1; }));
+    EXPECT_TRUE(Eventually([&] { return Quarantined(*admin) == 1; }));
   }
-  EXPECT_TRUE(Eventually([&] { return Quarantined(client) == 0; }));
+  EXPECT_TRUE(Eventually([&] { return Quarantined(*admin) == 0; }));
 }
 
 TEST(ProcessTest, AForkedChildThatInheritsNothingKeepsNothing) {
   DaemonProcess daemon;
   Client client = Connect(daemon.target(),
                           {.lease_cache_bytes = 0, .inherit_on_fork = false});
+  const auto admin = AdminCalls::Open(daemon.target()).value();
   Buffer buffer = Lease(client);
   std::memset(buffer.data(), 7, buffer.size());
   Child child(buffer.data(), std::byte{7});
@@ -320,7 +324,7 @@ TEST(ProcessTest, AForkedChildThatInheritsNothingKeepsNothing) {
   // Warm again, for it was proven that nobody has it.
   Buffer next = Lease(client);
   EXPECT_EQ(next.warmth(), BufferWarmth::kWarm);
-  EXPECT_EQ(Quarantined(client), 0u);
+  EXPECT_EQ(Quarantined(*admin), 0u);
 }
 
 }  // namespace

@@ -13,11 +13,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
-#include "client/warmpool.h"
+#include "client/admin/admin_calls.h"
 #include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/support/daemon_process.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 namespace {
@@ -50,7 +51,7 @@ class RestartTest : public ::testing::Test {
   }
 
   v1::GetStatsResponse Stats() {
-    absl::StatusOr<v1::GetStatsResponse> stats = client_.GetStats();
+    absl::StatusOr<v1::GetStatsResponse> stats = admin_->GetStats();
     EXPECT_THAT(stats, IsOk());
     return *std::move(stats);
   }
@@ -75,6 +76,8 @@ class RestartTest : public ::testing::Test {
 
   DaemonProcess daemon_{
       {"--capacity_bytes=64MiB", "--default_ttl=60s", "--drain_timeout=0"}};
+  const std::shared_ptr<AdminCalls> admin_ =
+      AdminCalls::Open(daemon_.target()).value();
   Client client_ = Connect();
 };
 
@@ -183,11 +186,12 @@ TEST(DrainTest, ALeaseThatADrainingDaemonRefusesIsGrantedByTheNext) {
   ASSERT_THAT(client, IsOk());
   absl::StatusOr<Buffer> held = client->Lease(kBytes);
   ASSERT_THAT(held, IsOk());
+  const auto admin = AdminCalls::Open(daemon.target()).value();
   kill(daemon.pid(), SIGTERM);
-  EXPECT_TRUE(Eventually([&] { return client->GetStats()->draining(); }));
+  EXPECT_TRUE(Eventually([&] { return admin->GetStats()->draining(); }));
   std::thread late([&] { EXPECT_THAT(client->Lease(kBytes), IsOk()); });
   EXPECT_TRUE(Eventually(
-      [&] { return client->GetStats()->leases().refused_draining() > 0; }));
+      [&] { return admin->GetStats()->leases().refused_draining() > 0; }));
   // The second one ends the wait.
   EXPECT_EQ(daemon.Terminate(), 0);
   daemon.Restart();

@@ -23,10 +23,10 @@
 #include "client/rpc/daemon_channel.h"
 #include "client/rpc/daemon_link.h"
 #include "client/rpc/local_channel.h"
-#include "client/warmpool.h"
 #include "gtest/gtest.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 #include "tests/support/daemon_process.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 namespace {

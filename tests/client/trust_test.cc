@@ -13,13 +13,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "client/warmpool.h"
 #include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/client/scripted_daemon.h"
 #include "tests/core/base/status_matchers.h"
 #include "tests/core/memory/scratch_directory.h"
 #include "tests/support/daemon_process.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 namespace {
@@ -78,7 +78,6 @@ class Impostor {
       for (int i = 0; i < request.leases_size(); ++i) response->add_results();
       return grpc::Status::OK;
     };
-    daemon.on_get_stats = [](const auto&, auto*) { return grpc::Status::OK; };
     daemon.Listen();
     const std::string path = daemon.socket_path();
     if (write(answer, path.data(), path.size()) < 0) _exit(1);
@@ -136,16 +135,17 @@ TEST(TrustTest, AnImpostorGetsNothingAndNoFileOfTheVictimsIsOpened) {
 
   // One that comes in the place of a daemon that was trusted.
   ScriptedDaemon daemon;
-  daemon.on_get_stats = [](const auto&, auto*) { return grpc::Status::OK; };
   daemon.Listen();
   absl::StatusOr<Client> client =
       Client::Connect(daemon.target(), {.deadline = absl::Milliseconds(500)});
   ASSERT_THAT(client, IsOk());
-  ASSERT_THAT(client->GetStats(), IsOk());
+  ASSERT_THAT(client->Lease(kBytes),
+              StatusIs(absl::StatusCode::kUnimplemented));
   std::filesystem::remove(daemon.socket_path());
   std::filesystem::create_symlink(impostor.socket_path(), daemon.socket_path());
   daemon.LoseConnection();
-  EXPECT_TRUE(Eventually([&] { return !client->GetStats().ok(); }));
+  EXPECT_TRUE(Eventually(
+      [&] { return absl::IsUnavailable(client->Lease(kBytes).status()); }));
   EXPECT_THAT(client->Lease(kBytes),
               StatusIs(absl::StatusCode::kUnavailable,
                        HasSubstr("uid 65534 listens on")));

@@ -22,7 +22,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/time/time.h"
-#include "client/warmpool.h"
+#include "warmpool/warmpool.h"
 
 namespace {
 

@@ -20,7 +20,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
-#include "client/warmpool.h"
+#include "warmpool/warmpool.h"
 
 namespace {
 

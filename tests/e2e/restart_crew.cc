@@ -43,7 +43,8 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "client/warmpool.h"
+#include "client/admin/admin_calls.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 namespace {
@@ -83,6 +84,14 @@ class Member {
         Client::Connect(target_, {.lease_cache_bytes = lease_cache_bytes});
     if (client.ok()) return *std::move(client);
     std::cerr << client.status() << std::endl;
+    std::_Exit(1);
+  }
+
+  std::shared_ptr<AdminCalls> ConnectAdmin() {
+    absl::StatusOr<std::shared_ptr<AdminCalls>> admin =
+        AdminCalls::Open(target_);
+    if (admin.ok()) return *std::move(admin);
+    std::cerr << admin.status() << std::endl;
     std::_Exit(1);
   }
 
@@ -186,11 +195,11 @@ void Probe(Member& member) {
 }
 
 void Poll(Member& member, absl::Duration pause) {
-  Client client = member.Connect();
+  const std::shared_ptr<AdminCalls> admin = member.ConnectAdmin();
   while (!member.stopped()) {
-    member.Do("GetStats", [&] { return client.GetStats(); });
-    member.Do("ListBuffers", [&] { return client.ListBuffers(); });
-    member.Do("ListHolders", [&] { return client.ListHolders(); });
+    member.Do("GetStats", [&] { return admin->GetStats(); });
+    member.Do("ListBuffers", [&] { return admin->ListBuffers(); });
+    member.Do("ListHolders", [&] { return admin->ListHolders(); });
     absl::SleepFor(pause);
   }
 }

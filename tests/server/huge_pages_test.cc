@@ -11,11 +11,11 @@
 #include <string>
 
 #include "absl/strings/str_format.h"
-#include "client/warmpool.h"
 #include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/server/raw_client.h"
 #include "tests/support/daemon_process.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool::testing {
 namespace {

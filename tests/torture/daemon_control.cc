@@ -70,7 +70,7 @@ absl::Status DaemonControl::Start(uint64_t failpoint) {
       Arguments(), TiedProcess::Files{.output = log, .error = log},
       environment);
   close(log);
-  client_.reset();
+  admin_.reset();
   while (!Serves()) {
     if (!running()) {
       if (killed_itself()) return absl::OkStatus();
@@ -96,15 +96,15 @@ void DaemonControl::KeepLogSmall() const {
 }
 
 bool DaemonControl::Serves() {
-  if (!client_.has_value()) {
-    absl::StatusOr<Client> client =
-        Client::Connect(target(), {.deadline = absl::Milliseconds(50)});
-    if (!client.ok()) return false;
-    client = Client::Connect(target(), {.deadline = kCallDeadline});
-    if (!client.ok()) return false;
-    client_ = *std::move(client);
+  if (admin_ == nullptr) {
+    absl::StatusOr<std::shared_ptr<AdminCalls>> admin =
+        AdminCalls::Open(target(), {.deadline = absl::Milliseconds(50)});
+    if (!admin.ok()) return false;
+    admin = AdminCalls::Open(target(), {.deadline = kCallDeadline});
+    if (!admin.ok()) return false;
+    admin_ = *std::move(admin);
   }
-  const absl::StatusOr<v1::GetStatsResponse> stats = client_->GetStats();
+  const absl::StatusOr<v1::GetStatsResponse> stats = admin_->GetStats();
   return stats.ok() && stats->pid() == process_->pid();
 }
 

@@ -8,13 +8,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "client/warmpool.h"
+#include "client/admin/admin_calls.h"
 #include "tests/torture/sabotage.h"
 #include "tests/torture/tied_process.h"
 
@@ -54,12 +53,12 @@ class DaemonControl {
   // Of the last one. REQUIRES: not running.
   std::string HowItEnded();
 
-  // Whether client() is connected to one that served.
-  bool serves() { return client_.has_value() && running(); }
+  // Whether admin() is connected to one that served.
+  bool serves() { return admin_ != nullptr && running(); }
   pid_t pid() const { return process_->pid(); }
   std::string target() const;
   // Calls fail within seconds if the daemon does.
-  Client& client() { return *client_; }
+  AdminCalls& admin() { return *admin_; }
   // From the start of a daemon to the moment that it served, at most.
   absl::Duration longest_start() const { return longest_start_; }
   // The last lines of all daemons' logs.
@@ -77,7 +76,7 @@ class DaemonControl {
   const Meanwhile meanwhile_;
   std::unique_ptr<TiedProcess> process_;
   uint64_t failpoint_ = 0;
-  std::optional<Client> client_;
+  std::shared_ptr<AdminCalls> admin_;
   absl::Duration longest_start_;
 };
 

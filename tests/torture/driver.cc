@@ -247,7 +247,7 @@ absl::Status Driver::CheckProcesses() {
 absl::Status Driver::CheckDeaths() {
   if (deaths_.empty()) return absl::OkStatus();
   const absl::Time asked = Now();
-  const auto leases = ListLeases(daemon_.client());
+  const auto leases = ListLeases(daemon_.admin());
   // A daemon that is gone is noticed elsewhere.
   if (!leases.ok()) return absl::OkStatus();
   for (auto death = deaths_.begin(); death != deaths_.end();) {

@@ -90,7 +90,7 @@ absl::Status Driver::AwaitConsistency() {
     if (!status.ok()) return status;
     const absl::Time asked = Now();
     const absl::StatusOr<Snapshot> snapshot =
-        TakeSnapshot(daemon_.client(), daemon_.pid(), options_.daemon.shm_dir);
+        TakeSnapshot(daemon_.admin(), daemon_.pid(), options_.daemon.shm_dir);
     if (!snapshot.ok()) {
       if (Now() - std::max(answered, daemon_up_) > kLongestSilence) {
         return Breach(absl::StrCat("the daemon does not answer: ",
@@ -178,7 +178,7 @@ absl::Status Driver::AwaitNoLease() {
   for (;;) {
     const absl::Status status = Pass(kBetweenSnapshots);
     if (!status.ok()) return status;
-    const auto leases = ListLeases(daemon_.client());
+    const auto leases = ListLeases(daemon_.admin());
     if (leases.ok() && leases->empty()) return absl::OkStatus();
     if (Now() - std::max(begin, daemon_up_) > kLongestKept) {
       return Breach(absl::StrCat("without clients, the daemon still has ",
@@ -196,7 +196,7 @@ absl::Status Driver::AwaitNoBatch() {
     const absl::Status status = Pass(kBetweenSnapshots);
     if (!status.ok()) return status;
     const absl::StatusOr<v1::GetStatsResponse> stats =
-        daemon_.client().GetStats();
+        daemon_.admin().GetStats();
     if (stats.ok() && stats->bytes().batched_bytes() == 0) {
       return absl::OkStatus();
     }

@@ -41,7 +41,7 @@ void Saboteur::OnReport(int client, const Report& report,
     case Report::Kind::kStamped:
       if (sabotage_ == Sabotage::kLostLease &&
           ++stamped_ % kStampedPerLoss == 0 && daemon.serves()) {
-        (void)daemon.client().Revoke(report.lease.ToBytes());
+        (void)daemon.admin().Revoke(report.lease.ToBytes());
       }
       return;
     case Report::Kind::kSealed:

@@ -18,9 +18,9 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "client/warmpool.h"
 #include "tests/torture/command_input.h"
 #include "tests/torture/report.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool::torture {
 

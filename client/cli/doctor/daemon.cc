@@ -16,14 +16,17 @@ namespace {
 // It ends with the tool in any case.
 constexpr absl::Duration kTtl = absl::Seconds(10);
 
-void TryLease(Client& client, DaemonReadings* readings) {
-  absl::StatusOr<Buffer> buffer = client.Lease(4 * kKiB, {.ttl = kTtl});
+void TryLease(AdminCalls& admin, absl::StatusOr<Client> client,
+              DaemonReadings* readings) {
+  readings->leased = client.status();
+  if (!client.ok()) return;
+  absl::StatusOr<Buffer> buffer = client->Lease(4 * kKiB, {.ttl = kTtl});
   readings->leased = buffer.status();
   if (!buffer.ok()) return;
   v1::ListBuffersRequest filter;
   filter.set_name_prefix(buffer->name());
   const absl::StatusOr<std::vector<v1::Buffer>> listed =
-      client.ListBuffers(filter);
+      admin.ListBuffers(filter);
   if (listed.ok() && listed->size() == 1 &&
       listed->front().leases_size() == 1) {
     readings->seen_as = listed->front().leases(0).pid();
@@ -96,16 +99,21 @@ Check CheckSight(const DaemonReadings& readings) {
 
 }  // namespace
 
-DaemonReadings AskDaemon(absl::StatusOr<Client> client) {
+DaemonReadings AskDaemon(absl::StatusOr<std::shared_ptr<AdminCalls>> admin,
+                         absl::FunctionRef<absl::StatusOr<Client>()> connect) {
   DaemonReadings readings;
   readings.own_pid = getpid();
   readings.own_uid = geteuid();
-  readings.stats = client.ok() ? client->GetStats() : client.status();
+  if (admin.ok()) {
+    readings.stats = (*admin)->GetStats();
+  } else {
+    readings.stats = admin.status();
+  }
   if (!readings.stats.ok()) return readings;
   std::error_code unseen;
   readings.directory_seen =
       std::filesystem::is_directory(readings.stats->shm_dir(), unseen);
-  TryLease(*client, &readings);
+  TryLease(**admin, connect(), &readings);
   return readings;
 }
 

@@ -6,13 +6,16 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "client/admin/admin_calls.h"
 #include "client/cli/doctor/check.h"
-#include "client/warmpool.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool::doctor {
 
@@ -28,8 +31,9 @@ struct DaemonReadings {
   bool directory_seen = false;
 };
 
-// Leases a buffer for a moment.
-DaemonReadings AskDaemon(absl::StatusOr<Client> client);
+// Leases a buffer for a moment, if the daemon answers `admin`.
+DaemonReadings AskDaemon(absl::StatusOr<std::shared_ptr<AdminCalls>> admin,
+                         absl::FunctionRef<absl::StatusOr<Client>()> connect);
 
 // daemon, lease and pid_namespace; daemon alone if it does not answer.
 Checks CheckDaemon(const DaemonReadings& readings);

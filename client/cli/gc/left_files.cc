@@ -10,6 +10,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
 #include "core/memory/directory/directory_claim.h"
 #include "core/memory/directory/directory_lock.h"
 #include "core/memory/directory/directory_names.h"
@@ -31,9 +32,8 @@ LeftFile::Kind KindOf(const std::string& name, bool is_private) {
 
 absl::Status AddFiles(int fd, const std::string& path, bool is_private,
                       std::vector<LeftFile>* files) {
-  const absl::StatusOr<std::vector<std::string>> names = NamesIn(fd, path);
-  if (!names.ok()) return names.status();
-  for (const std::string& name : *names) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesIn(fd, path));
+  for (const std::string& name : names) {
     if (!is_private && name == kPrivateName) continue;
     struct stat file;
     // Gone since.
@@ -59,9 +59,8 @@ absl::StatusOr<LeftDirectory> ReadLeftDirectory(const std::string& path) {
   }
   const absl::Cleanup close_fd = [fd] { close(fd); };
   LeftDirectory directory;
-  absl::StatusOr<std::optional<std::string>> tenant = LockTenant(fd, path);
-  if (!tenant.ok()) return tenant.status();
-  directory.tenant = *std::move(tenant);
+  ASSIGN_OR_RETURN(std::optional<std::string> tenant, LockTenant(fd, path));
+  directory.tenant = std::move(tenant);
   directory.is_marked = IsClaimed(fd);
   absl::Status status =
       AddFiles(fd, path, /*is_private=*/false, &directory.files);

@@ -8,6 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "client/load/handoff/chunk_reader.h"
 #include "client/load/handoff/handoff_channel.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 namespace {
@@ -121,13 +122,12 @@ absl::Status ConsumerService::ReadBuffers(
     const load::HandoffNames& names,
     grpc::ServerWriter<load::HandoffReceipt>& writer) {
   for (uint64_t round = names.first_round();; ++round) {
-    absl::StatusOr<Buffer> buffer = client_->Attach(
-        absl::StrCat(names.prefix(), round), {.wait = options_.deadline});
-    if (!buffer.ok()) return buffer.status();
-    if (buffer->size() < options_.bytes) return buffer->Release();
+    ASSIGN_OR_RETURN(Buffer buffer,
+                     client_->Attach(absl::StrCat(names.prefix(), round),
+                                     {.wait = options_.deadline}));
+    if (buffer.size() < options_.bytes) return buffer.Release();
     load::HandoffReceipt receipt;
-    const absl::Status consumed = ConsumeBuffer(*buffer, round, &receipt);
-    if (!consumed.ok()) return consumed;
+    RETURN_IF_ERROR(ConsumeBuffer(buffer, round, &receipt));
     if (!writer.Write(receipt)) {
       return absl::CancelledError("the producer takes no receipts any more");
     }

@@ -12,8 +12,8 @@
 #include "client/load/handoff/handoff.grpc.pb.h"
 #include "client/load/handoff/handoff_options.h"
 #include "client/load/handoff/pattern.h"
-#include "client/warmpool.h"
 #include "core/base/clock.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 

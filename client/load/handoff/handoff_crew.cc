@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 namespace {
@@ -30,11 +31,12 @@ absl::Status HandoffCrew::StartAll(bool producers,
                                    const std::function<bool()>& cancelled) {
   for (int pair = 0; pair < pairs_; ++pair) {
     const HandoffRole role = {producers, pair, directory_};
-    absl::StatusOr<SelfProcess> process = SelfProcess::Start(
-        absl::StrCat("--", kHandoffRoleFlag, "=", AbslUnparseFlag(role)),
-        argv_);
-    if (!process.ok()) return process.status();
-    children_.push_back({.role = role, .process = *std::move(process)});
+    ASSIGN_OR_RETURN(
+        SelfProcess process,
+        SelfProcess::Start(
+            absl::StrCat("--", kHandoffRoleFlag, "=", AbslUnparseFlag(role)),
+            argv_));
+    children_.push_back({.role = role, .process = std::move(process)});
   }
   const auto is_ready = [](const Child& child) { return child.ready; };
   while (!std::all_of(children_.begin(), children_.end(), is_ready)) {

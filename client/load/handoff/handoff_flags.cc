@@ -6,6 +6,7 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "client/load/handoff/pattern.h"
+#include "core/base/status_macros.h"
 
 ABSL_FLAG(std::optional<int>, pairs, std::nullopt,
           "For handoff: pairs of processes, a producer and a consumer each. "
@@ -49,8 +50,7 @@ absl::Status CheckOthers(const LoadOptions& load) {
 }  // namespace
 
 absl::StatusOr<HandoffOptions> HandoffFlags(const LoadOptions& load) {
-  const absl::Status others = CheckOthers(load);
-  if (!others.ok()) return others;
+  RETURN_IF_ERROR(CheckOthers(load));
   const uint64_t bytes = load.scenario.size_bytes;
   if (bytes == 0 || bytes % kPatternPage != 0) {
     return absl::InvalidArgumentError(

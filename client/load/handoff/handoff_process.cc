@@ -18,8 +18,9 @@
 #include "client/load/handoff/handoff_event.pb.h"
 #include "client/load/handoff/producer.h"
 #include "client/load/handoff/via_measurement.h"
-#include "client/warmpool.h"
 #include "core/base/clock.h"
+#include "core/base/status_macros.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 namespace {
@@ -70,9 +71,8 @@ absl::StatusOr<std::optional<Client>> ConnectToPool(
   client.deadline = options.deadline;
   client.busy_poll = options.busy_poll;
   if (!options.lease_cache) client.lease_cache_bytes = 0;
-  absl::StatusOr<Client> connected = Client::Connect(options.target, client);
-  if (!connected.ok()) return connected.status();
-  return *std::move(connected);
+  ASSIGN_OR_RETURN(Client connected, Client::Connect(options.target, client));
+  return connected;
 }
 
 int RunConsumer(const HandoffOptions& options, const HandoffRole& role) {

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/load/handoff/handoff_channel.h"
 #include "core/base/clock.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 namespace {
@@ -22,49 +23,44 @@ absl::Status NameProducer::BeginTurn(uint64_t first_round) {
 }
 
 absl::StatusOr<std::span<std::byte>> NameProducer::Get(uint64_t round) {
-  absl::StatusOr<Buffer> buffer =
-      client_.Lease(bytes_, {.name = absl::StrCat(prefix_, round)});
-  if (!buffer.ok()) return buffer.status();
-  buffer_ = *std::move(buffer);
+  ASSIGN_OR_RETURN(
+      Buffer buffer,
+      client_.Lease(bytes_, {.name = absl::StrCat(prefix_, round)}));
+  buffer_ = std::move(buffer);
   return buffer_.span();
 }
 
 absl::StatusOr<HandedOver> NameProducer::HandOver(uint64_t) {
-  const absl::Status sealed = buffer_.Seal();
-  if (!sealed.ok()) return sealed;
+  RETURN_IF_ERROR(buffer_.Seal());
   HandedOver handed;
   if (turn_->receipts->Read(&handed.receipt)) return handed;
-  const absl::Status ended = FromGrpc(turn_->receipts->Finish());
-  if (!ended.ok()) return ended;
+  RETURN_IF_ERROR(FromGrpc(turn_->receipts->Finish()));
   return absl::InternalError("the consumer stopped waiting for names");
 }
 
 absl::Status NameProducer::EndTurn(uint64_t round) {
-  absl::StatusOr<Buffer> last =
-      client_.Lease(kLastBytes, {.name = absl::StrCat(prefix_, round)});
-  if (!last.ok()) return last.status();
-  const absl::Status sealed = last->Seal();
-  if (!sealed.ok()) return sealed;
+  ASSIGN_OR_RETURN(
+      Buffer last,
+      client_.Lease(kLastBytes, {.name = absl::StrCat(prefix_, round)}));
+  RETURN_IF_ERROR(last.Seal());
   absl::Status ended = FromGrpc(turn_->receipts->Finish());
   turn_.reset();
   // The next turn may need the name.
-  ended.Update(last->Release());
+  ended.Update(last.Release());
   return ended;
 }
 
 absl::StatusOr<std::span<std::byte>> TicketProducer::Get(uint64_t) {
-  absl::StatusOr<Buffer> buffer = client_.Lease(bytes_);
-  if (!buffer.ok()) return buffer.status();
-  buffer_ = *std::move(buffer);
+  ASSIGN_OR_RETURN(Buffer buffer, client_.Lease(bytes_));
+  buffer_ = std::move(buffer);
   return buffer_.span();
 }
 
 absl::StatusOr<HandedOver> TicketProducer::HandOver(uint64_t round) {
-  absl::StatusOr<std::string> ticket = buffer_.MakeTicket();
-  if (!ticket.ok()) return ticket.status();
+  ASSIGN_OR_RETURN(std::string ticket, buffer_.MakeTicket());
   load::HandoffTicket message;
   message.set_round(round);
-  message.set_ticket(*std::move(ticket));
+  message.set_ticket(std::move(ticket));
   grpc::ClientContext context;
   SetDeadline(deadline_, &context);
   HandedOver handed;
@@ -77,18 +73,16 @@ absl::StatusOr<HandedOver> TicketProducer::HandOver(uint64_t round) {
 }
 
 absl::StatusOr<std::span<std::byte>> ChannelProducer::Get(uint64_t) {
-  absl::StatusOr<ChannelBuffer> buffer = channel_.Lease(bytes_);
-  if (!buffer.ok()) return buffer.status();
-  buffer_ = *std::move(buffer);
+  ASSIGN_OR_RETURN(ChannelBuffer buffer, channel_.Lease(bytes_));
+  buffer_ = std::move(buffer);
   return buffer_.span();
 }
 
 absl::StatusOr<HandedOver> ChannelProducer::HandOver(uint64_t round) {
-  absl::StatusOr<std::string> token = buffer_.Give();
-  if (!token.ok()) return token.status();
+  ASSIGN_OR_RETURN(std::string token, buffer_.Give());
   load::HandoffToken message;
   message.set_round(round);
-  message.set_token(*std::move(token));
+  message.set_token(std::move(token));
   grpc::ClientContext context;
   SetDeadline(deadline_, &context);
   HandedOver handed;

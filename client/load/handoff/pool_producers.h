@@ -14,7 +14,7 @@
 #include "absl/time/time.h"
 #include "client/load/handoff/handoff.grpc.pb.h"
 #include "client/load/handoff/producer_via.h"
-#include "client/warmpool.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 

@@ -9,20 +9,18 @@
 #include "client/load/handoff/pattern.h"
 #include "client/load/handoff/pool_producers.h"
 #include "client/load/handoff/producer_run.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 absl::StatusOr<std::unique_ptr<Producer>> Producer::Connect(
     const HandoffOptions* options, const HandoffRole& role, Client* client) {
-  absl::StatusOr<std::shared_ptr<grpc::Channel>> channel =
-      ConnectTo(SocketPathOf(role), options->deadline);
-  if (!channel.ok()) return channel.status();
-  std::unique_ptr<Producer> producer(
-      new Producer(options, *std::move(channel)));
+  ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel,
+                   ConnectTo(SocketPathOf(role), options->deadline));
+  std::unique_ptr<Producer> producer(new Producer(options, std::move(channel)));
   producer->AddVias(role, client);
   if (client != nullptr) {
-    absl::StatusOr<Buffer> renewed = client->Lease(kPatternPage);
-    if (!renewed.ok()) return renewed.status();
-    producer->renewed_ = *std::move(renewed);
+    ASSIGN_OR_RETURN(Buffer renewed, client->Lease(kPatternPage));
+    producer->renewed_ = std::move(renewed);
   }
   return producer;
 }

@@ -17,8 +17,8 @@
 #include "client/load/handoff/producer_via.h"
 #include "client/load/handoff/via.h"
 #include "client/load/handoff/via_measurement.h"
-#include "client/warmpool.h"
 #include "core/base/clock.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 

@@ -54,7 +54,8 @@ PoolUnderTest::PoolUnderTest(std::vector<std::string> flags,
                              const std::string& directory)
     : daemon_(AllFlags(std::move(flags), directory),
               testing::Runfile("server/warmpoold")),
-      client_(ConnectWithoutCache(daemon_.target())) {}
+      client_(ConnectWithoutCache(daemon_.target())),
+      admin_(OrThrow(AdminCalls::Open(daemon_.target()))) {}
 
 absl::Status PoolUnderTest::AwaitQuiet(uint64_t stock_bytes) {
   v1::ByteAccount bytes;

@@ -3,6 +3,7 @@
 #ifndef WARMPOOL_TESTS_BENCH_SEGMENTS_POOL_H_
 #define WARMPOOL_TESTS_BENCH_SEGMENTS_POOL_H_
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,8 +11,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "client/warmpool.h"
+#include "client/admin/admin_calls.h"
 #include "tests/support/daemon_process.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool::bench {
 
@@ -33,7 +35,7 @@ class PoolUnderTest {
 
   testing::DaemonProcess& daemon() { return daemon_; }
   Client& client() { return client_; }
-  v1::GetStatsResponse Stats() { return OrThrow(client_.GetStats()); }
+  v1::GetStatsResponse Stats() { return OrThrow(admin_->GetStats()); }
 
   // Waits until the daemon has ended all that is to be ended and has
   // `stock_bytes` in stock: from then on it does nothing by itself.
@@ -43,6 +45,7 @@ class PoolUnderTest {
  private:
   testing::DaemonProcess daemon_;
   Client client_;
+  std::shared_ptr<AdminCalls> admin_;
 };
 
 }  // namespace warmpool::bench

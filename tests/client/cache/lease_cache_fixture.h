@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "tests/client/cache/fake_lease_source.h"
 #include "tests/core/base/fake_clock.h"
 #include "tests/core/memory/faulty_system_calls.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 
@@ -28,7 +30,19 @@ class LeaseCacheFixture : public ::testing::Test {
   }
 
   void Make(LeaseCache::Options options = {.own_thread = false}) {
-    cache_ = LeaseCache::Make(source_, &calls_, &clock_, options);
+    MakeBy(clock_, std::move(options));
+  }
+
+  void MakeBy(const Clock& clock, LeaseCache::Options options) {
+    // What is leased ahead of need has files; the rest is anonymous memory.
+    options.map =
+        [this](HeldLease held) -> absl::StatusOr<std::unique_ptr<MappedLease>> {
+      if (!held.granted.path().empty()) {
+        return MappedLease::Map(&calls_, source_, std::move(held));
+      }
+      return MapAnonymous(std::move(held));
+    };
+    cache_ = LeaseCache::Make(source_, &calls_, &clock, options);
   }
 
   void Close() {
@@ -37,19 +51,9 @@ class LeaseCacheFixture : public ::testing::Test {
     cache_ = nullptr;
   }
 
-  // As Client does it. Null: the source has none.
+  // Null: the source has none.
   MappedLease* LeaseOrNull(uint64_t bytes) {
-    if (MappedLease* const cached = cache_->Take(bytes)) return cached;
-    v1::LeaseRequest request;
-    request.set_size_bytes(bytes);
-    absl::StatusOr<HeldLease> held = source_->Lease(request);
-    if (!held.ok()) {
-      cache_->Failed(bytes);
-      return nullptr;
-    }
-    MappedLease* const lease = Map(*std::move(held));
-    cache_->Adopt(lease);
-    return lease;
+    return cache_->Lease(bytes).value_or(nullptr);
   }
 
   MappedLease* Lease(uint64_t bytes) {
@@ -58,7 +62,8 @@ class LeaseCacheFixture : public ::testing::Test {
     return lease;
   }
 
-  MappedLease* Map(HeldLease held) {
+  std::unique_ptr<MappedLease> MapAnonymous(HeldLease held) {
+    if (change_grant_) change_grant_(held.granted);
     AnonymousSource memory(&calls_);
     const uint64_t bytes = held.granted.mapped_bytes();
     Segment segment;
@@ -66,8 +71,8 @@ class LeaseCacheFixture : public ::testing::Test {
                     .Make(MappedLease::Classes().For(bytes).value(), bytes,
                           MappedLease::kOwner, Purpose::kLease, &segment)
                     .ok());
-    return new MappedLease(&calls_, source_, std::move(held),
-                           std::move(segment));
+    return std::make_unique<MappedLease>(&calls_, source_, std::move(held),
+                                         std::move(segment));
   }
 
   // As Buffer does it. Whether the cache took it.
@@ -100,6 +105,8 @@ class LeaseCacheFixture : public ::testing::Test {
 
   FaultySystemCalls calls_;
   FakeClock clock_;
+  // Applied to each grant before it is mapped.
+  std::function<void(v1::GrantedLease&)> change_grant_;
   std::shared_ptr<FakeLeaseSource> source_ =
       std::make_shared<FakeLeaseSource>(&calls_);
   std::shared_ptr<LeaseCache> cache_;

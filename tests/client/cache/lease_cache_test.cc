@@ -121,14 +121,12 @@ TEST_F(LeaseCacheTest, ALeaseThatEndsInTheCacheDoesNotStayForLong) {
 }
 
 TEST_F(LeaseCacheTest, KeepsWhatServesAnyRequestAndNothingElse) {
-  v1::LeaseRequest request;
-  request.set_size_bytes(2 * kMiB);
+  uint64_t bytes = 2 * kMiB;
   const auto kept = [&](auto change) {
-    HeldLease held = *source_->Lease(request);
-    change(held.granted);
-    MappedLease* const lease = Map(std::move(held));
-    cache_->Adopt(lease);
-    return GiveBack(lease);
+    // Not from the cache.
+    cache_->ReleaseAll();
+    change_grant_ = change;
+    return GiveBack(Lease(bytes));
   };
   EXPECT_FALSE(kept([](v1::GrantedLease& granted) {
     granted.set_access(v1::ACCESS_READ_ONLY);
@@ -142,20 +140,18 @@ TEST_F(LeaseCacheTest, KeepsWhatServesAnyRequestAndNothingElse) {
     granted.mutable_ttl()->set_seconds(5);
   }));
   // More than the cache would ever keep.
-  request.set_size_bytes(129 * kMiB);
+  bytes = 129 * kMiB;
   EXPECT_FALSE(kept([](v1::GrantedLease&) {}));
 }
 
 TEST_F(LeaseCacheTest, WithoutRenewalOnlyLeasesWithoutAnEndAreKept) {
   Close();
   Make({.renewed = false, .own_thread = false});
-  v1::LeaseRequest request;
-  request.set_size_bytes(2 * kMiB);
-  MappedLease* const lasting = Map(*source_->Lease(request));
-  request.mutable_ttl()->set_nanos(1);
-  MappedLease* const ending = Map(*source_->Lease(request));
-  cache_->Adopt(lasting);
-  cache_->Adopt(ending);
+  MappedLease* const lasting = Lease(2 * kMiB);
+  change_grant_ = [](v1::GrantedLease& granted) {
+    granted.mutable_ttl()->set_nanos(1);
+  };
+  MappedLease* const ending = Lease(2 * kMiB);
   EXPECT_TRUE(GiveBack(lasting));
   EXPECT_FALSE(GiveBack(ending));
 }
@@ -278,13 +274,20 @@ TEST_F(LeaseCacheTest, ReleasingAllTellsTheSourceInOneCall) {
   EXPECT_FALSE(cache_->ReleaseAll());
   source_->set_capacity(4 * kMiB);
   GiveBackAll(LeaseMany(2, 2 * kMiB));
-  EXPECT_EQ(LeaseOrNull(4 * kMiB), nullptr);
   EXPECT_TRUE(cache_->ReleaseAll());
   EXPECT_EQ(source_->releases(), std::vector<size_t>{2});
   EXPECT_EQ(source_->waited(), 0u);
   EXPECT_EQ(source_->outstanding(), 0u);
   EXPECT_FALSE(cache_->ReleaseAll());
+}
+
+TEST_F(LeaseCacheTest, ALeaseThatFindsNoRoomGivesBackWhatLiesIdle) {
+  source_->set_capacity(4 * kMiB);
+  GiveBackAll(LeaseMany(2, 2 * kMiB));
   GiveBack(Lease(4 * kMiB));
+  EXPECT_EQ(source_->releases(), std::vector<size_t>{2});
+  EXPECT_EQ(LeaseOrNull(8 * kMiB), nullptr);
+  EXPECT_EQ(source_->outstanding(), 0u);
 }
 
 TEST_F(LeaseCacheTest, AShutOneHasReleasedAllAndKeepsNothing) {
@@ -343,7 +346,6 @@ TEST_F(LeaseCacheTest, AForkedChildNeverUsesIt) {
                       cache_->stats().idle_leases == 0;
     cache_->Trim(0);
     cache_->TrimSoon(0);
-    cache_->Failed(2 * kMiB);
     cache_->Shut();
     // The last reference leaves it as it is: it was not shut.
     in_use->cache = nullptr;

@@ -15,8 +15,7 @@ namespace {
 class LeaseCacheThreadsTest : public LeaseCacheFixture {
  protected:
   void MakeWithThread(LeaseCache::Options options) {
-    cache_ =
-        LeaseCache::Make(source_, &calls_, &MonotonicClock::Get(), options);
+    MakeBy(MonotonicClock::Get(), std::move(options));
   }
 
   // Leases, holds for a while and gives back, until `stop`.

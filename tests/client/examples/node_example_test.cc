@@ -5,12 +5,13 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "client/warmpool.h"
+#include "client/admin/admin_calls.h"
 #include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/client/examples/readme_commands.h"
 #include "tests/client/run_tool.h"
 #include "tests/support/daemon_process.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool::testing {
 namespace {
@@ -54,7 +55,8 @@ TEST(NodeExampleTest, ItTellsWhatTheDaemonTellsOthers) {
                                  << result.out << result.err;
   EXPECT_THAT(result.out, HasSubstr(absl::StrCat("daemon ", daemon.pid(),
                                                  ": 1 live leases\n")));
-  const absl::StatusOr<v1::GetStatsResponse> stats = client->GetStats();
+  const absl::StatusOr<v1::GetStatsResponse> stats =
+      AdminCalls::Open(daemon.target()).value()->GetStats();
   ASSERT_TRUE(stats.ok()) << stats.status();
   EXPECT_EQ(stats->bytes().leased_bytes(), buffer->mapped_size());
   EXPECT_THAT(result.out,

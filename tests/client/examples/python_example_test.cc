@@ -8,12 +8,12 @@
 #include <utility>
 
 #include "client/examples/frames.grpc.pb.h"
-#include "client/warmpool.h"
 #include "gmock/gmock-matchers.h"
 #include "gtest/gtest.h"
 #include "tests/client/examples/readme_commands.h"
 #include "tests/client/run_tool.h"
 #include "tests/support/daemon_process.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool::testing {
 namespace {

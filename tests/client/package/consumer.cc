@@ -10,7 +10,10 @@
 #include <utility>
 #include <vector>
 
-#include "client/warmpool.h"
+#include "client/buffer.h"
+#include "core/base/clock.h"
+#include "warmpool/admin.h"
+#include "warmpool/warmpool.h"
 
 namespace {
 
@@ -32,7 +35,7 @@ T Value(absl::StatusOr<T> value) {
   return *std::move(value);
 }
 
-void UseBuffers(warmpool::Client& client) {
+void UseBuffers(warmpool::Client& client, warmpool::DaemonAdmin& admin) {
   warmpool::Buffer filled =
       Value(client.Lease(kBytes, {.name = "package/filled", .zeroed = true}));
   Check(filled.valid() && filled.writable() && filled.zeroed(), "a lease");
@@ -59,7 +62,7 @@ void UseBuffers(warmpool::Client& client) {
   given.data()[0] = std::byte{7};
   given = Value(client.Claim(Value(given.MakeTicket())));
   Check(given.data()[0] == std::byte{7}, "what was claimed");
-  Check(client.Revoke(given.lease_id()));
+  Check(admin.Revoke(given.lease_id()));
 }
 
 void UseChannels(warmpool::Client& client) {
@@ -71,20 +74,23 @@ void UseChannels(warmpool::Client& client) {
   frames = client.OpenChannel("package");
 }
 
-void Watch(warmpool::Client& client) {
+void Watch(warmpool::Client& client, warmpool::DaemonAdmin& admin) {
   const warmpool::Buffer lease = Value(client.Lease(kBytes, {.name = "seen"}));
-  const std::vector<warmpool::v1::Buffer> buffers = Value(client.ListBuffers());
-  Check(!buffers.empty() && buffers[0].leases_size() > 0, "the list");
-  Check(client.GetStats().value().leases().live_leases() > 0, "the statistics");
-  Check(client.WatchStats(absl::Seconds(1), [](const auto& stats) {
-    Check(stats.DebugString().find("capacity_bytes") != std::string::npos,
-          "watched statistics");
+  const std::vector<warmpool::ListedBuffer> buffers =
+      Value(admin.ListBuffers());
+  Check(!buffers.empty() && !buffers[0].leases.empty(), "the list");
+  Check(Value(admin.ListHolders()).total_holders == 1, "the holders");
+  Check(Value(admin.GetStats()).leases.live_leases > 0, "the statistics");
+  Check(admin.WatchStats(absl::Seconds(1), [](const auto& stats) {
+    Check(stats.bytes.capacity_bytes > 0, "watched statistics");
     return false;
   }));
-  Check(client.WatchBuffers("", [](const warmpool::v1::BufferEvent& event) {
-    Check(event.kind() == warmpool::v1::BufferEvent::KIND_RESYNC, "an event");
+  Check(admin.WatchBuffers("", [](const warmpool::BufferEvent& event) {
+    Check(event.kind == warmpool::BufferEvent::Kind::kResync, "an event");
     return false;
   }));
+  Check(admin.Trim().status());
+  Check(admin.SetLogLevel(warmpool::LogLevel::kWarn).status());
   Check(client.lease_cache_stats().misses > 0, "the lease cache");
 }
 
@@ -93,11 +99,15 @@ void Watch(warmpool::Client& client) {
 int main(int argc, char** argv) {
   Check(argc == 2, "usage: consumer TARGET");
   warmpool::Client client = Value(warmpool::Client::Connect(argv[1]));
-  UseBuffers(client);
+  warmpool::DaemonAdmin admin = Value(warmpool::DaemonAdmin::Connect(argv[1]));
+  UseBuffers(client, admin);
   UseChannels(client);
-  Watch(client);
+  Watch(client, admin);
   warmpool::Client other = Value(warmpool::Client::Connect(argv[1]));
   other = std::move(client);
-  Check(other.Shutdown(/*revoke=*/true).status());
+  warmpool::DaemonAdmin moved = std::move(admin);
+  admin = std::move(moved);
+  Check(admin.Shutdown(/*revoke=*/true).status());
+  Check(consumer::kOwnBuffer + consumer::kOwnClock == 3, "its own headers");
   std::puts("all of the library was used");
 }

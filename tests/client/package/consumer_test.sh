@@ -14,6 +14,8 @@ mkdir "${scratch}/app" "${scratch}/all"
 cp tests/client/package/readme_example.cc "${scratch}/app/app.cc"
 cp tests/client/package/readme_install.sh "${scratch}/app/README.sh"
 cp tests/client/package/consumer.cc "${scratch}/all/app.cc"
+# Its own headers have names that this repository has, too.
+cp --dereference --recursive tests/client/package/own/* "${scratch}/all"
 cp tests/client/package/readme_install.cmake "${scratch}/all/CMakeLists.txt"
 
 # run PROGRAM WORDS: against a daemon of its own.
@@ -50,7 +52,7 @@ run ./app_static "${SAID_BY_EXAMPLE}"
 # All that the headers declare, and all that their inline functions call.
 cd "${scratch}/all"
 read -ra flags < <(pkg-config --cflags --libs warmpool)
-g++ -std=c++20 -Wall -Wextra -Werror -O0 -fkeep-inline-functions app.cc -o all "${flags[@]}"
+g++ -std=c++20 -Wall -Wextra -Werror -O0 -fkeep-inline-functions -I. app.cc -o all "${flags[@]}"
 run ./all "${SAID_BY_ALL}"
 
 # --- No header too few, none too many ---
@@ -59,14 +61,14 @@ mapfile -t headers < <(cd "${prefix}/include/warmpool" && find . -name '*.h' -pr
 ((${#headers[@]} > 0)) || fail "no header was installed"
 read -ra flags < <(pkg-config --cflags warmpool)
 for header in "${headers[@]}"; do
-  echo "#include \"${header}\"" | g++ -std=c++20 -fsyntax-only -x c++ "${flags[@]}" - ||
+  echo "#include \"warmpool/${header}\"" | g++ -std=c++20 -fsyntax-only -x c++ "${flags[@]}" - ||
     fail "${header} can't be included by itself"
 done
 for header in "${headers[@]}"; do
   mv "${prefix}/include/warmpool/${header}" "${scratch}/hidden"
-  if echo '#include "client/warmpool.h"' |
+  if printf '#include "warmpool/%s.h"\n' admin warmpool |
     g++ -std=c++20 -fsyntax-only -x c++ "${flags[@]}" - 2>/dev/null; then
-    fail "client/warmpool.h does not need ${header}, or takes it from elsewhere"
+    fail "warmpool/warmpool.h and admin.h do not need ${header}, or takes it from elsewhere"
   fi
   mv "${scratch}/hidden" "${prefix}/include/warmpool/${header}"
 done

@@ -46,7 +46,7 @@ snapshot "${prefix}" >"${scratch}/first"
 while read -r file; do
   grep -qxF "${prefix}/${file}" "${scratch}/told" || fail "it did not tell of ${file}"
 done < <(cd "${prefix}" && find . -type f -printf '%P\n' -o -type l -printf '%P\n')
-for file in bin/loadgen bin/warmpool bin/warmpoold include/warmpool/client/warmpool.h \
+for file in bin/loadgen bin/warmpool bin/warmpoold include/warmpool/warmpool.h \
   lib/libwarmpool.a lib/libwarmpool.so lib/pkgconfig/warmpool.pc \
   lib/cmake/warmpool/warmpool-config.cmake share/warmpool/proto/warmpool/v1/warmpool.proto; do
   [[ -r "${prefix}/${file}" ]] || fail "there is no ${file}"
@@ -80,7 +80,7 @@ fi
 # is one of each.
 if nm --dynamic --defined-only "${library}" | awk '$2 != "b" && $2 != "d"' | c++filt |
   cut -d' ' -f3- |
-  grep -vE '^((vtable|typeinfo|typeinfo name) for )?warmpool::(v1|Buffer|Channel|ChannelBuffer|Client)::|^warmpool::v1::.* google::protobuf::Arena::|^std::'; then
+  grep -vE '^((vtable|typeinfo|typeinfo name) for )?warmpool::(Buffer|Channel|ChannelBuffer|Client|DaemonAdmin)::|^std::'; then
   fail "the names above are nobody else's business"
 fi
 if nm --demangle "${prefix}/lib/libwarmpool.a" 2>/dev/null |

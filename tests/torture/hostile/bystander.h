@@ -18,8 +18,8 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "client/warmpool.h"
 #include "tests/torture/hostile/bystander_report.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool::torture {
 

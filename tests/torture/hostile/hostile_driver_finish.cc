@@ -42,7 +42,7 @@ absl::Status HostileDriver::AwaitNothingLeft(absl::Time since) {
   std::string left = "the daemon does not answer";
   const absl::Status status =
       Await("there is something left of clients that have ended", [&] {
-        const auto stats = daemon_.client().GetStats();
+        const auto stats = daemon_.admin().GetStats();
         if (!stats.ok()) return false;
         const uint64_t leases = stats->leases().live_leases();
         const uint64_t waits = stats->leases().waiting_attaches();

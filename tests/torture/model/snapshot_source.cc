@@ -113,8 +113,8 @@ std::vector<pid_t> Descendants() {
 }
 
 absl::StatusOr<std::vector<Snapshot::Lease>> ListLeases(
-    Client& client, uint64_t* listed_bytes) {
-  const absl::StatusOr<std::vector<v1::Buffer>> buffers = client.ListBuffers();
+    AdminCalls& admin, uint64_t* listed_bytes) {
+  const absl::StatusOr<std::vector<v1::Buffer>> buffers = admin.ListBuffers();
   if (!buffers.ok()) return buffers.status();
   std::vector<Snapshot::Lease> leases;
   for (const v1::Buffer& buffer : *buffers) {
@@ -131,14 +131,14 @@ absl::StatusOr<std::vector<Snapshot::Lease>> ListLeases(
   return leases;
 }
 
-absl::StatusOr<Snapshot> TakeSnapshot(Client& client, pid_t daemon,
+absl::StatusOr<Snapshot> TakeSnapshot(AdminCalls& admin, pid_t daemon,
                                       const std::string& directory) {
   Snapshot snapshot;
   absl::StatusOr<std::vector<Snapshot::Lease>> leases =
-      ListLeases(client, &snapshot.listed_bytes);
+      ListLeases(admin, &snapshot.listed_bytes);
   if (!leases.ok()) return leases.status();
   snapshot.leases = *std::move(leases);
-  const absl::StatusOr<v1::GetStatsResponse> stats = client.GetStats();
+  const absl::StatusOr<v1::GetStatsResponse> stats = admin.GetStats();
   if (!stats.ok()) return stats.status();
   snapshot.account = ToAccount(stats->bytes());
   FindFiles(directory, &snapshot);

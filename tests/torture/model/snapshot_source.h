@@ -8,19 +8,19 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "client/warmpool.h"
+#include "client/admin/admin_calls.h"
 #include "tests/torture/model/snapshot.h"
 
 namespace warmpool::torture {
 
-// Of the daemon with this pid, which serves `directory` and which `client` is
+// Of the daemon with this pid, which serves `directory` and which `admin` is
 // connected to. Errors: the daemon does not answer.
-absl::StatusOr<Snapshot> TakeSnapshot(Client& client, pid_t daemon,
+absl::StatusOr<Snapshot> TakeSnapshot(AdminCalls& admin, pid_t daemon,
                                       const std::string& directory);
 
 // The leases of all buffers, and with `listed_bytes` their segments' bytes.
 absl::StatusOr<std::vector<Snapshot::Lease>> ListLeases(
-    Client& client, uint64_t* listed_bytes = nullptr);
+    AdminCalls& admin, uint64_t* listed_bytes = nullptr);
 
 // All living processes that descend from this one.
 std::vector<pid_t> Descendants();

@@ -1,6 +1,7 @@
-#include "client/channel.h"
+#include "warmpool/channel.h"
 
 #include "client/channels/channel_member.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 
@@ -51,15 +52,13 @@ Channel& Channel::operator=(Channel&& other) noexcept {
 }
 
 absl::StatusOr<ChannelBuffer> Channel::Lease(uint64_t bytes) {
-  const absl::StatusOr<ChannelSegment*> segment = member_->Lease(bytes);
-  if (!segment.ok()) return segment.status();
-  return ChannelBuffer(member_, *segment);
+  ASSIGN_OR_RETURN(ChannelSegment* const segment, member_->Lease(bytes));
+  return ChannelBuffer(member_, segment);
 }
 
 absl::StatusOr<ChannelBuffer> Channel::Take(absl::string_view token) {
-  const absl::StatusOr<ChannelSegment*> segment = member_->Take(token);
-  if (!segment.ok()) return segment.status();
-  return ChannelBuffer(member_, *segment);
+  ASSIGN_OR_RETURN(ChannelSegment* const segment, member_->Take(token));
+  return ChannelBuffer(member_, segment);
 }
 
 }  // namespace warmpool

@@ -1,4 +1,4 @@
-#include "client/leases/buffer_pages.h"
+#include "client/rpc/buffer_pages.h"
 
 #include <cstdint>
 #include <string>

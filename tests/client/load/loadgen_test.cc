@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "client/admin/admin_calls.h"
 #include "client/load/report.pb.h"
-#include "client/warmpool.h"
 #include "gmock/gmock-matchers.h"
 #include "google/protobuf/util/json_util.h"
 #include "gtest/gtest.h"
@@ -55,8 +55,7 @@ class LoadgenTest : public ::testing::Test {
   }
 
   v1::LeaseCounts Stats() {
-    absl::StatusOr<Client> client = Client::Connect(daemon_->target());
-    return client->GetStats()->leases();
+    return AdminCalls::Open(daemon_->target()).value()->GetStats()->leases();
   }
 
   std::unique_ptr<DaemonProcess> daemon_;

@@ -1,4 +1,4 @@
-#include "client/leases/buffer_pages.h"
+#include "client/rpc/buffer_pages.h"
 
 #include <cstdint>
 #include <string>
@@ -7,6 +7,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 namespace {
@@ -40,21 +41,20 @@ absl::Status ForEachListed(v1::ListBuffersRequest filter, AskForPage ask,
   filter.set_page_size(kBuffersPerPage);
   filter.clear_page_token();
   for (;;) {
-    absl::StatusOr<v1::ListBuffersResponse> page = ask(filter);
-    if (!page.ok()) return page.status();
-    for (v1::Buffer& buffer : *page->mutable_buffers()) {
+    ASSIGN_OR_RETURN(v1::ListBuffersResponse page, ask(filter));
+    for (v1::Buffer& buffer : *page.mutable_buffers()) {
       on_buffer(std::move(buffer));
     }
-    if (page->next_page_token().empty()) return absl::OkStatus();
+    if (page.next_page_token().empty()) return absl::OkStatus();
     // It would be asked for without end.
-    if (page->next_page_token() == filter.page_token()) {
+    if (page.next_page_token() == filter.page_token()) {
       return absl::InternalError(absl::StrCat(
           "the daemon's page \"", absl::CHexEscape(filter.page_token()),
           "\" of a list of buffers is followed by itself: ask again, and "
           "report "
           "this if it stays"));
     }
-    filter.set_page_token(page->next_page_token());
+    filter.set_page_token(page.next_page_token());
   }
 }
 

@@ -1,4 +1,4 @@
-#include "client/buffer.h"
+#include "warmpool/buffer.h"
 
 #include <memory>
 #include <utility>
@@ -25,24 +25,23 @@ bool Keep(MappedLease* lease) {
 
 Buffer& Buffer::operator=(Buffer&& other) noexcept {
   if (this == &other) return *this;
-  if (valid()) Drop();
+  lease_ = std::move(other.lease_);
   data_ = std::exchange(other.data_, nullptr);
   size_ = std::exchange(other.size_, 0);
-  lease_ = std::exchange(other.lease_, nullptr);
   return *this;
 }
 
-void Buffer::Drop() {
-  if (Keep(lease_)) return;
-  const std::unique_ptr<MappedLease> lease(lease_);
-  lease->EndLater();
+void Buffer::GiveBack::operator()(MappedLease* lease) const {
+  if (Keep(lease)) return;
+  const std::unique_ptr<MappedLease> unkept(lease);
+  unkept->EndLater();
 }
 
 absl::Status Buffer::Release() {
   if (!valid()) return NoLease();
   data_ = nullptr;
   size_ = 0;
-  MappedLease* const held = std::exchange(lease_, nullptr);
+  MappedLease* const held = lease_.release();
   if (Keep(held)) return absl::OkStatus();
   const std::unique_ptr<MappedLease> lease(held);
   return lease->End();
@@ -72,7 +71,7 @@ absl::StatusOr<std::string> Buffer::MakeTicket(TicketOptions options) {
   bool given_up = false;
   const absl::Status made = lease_->MakeTicket(std::move(request), &given_up);
   if (given_up) {
-    delete std::exchange(lease_, nullptr);
+    delete lease_.release();
     size_ = 0;
   }
   data_ = given_up ? nullptr : lease_->segment.data();

@@ -265,17 +265,6 @@ TEST_F(ConnectionTest, AReleaseWhoseAnswerWasLostIsNotAnError) {
   EXPECT_THAT(connection->Release({}), StatusIs(absl::StatusCode::kNotFound));
 }
 
-TEST_F(ConnectionTest, AShutdownIsNotRepeated) {
-  daemon_.on_shutdown = [&](const auto&, auto*) {
-    ++calls_;
-    daemon_.LoseConnection();
-    return grpc::Status::OK;
-  };
-  EXPECT_THAT(Open()->Shutdown(/*revoke=*/false),
-              StatusIs(absl::StatusCode::kUnavailable));
-  EXPECT_EQ(calls_, 1);
-}
-
 TEST_F(ConnectionTest, AnswersWithoutTheOneResultAreErrors) {
   daemon_.on_release = [](const auto&, auto*) { return grpc::Status::OK; };
   daemon_.on_renew = [](const auto&, auto*) { return grpc::Status::OK; };
@@ -286,33 +275,15 @@ TEST_F(ConnectionTest, AnswersWithoutTheOneResultAreErrors) {
               StatusIs(absl::StatusCode::kInternal, HasSubstr("0 results")));
 }
 
-TEST_F(ConnectionTest, ADaemonThatHangsIsToldFromOneThatIsGone) {
-  // The handler is still in it when the test is over.
-  const auto mutex = std::make_shared<Mutex>();
-  daemon_.on_get_stats = [mutex](const auto&, auto*) {
-    MutexLock lock(mutex.get());
-    return grpc::Status::OK;
-  };
-  const std::shared_ptr<Connection> connection = Open({.deadline = kSoon});
-  MutexLock lock(mutex.get());
-  EXPECT_THAT(connection->GetStats(),
-              StatusIs(absl::StatusCode::kDeadlineExceeded,
-                       AllOf(HasSubstr(daemon_.target()),
-                             HasSubstr("did not answer within 150ms"))));
-}
-
 TEST(ConnectionLossTest, ReleasesDoNotWaitForADaemonThatIsSilent) {
   auto daemon = std::make_unique<ScriptedDaemon>();
   daemon->Listen();
-  daemon->on_get_stats = [](const auto&, auto*) { return grpc::Status::OK; };
   absl::StatusOr<std::shared_ptr<Connection>> connection =
       Connection::Open(daemon->target(), {.deadline = kSoon});
   ASSERT_THAT(connection, IsOk());
-  EXPECT_THAT((*connection)->GetStats(), IsOk());
   daemon.reset();
-  EXPECT_THAT(
-      (*connection)->GetStats(),
-      StatusIs(absl::StatusCode::kUnavailable, HasSubstr("does not exist")));
+  EXPECT_THAT((*connection)->Lease({}), StatusIs(absl::StatusCode::kUnavailable,
+                                                 HasSubstr("does not exist")));
   const absl::Time start = MonotonicClock::Get().Now();
   constexpr int kReleases = 1000;
   for (int i = 0; i < kReleases; ++i) {
@@ -447,11 +418,7 @@ TEST_F(ConnectionTest, AForkedChildCanNeitherCallNorHarmIt) {
   EXPECT_TRUE(InForkedChild([&] {
     const bool refused =
         absl::IsFailedPrecondition(connection->Lease({}).status()) &&
-        absl::IsFailedPrecondition(connection->Release({})) &&
-        absl::IsFailedPrecondition(connection->WatchStats(
-            absl::Seconds(1), [](const auto&) { return true; })) &&
-        absl::IsFailedPrecondition(
-            connection->WatchBuffers("", [](const auto&) { return true; }));
+        absl::IsFailedPrecondition(connection->Release({}));
     connection.reset();
     return refused;
   }));

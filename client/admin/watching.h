@@ -4,8 +4,8 @@
 //
 // Errors are those of the RPC and of DaemonChannel::Explain. UNAVAILABLE: the
 // daemon has gone away. FAILED_PRECONDITION: in a forked process.
-#ifndef WARMPOOL_CLIENT_RPC_WATCHING_H_
-#define WARMPOOL_CLIENT_RPC_WATCHING_H_
+#ifndef WARMPOOL_CLIENT_ADMIN_WATCHING_H_
+#define WARMPOOL_CLIENT_ADMIN_WATCHING_H_
 
 #include <functional>
 #include <string>
@@ -29,4 +29,4 @@ absl::Status WatchBuffers(
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_CLIENT_RPC_WATCHING_H_
+#endif  // WARMPOOL_CLIENT_ADMIN_WATCHING_H_

@@ -1,4 +1,4 @@
-#include "client/rpc/watching.h"
+#include "client/admin/watching.h"
 
 #include <grpcpp/grpcpp.h>
 
@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/rpc/conversion.h"
+#include "core/base/status_macros.h"
 #include "proto/warmpool/v1/warmpool.grpc.pb.h"
 
 namespace warmpool {
@@ -26,8 +27,7 @@ template <typename Request, typename Answer>
 absl::Status ReadEach(DaemonChannel* channel, StreamRpc<Request, Answer> rpc,
                       const Request& request, absl::string_view what,
                       const std::function<bool(const Answer&)>& on_answer) {
-  const absl::Status process = channel->CheckProcess();
-  if (!process.ok()) return process;
+  RETURN_IF_ERROR(channel->CheckProcess());
   const absl::StatusOr<std::shared_ptr<DaemonLink>> link =
       channel->Link(kPatience);
   if (!link.ok()) {

@@ -1,22 +1,20 @@
-#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "client/cache/lease_cache.h"
 #include "client/channels/channel_member.h"
-#include "client/leases/buffer_pages.h"
 #include "client/leases/connection.h"
 #include "client/leases/lease_source.h"
 #include "client/leases/mapped_lease.h"
 #include "client/rpc/conversion.h"
-#include "client/warmpool.h"
 #include "core/base/clock.h"
+#include "core/base/status_macros.h"
 #include "core/memory/kernel/system_calls.h"
+#include "warmpool/warmpool.h"
 
 namespace warmpool {
 namespace {
@@ -50,17 +48,18 @@ Client& Client::operator=(Client&& other) noexcept {
 
 absl::StatusOr<Client> Client::Connect(const std::string& target,
                                        ClientOptions options) {
-  absl::StatusOr<std::shared_ptr<Connection>> connection = Connection::Open(
-      target, {.deadline = options.deadline,
-               .renew_leases = options.renew_leases,
-               .busy_poll = options.busy_poll,
-               .trusted = {.named = options.daemon_uid},
-               .mapping_scope = {.forked_children = options.inherit_on_fork,
-                                 .core_dumps = options.core_dumps}});
-  if (!connection.ok()) return connection.status();
+  ASSIGN_OR_RETURN(
+      std::shared_ptr<Connection> connection,
+      Connection::Open(
+          target, {.deadline = options.deadline,
+                   .renew_leases = options.renew_leases,
+                   .busy_poll = options.busy_poll,
+                   .trusted = {.named = options.daemon_uid},
+                   .mapping_scope = {.forked_children = options.inherit_on_fork,
+                                     .core_dumps = options.core_dumps}}));
   std::shared_ptr<LeaseCache> cache;
   if (options.lease_cache_bytes > 0) {
-    cache = LeaseCache::Make(*connection, &LinuxSystemCalls::Get(),
+    cache = LeaseCache::Make(connection, &LinuxSystemCalls::Get(),
                              &MonotonicClock::Get(),
                              {.max_bytes = options.lease_cache_bytes,
                               .idle = options.lease_cache_idle,
@@ -71,11 +70,11 @@ absl::StatusOr<Client> Client::Connect(const std::string& target,
       cache->Shut();
       return prepared;
     }
-    (*connection)->OnTrim([cache = cache.get()](uint64_t wanted_bytes) {
+    connection->OnTrim([cache = cache.get()](uint64_t wanted_bytes) {
       cache->TrimSoon(wanted_bytes);
     });
   }
-  return Client(*std::move(connection), std::move(cache));
+  return Client(std::move(connection), std::move(cache));
 }
 
 void Client::Close() {
@@ -87,12 +86,11 @@ void Client::Close() {
 }
 
 absl::StatusOr<Buffer> Client::Lease(uint64_t bytes, LeaseOptions options) {
-  if (lease_cache_ != nullptr && IsAnyBuffer(options)) {
-    if (MappedLease* const lease = lease_cache_->Take(bytes)) {
-      return Buffer(lease, lease->segment.data(), bytes);
-    }
+  if (lease_cache_ == nullptr || !IsAnyBuffer(options)) {
+    return LeaseFromDaemon(bytes, options);
   }
-  return LeaseFromDaemon(bytes, options);
+  ASSIGN_OR_RETURN(MappedLease* const lease, lease_cache_->Lease(bytes));
+  return Buffer(lease, lease->segment.data(), bytes);
 }
 
 absl::StatusOr<Buffer> Client::LeaseFromDaemon(uint64_t bytes,
@@ -104,22 +102,10 @@ absl::StatusOr<Buffer> Client::LeaseFromDaemon(uint64_t bytes,
     *request.mutable_ttl() = DurationToWire(*options.ttl);
   }
   request.set_require_zeroed(options.zeroed);
-  absl::StatusOr<HeldLease> held =
-      connection_->Lease(std::move(request), [this] {
-        // What is missing may be what lies idle here.
-        return lease_cache_ != nullptr && lease_cache_->ReleaseAll();
-      });
-  const absl::StatusOr<MappedLease*> lease = Map(connection_, std::move(held));
-  if (lease_cache_ != nullptr && IsAnyBuffer(options)) {
-    if (lease.ok()) {
-      lease_cache_->Adopt(*lease);
-    } else {
-      lease_cache_->Failed(bytes);
-    }
-  }
-  if (!lease.ok()) return lease.status();
-  return Buffer(*lease, (*lease)->segment.data(),
-                (*lease)->granted.size_bytes());
+  return MapBuffer(connection_, connection_->Lease(std::move(request), [this] {
+    // What is missing may be what lies idle here.
+    return lease_cache_ != nullptr && lease_cache_->ReleaseAll();
+  }));
 }
 
 namespace {
@@ -151,9 +137,8 @@ absl::StatusOr<v1::AttachRequest> ToRequest(const std::string& name,
 
 absl::StatusOr<Buffer> Client::Attach(const std::string& name,
                                       AttachOptions options) {
-  const absl::StatusOr<v1::AttachRequest> request = ToRequest(name, options);
-  if (!request.ok()) return request.status();
-  return MapBuffer(connection_, connection_->Attach(*request));
+  ASSIGN_OR_RETURN(v1::AttachRequest request, ToRequest(name, options));
+  return MapBuffer(connection_, connection_->Attach(std::move(request)));
 }
 
 void Client::AttachAsync(
@@ -182,20 +167,13 @@ absl::StatusOr<Buffer> Client::Claim(const std::string& ticket,
 
 absl::StatusOr<Buffer> Client::MapBuffer(std::shared_ptr<Connection> connection,
                                          absl::StatusOr<HeldLease> held) {
-  const absl::StatusOr<MappedLease*> lease =
-      Map(std::move(connection), std::move(held));
-  if (!lease.ok()) return lease.status();
-  return Buffer(*lease, (*lease)->segment.data(),
-                (*lease)->granted.size_bytes());
-}
-
-absl::StatusOr<MappedLease*> Client::Map(std::shared_ptr<Connection> connection,
-                                         absl::StatusOr<HeldLease> held) {
   if (!held.ok()) return held.status();
-  absl::StatusOr<std::unique_ptr<MappedLease>> lease = MappedLease::Map(
-      &LinuxSystemCalls::Get(), std::move(connection), *std::move(held));
-  if (!lease.ok()) return lease.status();
-  return lease->release();
+  ASSIGN_OR_RETURN(std::unique_ptr<MappedLease> lease,
+                   MappedLease::Map(&LinuxSystemCalls::Get(),
+                                    std::move(connection), *std::move(held)));
+  std::byte* const data = lease->segment.data();
+  const size_t size = lease->granted.size_bytes();
+  return Buffer(lease.release(), data, size);
 }
 
 Channel Client::OpenChannel(std::string name, ChannelOptions options) {
@@ -210,48 +188,6 @@ Channel Client::OpenChannel(std::string name, ChannelOptions options) {
 
 LeaseCacheStats Client::lease_cache_stats() const {
   return lease_cache_ == nullptr ? LeaseCacheStats() : lease_cache_->stats();
-}
-
-absl::StatusOr<v1::GetStatsResponse> Client::GetStats() {
-  return connection_->GetStats();
-}
-
-absl::Status Client::WatchStats(
-    absl::Duration interval,
-    const std::function<bool(const v1::GetStatsResponse&)>& on_stats) {
-  return connection_->WatchStats(interval, on_stats);
-}
-
-absl::Status Client::WatchBuffers(
-    const std::string& name_prefix,
-    const std::function<bool(const v1::BufferEvent&)>& on_event) {
-  return connection_->WatchBuffers(name_prefix, on_event);
-}
-
-absl::StatusOr<std::vector<v1::Buffer>> Client::ListBuffers(
-    v1::ListBuffersRequest filter) {
-  return ListAll(std::move(filter), [this](const v1::ListBuffersRequest& page) {
-    return connection_->ListBuffers(page);
-  });
-}
-
-absl::StatusOr<v1::ListHoldersResponse> Client::ListHolders(uint32_t limit) {
-  return connection_->ListHolders(limit);
-}
-
-absl::StatusOr<v1::TrimResponse> Client::Trim() { return connection_->Trim(); }
-
-absl::Status Client::Revoke(const std::string& lease_id) {
-  return connection_->Revoke(lease_id);
-}
-
-absl::StatusOr<v1::ShutdownResponse> Client::Shutdown(bool revoke) {
-  return connection_->Shutdown(revoke);
-}
-
-absl::StatusOr<v1::SetLogLevelResponse> Client::SetLogLevel(
-    v1::LogLevel level) {
-  return connection_->SetLogLevel(level);
 }
 
 }  // namespace warmpool

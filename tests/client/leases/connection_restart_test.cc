@@ -198,21 +198,6 @@ TEST_F(ConnectionRestartTest, EachClientOfAProcessReconcilesItsOwnLeases) {
   EXPECT_THAT(held_.release_sizes(), IsEmpty());
 }
 
-TEST_F(ConnectionRestartTest, ACallCutByAStoppingDaemonIsRepeated) {
-  std::atomic<int> calls = 0;
-  daemon_.on_get_stats = [&](const auto&, auto*) {
-    return ++calls == 1 ? grpc::Status::CANCELLED : grpc::Status::OK;
-  };
-  EXPECT_THAT(Open()->GetStats(), IsOk());
-  EXPECT_EQ(calls, 2);
-  daemon_.on_shutdown = [&](const auto&, auto*) {
-    return grpc::Status::CANCELLED;
-  };
-  EXPECT_THAT(
-      Open()->Shutdown(/*revoke=*/false),
-      StatusIs(absl::StatusCode::kUnavailable, HasSubstr(daemon_.target())));
-}
-
 TEST_F(ConnectionRestartTest, AForkedChildReconcilesNothing) {
   std::shared_ptr<Connection> connection = Open();
   const v1::GrantedLease lease = Lease(connection.get());

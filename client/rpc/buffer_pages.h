@@ -5,8 +5,8 @@
 // come again in the next page, with other leases.
 //
 // Functions without state: as thread-safe as what they are given.
-#ifndef WARMPOOL_CLIENT_LEASES_BUFFER_PAGES_H_
-#define WARMPOOL_CLIENT_LEASES_BUFFER_PAGES_H_
+#ifndef WARMPOOL_CLIENT_RPC_BUFFER_PAGES_H_
+#define WARMPOOL_CLIENT_RPC_BUFFER_PAGES_H_
 
 #include <vector>
 
@@ -33,4 +33,4 @@ absl::StatusOr<std::vector<v1::Buffer>> ListAll(v1::ListBuffersRequest filter,
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_CLIENT_LEASES_BUFFER_PAGES_H_
+#endif  // WARMPOOL_CLIENT_RPC_BUFFER_PAGES_H_

@@ -23,7 +23,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "core/base/clock.h"
@@ -95,8 +94,8 @@ class Pool {
       HolderId holder, const AttachRequest& request, AttachWait* wait);
   // False: it is being woken, or was.
   bool CancelWait(WaitId id);
-  // One status for each lease, in order. `revoke`: other holders' leases too.
-  // PERMISSION_DENIED in each: revoking without being an admin.
+  // One status for each lease, in order. `revoke`: other holders' leases too;
+  // the caller has checked that `holder` may do that.
   std::vector<absl::Status> Release(HolderId holder,
                                     absl::Span<const LeaseRef> leases,
                                     bool revoke);
@@ -163,10 +162,6 @@ class Pool {
                      const absl::Status& status);
   // The last notable one of the uid's processes.
   std::optional<Refusal> LastRefusalOf(uid_t uid) const;
-
-  // PERMISSION_DENIED unless `holder` is an admin; the message says that only
-  // admins may `deed`.
-  absl::Status RequireAdmin(HolderId holder, absl::string_view deed) const;
 
   // --- Running ---
   // Takes over what an earlier daemon left, before the first request. A lease

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "server/clients/authorization.h"
 #include "server/log/log_level.h"
 #include "server/wire/conversion.h"
 
@@ -123,8 +125,12 @@ absl::Status PoolHandlers::Release(HolderId holder,
       statuses[i] = ref.status();
     }
   }
+  const absl::Status permitted =
+      request.revoke() ? RequireAdmin(pool_.FindHolder(holder), "revoke leases")
+                       : absl::OkStatus();
   const std::vector<absl::Status> released =
-      pool_.Release(holder, refs, request.revoke());
+      permitted.ok() ? pool_.Release(holder, refs, request.revoke())
+                     : std::vector<absl::Status>(refs.size(), permitted);
   for (size_t i = 0; i < released.size(); ++i) {
     statuses[positions[i]] = released[i];
   }
@@ -210,7 +216,8 @@ absl::Status PoolHandlers::ListBuffers(HolderId holder,
   const absl::StatusOr<BufferPage> page =
       pool_.List(holder, filter, page_size, request.page_token());
   if (!page.ok()) return page.status();
-  const bool is_admin = pool_.RequireAdmin(holder, "see all ids").ok();
+  const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
+  const bool is_admin = caller.ok() && caller->admin;
   for (const BufferListing& listing : page->buffers) {
     *response->add_buffers() = ToProto(listing, holder, is_admin);
   }
@@ -304,9 +311,8 @@ absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> PoolHandlers::WatchBuffers(
 
 absl::Status PoolHandlers::Trim(HolderId holder, const v1::TrimRequest&,
                                 v1::TrimResponse* response) {
-  const absl::Status permitted =
-      pool_.RequireAdmin(holder, "trim what others keep warm");
-  if (!permitted.ok()) return permitted;
+  RETURN_IF_ERROR(
+      RequireAdmin(pool_.FindHolder(holder), "trim what others keep warm"));
   const uint64_t idle = hooks_.idle_in_clients();
   if (idle > 0) {
     uint64_t seen = pool_.returns();
@@ -323,8 +329,7 @@ absl::Status PoolHandlers::Trim(HolderId holder, const v1::TrimRequest&,
 absl::Status PoolHandlers::Shutdown(HolderId holder,
                                     const v1::ShutdownRequest& request,
                                     v1::ShutdownResponse* response) {
-  const absl::Status permitted = pool_.RequireAdmin(holder, "stop the daemon");
-  if (!permitted.ok()) return permitted;
+  RETURN_IF_ERROR(RequireAdmin(pool_.FindHolder(holder), "stop the daemon"));
   *response = hooks_.prepare_stop(request.revoke());
   return absl::OkStatus();
 }
@@ -332,9 +337,7 @@ absl::Status PoolHandlers::Shutdown(HolderId holder,
 absl::Status PoolHandlers::SetLogLevel(HolderId holder,
                                        const v1::SetLogLevelRequest& request,
                                        v1::SetLogLevelResponse* response) {
-  const absl::Status permitted =
-      pool_.RequireAdmin(holder, "set the log level");
-  if (!permitted.ok()) return permitted;
+  RETURN_IF_ERROR(RequireAdmin(pool_.FindHolder(holder), "set the log level"));
   const absl::StatusOr<v1::LogLevel> previous =
       ExchangeLogLevel(request.level());
   if (!previous.ok()) return previous.status();

@@ -17,9 +17,6 @@ namespace {
 // so.
 constexpr absl::Duration kTrimPause = absl::Seconds(10);
 
-// No process has it.
-constexpr uid_t kNoUid = static_cast<uid_t>(-1);
-
 absl::Status CheckCount(const char* items, int count) {
   if (count <= kMaxLeasesInRequest) return absl::OkStatus();
   return absl::InvalidArgumentError(
@@ -29,13 +26,15 @@ absl::Status CheckCount(const char* items, int count) {
 
 }  // namespace
 
-PoolHandlers::PoolHandlers(Pool* pool, StatsSource* stats, const Clock* clock,
+PoolHandlers::PoolHandlers(Pool* pool, StatsSource* stats,
+                           ClientReclaim* reclaim, const Clock* clock,
                            Hooks hooks)
     : pool_(*pool),
       stats_(*stats),
+      reclaim_(*reclaim),
       clock_(*clock),
       hooks_(std::move(hooks)),
-      waits_(pool, clock) {}
+      shared_stats_(stats, pool, clock) {}
 
 std::optional<absl::Status> PoolHandlers::LeaseIfReady(
     HolderId holder, const v1::LeaseRequest& request,
@@ -69,16 +68,13 @@ std::optional<absl::Status> PoolHandlers::Lease(HolderId holder,
   const bool is_first = until == absl::InfinitePast();
   const uint64_t seen = pool_.returns();
   converted->is_last_try =
-      is_first ? hooks_.idle_in_clients() == 0 : clock_.Now() >= until;
+      is_first ? reclaim_.idle_bytes() == 0 : clock_.Now() >= until;
   absl::StatusOr<LeaseGrant> grant = pool_.Lease(holder, *converted);
   if (!converted->is_last_try && LacksRoom(grant.status())) {
-    if (is_first) {
-      until = clock_.Now() + kTrimWithin;
-      TrimClients(converted->bytes);
-    }
+    if (is_first) until = reclaim_.TrimForRequest(converted->bytes);
     const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
     if (caller.ok() &&
-        waits_.Add(caller->uid, seen, until, std::move(waiter.wake))) {
+        reclaim_.Await(caller->uid, seen, until, std::move(waiter.wake))) {
       return std::nullopt;
     }
     converted->is_last_try = true;
@@ -87,18 +83,6 @@ std::optional<absl::Status> PoolHandlers::Lease(HolderId holder,
   if (!grant.ok()) return grant.status();
   *response->mutable_lease() = ToProto(*grant);
   return absl::OkStatus();
-}
-
-void PoolHandlers::TrimClients(uint64_t wanted_bytes) {
-  {
-    MutexLock lock(&mutex_);
-    const absl::Time now = clock_.Now();
-    const bool was_asked = now < trimmed_at_ + kTrimWithin;
-    if (was_asked && wanted_bytes <= trimmed_bytes_) return;
-    trimmed_at_ = now;
-    trimmed_bytes_ = wanted_bytes;
-  }
-  hooks_.trim_clients(wanted_bytes);
 }
 
 absl::Status PoolHandlers::Refused(HolderId holder, uint64_t bytes,
@@ -264,45 +248,6 @@ absl::Status PoolHandlers::GetStats(HolderId holder, const v1::GetStatsRequest&,
   return absl::OkStatus();
 }
 
-std::shared_ptr<const v1::GetStatsResponse> PoolHandlers::RecentStats(
-    HolderId holder) {
-  const absl::Time now = clock_.Now();
-  {
-    MutexLock lock(&mutex_);
-    if (now >= recent_at_ + kStatsAge) {
-      recent_ = nullptr;
-      recent_of_uids_.clear();
-    }
-  }
-  const std::shared_ptr<const v1::GetStatsResponse> all = RecentOfAdmins(now);
-  const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
-  if (caller.ok() && caller->admin) return all;
-  const uid_t uid = caller.ok() ? caller->uid : kNoUid;
-  {
-    MutexLock lock(&mutex_);
-    const auto it = recent_of_uids_.find(uid);
-    if (it != recent_of_uids_.end()) return it->second;
-  }
-  auto own = std::make_shared<v1::GetStatsResponse>(*all);
-  ShowRefusalOf(pool_.LastRefusalOf(uid), own.get());
-  MutexLock lock(&mutex_);
-  return recent_of_uids_.emplace(uid, std::move(own)).first->second;
-}
-
-std::shared_ptr<const v1::GetStatsResponse> PoolHandlers::RecentOfAdmins(
-    absl::Time now) {
-  {
-    MutexLock lock(&mutex_);
-    if (recent_ != nullptr) return recent_;
-  }
-  auto filled = std::make_shared<v1::GetStatsResponse>();
-  stats_.Fill(filled.get());
-  MutexLock lock(&mutex_);
-  recent_at_ = now;
-  recent_ = std::move(filled);
-  return recent_;
-}
-
 absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> PoolHandlers::WatchBuffers(
     HolderId holder, const v1::WatchBuffersRequest& request,
     std::function<void()> wake) {
@@ -313,14 +258,7 @@ absl::Status PoolHandlers::Trim(HolderId holder, const v1::TrimRequest&,
                                 v1::TrimResponse* response) {
   RETURN_IF_ERROR(
       RequireAdmin(pool_.FindHolder(holder), "trim what others keep warm"));
-  const uint64_t idle = hooks_.idle_in_clients();
-  if (idle > 0) {
-    uint64_t seen = pool_.returns();
-    hooks_.trim_clients(0);
-    const absl::Time until = clock_.Now() + kTrimWithin;
-    while (clock_.Now() < until) seen = pool_.AwaitReturn(seen, until);
-  }
-  response->set_asked_of_clients_bytes(idle);
+  response->set_asked_of_clients_bytes(reclaim_.TrimAndWait());
   response->set_ended_bytes(
       pool_.ReleaseUnused(EvictionReason::kTrimmed, kTrimPause));
   return absl::OkStatus();

@@ -320,13 +320,13 @@ absl::StatusOr<DaemonOptions> ParseDaemonFlags(int argc, char** argv) {
   options.shm_dir = absl::GetFlag(FLAGS_shm_dir);
   if (options.shm_dir.empty()) options.shm_dir = DefaultShmDirectory();
   if (const auto size = absl::GetFlag(FLAGS_capacity_bytes).size) {
-    options.capacity_bytes = size->bytes;
+    options.sizes.capacity_bytes = size->bytes;
   }
   if (const auto size = absl::GetFlag(FLAGS_bigcache_bytes).size) {
-    options.bigcache_bytes = size->bytes;
+    options.sizes.bigcache_bytes = size->bytes;
   }
   if (const auto size = absl::GetFlag(FLAGS_stock_bytes).size) {
-    options.stock_bytes = size->bytes;
+    options.sizes.stock_bytes = size->bytes;
   }
   options.pool.segments.max_segment_bytes =
       absl::GetFlag(FLAGS_max_buffer_bytes).bytes;

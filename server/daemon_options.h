@@ -4,7 +4,6 @@
 #define WARMPOOL_SERVER_DAEMON_OPTIONS_H_
 
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -17,6 +16,7 @@
 #include "server/clients/admission.h"
 #include "server/clients/peer.h"
 #include "server/http/http_address.h"
+#include "server/sizing.h"
 #include "server/transport/grpc_server.h"
 
 namespace warmpool {
@@ -32,14 +32,8 @@ struct DaemonOptions {
   // A socket that listens there, which the daemon takes over. -1: it makes one.
   int passed_socket = -1;
   std::string shm_dir;
-  // Never more than the machine has (BoundedCapacity). nullopt: half of what it
-  // has free and the directory already holds.
-  std::optional<uint64_t> capacity_bytes;
-  // What BigCache may retain. nullopt: half of the capacity.
-  std::optional<uint64_t> bigcache_bytes;
-  // What is made ahead of demand. nullopt: a sixteenth of the capacity, 256 MiB
-  // at most.
-  std::optional<uint64_t> stock_bytes;
+  // The capacity is never more than the machine has (SizePool).
+  WantedSizes sizes;
   // Of segments of 2 MiB and more.
   HugePages::Use huge_pages = HugePages::Use::kAuto;
   // The daemon sets its capacity, byte caps, overhead and callbacks.

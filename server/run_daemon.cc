@@ -28,7 +28,7 @@
 #include "server/log/daemon_log.h"
 #include "server/log/log_limit.h"
 #include "server/log/log_value.h"
-#include "server/service_notice.h"
+#include "server/service/service_notice.h"
 #include "server/transport/passed_sockets.h"
 #include "spdlog/spdlog.h"
 

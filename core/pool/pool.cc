@@ -115,12 +115,6 @@ bool Pool::CancelWait(WaitId id) {
 std::vector<absl::Status> Pool::Release(HolderId holder,
                                         absl::Span<const LeaseRef> leases,
                                         bool revoke) {
-  if (revoke) {
-    const absl::Status permitted = RequireAdmin(holder, "revoke leases");
-    if (!permitted.ok()) {
-      return std::vector<absl::Status>(leases.size(), permitted);
-    }
-  }
   return state_->endings.Release(holder, leases, revoke);
 }
 
@@ -220,15 +214,6 @@ std::optional<Refusal> Pool::LastRefusalOf(uid_t uid) const {
   LeaseBook& book = state_->parts.book;
   MutexLock lock(&book.mutex);
   return book.last_refusals.Of(uid, state_->parts.clock.Now());
-}
-
-absl::Status Pool::RequireAdmin(HolderId holder, absl::string_view deed) const {
-  LeaseBook& book = state_->parts.book;
-  MutexLock lock(&book.mutex);
-  const Holder* const caller = book.table.holders().Find(holder);
-  if (caller != nullptr && caller->admin) return absl::OkStatus();
-  return absl::PermissionDeniedError(absl::StrCat(
-      "only uid 0, the daemon's own uid and --admin_uid may ", deed));
 }
 
 Recovered Pool::Recover(const std::vector<RecoveredLease>& leases,

@@ -22,7 +22,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "core/base/clock.h"
@@ -94,8 +93,8 @@ class Pool {
       HolderId holder, const AttachRequest& request, AttachWait* wait);
   // False: the wait is being woken, or was woken.
   bool CancelWait(WaitId id);
-  // One status for each lease, in order. `revoke`: also other holders' leases.
-  // PERMISSION_DENIED for each: `revoke` without being an admin.
+  // One status for each lease, in order. `revoke`: also other holders' leases;
+  // the caller has checked that `holder` may revoke them.
   std::vector<absl::Status> Release(HolderId holder,
                                     absl::Span<const LeaseRef> leases,
                                     bool revoke);
@@ -164,10 +163,6 @@ class Pool {
                      const absl::Status& status);
   // The last notable refusal of the uid.
   std::optional<Refusal> LastRefusalOf(uid_t uid) const;
-
-  // PERMISSION_DENIED unless `holder` is an admin; the message says that only
-  // admins may `deed`.
-  absl::Status RequireAdmin(HolderId holder, absl::string_view deed) const;
 
   // --- Running ---
   // Restores what an earlier daemon left, before the first request. A lease

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "server/clients/authorization.h"
 #include "server/log/log_level.h"
 #include "server/wire/conversion.h"
 
@@ -15,9 +17,6 @@ namespace {
 // so.
 constexpr absl::Duration kTrimPause = absl::Seconds(10);
 
-// No process has it.
-constexpr uid_t kNoUid = static_cast<uid_t>(-1);
-
 absl::Status CheckCount(const char* items, int count) {
   if (count <= kMaxLeasesInRequest) return absl::OkStatus();
   return absl::InvalidArgumentError(
@@ -27,13 +26,15 @@ absl::Status CheckCount(const char* items, int count) {
 
 }  // namespace
 
-PoolHandlers::PoolHandlers(Pool* pool, StatsSource* stats, const Clock* clock,
+PoolHandlers::PoolHandlers(Pool* pool, StatsSource* stats,
+                           ClientReclaim* reclaim, const Clock* clock,
                            Hooks hooks)
     : pool_(*pool),
       stats_(*stats),
+      reclaim_(*reclaim),
       clock_(*clock),
       hooks_(std::move(hooks)),
-      waits_(pool, clock) {}
+      shared_stats_(stats, pool, clock) {}
 
 std::optional<absl::Status> PoolHandlers::LeaseIfReady(
     HolderId holder, const v1::LeaseRequest& request,
@@ -67,16 +68,13 @@ std::optional<absl::Status> PoolHandlers::Lease(HolderId holder,
   const bool is_first = until == absl::InfinitePast();
   const uint64_t seen = pool_.returns();
   converted->is_last_try =
-      is_first ? hooks_.idle_in_clients() == 0 : clock_.Now() >= until;
+      is_first ? reclaim_.idle_bytes() == 0 : clock_.Now() >= until;
   absl::StatusOr<LeaseGrant> grant = pool_.Lease(holder, *converted);
   if (!converted->is_last_try && LacksRoom(grant.status())) {
-    if (is_first) {
-      until = clock_.Now() + kTrimWithin;
-      TrimClients(converted->bytes);
-    }
+    if (is_first) until = reclaim_.TrimForRequest(converted->bytes);
     const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
     if (caller.ok() &&
-        waits_.Add(caller->uid, seen, until, std::move(waiter.wake))) {
+        reclaim_.Await(caller->uid, seen, until, std::move(waiter.wake))) {
       return std::nullopt;
     }
     converted->is_last_try = true;
@@ -85,18 +83,6 @@ std::optional<absl::Status> PoolHandlers::Lease(HolderId holder,
   if (!grant.ok()) return grant.status();
   *response->mutable_lease() = ToProto(*grant);
   return absl::OkStatus();
-}
-
-void PoolHandlers::TrimClients(uint64_t wanted_bytes) {
-  {
-    MutexLock lock(&mutex_);
-    const absl::Time now = clock_.Now();
-    const bool was_asked = now < trimmed_at_ + kTrimWithin;
-    if (was_asked && wanted_bytes <= trimmed_bytes_) return;
-    trimmed_at_ = now;
-    trimmed_bytes_ = wanted_bytes;
-  }
-  hooks_.trim_clients(wanted_bytes);
 }
 
 absl::Status PoolHandlers::Refused(HolderId holder, uint64_t bytes,
@@ -123,8 +109,12 @@ absl::Status PoolHandlers::Release(HolderId holder,
       statuses[i] = ref.status();
     }
   }
+  const absl::Status permitted =
+      request.revoke() ? RequireAdmin(pool_.FindHolder(holder), "revoke leases")
+                       : absl::OkStatus();
   const std::vector<absl::Status> released =
-      pool_.Release(holder, refs, request.revoke());
+      permitted.ok() ? pool_.Release(holder, refs, request.revoke())
+                     : std::vector<absl::Status>(refs.size(), permitted);
   for (size_t i = 0; i < released.size(); ++i) {
     statuses[positions[i]] = released[i];
   }
@@ -210,7 +200,8 @@ absl::Status PoolHandlers::ListBuffers(HolderId holder,
   const absl::StatusOr<BufferPage> page =
       pool_.List(holder, filter, page_size, request.page_token());
   if (!page.ok()) return page.status();
-  const bool is_admin = pool_.RequireAdmin(holder, "see all ids").ok();
+  const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
+  const bool is_admin = caller.ok() && caller->admin;
   for (const BufferListing& listing : page->buffers) {
     *response->add_buffers() = ToProto(listing, holder, is_admin);
   }
@@ -257,45 +248,6 @@ absl::Status PoolHandlers::GetStats(HolderId holder, const v1::GetStatsRequest&,
   return absl::OkStatus();
 }
 
-std::shared_ptr<const v1::GetStatsResponse> PoolHandlers::RecentStats(
-    HolderId holder) {
-  const absl::Time now = clock_.Now();
-  {
-    MutexLock lock(&mutex_);
-    if (now >= recent_at_ + kStatsAge) {
-      recent_ = nullptr;
-      recent_of_uids_.clear();
-    }
-  }
-  const std::shared_ptr<const v1::GetStatsResponse> all = RecentOfAdmins(now);
-  const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
-  if (caller.ok() && caller->admin) return all;
-  const uid_t uid = caller.ok() ? caller->uid : kNoUid;
-  {
-    MutexLock lock(&mutex_);
-    const auto it = recent_of_uids_.find(uid);
-    if (it != recent_of_uids_.end()) return it->second;
-  }
-  auto own = std::make_shared<v1::GetStatsResponse>(*all);
-  ShowRefusalOf(pool_.LastRefusalOf(uid), own.get());
-  MutexLock lock(&mutex_);
-  return recent_of_uids_.emplace(uid, std::move(own)).first->second;
-}
-
-std::shared_ptr<const v1::GetStatsResponse> PoolHandlers::RecentOfAdmins(
-    absl::Time now) {
-  {
-    MutexLock lock(&mutex_);
-    if (recent_ != nullptr) return recent_;
-  }
-  auto filled = std::make_shared<v1::GetStatsResponse>();
-  stats_.Fill(filled.get());
-  MutexLock lock(&mutex_);
-  recent_at_ = now;
-  recent_ = std::move(filled);
-  return recent_;
-}
-
 absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> PoolHandlers::WatchBuffers(
     HolderId holder, const v1::WatchBuffersRequest& request,
     std::function<void()> wake) {
@@ -304,17 +256,9 @@ absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> PoolHandlers::WatchBuffers(
 
 absl::Status PoolHandlers::Trim(HolderId holder, const v1::TrimRequest&,
                                 v1::TrimResponse* response) {
-  const absl::Status permitted =
-      pool_.RequireAdmin(holder, "trim what others keep warm");
-  if (!permitted.ok()) return permitted;
-  const uint64_t idle = hooks_.idle_in_clients();
-  if (idle > 0) {
-    uint64_t seen = pool_.returns();
-    hooks_.trim_clients(0);
-    const absl::Time until = clock_.Now() + kTrimWithin;
-    while (clock_.Now() < until) seen = pool_.AwaitReturn(seen, until);
-  }
-  response->set_asked_of_clients_bytes(idle);
+  RETURN_IF_ERROR(
+      RequireAdmin(pool_.FindHolder(holder), "trim what others keep warm"));
+  response->set_asked_of_clients_bytes(reclaim_.TrimAndWait());
   response->set_ended_bytes(
       pool_.ReleaseUnused(EvictionReason::kTrimmed, kTrimPause));
   return absl::OkStatus();
@@ -323,8 +267,7 @@ absl::Status PoolHandlers::Trim(HolderId holder, const v1::TrimRequest&,
 absl::Status PoolHandlers::Shutdown(HolderId holder,
                                     const v1::ShutdownRequest& request,
                                     v1::ShutdownResponse* response) {
-  const absl::Status permitted = pool_.RequireAdmin(holder, "stop the daemon");
-  if (!permitted.ok()) return permitted;
+  RETURN_IF_ERROR(RequireAdmin(pool_.FindHolder(holder), "stop the daemon"));
   *response = hooks_.prepare_stop(request.revoke());
   return absl::OkStatus();
 }
@@ -332,9 +275,7 @@ absl::Status PoolHandlers::Shutdown(HolderId holder,
 absl::Status PoolHandlers::SetLogLevel(HolderId holder,
                                        const v1::SetLogLevelRequest& request,
                                        v1::SetLogLevelResponse* response) {
-  const absl::Status permitted =
-      pool_.RequireAdmin(holder, "set the log level");
-  if (!permitted.ok()) return permitted;
+  RETURN_IF_ERROR(RequireAdmin(pool_.FindHolder(holder), "set the log level"));
   const absl::StatusOr<v1::LogLevel> previous =
       ExchangeLogLevel(request.level());
   if (!previous.ok()) return previous.status();

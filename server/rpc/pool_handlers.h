@@ -8,18 +8,15 @@
 #include <memory>
 #include <optional>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "core/base/clock.h"
-#include "core/base/mutex.h"
 #include "core/book/buffer_events.h"
 #include "core/pool/pool.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
+#include "server/rpc/client_reclaim.h"
 #include "server/rpc/handlers.h"
-#include "server/rpc/memory_waits.h"
+#include "server/stats/shared_stats.h"
 #include "server/stats/stats.h"
 
 namespace warmpool {
@@ -30,12 +27,6 @@ class PoolHandlers final : public Handlers {
   // Bounds one answer to about 256 KiB, well below what clients accept.
   static constexpr uint32_t kMaxPageSize = 1000;
   static constexpr uint32_t kDefaultPageSize = 100;
-  // How long a lease that finds no room waits for what clients, asked to, give
-  // back of their lease caches. They have 100 ms.
-  static constexpr absl::Duration kTrimWithin = absl::Milliseconds(250);
-  // How old the figures may be that watchers get: half of their shortest
-  // interval.
-  static constexpr absl::Duration kStatsAge = absl::Milliseconds(50);
 
   struct Hooks {
     // Makes the daemon ready to stop; returns once, with `revoke`, every lease
@@ -43,18 +34,11 @@ class PoolHandlers final : public Handlers {
     std::function<v1::ShutdownResponse(bool revoke)> prepare_stop;
     // Stops it.
     std::function<void()> stop;
-    // Bytes that lie idle in clients, as they reported.
-    std::function<uint64_t()> idle_in_clients;
-    // Asks clients for so many of them; 0: all.
-    std::function<void(uint64_t wanted_bytes)> trim_clients;
   };
 
   // What is pointed to must outlive this.
-  PoolHandlers(Pool* pool, StatsSource* stats, const Clock* clock, Hooks hooks);
-
-  // Starts the thread of those that wait for memory, before anything is
-  // handled. RESOURCE_EXHAUSTED, naming the limit: there is none.
-  absl::Status Start() { return waits_.Start(); }
+  PoolHandlers(Pool* pool, StatsSource* stats, ClientReclaim* reclaim,
+               const Clock* clock, Hooks hooks);
 
   std::optional<absl::Status> LeaseIfReady(
       HolderId holder, const v1::LeaseRequest& request,
@@ -92,7 +76,9 @@ class PoolHandlers final : public Handlers {
   absl::Status GetStats(HolderId holder, const v1::GetStatsRequest& request,
                         v1::GetStatsResponse* response) override;
   std::shared_ptr<const v1::GetStatsResponse> RecentStats(
-      HolderId holder) override;
+      HolderId holder) override {
+    return shared_stats_.For(pool_.FindHolder(holder));
+  }
   absl::StatusOr<std::unique_ptr<BufferEvents::Watch>> WatchBuffers(
       HolderId holder, const v1::WatchBuffersRequest& request,
       std::function<void()> wake) override;
@@ -100,7 +86,7 @@ class PoolHandlers final : public Handlers {
                     v1::TrimResponse* response) override;
   absl::Status Shutdown(HolderId holder, const v1::ShutdownRequest& request,
                         v1::ShutdownResponse* response) override;
-  void StopWaiting() override { waits_.Stop(); }
+  void StopWaiting() override { reclaim_.Stop(); }
   void OnShutdownAnswered() override { hooks_.stop(); }
   absl::Status SetLogLevel(HolderId holder,
                            const v1::SetLogLevelRequest& request,
@@ -110,28 +96,13 @@ class PoolHandlers final : public Handlers {
   // Counts a malformed request for a lease; returns its status.
   absl::Status Refused(HolderId holder, uint64_t bytes,
                        const absl::Status& status);
-  // Asks clients for what they keep idle, unless they were asked for as much a
-  // moment ago: a client that asks and asks must not keep others from their
-  // caches.
-  void TrimClients(uint64_t wanted_bytes);
 
   Pool& pool_;
   StatsSource& stats_;
+  ClientReclaim& reclaim_;
   const Clock& clock_;
   const Hooks hooks_;
-  MemoryWaits waits_;
-
-  std::shared_ptr<const v1::GetStatsResponse> RecentOfAdmins(absl::Time now);
-
-  Mutex mutex_;
-  absl::Time trimmed_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
-  uint64_t trimmed_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  // For watchers: as admins see them (null: too old), and as the uids do that
-  // have watched since.
-  absl::Time recent_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
-  std::shared_ptr<const v1::GetStatsResponse> recent_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<uid_t, std::shared_ptr<const v1::GetStatsResponse>>
-      recent_of_uids_ ABSL_GUARDED_BY(mutex_);
+  SharedStats shared_stats_;
 };
 
 }  // namespace warmpool

@@ -226,17 +226,12 @@ void ReleaseSome(ModelRun& run) {
   }
   const HolderId holder = run.RandomHolderFor(refs[0].id);
   const bool revoke = world.Chance(10);
-  const auto caller = expected.holders().find(holder);
-  const bool is_admin =
-      caller != expected.holders().end() && caller->second.admin;
 
   const std::vector<absl::Status> statuses =
       world.pool->Release(holder, refs, revoke);
   ASSERT_EQ(statuses.size(), refs.size());
   for (size_t i = 0; i < refs.size(); ++i) {
-    const StatusCode code =
-        revoke && !is_admin ? StatusCode::kPermissionDenied
-                            : CodeOfLeaseRef(expected, holder, refs[i], revoke);
+    const StatusCode code = CodeOfLeaseRef(expected, holder, refs[i], revoke);
     EXPECT_THAT(statuses[i], StatusIs(code)) << "item " << i;
     const auto lease = expected.leases().find(refs[i].id);
     if (code != StatusCode::kOk || lease == expected.leases().end()) continue;

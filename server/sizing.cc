@@ -1,10 +1,20 @@
-#include "server/capacity.h"
+#include "server/sizing.h"
+
+#include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/byte_size.h"
 #include "core/memory/cgroup/memory_room.h"
 
 namespace warmpool {
+namespace {
+
+// Of the capacity, for stock: what a burst takes, and the machine hardly
+// misses.
+constexpr uint64_t kStockShare = 16;
+constexpr uint64_t kMostStock = 256 * kMiB;
+
+}  // namespace
 
 BoundedCapacity BoundCapacity(uint64_t asked_bytes,
                               uint64_t filesystem_total_bytes,
@@ -25,6 +35,18 @@ BoundedCapacity BoundCapacity(uint64_t asked_bytes,
                      FormatByteSize(kept), " are kept for the daemon itself")};
   }
   return capacity;
+}
+
+PoolSizes SizePool(const WantedSizes& wanted, const MachineSpace& space) {
+  PoolSizes sizes;
+  sizes.capacity = BoundCapacity(
+      wanted.capacity_bytes.value_or((space.free_bytes + space.held_bytes) / 2),
+      space.filesystem_total_bytes, space.limit);
+  const uint64_t capacity = sizes.capacity.bytes;
+  sizes.bigcache_bytes = wanted.bigcache_bytes.value_or(capacity / 2);
+  sizes.stock_bytes =
+      wanted.stock_bytes.value_or(std::min(capacity / kStockShare, kMostStock));
+  return sizes;
 }
 
 }  // namespace warmpool

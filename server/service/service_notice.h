@@ -2,8 +2,8 @@
 // and that it stops (sd_notify(3)). Where none asked for it (NOTIFY_SOCKET is
 // not set) these do nothing. A manager that does not read is none of the
 // daemon's concern: failures are ignored.
-#ifndef WARMPOOL_SERVER_SERVICE_NOTICE_H_
-#define WARMPOOL_SERVER_SERVICE_NOTICE_H_
+#ifndef WARMPOOL_SERVER_SERVICE_SERVICE_NOTICE_H_
+#define WARMPOOL_SERVER_SERVICE_SERVICE_NOTICE_H_
 
 #include <optional>
 #include <string>
@@ -28,4 +28,4 @@ void NoticeAlive();
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_SERVER_SERVICE_NOTICE_H_
+#endif  // WARMPOOL_SERVER_SERVICE_SERVICE_NOTICE_H_

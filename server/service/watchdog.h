@@ -4,8 +4,8 @@
 // daemon, which takes up all leases.
 //
 // Thread-safe.
-#ifndef WARMPOOL_SERVER_WATCHDOG_H_
-#define WARMPOOL_SERVER_WATCHDOG_H_
+#ifndef WARMPOOL_SERVER_SERVICE_WATCHDOG_H_
+#define WARMPOOL_SERVER_SERVICE_WATCHDOG_H_
 
 #include <cstddef>
 #include <functional>
@@ -64,4 +64,4 @@ class Watchdog {
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_SERVER_WATCHDOG_H_
+#endif  // WARMPOOL_SERVER_SERVICE_WATCHDOG_H_

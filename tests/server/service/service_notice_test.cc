@@ -1,4 +1,4 @@
-#include "server/service_notice.h"
+#include "server/service/service_notice.h"
 
 #include <signal.h>
 #include <sys/socket.h>

@@ -1,5 +1,7 @@
 #include "server/daemon_flags.h"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/byte_size.h"
+#include "core/base/status_macros.h"
 #include "core/base/unix_target.h"
 #include "core/engine/uid_quota.h"
 #include "server/clients/accounts.h"
@@ -18,41 +21,33 @@
 
 namespace warmpool {
 
-// A flag that is a size or "auto".
-struct CapacityFlag {
-  std::optional<ByteSize> size;
+// A flag that is a size, or a word for none.
+template <const char* kWord>
+struct SizeOr {
+  std::optional<uint64_t> bytes;
 };
 
-bool AbslParseFlag(absl::string_view text, CapacityFlag* flag,
+template <const char* kWord>
+bool AbslParseFlag(absl::string_view text, SizeOr<kWord>* flag,
                    std::string* error) {
-  if (text == "auto") {
-    flag->size.reset();
-    return true;
-  }
-  return AbslParseFlag(text, &flag->size.emplace(), error);
+  flag->bytes.reset();
+  if (text == kWord) return true;
+  ByteSize size;
+  if (!AbslParseFlag(text, &size, error)) return false;
+  flag->bytes = size.bytes;
+  return true;
 }
 
-std::string AbslUnparseFlag(const CapacityFlag& flag) {
-  return flag.size.has_value() ? AbslUnparseFlag(*flag.size) : "auto";
+template <const char* kWord>
+std::string AbslUnparseFlag(const SizeOr<kWord>& flag) {
+  return flag.bytes.has_value() ? AbslUnparseFlag(ByteSize{*flag.bytes})
+                                : kWord;
 }
 
-// A flag that is a size or "none".
-struct LimitFlag {
-  std::optional<ByteSize> size;
-};
-
-bool AbslParseFlag(absl::string_view text, LimitFlag* flag,
-                   std::string* error) {
-  if (text == "none") {
-    flag->size.reset();
-    return true;
-  }
-  return AbslParseFlag(text, &flag->size.emplace(), error);
-}
-
-std::string AbslUnparseFlag(const LimitFlag& flag) {
-  return flag.size.has_value() ? AbslUnparseFlag(*flag.size) : "none";
-}
+inline constexpr char kAuto[] = "auto";
+inline constexpr char kNone[] = "none";
+using SizeOrAuto = SizeOr<kAuto>;
+using SizeOrNone = SizeOr<kNone>;
 
 // A flag that is an address or "none".
 struct HttpAddressFlag {
@@ -140,7 +135,7 @@ ABSL_FLAG(
     "quarantined and removed once nobody has them open; one that has "
     "files in it and was never Warmpool's is refused. Default: "
     "/dev/shm/warmpool-UID");
-ABSL_FLAG(warmpool::CapacityFlag, capacity_bytes, {},
+ABSL_FLAG(warmpool::SizeOrAuto, capacity_bytes, {},
           "Bytes of all segments together (4G, 512MiB, ...), at most what the "
           "filesystem of --shm_dir has and the daemon's control groups allow; "
           "auto: half of what is free there and the directory holds");
@@ -155,13 +150,13 @@ ABSL_FLAG(
 ABSL_FLAG(warmpool::SlotsFlag, bigcache_slots, {},
           "Segments that BigCache retains for each uid and size class, such as "
           "4; adaptive: the recent peak-to-trough of demand");
-ABSL_FLAG(warmpool::CapacityFlag, bigcache_bytes, {},
+ABSL_FLAG(warmpool::SizeOrAuto, bigcache_bytes, {},
           "Bytes that BigCache retains at most; auto: half of the capacity");
 ABSL_FLAG(absl::Duration, bigcache_decay, absl::Seconds(10),
           "A retained segment that nobody asks for is evicted after this long, "
           "and so is stock; inf: never");
 ABSL_FLAG(
-    warmpool::CapacityFlag, stock_bytes, {},
+    warmpool::SizeOrAuto, stock_bytes, {},
     "Bytes of segments made ahead of demand, for leases that find nothing "
     "retained; auto: a sixteenth of the capacity, 256 MiB at most; 0: "
     "none");
@@ -192,7 +187,7 @@ ABSL_FLAG(size_t, max_connections_per_uid, 1024,
           "Connections that the processes of one uid may have together");
 ABSL_FLAG(size_t, max_leases_per_uid, warmpool::UidQuota::Options().max_leases,
           "Leases that the processes of one uid may have together");
-ABSL_FLAG(warmpool::LimitFlag, max_bytes_per_uid, {},
+ABSL_FLAG(warmpool::SizeOrNone, max_bytes_per_uid, {},
           "Bytes that the processes of one uid may lease together, such as "
           "1GiB; none: the capacity");
 ABSL_FLAG(absl::Duration, ping_interval,
@@ -235,11 +230,6 @@ constexpr char kUsage[] =
     "--drain_timeout it waits for them first, until a second SIGTERM. SIGINT,\n"
     "SIGQUIT and SIGXCPU do the same; SIGHUP, SIGUSR1 and the like do nothing.";
 
-absl::Status NegativeFlag(absl::string_view flag, absl::Duration value) {
-  return absl::InvalidArgumentError(absl::StrCat(
-      "--", flag, "=", absl::FormatDuration(value), " is negative"));
-}
-
 absl::Status CheckDurations() {
   const std::pair<const char*, absl::Duration> durations[] = {
       {"bigcache_decay", absl::GetFlag(FLAGS_bigcache_decay)},
@@ -251,7 +241,9 @@ absl::Status CheckDurations() {
       {"ping_timeout", absl::GetFlag(FLAGS_ping_timeout)},
   };
   for (const auto& [flag, value] : durations) {
-    if (value < absl::ZeroDuration()) return NegativeFlag(flag, value);
+    if (value >= absl::ZeroDuration()) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--", flag, "=", absl::FormatDuration(value), " is negative"));
   }
   return absl::OkStatus();
 }
@@ -284,17 +276,17 @@ absl::Status SetAdmission(Admission::Options* admission) {
 void SetLimits(DaemonOptions* options) {
   options->max_connections_per_uid =
       absl::GetFlag(FLAGS_max_connections_per_uid);
-  options->uid_quota.max_leases = absl::GetFlag(FLAGS_max_leases_per_uid);
-  if (const auto size = absl::GetFlag(FLAGS_max_bytes_per_uid).size) {
-    options->uid_quota.max_bytes = size->bytes;
-  }
+  UidQuota::Options& quota = options->uid_quota;
+  quota.max_leases = absl::GetFlag(FLAGS_max_leases_per_uid);
+  quota.max_bytes =
+      absl::GetFlag(FLAGS_max_bytes_per_uid).bytes.value_or(quota.max_bytes);
 }
 
 }  // namespace
 
 absl::StatusOr<DaemonOptions> ParseDaemonFlags(int argc, char** argv) {
   absl::SetProgramUsageMessage(kUsage);
-  // --help shows this program's flags: those defined in daemon_flags.cc.
+  // --help shows the flags of this file.
   absl::FlagsUsageConfig usage;
   usage.contains_helpshort_flags = [](absl::string_view file) {
     return absl::StrContains(file, "daemon_flags");
@@ -307,42 +299,34 @@ absl::StatusOr<DaemonOptions> ParseDaemonFlags(int argc, char** argv) {
     return absl::InvalidArgumentError(absl::StrCat(
         "unexpected argument \"", rest[1], "\": the daemon takes flags only"));
   }
-  absl::Status status = SetLogLevel(absl::GetFlag(FLAGS_log_level));
+  const absl::Status status = SetLogLevel(absl::GetFlag(FLAGS_log_level));
   if (!status.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat("--log_level: ", status.message()));
   }
-  status = CheckDurations();
-  if (!status.ok()) return status;
+  RETURN_IF_ERROR(CheckDurations());
 
   DaemonOptions options;
   options.listen = absl::GetFlag(FLAGS_listen);
   options.shm_dir = absl::GetFlag(FLAGS_shm_dir);
   if (options.shm_dir.empty()) options.shm_dir = DefaultShmDirectory();
-  if (const auto size = absl::GetFlag(FLAGS_capacity_bytes).size) {
-    options.sizes.capacity_bytes = size->bytes;
-  }
-  if (const auto size = absl::GetFlag(FLAGS_bigcache_bytes).size) {
-    options.sizes.bigcache_bytes = size->bytes;
-  }
-  if (const auto size = absl::GetFlag(FLAGS_stock_bytes).size) {
-    options.sizes.stock_bytes = size->bytes;
-  }
-  options.pool.segments.max_segment_bytes =
-      absl::GetFlag(FLAGS_max_buffer_bytes).bytes;
-  if (options.pool.segments.max_segment_bytes == 0 ||
-      options.pool.segments.max_segment_bytes > SizeClasses::kMaxMaxBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--max_buffer_bytes=", options.pool.segments.max_segment_bytes,
-        " is outside of 1 to ", SizeClasses::kMaxMaxBytes));
+  options.sizes = {.capacity_bytes = absl::GetFlag(FLAGS_capacity_bytes).bytes,
+                   .bigcache_bytes = absl::GetFlag(FLAGS_bigcache_bytes).bytes,
+                   .stock_bytes = absl::GetFlag(FLAGS_stock_bytes).bytes};
+  SegmentPool::Options& segments = options.pool.segments;
+  segments.max_segment_bytes = absl::GetFlag(FLAGS_max_buffer_bytes).bytes;
+  if (segments.max_segment_bytes == 0 ||
+      segments.max_segment_bytes > SizeClasses::kMaxMaxBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--max_buffer_bytes=", segments.max_segment_bytes,
+                     " is outside of 1 to ", SizeClasses::kMaxMaxBytes));
   }
   options.huge_pages = absl::GetFlag(FLAGS_huge_pages).use;
-  options.pool.segments.bigcache.slots =
-      absl::GetFlag(FLAGS_bigcache_slots).slots;
-  options.pool.segments.bigcache.decay = absl::GetFlag(FLAGS_bigcache_decay);
-  options.pool.segments.batch.threshold_bytes =
+  segments.bigcache.slots = absl::GetFlag(FLAGS_bigcache_slots).slots;
+  segments.bigcache.decay = absl::GetFlag(FLAGS_bigcache_decay);
+  segments.batch.threshold_bytes =
       absl::GetFlag(FLAGS_batch_threshold_bytes).bytes;
-  options.pool.segments.batch.max_age = absl::GetFlag(FLAGS_batch_max_age);
+  segments.batch.max_age = absl::GetFlag(FLAGS_batch_max_age);
   options.pool.default_ttl = absl::GetFlag(FLAGS_default_ttl);
   options.pool.max_ttl = absl::GetFlag(FLAGS_max_ttl);
   options.drain_timeout = absl::GetFlag(FLAGS_drain_timeout);
@@ -356,8 +340,7 @@ absl::StatusOr<DaemonOptions> ParseDaemonFlags(int argc, char** argv) {
   options.grpc.busy_poll = absl::GetFlag(FLAGS_busy_poll);
   options.grpc.ping_interval = absl::GetFlag(FLAGS_ping_interval);
   options.grpc.ping_timeout = absl::GetFlag(FLAGS_ping_timeout);
-  status = SetAdmission(&options.admission);
-  if (!status.ok()) return status;
+  RETURN_IF_ERROR(SetAdmission(&options.admission));
   SetLimits(&options);
   return options;
 }

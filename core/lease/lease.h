@@ -1,4 +1,7 @@
-// The words of leasing: holders, requests, grants, and how leases end.
+// The words of leasing: grants, and how leases end. Holders and requests have
+// headers of their own.
+//
+// Plain values.
 #ifndef WARMPOOL_CORE_LEASE_LEASE_H_
 #define WARMPOOL_CORE_LEASE_LEASE_H_
 
@@ -6,64 +9,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
-#include <utility>
-#include <vector>
 
-#include "absl/status/status.h"
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "core/base/random_id.h"
 #include "core/engine/warmth.h"
-#include "core/memory/directory/sharing.h"
+#include "core/lease/holder.h"
+#include "core/lease/lease_request.h"
 
 namespace warmpool {
-
-using LeaseId = RandomId;
-using RequestId = RandomId;
-
-// Names a holder within one daemon's life; never given twice.
-using HolderId = uint64_t;
-
-// Names a client within its process, whatever daemon it talks to. Null: the
-// client does not say.
-using ClientId = RandomId;
-
-// A process as people know it.
-struct Process {
-  pid_t pid = 0;
-  uid_t uid = 0;
-  // Command name as the kernel tells it; empty if not known.
-  std::string command;
-};
-
-// A client process.
-struct Holder {
-  Process process() const { return {pid, uid, command}; }
-
-  HolderId id = 0;
-  pid_t pid = 0;
-  uid_t uid = 0;
-  // Command name as the kernel tells it; empty if not known.
-  std::string command;
-  // May see and end what other holders have.
-  bool admin = false;
-  // Tells the process from every other that has had or will have its pid since
-  // the machine started: the inode of its pidfd (Linux 6.9), or its start time.
-  // 0: not known, so that no later daemon can recognise it.
-  uint64_t instance = 0;
-  // Its groups, where they are known.
-  std::vector<gid_t> gids = {};
-};
-
-// What a holder has.
-struct HolderUsage {
-  Holder holder;
-  size_t leases = 0;
-  // Of their segments. Where several leases are on one segment, each counts.
-  uint64_t bytes = 0;
-};
 
 // Leases of a kind that no process has.
 struct UnheldCount {
@@ -86,12 +39,6 @@ struct UnheldLease {
   absl::Duration ttl_left;
 };
 
-// What a holder may do with its mapping.
-enum class Access {
-  kReadOnly,
-  kSharedWritable,
-};
-
 // Whether a holder is known to count on its lease.
 enum class LeaseState {
   kLive,
@@ -108,54 +55,6 @@ enum class LeaseKind {
   kTicket,
   // Nobody has it: it keeps a sealed buffer for those who attach to it later.
   kLingering,
-};
-
-// nullopt: the pool's default. Zero: as long as the holder lives.
-using RequestedTtl = std::optional<absl::Duration>;
-
-struct LeaseRequest {
-  RequestId request_id;
-  ClientId client_id;
-  uint64_t bytes = 0;
-  // nullopt: the pool makes one up.
-  std::optional<std::string> name;
-  // The channel that the buffer is to be in, instead of having a name of its
-  // own.
-  std::optional<std::string> channel = std::nullopt;
-  RequestedTtl ttl;
-  bool require_zeroed = false;
-  // Only what is ready: no memory is made, and no room. NOT_FOUND otherwise.
-  bool if_ready = false;
-  // The caller does not try again: a refusal is counted.
-  bool is_last_try = true;
-};
-
-struct AttachRequest {
-  RequestId request_id;
-  ClientId client_id;
-  std::string name;
-  RequestedTtl ttl;
-  // kReadOnly: of a sealed buffer. kSharedWritable: of one that is not.
-  Access access = Access::kReadOnly;
-  // The uid that the buffer belongs to. nullopt: the caller's.
-  std::optional<uid_t> owner = std::nullopt;
-};
-
-struct SealRequest {
-  // For how long the buffer is kept after the end of its sealer's lease.
-  absl::Duration linger;
-  // Others than its uid who may attach to it.
-  Sharing share_with;
-  // What its user asked for last. 0: as it was.
-  uint64_t bytes = 0;
-};
-
-struct ClaimRequest {
-  RequestId request_id;
-  ClientId client_id;
-  // The ticket.
-  LeaseId ticket;
-  RequestedTtl ttl;
 };
 
 // A lease as its holder needs it.
@@ -224,18 +123,6 @@ struct RevokedLease {
   std::string buffer_name;
   EndCause cause = EndCause::kRevoked;
 };
-
-// OK if `name` may name a buffer: 1 to 128 letters, digits and "._-/".
-// INVALID_ARGUMENT otherwise, naming it with unprintable bytes escaped.
-absl::Status ValidateBufferName(absl::string_view name);
-
-// OK if `channel` may name a channel: the same, but up to 80 bytes, so that its
-// buffers' names fit too.
-absl::Status ValidateChannelName(absl::string_view channel);
-
-// OK if a buffer can have been given that name: as ValidateBufferName, or as a
-// buffer's in a channel.
-absl::Status ValidateGivenName(absl::string_view name);
 
 }  // namespace warmpool
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "core/book/journal_record.h"
+#include "core/lease/lease_names.h"
 #include "core/pool/effects.h"
 
 namespace warmpool {

@@ -6,6 +6,7 @@
 #include "core/base/channel_name.h"
 #include "core/base/status_macros.h"
 #include "core/book/journal_record.h"
+#include "core/lease/lease_names.h"
 #include "core/pool/effects.h"
 
 namespace warmpool {

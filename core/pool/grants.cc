@@ -7,6 +7,7 @@
 #include "core/base/channel_name.h"
 #include "core/base/status_macros.h"
 #include "core/book/journal_record.h"
+#include "core/lease/lease_names.h"
 #include "core/memory/size_class.h"
 #include "core/pool/effects.h"
 

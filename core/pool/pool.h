@@ -25,7 +25,6 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "core/base/clock.h"
-#include "core/base/random_id.h"
 #include "core/book/attach_waits.h"
 #include "core/book/buffer_events.h"
 #include "core/book/buffer_listing.h"

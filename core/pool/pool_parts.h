@@ -11,7 +11,6 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "core/base/clock.h"
-#include "core/base/random_id.h"
 #include "core/book/buffer_events.h"
 #include "core/book/lease_book.h"
 #include "core/book/wait_waker.h"

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
 #include "server/clients/peer_format.h"
 #include "spdlog/spdlog.h"
 
@@ -26,10 +27,9 @@ uint64_t ProcessTag(HolderId id) { return id << 1; }
 
 absl::StatusOr<std::unique_ptr<HolderRegistry>> HolderRegistry::Create(
     PeerSource* peers, const Clock* clock, Options options) {
-  absl::StatusOr<EpollSet> watched = EpollSet::Create();
-  if (!watched.ok()) return watched.status();
-  std::unique_ptr<HolderRegistry> registry(new HolderRegistry(
-      peers, clock, std::move(options), *std::move(watched)));
+  ASSIGN_OR_RETURN(EpollSet watched, EpollSet::Create());
+  std::unique_ptr<HolderRegistry> registry(
+      new HolderRegistry(peers, clock, std::move(options), std::move(watched)));
   const absl::Status started = registry->watcher_.Start(
       "wpd-holders", [raw = registry.get()] { raw->WatchMain(); });
   if (!started.ok()) return started;
@@ -52,14 +52,11 @@ HolderRegistry::~HolderRegistry() {
 
 absl::Status HolderRegistry::Admit(int connection_fd) {
   // Who is not served costs no descriptor and no look into /proc.
-  const absl::StatusOr<Credentials> credentials =
-      peers_.CredentialsOf(connection_fd);
-  if (!credentials.ok()) return credentials.status();
-  const absl::Status admitted = options_.admission.Check(*credentials);
-  if (!admitted.ok()) return admitted;
-  const uid_t uid = credentials->uid;
-  absl::StatusOr<Peer> peer = peers_.PeerOf(connection_fd);
-  if (!peer.ok()) return peer.status();
+  ASSIGN_OR_RETURN(const Credentials credentials,
+                   peers_.CredentialsOf(connection_fd));
+  RETURN_IF_ERROR(options_.admission.Check(credentials));
+  const uid_t uid = credentials.uid;
+  ASSIGN_OR_RETURN(Peer peer, peers_.PeerOf(connection_fd));
   UniqueFd watch(fcntl(connection_fd, F_DUPFD_CLOEXEC, 0));
   if (!watch.valid()) {
     return absl::ErrnoToStatus(errno, "can't watch a connection");
@@ -71,13 +68,11 @@ absl::Status HolderRegistry::Admit(int connection_fd) {
   if (const auto former = connections_.OpenAt(connection_fd)) {
     EndConnectionLocked(*former);
   }
-  const absl::Status room = connections_.CheckRoom(uid);
-  if (!room.ok()) return room;
-  const absl::StatusOr<HolderId> holder = HolderOfLocked(*std::move(peer));
-  if (!holder.ok()) return holder.status();
+  RETURN_IF_ERROR(connections_.CheckRoom(uid));
+  ASSIGN_OR_RETURN(const HolderId holder, HolderOfLocked(std::move(peer)));
   const ConnectionTable::Serial serial =
-      connections_.Add(connection_fd, *holder, uid, std::move(watch));
-  Process& process = processes_.at(*holder);
+      connections_.Add(connection_fd, holder, uid, std::move(watch));
+  Process& process = processes_.at(holder);
   ++process.connections;
   SetGraceLocked(&process, absl::InfiniteFuture());
   // Tells at once where the connection is over already.
@@ -116,8 +111,7 @@ absl::StatusOr<HolderId> HolderRegistry::HolderOfLocked(Peer peer) {
   process.holder.instance = peer.instance;
   const HolderId id = process.holder.id;
   if (peer.pidfd.valid()) {
-    const absl::Status watched = WatchLocked(&process, std::move(peer.pidfd));
-    if (!watched.ok()) return watched;
+    RETURN_IF_ERROR(WatchLocked(&process, std::move(peer.pidfd)));
   }
   if (options_.on_added) options_.on_added(process.holder);
   if (peer.instance != 0) by_key_.emplace(key, id);

@@ -17,6 +17,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "core/base/status_macros.h"
 #include "core/base/user_namespace.h"
 #include "core/memory/kernel/descriptor_limit.h"
 
@@ -133,18 +134,16 @@ absl::StatusOr<uint64_t> InstanceOf(const UniqueFd& pidfd, pid_t pid) {
   struct stat file;
   if (HasInode(pidfd) && fstat(pidfd.get(), &file) == 0) return file.st_ino;
   if (pid <= 0) return 0;
-  const absl::StatusOr<std::string> stat = ContentsOf(pid, "stat");
-  if (!stat.ok()) return stat.status();
-  return StartTimeIn(*stat);
+  ASSIGN_OR_RETURN(const std::string stat, ContentsOf(pid, "stat"));
+  return StartTimeIn(stat);
 }
 
 // Fills in what hangs on the pid. NOT_FOUND: the process has ended, and what
 // was read may be of a later one with its number. RESOURCE_EXHAUSTED: out of
 // descriptors.
 absl::Status Describe(Peer* peer) {
-  const absl::StatusOr<uint64_t> instance = InstanceOf(peer->pidfd, peer->pid);
-  if (!instance.ok()) return instance.status();
-  peer->instance = *instance;
+  ASSIGN_OR_RETURN(const uint64_t instance, InstanceOf(peer->pidfd, peer->pid));
+  peer->instance = instance;
   if (peer->pid > 0) {
     // Nothing depends on it.
     peer->command = ContentsOf(peer->pid, "comm").value_or("");
@@ -167,31 +166,29 @@ KernelPeerSource& KernelPeerSource::Get() {
 }
 
 absl::StatusOr<Credentials> KernelPeerSource::CredentialsOf(int connection_fd) {
-  const absl::StatusOr<ucred> credentials = PeerCredentials(connection_fd);
-  if (!credentials.ok()) return credentials.status();
-  if (MayBeAnyUser(credentials->uid)) {
+  ASSIGN_OR_RETURN(const ucred credentials, PeerCredentials(connection_fd));
+  if (MayBeAnyUser(credentials.uid)) {
     return absl::PermissionDeniedError(
         absl::StrCat("the user that connected has no uid in the daemon's user "
                      "namespace (the "
                      "kernel shows ",
-                     credentials->uid,
+                     credentials.uid,
                      "), so it can't be told who it is: map it, or run a "
                      "daemon where the user "
                      "is known"));
   }
-  return Credentials{.uid = credentials->uid,
-                     .gids = GroupsOf(connection_fd, credentials->gid)};
+  return Credentials{.uid = credentials.uid,
+                     .gids = GroupsOf(connection_fd, credentials.gid)};
 }
 
 absl::StatusOr<Peer> KernelPeerSource::PeerOf(int connection_fd) {
-  const absl::StatusOr<ucred> credentials = PeerCredentials(connection_fd);
-  if (!credentials.ok()) return credentials.status();
-  absl::StatusOr<UniqueFd> pidfd = PeerPidfd(connection_fd, credentials->pid);
+  ASSIGN_OR_RETURN(const ucred credentials, PeerCredentials(connection_fd));
+  absl::StatusOr<UniqueFd> pidfd = PeerPidfd(connection_fd, credentials.pid);
   if (absl::IsResourceExhausted(pidfd.status())) return pidfd.status();
   Peer peer;
-  peer.pid = credentials->pid;
-  peer.credentials.uid = credentials->uid;
-  peer.credentials.gids = GroupsOf(connection_fd, credentials->gid);
+  peer.pid = credentials.pid;
+  peer.credentials.uid = credentials.uid;
+  peer.credentials.gids = GroupsOf(connection_fd, credentials.gid);
   absl::Status described = pidfd.status();
   if (pidfd.ok()) {
     peer.pidfd = *std::move(pidfd);
@@ -200,7 +197,7 @@ absl::StatusOr<Peer> KernelPeerSource::PeerOf(int connection_fd) {
   if (absl::IsResourceExhausted(described)) return described;
   if (!described.ok()) {
     return absl::UnavailableError(
-        absl::StrCat("pid ", credentials->pid, " connected and has ended"));
+        absl::StrCat("pid ", credentials.pid, " connected and has ended"));
   }
   return peer;
 }

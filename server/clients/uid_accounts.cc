@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/check.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 namespace {
@@ -66,8 +67,7 @@ UidCharge::~UidCharge() {
 
 absl::Status UidCharge::Take(UidAccounts* accounts, uid_t uid,
                              UidAccounts::Resource resource, uint64_t amount) {
-  const absl::Status taken = accounts->Take(uid, resource, amount);
-  if (!taken.ok()) return taken;
+  RETURN_IF_ERROR(accounts->Take(uid, resource, amount));
   accounts_ = accounts;
   uid_ = uid;
   resource_ = resource;

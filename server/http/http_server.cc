@@ -16,6 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "core/base/clock.h"
+#include "core/base/status_macros.h"
 #include "core/base/unique_fd.h"
 #include "google/protobuf/util/json_util.h"
 #include "httplib.h"
@@ -237,8 +238,7 @@ class HttplibServer final : public HttpServer {
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
     const HttpAddress& address, Hooks hooks) {
   auto server = std::make_unique<HttplibServer>(address, std::move(hooks));
-  const absl::Status status = server->Listen();
-  if (!status.ok()) return status;
+  RETURN_IF_ERROR(server->Listen());
   return server;
 }
 

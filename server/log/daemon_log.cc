@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
+#include "core/base/status_macros.h"
 #include "core/base/thread.h"
 #include "spdlog/async_logger.h"
 #include "spdlog/details/null_mutex.h"
@@ -164,8 +165,7 @@ void OnAbort(int) {
 
 absl::Status StartDaemonLog() {
   // spdlog throws where it gets no thread.
-  const absl::Status has_thread = CheckThreads(1);
-  if (!has_thread.ok()) return has_thread;
+  RETURN_IF_ERROR(CheckThreads(1));
   const SignalsBlocked in_its_thread;
   Log* const log = new Log;
   log->sink->set_queue(log->queue.get());

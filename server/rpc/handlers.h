@@ -14,6 +14,7 @@
 #include "core/book/attach_waits.h"
 #include "core/book/buffer_events.h"
 #include "core/lease/lease.h"
+#include "core/pool/reservation.h"
 #include "google/protobuf/repeated_ptr_field.h"
 #include "proto/warmpool/v1/warmpool.pb.h"
 
@@ -35,14 +36,22 @@ inline bool EndFew(
              [](const v1::LeaseRef& ref) { return ref.for_all_members(); });
 }
 
-// Who waits until a request can be answered.
+// How far a request has come that is made again until it can be answered.
+struct RequestProgress {
+  // Until when it waits. InfinitePast: it has not waited so far.
+  absl::Time until = absl::InfinitePast();
+  // What a lease has reserved while its memory is made.
+  Reservation reservation = {};
+};
+
+// How to make a request again that waits until it can be answered.
 struct Waiter {
   WaitId id;
-  // Called once, on any thread, which it must not hold up: the request is to be
-  // made again.
+  // Called once, on any thread, which it must not hold up: makes the request
+  // again.
   std::function<void()> wake;
-  // InfinitePast when the request is first made, which fills it in.
-  absl::Time* until;
+  // The same object each time.
+  RequestProgress* progress;
 };
 
 // Thread-safe. `holder` is who asks, as the kernel knows it.
@@ -52,10 +61,11 @@ class Handlers {
 
   // --- Quick: may run on the thread that serves everybody ---
 
-  // Lease, where it can be answered at once; nullopt: call Lease.
+  // Lease, where it can be answered at once; nullopt: call Lease,
+  // with the same progress.
   virtual std::optional<absl::Status> LeaseIfReady(
       HolderId holder, const v1::LeaseRequest& request,
-      v1::LeaseResponse* response) = 0;
+      RequestProgress* progress, v1::LeaseResponse* response) = 0;
   // nullopt: it waits, and `waiter` is woken.
   virtual std::optional<absl::Status> Attach(HolderId holder,
                                              const v1::AttachRequest& request,
@@ -96,7 +106,7 @@ class Handlers {
 
   // nullopt: it waits for memory that others may give back, and `waiter` is
   // woken then. Several requests that are made one after the other may share
-  // their `waiter.until`: they wait no longer together than one.
+  // their `waiter.progress`: they wait no longer together than one.
   virtual std::optional<absl::Status> Lease(HolderId holder,
                                             const v1::LeaseRequest& request,
                                             Waiter waiter,

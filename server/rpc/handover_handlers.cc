@@ -1,6 +1,7 @@
 // How buffers go from one holder to another.
 #include <utility>
 
+#include "core/base/status_macros.h"
 #include "server/rpc/pool_handlers.h"
 #include "server/wire/conversion.h"
 
@@ -18,10 +19,11 @@ std::optional<absl::Status> PoolHandlers::Attach(
     return Refused(holder, /*bytes=*/0, patience.status());
   }
   // Before it waits: whoever wakes it makes the request again.
-  if (*waiter.until == absl::InfinitePast()) {
-    *waiter.until = clock_.Now() + *patience;
+  absl::Time& until = waiter.progress->until;
+  if (until == absl::InfinitePast()) {
+    until = clock_.Now() + *patience;
   }
-  AttachWait wait = {waiter.id, *waiter.until, std::move(waiter.wake)};
+  AttachWait wait = {waiter.id, until, std::move(waiter.wake)};
   const std::optional<absl::StatusOr<LeaseGrant>> grant =
       pool_.AttachOrWait(holder, *converted, &wait);
   if (!grant.has_value()) return std::nullopt;
@@ -32,26 +34,21 @@ std::optional<absl::Status> PoolHandlers::Attach(
 
 absl::Status PoolHandlers::Seal(HolderId holder, const v1::SealRequest& request,
                                 v1::SealResponse*) {
-  const absl::StatusOr<LeaseRef> lease = FromProto(request.lease());
-  if (!lease.ok()) return lease.status();
-  const absl::StatusOr<SealRequest> converted = FromProto(request);
-  if (!converted.ok()) return converted.status();
-  return pool_.Seal(holder, *lease, *converted);
+  ASSIGN_OR_RETURN(const LeaseRef lease, FromProto(request.lease()));
+  ASSIGN_OR_RETURN(const SealRequest converted, FromProto(request));
+  return pool_.Seal(holder, lease, converted);
 }
 
 absl::Status PoolHandlers::MakeTicket(HolderId holder,
                                       const v1::MakeTicketRequest& request,
                                       v1::MakeTicketResponse* response) {
-  const absl::StatusOr<LeaseRef> lease = FromProto(request.lease());
-  if (!lease.ok()) return lease.status();
-  const absl::StatusOr<LeaseId> ticket = TicketFromProto(request.ticket());
-  if (!ticket.ok()) return ticket.status();
-  const absl::StatusOr<RequestedTtl> requested = TtlOf(request);
-  if (!requested.ok()) return requested.status();
-  const absl::StatusOr<absl::Duration> ttl = pool_.MakeTicket(
-      holder, *lease, *ticket, *requested, request.size_bytes());
-  if (!ttl.ok()) return ttl.status();
-  *response->mutable_ttl() = ToProto(*ttl);
+  ASSIGN_OR_RETURN(const LeaseRef lease, FromProto(request.lease()));
+  ASSIGN_OR_RETURN(const LeaseId ticket, TicketFromProto(request.ticket()));
+  ASSIGN_OR_RETURN(const RequestedTtl requested, TtlOf(request));
+  ASSIGN_OR_RETURN(
+      const absl::Duration ttl,
+      pool_.MakeTicket(holder, lease, ticket, requested, request.size_bytes()));
+  *response->mutable_ttl() = ToProto(ttl);
   return absl::OkStatus();
 }
 
@@ -62,9 +59,8 @@ absl::Status PoolHandlers::Claim(HolderId holder,
   if (!converted.ok()) {
     return Refused(holder, /*bytes=*/0, converted.status());
   }
-  const absl::StatusOr<LeaseGrant> grant = pool_.Claim(holder, *converted);
-  if (!grant.ok()) return grant.status();
-  *response->mutable_lease() = ToProto(*grant);
+  ASSIGN_OR_RETURN(const LeaseGrant grant, pool_.Claim(holder, *converted));
+  *response->mutable_lease() = ToProto(grant);
   return absl::OkStatus();
 }
 

@@ -37,7 +37,7 @@ PoolHandlers::PoolHandlers(Pool* pool, StatsSource* stats,
       shared_stats_(stats, pool, clock) {}
 
 std::optional<absl::Status> PoolHandlers::LeaseIfReady(
-    HolderId holder, const v1::LeaseRequest& request,
+    HolderId holder, const v1::LeaseRequest& request, RequestProgress* progress,
     v1::LeaseResponse* response) {
   absl::StatusOr<LeaseRequest> converted = FromProto(request);
   if (!converted.ok()) {
@@ -45,7 +45,10 @@ std::optional<absl::Status> PoolHandlers::LeaseIfReady(
   }
   converted->if_ready = true;
   converted->is_last_try = request.if_ready();
-  const absl::StatusOr<LeaseGrant> grant = pool_.Lease(holder, *converted);
+  // A client that asks for what is ready makes no further attempt.
+  const absl::StatusOr<LeaseGrant> grant =
+      pool_.Lease(holder, *converted,
+                  request.if_ready() ? nullptr : &progress->reservation);
   if (!grant.ok()) {
     const bool may_be_had =
         absl::IsNotFound(grant.status()) || LacksRoom(grant.status());
@@ -64,12 +67,13 @@ std::optional<absl::Status> PoolHandlers::Lease(HolderId holder,
   if (!converted.ok()) {
     return Refused(holder, request.size_bytes(), converted.status());
   }
-  absl::Time& until = *waiter.until;
+  absl::Time& until = waiter.progress->until;
+  Reservation* const kept = &waiter.progress->reservation;
   const bool is_first = until == absl::InfinitePast();
   const uint64_t seen = pool_.returns();
   converted->is_last_try =
       is_first ? reclaim_.idle_bytes() == 0 : clock_.Now() >= until;
-  absl::StatusOr<LeaseGrant> grant = pool_.Lease(holder, *converted);
+  absl::StatusOr<LeaseGrant> grant = pool_.Lease(holder, *converted, kept);
   if (!converted->is_last_try && LacksRoom(grant.status())) {
     if (is_first) until = reclaim_.TrimForRequest(converted->bytes);
     const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
@@ -78,7 +82,7 @@ std::optional<absl::Status> PoolHandlers::Lease(HolderId holder,
       return std::nullopt;
     }
     converted->is_last_try = true;
-    grant = pool_.Lease(holder, *converted);
+    grant = pool_.Lease(holder, *converted, kept);
   }
   if (!grant.ok()) return grant.status();
   *response->mutable_lease() = ToProto(*grant);
@@ -94,8 +98,7 @@ absl::Status PoolHandlers::Refused(HolderId holder, uint64_t bytes,
 absl::Status PoolHandlers::Release(HolderId holder,
                                    const v1::ReleaseRequest& request,
                                    v1::ReleaseResponse* response) {
-  const absl::Status count = CheckCount("leases", request.leases_size());
-  if (!count.ok()) return count;
+  RETURN_IF_ERROR(CheckCount("leases", request.leases_size()));
   // One malformed id must not keep the others from being released.
   std::vector<absl::Status> statuses(request.leases_size());
   std::vector<LeaseRef> refs;
@@ -139,16 +142,13 @@ void PoolHandlers::ReleaseQuietly(
 absl::Status PoolHandlers::Renew(HolderId holder,
                                  const v1::RenewRequest& request,
                                  v1::RenewResponse* response) {
-  const absl::Status count = CheckCount("renewals", request.renewals_size());
-  if (!count.ok()) return count;
+  RETURN_IF_ERROR(CheckCount("renewals", request.renewals_size()));
   for (const v1::RenewRequest::Renewal& renewal : request.renewals()) {
     const absl::StatusOr<absl::Duration> ttl =
         [&]() -> absl::StatusOr<absl::Duration> {
-      const absl::StatusOr<LeaseRef> ref = FromProto(renewal.lease());
-      if (!ref.ok()) return ref.status();
-      const absl::StatusOr<RequestedTtl> requested = TtlOf(renewal);
-      if (!requested.ok()) return requested.status();
-      return pool_.Renew(holder, *ref, *requested, renewal.size_bytes());
+      ASSIGN_OR_RETURN(const LeaseRef ref, FromProto(renewal.lease()));
+      ASSIGN_OR_RETURN(const RequestedTtl requested, TtlOf(renewal));
+      return pool_.Renew(holder, ref, requested, renewal.size_bytes());
     }();
     v1::RenewResponse::Renewed* const renewed = response->add_renewed();
     *renewed->mutable_result() = ToProto(ttl.status());
@@ -160,17 +160,14 @@ absl::Status PoolHandlers::Renew(HolderId holder,
 absl::Status PoolHandlers::Assert(HolderId holder,
                                   const v1::AssertRequest& request,
                                   v1::AssertResponse* response) {
-  const absl::Status count = CheckCount("leases", request.leases_size());
-  if (!count.ok()) return count;
-  const absl::StatusOr<ClientId> client =
-      ClientIdFromProto(request.client_id());
-  if (!client.ok()) return client.status();
+  RETURN_IF_ERROR(CheckCount("leases", request.leases_size()));
+  ASSIGN_OR_RETURN(const ClientId client,
+                   ClientIdFromProto(request.client_id()));
   for (const v1::AssertRequest::AssertedLease& lease : request.leases()) {
     const absl::StatusOr<absl::Duration> ttl =
         [&]() -> absl::StatusOr<absl::Duration> {
-      const absl::StatusOr<AssertedLease> asserted = FromProto(lease, *client);
-      if (!asserted.ok()) return asserted.status();
-      return pool_.Assert(holder, *asserted);
+      ASSIGN_OR_RETURN(const AssertedLease asserted, FromProto(lease, client));
+      return pool_.Assert(holder, asserted);
     }();
     v1::AssertResponse::Asserted* const asserted = response->add_asserted();
     *asserted->mutable_result() = ToProto(ttl.status());
@@ -187,25 +184,23 @@ absl::Status PoolHandlers::ListBuffers(HolderId holder,
         absl::StrCat("page_size ", request.page_size(), " is above ",
                      kMaxPageSize, ": ask for the next page instead"));
   }
-  const absl::StatusOr<ClientId> client =
-      ClientIdFromProto(request.client_id());
-  if (!client.ok()) return client.status();
+  ASSIGN_OR_RETURN(const ClientId client,
+                   ClientIdFromProto(request.client_id()));
   BufferFilter filter;
   filter.name_prefix = request.name_prefix();
   filter.holder_pid = request.holder_pid();
   if (request.has_uid()) filter.uid = request.uid();
-  if (*client != ClientId()) filter.client = *client;
+  if (client != ClientId()) filter.client = client;
   const uint32_t page_size =
       request.page_size() == 0 ? kDefaultPageSize : request.page_size();
-  const absl::StatusOr<BufferPage> page =
-      pool_.List(holder, filter, page_size, request.page_token());
-  if (!page.ok()) return page.status();
+  ASSIGN_OR_RETURN(const BufferPage page,
+                   pool_.List(holder, filter, page_size, request.page_token()));
   const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
   const bool is_admin = caller.ok() && caller->admin;
-  for (const BufferListing& listing : page->buffers) {
+  for (const BufferListing& listing : page.buffers) {
     *response->add_buffers() = ToProto(listing, holder, is_admin);
   }
-  response->set_next_page_token(page->next_page_token);
+  response->set_next_page_token(page.next_page_token);
   return absl::OkStatus();
 }
 
@@ -276,10 +271,9 @@ absl::Status PoolHandlers::SetLogLevel(HolderId holder,
                                        const v1::SetLogLevelRequest& request,
                                        v1::SetLogLevelResponse* response) {
   RETURN_IF_ERROR(RequireAdmin(pool_.FindHolder(holder), "set the log level"));
-  const absl::StatusOr<v1::LogLevel> previous =
-      ExchangeLogLevel(request.level());
-  if (!previous.ok()) return previous.status();
-  response->set_previous(*previous);
+  ASSIGN_OR_RETURN(const v1::LogLevel previous,
+                   ExchangeLogLevel(request.level()));
+  response->set_previous(previous);
   return absl::OkStatus();
 }
 

@@ -42,7 +42,7 @@ class PoolHandlers final : public Handlers {
 
   std::optional<absl::Status> LeaseIfReady(
       HolderId holder, const v1::LeaseRequest& request,
-      v1::LeaseResponse* response) override;
+      RequestProgress* progress, v1::LeaseResponse* response) override;
   std::optional<absl::Status> Lease(HolderId holder,
                                     const v1::LeaseRequest& request,
                                     Waiter waiter,

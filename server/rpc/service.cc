@@ -4,7 +4,7 @@
 
 #include "absl/status/status.h"
 #include "server/rpc/attach_call.h"
-#include "server/rpc/session.h"
+#include "server/rpc/session/session.h"
 #include "server/rpc/unary_call.h"
 #include "server/rpc/watch_buffers.h"
 #include "server/rpc/watch_stats.h"
@@ -33,7 +33,7 @@ UnaryMethod<Request, Response> Quick(Rpc rpc, AwaitUnary await) {
           .await = await,
           .handle_at_once =
               [](Handlers& handlers, HolderId holder, const Request& request,
-                 Response* response) {
+                 RequestProgress*, Response* response) {
                 return std::optional(
                     (handlers.*kHandle)(holder, request, response));
               },
@@ -44,23 +44,25 @@ UnaryMethod<Request, Response> Quick(Rpc rpc, AwaitUnary await) {
 // One that a worker answers.
 template <auto kHandle, typename Request, typename Response>
 UnaryMethod<Request, Response> Slow(Rpc rpc, AwaitUnary await) {
-  return {
-      .rpc = rpc,
-      .await = await,
-      .handle_at_once = [](Handlers&, HolderId, const Request&,
-                           Response*) { return std::optional<absl::Status>(); },
-      .handle = &HandleBy<kHandle, Request, Response>,
-      .workers = &Serving::workers};
+  return {.rpc = rpc,
+          .await = await,
+          .handle_at_once =
+              [](Handlers&, HolderId, const Request&, RequestProgress*,
+                 Response*) { return std::optional<absl::Status>(); },
+          .handle = &HandleBy<kHandle, Request, Response>,
+          .workers = &Serving::workers};
 }
 
 std::optional<absl::Status> LeaseAtOnce(Handlers& handlers, HolderId holder,
                                         const v1::LeaseRequest& request,
+                                        RequestProgress* progress,
                                         v1::LeaseResponse* response) {
-  return handlers.LeaseIfReady(holder, request, response);
+  return handlers.LeaseIfReady(holder, request, progress, response);
 }
 
 std::optional<absl::Status> ReleaseFew(Handlers& handlers, HolderId holder,
                                        const v1::ReleaseRequest& request,
+                                       RequestProgress*,
                                        v1::ReleaseResponse* response) {
   if (!EndFew(request.leases())) return std::nullopt;
   return handlers.Release(holder, request, response);
@@ -68,6 +70,7 @@ std::optional<absl::Status> ReleaseFew(Handlers& handlers, HolderId holder,
 
 std::optional<absl::Status> RenewFew(Handlers& handlers, HolderId holder,
                                      const v1::RenewRequest& request,
+                                     RequestProgress*,
                                      v1::RenewResponse* response) {
   if (request.renewals_size() > kFewLeases &&
       request.renewals_size() <= kMaxLeasesInRequest) {

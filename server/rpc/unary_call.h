@@ -31,7 +31,8 @@ struct UnaryMethod {
   AwaitUnary await;
   // On the serving thread; nullopt: it takes longer.
   std::optional<absl::Status> (*handle_at_once)(Handlers&, HolderId,
-                                                const Request&, Response*);
+                                                const Request&,
+                                                RequestProgress*, Response*);
   // By one of these, where it does; nullopt: it waits, to be called again.
   std::optional<absl::Status> (*handle)(Handlers&, HolderId, const Request&,
                                         const Waiter&, Response*);
@@ -67,7 +68,7 @@ class UnaryCall final : public AsyncCall {
     const absl::Status unpacked = Unpack(&received_, &request_);
     if (!unpacked.ok()) return Finish(unpacked);
     const std::optional<absl::Status> status = method_.handle_at_once(
-        *serving_.handlers, caller().holder, request_, &response_);
+        *serving_.handlers, caller().holder, request_, &progress_, &response_);
     if (status.has_value()) return Finish(*status);
     HandOver(request_.SpaceUsedLong());
   }
@@ -97,7 +98,7 @@ class UnaryCall final : public AsyncCall {
     };
     const std::optional<absl::Status> status =
         method_.handle(*serving_.handlers, caller().holder, request_,
-                       {this, wake, &wait_until_}, &response_);
+                       {this, wake, &progress_}, &response_);
     if (status.has_value()) Finish(*status);
   }
 
@@ -106,6 +107,7 @@ class UnaryCall final : public AsyncCall {
     serving_.rpc_stats->Record(method_.rpc, came_at_, status.code());
     succeeded_ = status.ok();
     // A client that does not read its answer keeps the call, but no more.
+    progress_ = RequestProgress();
     request_ = Request();
     received_.Clear();
     const Response response = std::exchange(response_, Response());
@@ -129,7 +131,7 @@ class UnaryCall final : public AsyncCall {
   grpc::ByteBuffer received_;
   Request request_;
   Response response_;
-  absl::Time wait_until_ = absl::InfinitePast();
+  RequestProgress progress_;
   grpc::ServerAsyncResponseWriter<grpc::ByteBuffer> writer_{&context()};
   absl::Time came_at_;
   bool succeeded_ = false;

@@ -8,11 +8,12 @@ void WaitingAttach::Try() {
   // It may be answered, and forgotten, by another thread as soon as it waits.
   const std::shared_ptr<WaitingAttach> self = shared_from_this();
   const uint64_t number = OnTry();
-  const bool is_first = until_ == absl::InfinitePast();
+  const bool is_first = progress_.until == absl::InfinitePast();
   const absl::Time begun = stats_.Begin();
   v1::AttachResponse response;
-  std::optional<absl::Status> status = handlers_.Attach(
-      holder_, request_, {this, [self] { self->Try(); }, &until_}, &response);
+  std::optional<absl::Status> status =
+      handlers_.Attach(holder_, request_,
+                       {this, [self] { self->Try(); }, &progress_}, &response);
   const bool waits = !status.has_value();
   if (!waits && is_first) {
     stats_.Record(Rpc::kAttach, begun, status->code());

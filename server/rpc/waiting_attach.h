@@ -58,7 +58,7 @@ class WaitingAttach : public std::enable_shared_from_this<WaitingAttach> {
   bool cancelled();
 
   // Set by the first try, before it waits; read by the later ones only.
-  absl::Time until_ = absl::InfinitePast();
+  RequestProgress progress_;
 
   Mutex mutex_;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "core/base/status_macros.h"
 #include "server/rpc/async_call.h"
 #include "server/rpc/packed_message.h"
 #include "server/wire/conversion.h"
@@ -109,16 +110,15 @@ class WatchStatsCall final : public AsyncCall {
 absl::StatusOr<absl::Duration> WatchIntervalOf(
     const v1::WatchStatsRequest& request) {
   if (!request.has_interval()) return kDefaultInterval;
-  const absl::StatusOr<absl::Duration> interval =
-      FromProto(request.interval(), "interval");
-  if (!interval.ok()) return interval.status();
-  if (*interval < kShortestInterval || *interval > kLongestInterval) {
+  ASSIGN_OR_RETURN(const absl::Duration interval,
+                   FromProto(request.interval(), "interval"));
+  if (interval < kShortestInterval || interval > kLongestInterval) {
     return absl::InvalidArgumentError(
-        absl::StrCat("interval ", absl::FormatDuration(*interval),
+        absl::StrCat("interval ", absl::FormatDuration(interval),
                      " is outside of ", absl::FormatDuration(kShortestInterval),
                      " to ", absl::FormatDuration(kLongestInterval)));
   }
-  return *interval;
+  return interval;
 }
 
 void AwaitWatchStats(const Serving& serving) { new WatchStatsCall(serving); }

@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
 #include "server/clients/peer.h"
 #include "server/transport/socket_directory.h"
 
@@ -63,12 +64,11 @@ absl::Status RemoveStaleSocket(const std::string& path,
                      " exists and is no socket: listen elsewhere "
                      "(--listen)"));
   }
-  const absl::StatusOr<std::optional<std::string>> who =
-      WhoServes(path, address);
-  if (!who.ok()) return who.status();
-  if (who->has_value()) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> who,
+                   WhoServes(path, address));
+  if (who.has_value()) {
     return absl::AlreadyExistsError(absl::StrCat(
-        "another process listens on ", path, " (", **who,
+        "another process listens on ", path, " (", *who,
         "): stop that daemon first, or listen elsewhere (--listen)"));
   }
   unlink(path.c_str());
@@ -105,23 +105,18 @@ absl::Status SetAccess(const std::string& path, const SocketAccess& access) {
 
 absl::StatusOr<std::unique_ptr<BoundSocket>> BoundSocket::Bind(
     const std::string& path, const SocketAccess& access) {
-  const absl::StatusOr<sockaddr_un> address = AddressOf(path);
-  if (!address.ok()) return address.status();
-  const absl::Status directory = PrepareSocketDirectory(path, access.mode);
-  if (!directory.ok()) return directory;
-  const absl::Status free = RemoveStaleSocket(path, *address);
-  if (!free.ok()) return free;
+  ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));
+  RETURN_IF_ERROR(PrepareSocketDirectory(path, access.mode));
+  RETURN_IF_ERROR(RemoveStaleSocket(path, address));
 
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd.valid() ||
-      bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address),
-           sizeof(*address)) < 0) {
+  if (!fd.valid() || bind(fd.get(), reinterpret_cast<const sockaddr*>(&address),
+                          sizeof(address)) < 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("can't listen on ", path));
   }
   std::unique_ptr<BoundSocket> bound(
       new BoundSocket(std::move(fd), path, /*adopted=*/false));
-  const absl::Status accessible = SetAccess(path, access);
-  if (!accessible.ok()) return accessible;
+  RETURN_IF_ERROR(SetAccess(path, access));
   if (listen(bound->fd(), SOMAXCONN) < 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("can't listen on ", path));
   }

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/status_macros.h"
 #include "server/clients/peer.h"
 #include "server/log/log_value.h"
 #include "spdlog/spdlog.h"
@@ -76,10 +77,9 @@ Preface JudgePreface(absl::string_view bytes) {
 
 absl::StatusOr<std::unique_ptr<PrefaceGate>> PrefaceGate::Create(
     const Clock* clock, OnReady on_ready, absl::Duration time_limit) {
-  absl::StatusOr<EpollSet> waiting = EpollSet::Create();
-  if (!waiting.ok()) return waiting.status();
+  ASSIGN_OR_RETURN(EpollSet waiting, EpollSet::Create());
   std::unique_ptr<PrefaceGate> gate(new PrefaceGate(
-      clock, std::move(on_ready), time_limit, *std::move(waiting)));
+      clock, std::move(on_ready), time_limit, std::move(waiting)));
   const absl::Status started = gate->thread_.Start(
       "wpd-preface", [raw = gate.get()] { raw->WaitMain(); });
   if (!started.ok()) return started;

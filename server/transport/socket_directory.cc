@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
 #include "core/base/unix_target.h"
 #include "server/log/log_value.h"
 #include "spdlog/spdlog.h"
@@ -84,8 +85,7 @@ absl::Status PrepareSocketDirectory(const std::string& socket_path,
                                     mode_t mode) {
   const fs::path directory = fs::absolute(socket_path).parent_path();
   const bool for_all = (mode & (S_IWGRP | S_IWOTH)) != 0;
-  const absl::Status made = MakeIfMissing(directory, for_all);
-  if (!made.ok()) return made;
+  RETURN_IF_ERROR(MakeIfMissing(directory, for_all));
   if (for_all) WarnOfImpassable(socket_path, directory);
   return CheckSocketDirectory(socket_path);
 }

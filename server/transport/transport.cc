@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "core/base/status_macros.h"
 #include "core/base/thread.h"
 #include "core/base/unix_target.h"
 #include "server/clients/peer.h"
@@ -118,19 +119,15 @@ absl::Status Transport::StartServer(const GrpcServerOptions& options) {
 }
 
 absl::Status Transport::Bind(const std::string& listen, UniqueFd passed) {
-  const absl::StatusOr<std::string> path = SocketPathOf(listen);
-  if (!path.ok()) return path.status();
+  ASSIGN_OR_RETURN(const std::string path, SocketPathOf(listen));
   const SocketAccess access = holders_.admission().socket_access();
-  absl::StatusOr<std::unique_ptr<BoundSocket>> socket =
-      passed.valid() ? BoundSocket::Adopt(std::move(passed), *path)
-                     : BoundSocket::Bind(*path, access);
-  if (!socket.ok()) return socket.status();
-  absl::StatusOr<std::unique_ptr<Listener>> listener =
-      Listener::Listen(*std::move(socket), access);
-  if (!listener.ok()) return listener.status();
-  listener_ = *std::move(listener);
-  const absl::Status prepared = listener_->Prepare();
-  if (!prepared.ok()) return prepared;
+  ASSIGN_OR_RETURN(std::unique_ptr<BoundSocket> socket,
+                   passed.valid() ? BoundSocket::Adopt(std::move(passed), path)
+                                  : BoundSocket::Bind(path, access));
+  ASSIGN_OR_RETURN(std::unique_ptr<Listener> listener,
+                   Listener::Listen(std::move(socket), access));
+  listener_ = std::move(listener);
+  RETURN_IF_ERROR(listener_->Prepare());
   absl::StatusOr<std::unique_ptr<PrefaceGate>> gate =
       PrefaceGate::Create(&clock_, [this](UniqueFd connection) {
         grpc::AddInsecureChannelFromFd(server_.get(), connection.Release());

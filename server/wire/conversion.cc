@@ -7,6 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/channel_name.h"
+#include "core/base/status_macros.h"
 
 namespace warmpool {
 namespace {
@@ -44,9 +45,8 @@ absl::Status CheckFileName(const std::string& name) {
 template <typename Request>
 absl::StatusOr<RequestedTtl> TtlFromProto(const Request& request) {
   if (!request.has_ttl()) return RequestedTtl();
-  const absl::StatusOr<absl::Duration> ttl = FromProto(request.ttl(), "ttl");
-  if (!ttl.ok()) return ttl.status();
-  return RequestedTtl(*ttl);
+  ASSIGN_OR_RETURN(const absl::Duration ttl, FromProto(request.ttl(), "ttl"));
+  return RequestedTtl(ttl);
 }
 
 absl::StatusOr<Access> FromProto(v1::Access access) {
@@ -125,72 +125,60 @@ google::protobuf::Duration ToProto(absl::Duration duration) {
 }
 
 absl::StatusOr<LeaseRequest> FromProto(const v1::LeaseRequest& request) {
-  const absl::StatusOr<RandomId> id =
-      IdFromProto(request.request_id(), "request_id");
-  if (!id.ok()) return id.status();
-  const absl::StatusOr<RequestedTtl> ttl = TtlFromProto(request);
-  if (!ttl.ok()) return ttl.status();
-  const absl::StatusOr<ClientId> client =
-      ClientIdFromProto(request.client_id());
-  if (!client.ok()) return client.status();
+  ASSIGN_OR_RETURN(const RandomId id,
+                   IdFromProto(request.request_id(), "request_id"));
+  ASSIGN_OR_RETURN(const RequestedTtl ttl, TtlFromProto(request));
+  ASSIGN_OR_RETURN(const ClientId client,
+                   ClientIdFromProto(request.client_id()));
   LeaseRequest converted;
-  converted.request_id = *id;
-  converted.client_id = *client;
+  converted.request_id = id;
+  converted.client_id = client;
   converted.bytes = request.size_bytes();
   if (request.has_name()) converted.name = request.name();
   if (request.has_channel()) converted.channel = request.channel();
-  converted.ttl = *ttl;
+  converted.ttl = ttl;
   converted.require_zeroed = request.require_zeroed();
   converted.if_ready = request.if_ready();
   return converted;
 }
 
 absl::StatusOr<AttachRequest> FromProto(const v1::AttachRequest& request) {
-  const absl::StatusOr<RandomId> id =
-      IdFromProto(request.request_id(), "request_id");
-  if (!id.ok()) return id.status();
-  const absl::StatusOr<RequestedTtl> ttl = TtlFromProto(request);
-  if (!ttl.ok()) return ttl.status();
-  const absl::StatusOr<Access> access = FromProto(request.access());
-  if (!access.ok()) return access.status();
-  const absl::StatusOr<ClientId> client =
-      ClientIdFromProto(request.client_id());
-  if (!client.ok()) return client.status();
-  AttachRequest converted{*id, *client, request.name(), *ttl, *access};
+  ASSIGN_OR_RETURN(const RandomId id,
+                   IdFromProto(request.request_id(), "request_id"));
+  ASSIGN_OR_RETURN(const RequestedTtl ttl, TtlFromProto(request));
+  ASSIGN_OR_RETURN(const Access access, FromProto(request.access()));
+  ASSIGN_OR_RETURN(const ClientId client,
+                   ClientIdFromProto(request.client_id()));
+  AttachRequest converted{id, client, request.name(), ttl, access};
   if (request.has_owner_uid()) converted.owner = request.owner_uid();
   return converted;
 }
 
 absl::StatusOr<absl::Duration> WaitOf(const v1::AttachRequest& request) {
   if (!request.has_wait()) return absl::ZeroDuration();
-  const absl::StatusOr<absl::Duration> wait = FromProto(request.wait(), "wait");
-  if (!wait.ok()) return wait.status();
-  if (*wait < absl::ZeroDuration() || *wait > kLongestWait) {
+  ASSIGN_OR_RETURN(const absl::Duration wait,
+                   FromProto(request.wait(), "wait"));
+  if (wait < absl::ZeroDuration() || wait > kLongestWait) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "wait of ", absl::FormatDuration(*wait), " is not within 0 and ",
+        "wait of ", absl::FormatDuration(wait), " is not within 0 and ",
         absl::FormatDuration(kLongestWait), ": attach again after that"));
   }
-  return *wait;
+  return wait;
 }
 
 absl::StatusOr<ClaimRequest> FromProto(const v1::ClaimRequest& request) {
-  const absl::StatusOr<RandomId> id =
-      IdFromProto(request.request_id(), "request_id");
-  if (!id.ok()) return id.status();
-  const absl::StatusOr<LeaseId> ticket = TicketFromProto(request.ticket());
-  if (!ticket.ok()) return ticket.status();
-  const absl::StatusOr<RequestedTtl> ttl = TtlFromProto(request);
-  if (!ttl.ok()) return ttl.status();
-  const absl::StatusOr<ClientId> client =
-      ClientIdFromProto(request.client_id());
-  if (!client.ok()) return client.status();
-  return ClaimRequest{*id, *client, *ticket, *ttl};
+  ASSIGN_OR_RETURN(const RandomId id,
+                   IdFromProto(request.request_id(), "request_id"));
+  ASSIGN_OR_RETURN(const LeaseId ticket, TicketFromProto(request.ticket()));
+  ASSIGN_OR_RETURN(const RequestedTtl ttl, TtlFromProto(request));
+  ASSIGN_OR_RETURN(const ClientId client,
+                   ClientIdFromProto(request.client_id()));
+  return ClaimRequest{id, client, ticket, ttl};
 }
 
 absl::StatusOr<SealRequest> FromProto(const v1::SealRequest& request) {
-  const absl::StatusOr<absl::Duration> linger =
-      FromProto(request.linger(), "linger");
-  if (!linger.ok()) return linger.status();
+  ASSIGN_OR_RETURN(const absl::Duration linger,
+                   FromProto(request.linger(), "linger"));
   const auto& uids = request.share_with_uids();
   const auto& gids = request.share_with_gids();
   if (uids.size() > static_cast<int>(Sharing::kMax) ||
@@ -200,7 +188,7 @@ absl::StatusOr<SealRequest> FromProto(const v1::SealRequest& request) {
                      " uids and ", gids.size(), " gids: at most ",
                      Sharing::kMax, " of each; share it with a group"));
   }
-  return SealRequest{*linger,
+  return SealRequest{linger,
                      {{uids.begin(), uids.end()}, {gids.begin(), gids.end()}},
                      request.size_bytes()};
 }
@@ -216,43 +204,39 @@ absl::StatusOr<ClientId> ClientIdFromProto(const std::string& client_id) {
 
 absl::StatusOr<AssertedLease> FromProto(
     const v1::AssertRequest::AssertedLease& lease, const ClientId& client) {
-  const absl::StatusOr<RandomId> id = IdFromProto(lease.lease_id(), "lease_id");
-  if (!id.ok()) return id.status();
-  const absl::StatusOr<RandomId> request_id =
-      IdFromProto(lease.request_id(), "request_id");
-  if (!request_id.ok()) return request_id.status();
+  ASSIGN_OR_RETURN(const RandomId id,
+                   IdFromProto(lease.lease_id(), "lease_id"));
+  ASSIGN_OR_RETURN(const RandomId request_id,
+                   IdFromProto(lease.request_id(), "request_id"));
   if (lease.generation() == 0) {
     return absl::InvalidArgumentError(
         "generation 0 is none that was granted: state the lease's own");
   }
   const absl::Status file_name = CheckFileName(lease.file_name());
   if (!file_name.ok()) return file_name;
-  const absl::StatusOr<Access> access = FromProto(lease.access());
-  if (!access.ok()) return access.status();
+  ASSIGN_OR_RETURN(const Access access, FromProto(lease.access()));
   if (!lease.has_ttl()) {
     return absl::InvalidArgumentError(
         "ttl is absent: state the one that was granted, or 0");
   }
-  const absl::StatusOr<absl::Duration> ttl = FromProto(lease.ttl(), "ttl");
-  if (!ttl.ok()) return ttl.status();
+  ASSIGN_OR_RETURN(const absl::Duration ttl, FromProto(lease.ttl(), "ttl"));
   AssertedLease converted;
-  converted.id = *id;
-  converted.request_id = *request_id;
+  converted.id = id;
+  converted.request_id = request_id;
   converted.client_id = client;
   converted.generation = lease.generation();
   converted.buffer_name = lease.buffer_name();
   converted.file_name = lease.file_name();
   converted.bytes = lease.size_bytes();
-  converted.access = *access;
+  converted.access = access;
   converted.sealed = lease.sealed();
-  converted.ttl = *ttl;
+  converted.ttl = ttl;
   return converted;
 }
 
 absl::StatusOr<LeaseRef> FromProto(const v1::LeaseRef& ref) {
-  const absl::StatusOr<RandomId> id = IdFromProto(ref.lease_id(), "lease_id");
-  if (!id.ok()) return id.status();
-  return LeaseRef{*id, ref.generation(), ref.for_all_members()};
+  ASSIGN_OR_RETURN(const RandomId id, IdFromProto(ref.lease_id(), "lease_id"));
+  return LeaseRef{id, ref.generation(), ref.for_all_members()};
 }
 
 absl::StatusOr<RequestedTtl> TtlOf(const v1::RenewRequest::Renewal& renewal) {

@@ -40,6 +40,7 @@ namespace {
 class EchoHandlers final : public Handlers {
  public:
   std::optional<absl::Status> LeaseIfReady(HolderId, const v1::LeaseRequest&,
+                                           RequestProgress*,
                                            v1::LeaseResponse*) override {
     return absl::OkStatus();
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/channel_name.h"
+#include "core/lease/lease_names.h"
 #include "core/pool/pool.h"
 #include "gmock/gmock-matchers.h"
 #include "tests/core/base/status_matchers.h"

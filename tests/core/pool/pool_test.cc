@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/lease/lease_names.h"
 #include "gmock/gmock-matchers.h"
 #include "tests/core/pool/pool_fixture.h"
 

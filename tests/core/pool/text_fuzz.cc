@@ -9,6 +9,7 @@
 #include "core/base/random_id.h"
 #include "core/base/unix_target.h"
 #include "core/lease/lease.h"
+#include "core/lease/lease_names.h"
 
 namespace warmpool {
 namespace {

@@ -1,4 +1,4 @@
-#include "server/rpc/session_answers.h"
+#include "server/rpc/session/session_answers.h"
 
 #include "absl/strings/str_cat.h"
 #include "server/wire/conversion.h"
@@ -61,12 +61,13 @@ std::optional<Rpc> RpcOf(const v1::SessionRequest& request) {
 }
 
 bool AnswerAtOnce(Handlers& handlers, HolderId holder,
-                  const v1::SessionRequest& request, v1::SessionReply* reply) {
+                  const v1::SessionRequest& request, RequestProgress* progress,
+                  v1::SessionReply* reply) {
   absl::Status status;
   switch (request.request_case()) {
     case v1::SessionRequest::kLease: {
       const std::optional<absl::Status> leased = handlers.LeaseIfReady(
-          holder, request.lease(), reply->mutable_lease());
+          holder, request.lease(), progress, reply->mutable_lease());
       if (!leased.has_value()) return false;
       status = *leased;
       break;
@@ -77,7 +78,7 @@ bool AnswerAtOnce(Handlers& handlers, HolderId holder,
       if (request.lease_many().leases_size() > kFewLeases) return false;
       const auto lease = [&](const v1::LeaseRequest& one,
                              v1::LeaseResponse* granted) {
-        return handlers.LeaseIfReady(holder, one, granted);
+        return handlers.LeaseIfReady(holder, one, progress, granted);
       };
       if (!LeaseEach(request.lease_many(), lease,
                      reply->mutable_lease_many())) {

@@ -1,4 +1,4 @@
-#include "server/rpc/session_outbox.h"
+#include "server/rpc/session/session_outbox.h"
 
 #include <utility>
 

@@ -1,5 +1,5 @@
 // What a Session sends and when, without gRPC.
-#include "server/rpc/session_outbox.h"
+#include "server/rpc/session/session_outbox.h"
 
 #include <memory>
 #include <optional>

@@ -1,7 +1,7 @@
 // What a request of a Session is answered: the same as the unary calls', each
 // status within the reply.
-#ifndef WARMPOOL_SERVER_RPC_SESSION_ANSWERS_H_
-#define WARMPOOL_SERVER_RPC_SESSION_ANSWERS_H_
+#ifndef WARMPOOL_SERVER_RPC_SESSION_SESSION_ANSWERS_H_
+#define WARMPOOL_SERVER_RPC_SESSION_SESSION_ANSWERS_H_
 
 #include <cstdint>
 #include <optional>
@@ -21,9 +21,10 @@ inline constexpr int kMaxLeasesTogether = 64;
 std::optional<Rpc> RpcOf(const v1::SessionRequest& request);
 
 // Does what is quick of `request`, which is none to attach; false: AnswerInFull
-// has to be called, as the rest may take long.
+// has to be called, with the same progress, as the rest may take long.
 bool AnswerAtOnce(Handlers& handlers, HolderId holder,
-                  const v1::SessionRequest& request, v1::SessionReply* reply);
+                  const v1::SessionRequest& request, RequestProgress* progress,
+                  v1::SessionReply* reply);
 
 // The answer to a request that is not carried out.
 void Refuse(const v1::SessionRequest& request, const absl::Status& status,
@@ -41,4 +42,4 @@ bool AnswerInFull(Handlers& handlers, HolderId holder,
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_SERVER_RPC_SESSION_ANSWERS_H_
+#endif  // WARMPOOL_SERVER_RPC_SESSION_SESSION_ANSWERS_H_

@@ -1,4 +1,4 @@
-#include "server/rpc/session.h"
+#include "server/rpc/session/session.h"
 
 #include <grpcpp/grpcpp.h>
 
@@ -18,8 +18,8 @@
 #include "core/base/mutex.h"
 #include "server/rpc/async_call.h"
 #include "server/rpc/packed_message.h"
-#include "server/rpc/session_answers.h"
-#include "server/rpc/session_outbox.h"
+#include "server/rpc/session/session_answers.h"
+#include "server/rpc/session/session_outbox.h"
 #include "server/rpc/waiting_attach.h"
 #include "server/wire/grpc_status.h"
 
@@ -132,6 +132,7 @@ class SessionCall final : public AsyncCall,
 
   void HandleRequest() {
     came_at_ = serving_.rpc_stats->Begin();
+    progress_ = RequestProgress();
     // The client reconciles what of this it still needs.
     if (outbox_.finished()) return;
     keeps_memory_ = received_.Length() <= kMaxKeptBytes;
@@ -208,8 +209,9 @@ class SessionCall final : public AsyncCall,
   bool AnswerIfReady() {
     const uint64_t number = outbox_.BeginRequest();
     v1::SessionResponse response;
-    const bool answered = AnswerAtOnce(*serving_.handlers, caller().holder,
-                                       request_, response.mutable_reply());
+    const bool answered =
+        AnswerAtOnce(*serving_.handlers, caller().holder, request_, &progress_,
+                     response.mutable_reply());
     if (answered) CountAnswer(request_, came_at_, response);
     outbox_.EndRequest(
         number, answered ? std::optional(std::move(response)) : std::nullopt);
@@ -225,7 +227,8 @@ class SessionCall final : public AsyncCall,
     slow->number = outbox_.BeginRequest();
     slow->begun = came_at_;
     v1::SessionReply* const reply = slow->response.mutable_reply();
-    if (AnswerAtOnce(*serving_.handlers, caller().holder, request_, reply)) {
+    if (AnswerAtOnce(*serving_.handlers, caller().holder, request_, &progress_,
+                     reply)) {
       CountAnswer(request_, came_at_, slow->response);
       outbox_.EndRequest(slow->number, std::move(slow->response));
       return;
@@ -233,6 +236,7 @@ class SessionCall final : public AsyncCall,
     slow->worker =
         request_.has_release() ? serving_.releaser : serving_.workers;
     slow->request = std::move(request_);
+    slow->progress = std::move(progress_);
     ++steps_;
     absl::Status waits = slow->charge.Take(serving_.accounts, caller().uid,
                                            UidAccounts::Resource::kHeldBytes,
@@ -255,7 +259,7 @@ class SessionCall final : public AsyncCall,
     UidCharge charge;
     v1::SessionRequest request;
     v1::SessionResponse response;
-    absl::Time wait_until = absl::InfinitePast();
+    RequestProgress progress;
   };
 
   // Runs on a worker.
@@ -270,13 +274,14 @@ class SessionCall final : public AsyncCall,
       slow->worker->Run(caller().uid, [this, slow] { AnswerSlowly(slow); });
     };
     if (AnswerInFull(*serving_.handlers, caller().holder, slow->request,
-                     {slow.get(), wake, &slow->wait_until},
+                     {slow.get(), wake, &slow->progress},
                      slow->response.mutable_reply())) {
       EndSlowly(*slow);
     }
   }
 
   void EndSlowly(SlowRequest& slow) {
+    slow.progress = RequestProgress();
     CountAnswer(slow.request, slow.begun, slow.response);
     outbox_.EndRequest(slow.number, std::move(slow.response));
     ReadIfDeferred();
@@ -420,6 +425,7 @@ class SessionCall final : public AsyncCall,
   grpc::ByteBuffer received_;
   // Belong to whoever carries it out.
   v1::SessionRequest request_;
+  RequestProgress progress_;
   // For the next request; a long one gives its own back.
   bool keeps_memory_ = true;
   // When it came.

@@ -4,8 +4,8 @@
 //
 // A client that does not read is not read from either: answers that wait are
 // bounded, and one that lets notices pile up loses the stream.
-#ifndef WARMPOOL_SERVER_RPC_SESSION_H_
-#define WARMPOOL_SERVER_RPC_SESSION_H_
+#ifndef WARMPOOL_SERVER_RPC_SESSION_SESSION_H_
+#define WARMPOOL_SERVER_RPC_SESSION_SESSION_H_
 
 #include "server/rpc/serving.h"
 
@@ -17,4 +17,4 @@ void AwaitSession(const Serving& serving);
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_SERVER_RPC_SESSION_H_
+#endif  // WARMPOOL_SERVER_RPC_SESSION_SESSION_H_

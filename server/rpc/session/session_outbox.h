@@ -8,8 +8,8 @@
 // client's uid.
 //
 // Thread-safe.
-#ifndef WARMPOOL_SERVER_RPC_SESSION_OUTBOX_H_
-#define WARMPOOL_SERVER_RPC_SESSION_OUTBOX_H_
+#ifndef WARMPOOL_SERVER_RPC_SESSION_SESSION_OUTBOX_H_
+#define WARMPOOL_SERVER_RPC_SESSION_SESSION_OUTBOX_H_
 
 #include <grpcpp/support/status.h>
 #include <sys/types.h>
@@ -127,4 +127,4 @@ class SessionOutbox {
 
 }  // namespace warmpool
 
-#endif  // WARMPOOL_SERVER_RPC_SESSION_OUTBOX_H_
+#endif  // WARMPOOL_SERVER_RPC_SESSION_SESSION_OUTBOX_H_

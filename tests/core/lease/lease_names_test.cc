@@ -1,4 +1,4 @@
-#include "core/lease/lease.h"
+#include "core/lease/lease_names.h"
 
 #include <string>
 

@@ -8,7 +8,6 @@
 #include "core/base/check.h"
 #include "core/base/random_id.h"
 #include "core/base/unix_target.h"
-#include "core/lease/lease.h"
 #include "core/lease/lease_names.h"
 
 namespace warmpool {

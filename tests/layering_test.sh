@@ -104,6 +104,9 @@ check_arrows() {
   # Packages from elsewhere.
   { grep -roE --include=BUILD '@(com_github_grpc_grpc|com_google_protobuf|com_github_gabime_spdlog|com_google_absl//absl/(flags|debugging))[^"]*' core || true; } |
     sed 's#:# depends on #'
+  # The macros' attribute `absl` names them by what follows absl/.
+  { grep -roE --include=BUILD '"(flags|debugging)[":]' core || true; } |
+    sed 's#:"# depends on absl/#; s#[":]*$##'
 }
 
 violations() (
@@ -160,6 +163,7 @@ put core/engine/BUILD 'deps = ["//core/pool", "//proto/warmpool/v1:warmpool_cc_p
 put server/stats/BUILD 'deps = ["//server/rpc:session"],'
 put core/memory/kernel/BUILD 'deps = ["//core/memory:segment"],'
 put core/base/BUILD 'deps = ["@com_google_absl//absl/flags:flag"],'
+put core/lease/BUILD 'absl = ["status", "flags:flag"],'
 told="$(violations "${fake}")"
 while read -r expected; do
   if ! grep -qF -- "${expected}" <<<"${told}"; then
@@ -184,6 +188,7 @@ core/engine/BUILD depends on //proto/warmpool/v1:warmpool_cc_proto; core/engine 
 server/stats/BUILD depends on //server/rpc:session; server/stats may
 core/memory/kernel/BUILD depends on //core/memory:segment; core/memory/kernel may
 core/base/BUILD depends on @com_google_absl//absl/flags:flag
+core/lease/BUILD depends on absl/flags
 EXPECTED
 
 # --- The tree ---

@@ -97,7 +97,13 @@ absl::StatusOr<LeaseGrant> Grants::LeaseUncounted(HolderId holder,
           ? absl::ZeroDuration()
           : request.ttl;
   ASSIGN_OR_RETURN(const absl::Duration ttl, parts_.GrantedTtl(requested));
-  if (reservation->empty()) {
+  if (!reservation->empty()) {
+    MutexLock lock(&parts_.book.mutex);
+    if (parts_.book.draining) {
+      return absl::UnavailableError(
+          "the daemon is draining: no further lease is granted");
+    }
+  } else {
     ASSIGN_OR_RETURN(std::optional<LeaseGrant> answered,
                      Reserve(holder, request, reservation));
     if (answered.has_value()) return *std::move(answered);

@@ -68,7 +68,9 @@ std::optional<absl::Status> PoolHandlers::Lease(HolderId holder,
     return Refused(holder, request.size_bytes(), converted.status());
   }
   absl::Time& until = waiter.progress->until;
-  Reservation* const kept = &waiter.progress->reservation;
+  // A client that asks for what is ready makes no further attempt.
+  Reservation* const kept =
+      request.if_ready() ? nullptr : &waiter.progress->reservation;
   const bool is_first = until == absl::InfinitePast();
   const uint64_t seen = pool_.returns();
   converted->is_last_try =
@@ -76,6 +78,8 @@ std::optional<absl::Status> PoolHandlers::Lease(HolderId holder,
   absl::StatusOr<LeaseGrant> grant = pool_.Lease(holder, *converted, kept);
   if (!converted->is_last_try && LacksRoom(grant.status())) {
     if (is_first) until = reclaim_.TrimForRequest(converted->bytes);
+    // A wait is long: others may have the name and the quota meanwhile.
+    waiter.progress->reservation.GiveUp();
     const absl::StatusOr<Holder> caller = pool_.FindHolder(holder);
     if (caller.ok() &&
         reclaim_.Await(caller->uid, seen, until, std::move(waiter.wake))) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs client/examples/demo.sh with the binaries of this build.
+# Runs client/demo.sh with the binaries of this build.
 set -euo pipefail
 
 fail() {
@@ -24,7 +24,7 @@ expect_nothing_left() {
 
 # What it prints goes to a file: no terminal, no progress bar.
 output="${TEST_TMPDIR}/output"
-WARMPOOL_BIN_DIR=. client/examples/demo.sh >"${output}" 2>&1 || fail "the demo failed"
+WARMPOOL_BIN_DIR=. client/demo.sh >"${output}" 2>&1 || fail "the demo failed"
 expect "^cache_heavy: 4 clients"
 expect "^cold_churn: 1 client"
 expect "^  leases  *300 "
@@ -39,7 +39,7 @@ expect_nothing_left
 # Stopped in the middle, it leaves nothing either. (What the first printed must
 # not be taken for its words.)
 : >"${output}"
-WARMPOOL_BIN_DIR=. client/examples/demo.sh >"${output}" 2>&1 &
+WARMPOOL_BIN_DIR=. client/demo.sh >"${output}" 2>&1 &
 demo=$!
 until grep --quiet "replace their buffers" "${output}"; do
   kill -0 "${demo}" || fail "the demo ended too early"

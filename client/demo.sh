@@ -3,14 +3,14 @@
 # and checks that nothing is left behind. All it needs is Debian 12, and root or
 # sudo for the packages that are missing.
 #
-#   client/examples/demo.sh
+#   client/demo.sh
 #
 # With WARMPOOL_BIN_DIR, a directory laid out as bazel-bin, it runs the binaries
 # there and installs and builds nothing.
 set -euo pipefail
 
 bin_dir="${WARMPOOL_BIN_DIR:+$(realpath "${WARMPOOL_BIN_DIR}")}"
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 say() {
   printf '\n==> %s\n' "$1"
